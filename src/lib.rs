@@ -1,0 +1,1 @@
+//! Partner Zones.

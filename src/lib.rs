@@ -1,1 +1,57 @@
-//! Partner Zones.
+//! Partner Zones: share Kafka topics with outside partners from a Git repository.
+//!
+//! # The map
+//!
+//! A Git repository holds one YAML file per partner. The controller reads it, plans and applies; the gateway lets each
+//! partner's ordinary Kafka client see exactly the shared topics under their alias names.
+//!
+//! | ring | module | what it is |
+//! |---|---|---|
+//! | pure | [`zone`] | the domain: names, permissions, a zone, its credentials |
+//! | pure | [`policy`] | decisions over immutable values: views, authorisation, synthetic ids |
+//! | wire | [`manifest`] | YAML ⇄ zone, with findings; the JSON Schema |
+//! | wire | [`kafka`] | shapes, the walker over frames, typed messages behind it, a broker connection |
+//! | I/O | [`store`] | the state, its one writer, heartbeats, audit |
+//! | I/O | [`gateway`] | the data plane: listeners, sessions, one file per API key |
+//! | I/O | [`reconcile`] | the control plane: source → plan → guards → apply |
+//! | I/O | [`api`] | REST: health, zones, credentials, keys |
+//! | top | [`app`] | configuration and wiring of the roles; owner of all tasks |
+//! | top | [`cli`] | the command line |
+//!
+//! # Direction of imports (enforced by `tests/it/architecture.rs`)
+//!
+//! ```text
+//! main → cli → app → { gateway, reconcile, api }        siblings never import each other; cli may use any ring below
+//! gateway → kafka, policy, zone        reconcile → manifest, store, kafka, zone        api → store, manifest, zone
+//! store → manifest, zone               manifest → zone        policy → zone           kafka → secret
+//! ```
+//!
+//! # Invariants
+//!
+//! 1. `zone` and `policy` have no async fn, no clock, no I/O. Time is a parameter.
+//! 2. Only `kafka` and `gateway` name `kafka_protocol` types.
+//! 3. Text becomes values at the edges only (`manifest`, `store` rows, `api` bodies, `app::config`). A zone has one written
+//!    form, the manifest's: in Git, in the state topic, in a plan and over REST.
+//! 4. The gateway never parses YAML, never calls Git, never waits for the controller: it reads a `watch` of immutable
+//!    values, once per request, and maps each response with the view that its request was mapped with.
+//! 5. A request whose (key, version) is not in the gateway's registry is refused; ApiVersions is answered from registry ∩ broker.
+//! 6. `kafka_protocol` decodes nothing that the walker has not accepted first: its decoders allocate what the wire asks for.
+//! 7. A bad commit never reaches the gateway; an error, an empty answer or an unreadable file never deletes.
+//! 8. Every task has an owner (`TaskTracker` + `CancellationToken`) and ends at shutdown.
+//! 9. A `Secret<T>` cannot be formatted or serialised.
+//!
+//! # Where this differs from the first design
+//!
+//! * `store` and `api` use `manifest` for the written form of a zone, instead of a second set of row types (invariant 3).
+
+pub mod api;
+pub mod app;
+pub mod cli;
+pub mod gateway;
+pub mod kafka;
+pub mod manifest;
+pub mod policy;
+pub mod reconcile;
+pub mod secret;
+pub mod store;
+pub mod zone;

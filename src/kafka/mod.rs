@@ -1,0 +1,5 @@
+//! The Kafka wire: shapes, the walker over frames, typed messages behind it, and a plain client connection.
+//!
+//! Knows the protocol and nothing of zones.
+
+pub mod shape;

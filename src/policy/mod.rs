@@ -1,0 +1,6 @@
+//! Decisions, as pure functions over immutable values: no async, no clock, no I/O.
+
+pub mod topic_id;
+pub mod view;
+
+pub use view::{ServedZone, Topic, ZoneView};

@@ -1,0 +1,124 @@
+//! A zone as the data plane needs it: look-ups in both directions, built once per change and never modified.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::topic_id;
+use crate::zone::{
+    ClusterName, Credential, Operation, PartnerZone, Permission, Sequence, TopicName, ZoneId, ZoneName,
+};
+
+/// A zone as the store has it, with its credentials: the input of a [`ZoneView`].
+#[derive(Debug, Clone)]
+pub struct ServedZone {
+    pub id: ZoneId,
+    pub zone: Arc<PartnerZone>,
+    /// The cluster behind it, the default already filled in.
+    pub cluster: ClusterName,
+    /// The last commit that changed this zone.
+    pub changed: Sequence,
+    pub credentials: Vec<Arc<Credential>>,
+}
+
+/// One alias, with the ids of its backing topic where the cluster has one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Topic {
+    pub alias: TopicName,
+    pub backing: TopicName,
+    pub permission: Permission,
+    pub ids: Option<TopicIds>,
+}
+
+/// The id the broker knows a topic by, and the one the partner does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TopicIds {
+    pub real: Uuid,
+    pub synthetic: Uuid,
+}
+
+/// Look-ups over one zone. Everything a partner may see is in here; what is not in here does not exist for them.
+#[derive(Debug)]
+pub struct ZoneView {
+    pub name: ZoneName,
+    pub id: ZoneId,
+    pub cluster: ClusterName,
+    topics: Vec<Topic>,
+    by_alias: HashMap<TopicName, usize>,
+    by_synthetic_id: HashMap<Uuid, usize>,
+    by_backing: HashMap<TopicName, Vec<usize>>,
+    by_real_id: HashMap<Uuid, Vec<usize>>,
+}
+
+impl ZoneView {
+    /// `real_ids` are the ids of the cluster's topics as last observed.
+    pub fn new(zone: &ServedZone, real_ids: &HashMap<TopicName, Uuid>) -> Self {
+        let topics: Vec<Topic> = zone
+            .zone
+            .topics
+            .iter()
+            .map(|shared| Topic {
+                alias: shared.alias.clone(),
+                backing: shared.backing.clone(),
+                permission: shared.permission,
+                ids: real_ids.get(&shared.backing).map(|&real| TopicIds {
+                    real,
+                    synthetic: topic_id::synthetic(zone.id, &shared.alias, real),
+                }),
+            })
+            .collect();
+        let mut view = Self {
+            name: zone.zone.name.clone(),
+            id: zone.id,
+            cluster: zone.cluster.clone(),
+            topics: Vec::new(),
+            by_alias: HashMap::new(),
+            by_synthetic_id: HashMap::new(),
+            by_backing: HashMap::new(),
+            by_real_id: HashMap::new(),
+        };
+        for (index, topic) in topics.iter().enumerate() {
+            view.by_alias.insert(topic.alias.clone(), index);
+            view.by_backing.entry(topic.backing.clone()).or_default().push(index);
+            if let Some(ids) = topic.ids {
+                view.by_synthetic_id.insert(ids.synthetic, index);
+                view.by_real_id.entry(ids.real).or_default().push(index);
+            }
+        }
+        view.topics = topics;
+        view
+    }
+
+    /// All aliases, in manifest order.
+    pub fn topics(&self) -> &[Topic] {
+        &self.topics
+    }
+
+    pub fn by_alias(&self, alias: &str) -> Option<&Topic> {
+        self.by_alias.get(alias).and_then(|&index| self.topics.get(index))
+    }
+
+    pub fn by_synthetic_id(&self, id: Uuid) -> Option<&Topic> {
+        self.by_synthetic_id.get(&id).and_then(|&index| self.topics.get(index))
+    }
+
+    /// The aliases of a backing topic, in manifest order.
+    pub fn by_backing(&self, backing: &str) -> impl Iterator<Item = &Topic> {
+        self.at(self.by_backing.get(backing))
+    }
+
+    /// The aliases of the topic with this real id, in manifest order.
+    pub fn by_real_id(&self, id: Uuid) -> impl Iterator<Item = &Topic> {
+        self.at(self.by_real_id.get(&id))
+    }
+
+    /// The alias if the zone has it and allows the operation.
+    pub fn permitted(&self, alias: &str, operation: Operation) -> Option<&Topic> {
+        self.by_alias(alias).filter(|topic| topic.permission.allows(operation))
+    }
+
+    fn at<'a>(&'a self, indexes: Option<&'a Vec<usize>>) -> impl Iterator<Item = &'a Topic> {
+        indexes.into_iter().flatten().filter_map(|&index| self.topics.get(index))
+    }
+}

@@ -1,0 +1,133 @@
+//! The state of the system, its one writer, and what the nodes say of themselves.
+//!
+//! [`Store`] has two implementations: Kafka (the only one for real use) and memory (quickstart and fast tests, one
+//! process). A reader sees whole commits only.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use time::OffsetDateTime;
+use tokio::sync::watch;
+
+use crate::zone::{ApiKey, Credential, KeyId, PartnerZone, Revision, Sequence, ZoneId, ZoneName};
+
+/// Everything the state topic holds, as of one commit. Immutable once published.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    /// The last commit in it.
+    pub sequence: Sequence,
+    /// The Git revision applied last.
+    pub revision: Option<Revision>,
+    pub zones: BTreeMap<ZoneName, Arc<ZoneRecord>>,
+    pub credentials: BTreeMap<KeyId, Arc<Credential>>,
+    pub api_keys: BTreeMap<String, Arc<ApiKey>>,
+    /// Who leads, as the leader's lease record says.
+    pub leader: Option<Lease>,
+}
+
+/// A zone as it was last applied.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ZoneRecord {
+    pub id: ZoneId,
+    pub zone: PartnerZone,
+    /// The commit that changed this zone last: READY once every live node serves it.
+    pub changed: Sequence,
+    /// The source revision that brought this form of it.
+    pub revision: Revision,
+    pub updated_at: OffsetDateTime,
+}
+
+/// The leader's word that it leads, and where it can be reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lease {
+    pub node: String,
+    /// `http.advertisedUrl` of the leading node.
+    pub url: String,
+    #[serde(with = "time::serde::rfc3339")]
+    pub renewed_at: OffsetDateTime,
+}
+
+/// One change to the state. A commit is a list of them.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// `changed` is filled in by the store: the sequence of the commit it is part of.
+    PutZone(ZoneRecord),
+    DeleteZone(ZoneName),
+    PutCredential(Credential),
+    DeleteCredential(KeyId),
+    PutApiKey(ApiKey),
+    DeleteApiKey(String),
+    /// The source revision that the state now reflects.
+    Applied(Revision),
+}
+
+/// What a gateway node says of itself every two seconds (status topic).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Heartbeat {
+    pub node: String,
+    /// The commit this node serves.
+    pub serving: u64,
+    /// Host and port partners bootstrap from, per cluster.
+    pub bootstrap: BTreeMap<String, String>,
+    /// Zones it cannot serve as wanted, with the reason (zone name → reason).
+    pub problems: BTreeMap<String, String>,
+    pub connections: u64,
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+}
+
+/// Live nodes by id: those whose last heartbeat is at most ten seconds old.
+pub type Nodes = BTreeMap<String, Heartbeat>;
+
+/// Whether this process may write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Leadership {
+    Leading,
+    /// Somebody else leads, or nobody yet; the lease in [`State`] says who.
+    Following,
+}
+
+/// Closed set: each is one label of the store's error metric.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    #[error("this node does not lead")]
+    NotLeader,
+    #[error("another node has taken over as leader; the change was not made")]
+    Fenced,
+    #[error("the store cannot be reached: {0}")]
+    Unreachable(String),
+    #[error("the state is not fit for use: {0}")]
+    Unfit(String),
+}
+
+/// A boxed future, so that the trait can be used as `Arc<dyn Store>`.
+pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// Where state lives. Reading never waits: the receivers hold the last whole commit.
+pub trait Store: Send + Sync + std::fmt::Debug {
+    /// `None` until the first snapshot is complete: a node without one serves nobody.
+    fn state(&self) -> watch::Receiver<Option<Arc<State>>>;
+
+    fn nodes(&self) -> watch::Receiver<Arc<Nodes>>;
+
+    fn leadership(&self) -> watch::Receiver<Leadership>;
+
+    /// Writes all changes or none, in one transaction that ends with the revision record, and returns its number once
+    /// this process reads it back. Only the leader can.
+    fn commit(&self, changes: Vec<Change>) -> StoreFuture<'_, Sequence>;
+
+    /// Tells the others that this node lives and what it serves.
+    fn heartbeat(&self, heartbeat: Heartbeat) -> StoreFuture<'_, ()>;
+
+    /// Appends to the audit log: a CloudEvents 1.0 JSON object.
+    fn audit(&self, event: serde_json::Value) -> StoreFuture<'_, ()>;
+
+    /// Proves to itself that this process still leads, before anything that fencing does not cover (admin calls, pushes).
+    fn confirm_leadership(&self) -> StoreFuture<'_, ()>;
+}

@@ -1,0 +1,19 @@
+//! The domain: what a zone is, in plain values. No serde, no async, no clock, no I/O; time is a parameter.
+//!
+//! A value of these types has been parsed: a [`TopicName`] is a legal Kafka topic name, a [`PartnerZone`] keeps the rules
+//! within one zone. Rules across zones are [`set`]'s.
+
+pub mod credential;
+pub mod name;
+pub mod partner_zone;
+pub mod permission;
+pub mod revision;
+
+pub use credential::{ApiKey, ApiKeyRole, Credential, KeyId, PlainVerifier, ScramHash, ScramVerifier};
+pub use name::{ClusterName, GroupName, NameError, ServiceAccount, TopicName, ZoneId, ZoneName};
+pub use partner_zone::{
+    Access, AddHeader, Authentication, AuthenticationMode, ConsumerGroup, Deprecated, Headers, Organization,
+    PartnerContact, PartnerZone, Replay, SharedTopic, TrafficControl,
+};
+pub use permission::{Operation, Permission};
+pub use revision::{Revision, Sequence};

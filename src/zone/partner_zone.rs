@@ -1,0 +1,152 @@
+//! One zone as it is wanted: every field of the published PartnerZone and of our additions, parsed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use super::{ClusterName, GroupName, Permission, ServiceAccount, TopicName, ZoneName};
+
+/// A partner's zone. Made by `manifest`, which has checked the rules within a zone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartnerZone {
+    pub name: ZoneName,
+    pub labels: BTreeMap<String, String>,
+    /// The gateway's name (`gateway.name` of the configuration).
+    pub cluster: String,
+    /// The backing cluster; `None` means the first of `clusters`.
+    pub underlying_cluster: Option<ClusterName>,
+    pub display_name: Option<String>,
+    pub description: Option<String>,
+    pub url: Option<String>,
+    pub authentication: Authentication,
+    /// In manifest order: where one alias must stand for a backing topic, it is the first that fits.
+    pub topics: Vec<SharedTopic>,
+    pub partner: Option<PartnerContact>,
+    pub organization: Option<Organization>,
+    pub traffic_control: TrafficControl,
+    pub headers: Headers,
+    pub access: Access,
+    pub consumer_groups: Vec<ConsumerGroup>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthenticationMode {
+    Plain,
+    Scram,
+    OauthBearer,
+    Mtls,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authentication {
+    pub mode: AuthenticationMode,
+    pub service_account: ServiceAccount,
+}
+
+/// An alias and the backing topic behind it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SharedTopic {
+    pub alias: TopicName,
+    pub backing: TopicName,
+    pub permission: Permission,
+    pub description: Option<String>,
+    pub tags: Vec<String>,
+    /// Subjects shared with the topic; `None` means the default pair.
+    pub schemas: Option<Vec<String>>,
+    pub deprecated: Option<Deprecated>,
+    pub replay: Option<Replay>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deprecated {
+    pub until: OffsetDateTime,
+    pub replaced_by: Option<TopicName>,
+}
+
+/// How far back a partner may read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replay {
+    MaxAge(Duration),
+    FromLatest,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartnerContact {
+    pub name: String,
+    pub role: Option<String>,
+    pub email: Option<String>,
+    pub phone: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Organization {
+    pub name: Option<String>,
+    pub description: Option<String>,
+    pub contact: Option<String>,
+}
+
+/// Limits for the zone over all nodes; `None` is no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TrafficControl {
+    /// Bytes per second.
+    pub max_produce_rate: Option<u64>,
+    /// Bytes per second.
+    pub max_consume_rate: Option<u64>,
+    /// Commit requests per minute.
+    pub limit_commit_offset: Option<u64>,
+    pub max_connections: Option<u64>,
+    /// New connections per second.
+    pub max_connection_rate: Option<u64>,
+    /// Requests per second.
+    pub max_request_rate: Option<u64>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Headers {
+    pub add_on_produce: Vec<AddHeader>,
+    /// Regular expressions over header keys.
+    pub remove_on_consume: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddHeader {
+    pub key: String,
+    pub value: String,
+    pub override_if_exists: bool,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Access {
+    pub valid_from: Option<OffsetDateTime>,
+    pub valid_until: Option<OffsetDateTime>,
+    /// CIDR blocks as written; empty is "from anywhere".
+    pub allowed_cidrs: Vec<String>,
+}
+
+/// A group that exists on the backing cluster and keeps its committed offsets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsumerGroup {
+    pub name: GroupName,
+    pub backing_group: GroupName,
+}
+
+impl PartnerZone {
+    /// Fields that restrict or protect and whose behaviour this version does not have, by manifest path. While there is
+    /// one, the zone is FAILED and is not served: never without a protection that it asks for.
+    pub fn unbuilt_protections(&self) -> Vec<&'static str> {
+        let topic = |wanted: fn(&SharedTopic) -> bool| self.topics.iter().any(wanted);
+        [
+            (self.authentication.mode != AuthenticationMode::Plain, "spec.authenticationMode.type"),
+            (self.access != Access::default(), "spec.access"),
+            (self.traffic_control != TrafficControl::default(), "spec.trafficControlPolicies"),
+            (self.headers != Headers::default(), "spec.headers"),
+            (!self.consumer_groups.is_empty(), "spec.consumerGroups"),
+            (topic(|t| t.deprecated.is_some()), "spec.topics[].deprecated"),
+            (topic(|t| t.replay.is_some()), "spec.topics[].replay"),
+        ]
+        .into_iter()
+        .filter_map(|(asked, path)| asked.then_some(path))
+        .collect()
+    }
+}

@@ -1,1 +1,3 @@
-//! gateway
+//! The data plane: partners' connections, mapped one to one onto connections to the backing brokers.
+
+pub mod api;

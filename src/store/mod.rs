@@ -56,7 +56,7 @@ pub struct Lease {
 #[derive(Debug, Clone)]
 pub enum Change {
     /// `changed` is filled in by the store: the sequence of the commit it is part of.
-    PutZone(ZoneRecord),
+    PutZone(Box<ZoneRecord>),
     DeleteZone(ZoneName),
     PutCredential(Credential),
     DeleteCredential(KeyId),

@@ -1,3 +1,5 @@
 //! The data plane: partners' connections, mapped one to one onto connections to the backing brokers.
 
-pub mod api;
+pub mod addresses;
+pub(crate) mod api;
+pub(crate) mod memory;

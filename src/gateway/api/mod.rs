@@ -5,6 +5,8 @@
 use bytes::Bytes;
 use thiserror::Error;
 
+use super::addresses::Brokers;
+use super::memory::Memory;
 use crate::kafka::shape::{Shape, Versions};
 use crate::policy::ZoneView;
 

@@ -1,1 +1,12 @@
-//! it
+//! Tests of the whole product: on real Apache Kafka, with the official Java client and librdkafka, and with the
+//! `reconciler` binary as a child process. One binary, so that one cluster serves all of them.
+//!
+//! They need Java, Maven and Python; `make test` fetches the rest into `.cache/`. What is missing fails the test that
+//! needs it, with one line that says how to get it.
+
+// clippy.toml allows these in `#[test]` functions; here everything is a test.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::print_stderr, reason = "what a child process wrote is shown when its test fails")]
+
+mod harness;
+mod support;

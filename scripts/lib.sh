@@ -1,0 +1,70 @@
+# Shared by the scripts of this folder; sourced, never run.
+# shellcheck shell=bash
+set -euo pipefail
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+CACHE=$ROOT/.cache
+mkdir -p "$CACHE"
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "error: $*"; exit 1; }
+
+# need COMMAND HOW: stops with one line that says how to get a missing command.
+need() { command -v "$1" >/dev/null || die "$1 is missing: $2"; }
+
+need_java() {
+  need javac "a JDK, 17 or newer, is needed (Debian: apt-get install openjdk-17-jdk-headless)"
+  need java "a JDK, 17 or newer, is needed (Debian: apt-get install openjdk-17-jdk-headless)"
+  need mvn "Maven fetches Kafka and its clients (Debian: apt-get install maven)"
+}
+
+# packages NAME...: installs the Debian packages that are not there yet.
+packages() {
+  command -v dpkg-query >/dev/null || return 0 # not Debian: the compiler will say what it misses
+  local missing=() name as_root=()
+  for name in "$@"; do
+    dpkg-query -W -f='${db:Status-Status}' "$name" 2>/dev/null | grep -qx installed || missing+=("$name")
+  done
+  [ ${#missing[@]} -eq 0 ] && return 0
+  if [ "$(id -u)" -ne 0 ]; then
+    sudo -n true 2>/dev/null || die "system packages are missing, and installing them needs root: sudo apt-get install ${missing[*]}"
+    as_root=(sudo -n)
+  fi
+  say "installing system packages: ${missing[*]}"
+  "${as_root[@]}" apt-get update -qq >/dev/null || say "apt-get update failed; trying with the package lists at hand"
+  DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null ||
+    die "could not install: ${missing[*]}"
+}
+
+# once STAMP FINGERPRINT COMMAND...: runs COMMAND unless it already ran to its end for this fingerprint. One at a
+# time over all processes, so that two test runs in one checkout do not build the same thing twice.
+once() {
+  local stamp=$1 fingerprint=$2
+  shift 2
+  [ "$(cat "$stamp" 2>/dev/null)" = "$fingerprint" ] && return 0
+  mkdir -p "$(dirname "$stamp")"
+  ( # `set -e` does not hold in here, because of the `||` behind it
+    flock 9
+    [ "$(cat "$stamp" 2>/dev/null)" = "$fingerprint" ] && exit 0
+    rm -f "$stamp"
+    "$@" 9>&- || exit 1
+    printf '%s' "$fingerprint" >"$stamp"
+  ) 9>"$stamp.lock" || exit 1
+}
+
+# fingerprint FILE...: changes when one of the files does.
+fingerprint() { cat "$@" | sha256sum | cut -c1-64; }
+
+# jars FOLDER: a class path in a fixed order (the order of a wildcard is the file system's, and a class-data archive
+# is only used with the very class path it was made with).
+jars() {
+  local all=("$1"/*.jar)
+  (IFS=:; printf '%s' "${all[*]}")
+}
+
+# maven_jars POM FOLDER: copies the class path of POM to FOLDER.
+maven_jars() {
+  rm -rf "$2"
+  mvn -B -q -Dstyle.color=never -f "$1" dependency:copy-dependencies -DoutputDirectory="$2" -DincludeScope=runtime >&2 ||
+    die "Maven could not fetch what $1 names (see above)"
+}

@@ -1,0 +1,247 @@
+//! Real Apache Kafka for tests: clusters of 1 or 3 brokers on loopback, run by `scripts/kafka.sh supervise`.
+//!
+//! The supervisor lives as long as its stdin is open. That pipe closes when this process ends, in whatever way, so
+//! brokers never outlive the tests.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdin, Command};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+
+use super::process::{Process, Stream};
+
+/// The first start in a checkout fetches Kafka.
+const START: Duration = Duration::from_mins(10);
+/// What one request to the supervisor or to a broker may take.
+const REQUEST: Duration = Duration::from_secs(150);
+
+/// A running cluster.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    brokers: usize,
+    bootstrap: String,
+    sasl_bootstrap: String,
+    folder: PathBuf,
+    supervisor: Mutex<Supervisor>,
+}
+
+#[derive(Debug)]
+struct Supervisor {
+    process: Process,
+    stdin: Option<ChildStdin>,
+    answers: usize,
+}
+
+impl Cluster {
+    /// The cluster of three brokers that all tests of this run share; the first caller starts it. Its brokers are
+    /// never stopped: a test that stops brokers takes a [`private`](Self::private) cluster.
+    ///
+    /// # Panics
+    /// When Kafka cannot be started, with the reason; a test is never skipped for that.
+    pub(crate) fn shared() -> &'static Self {
+        static SHARED: OnceLock<Result<Cluster, String>> = OnceLock::new();
+        SHARED.get_or_init(|| Self::start(3)).as_ref().unwrap_or_else(|reason| panic!("{reason}"))
+    }
+
+    /// A cluster of 1 or 3 brokers of the caller's own; dropping it ends it.
+    pub(crate) fn private(brokers: usize) -> Self {
+        Self::start(brokers).unwrap_or_else(|reason| panic!("{reason}"))
+    }
+
+    fn start(brokers: usize) -> Result<Self, String> {
+        let mut process = Process::start(
+            "the Kafka supervisor",
+            Command::new(script("kafka.sh")).args(["supervise", &brokers.to_string()]),
+        );
+        let ready = process.look_for(START, |lines| {
+            lines
+                .iter()
+                .find(|line| line.stream == Stream::Stdout && line.text.starts_with("ready "))
+                .cloned()
+        });
+        let Some(ready) = ready else {
+            return Err(format!("real Kafka is needed and did not start:\n{}", process.transcript()));
+        };
+        let mut words = ready.text.split_whitespace().skip(1).map(str::to_owned);
+        let (Some(bootstrap), Some(sasl_bootstrap), Some(folder)) =
+            (words.next(), words.next(), words.next())
+        else {
+            return Err(format!("the Kafka supervisor said {:?}", ready.text));
+        };
+        let stdin = process.take_stdin();
+        let supervisor = Mutex::new(Supervisor { process, stdin, answers: 0 });
+        Ok(Self { brokers, bootstrap, sasl_bootstrap, folder: folder.into(), supervisor })
+    }
+
+    /// `host:port,…` of the plain-text listeners; who connects there is a super user.
+    pub(crate) fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
+    /// `host:port,…` of the listeners that want SASL (PLAIN, SCRAM-SHA-256, SCRAM-SHA-512) without TLS. Users:
+    /// [`ADMIN`] and [`GATEWAY`].
+    pub(crate) fn sasl_bootstrap(&self) -> &str {
+        &self.sasl_bootstrap
+    }
+
+    /// Broker 1, 2 or 3, to stop and start.
+    pub(crate) fn broker(&self, id: usize) -> Broker<'_> {
+        assert!((1..=self.brokers).contains(&id), "there is no broker {id}");
+        Broker { cluster: self, id }
+    }
+
+    /// Creates a topic that has a copy on every broker, and waits until all its leaders lead.
+    pub(crate) fn create_topic(&self, name: &str, partitions: i32) {
+        self.create_topic_with(name, partitions, &[]);
+    }
+
+    /// As [`create_topic`](Self::create_topic), with topic configuration.
+    pub(crate) fn create_topic_with(&self, name: &str, partitions: i32, config: &[(&str, &str)]) {
+        let replication = TopicReplication::Fixed(i32::try_from(self.brokers).unwrap());
+        let mut topic = NewTopic::new(name, partitions, replication);
+        for (key, value) in config {
+            topic = topic.set(key, value);
+        }
+        let result = self.administer(|admin, options| {
+            let topic = &topic;
+            async move { admin.create_topics([topic], &options).await }
+        });
+        assert!(matches!(result.as_slice(), [Ok(_)]), "creating topic {name}: {result:?}");
+        self.await_leaders(name, partitions);
+    }
+
+    /// Deletes a topic.
+    pub(crate) fn delete_topic(&self, name: &str) {
+        let result =
+            self.administer(|admin, options| async move { admin.delete_topics(&[name], &options).await });
+        assert!(matches!(result.as_slice(), [Ok(_)]), "deleting topic {name}: {result:?}");
+    }
+
+    /// Runs one of Kafka's own command-line tools against this cluster and gives what it printed on stdout.
+    ///
+    /// # Panics
+    /// When the tool fails.
+    pub(crate) fn tool(&self, class: &str, arguments: &[&str]) -> String {
+        let mut command = Command::new(script("kafka.sh"));
+        command.args(["tool", class, "--bootstrap-server", &self.bootstrap]).args(arguments);
+        let mut process = Process::start(class, &mut command);
+        let status = process.wait(REQUEST);
+        assert!(status.success(), "{class} failed ({status}):\n{}", process.transcript());
+        process.stdout().join("\n")
+    }
+
+    /// The folder with the brokers' data, logs and process ids.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What broker `id` logged so far.
+    pub(crate) fn log(&self, id: usize) -> String {
+        std::fs::read_to_string(self.folder.join(format!("broker-{id}.log"))).unwrap()
+    }
+
+    /// On a thread and a runtime of its own, since the caller may be inside one.
+    fn administer<T, F>(
+        &self,
+        call: impl FnOnce(AdminClient<DefaultClientContext>, AdminOptions) -> F + Send,
+    ) -> T
+    where
+        T: Send,
+        F: Future<Output = rdkafka::error::KafkaResult<T>>,
+    {
+        let admin = ClientConfig::new().set("bootstrap.servers", &self.bootstrap).create().unwrap();
+        let options = AdminOptions::new().operation_timeout(Some(REQUEST)).request_timeout(Some(REQUEST));
+        let work = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(call(admin, options)).unwrap()
+        };
+        thread::scope(|scope| scope.spawn(work).join().unwrap())
+    }
+
+    /// Metadata names a leader before that broker knows it: only its own answer counts.
+    fn await_leaders(&self, topic: &str, partitions: i32) {
+        let client: BaseConsumer =
+            ClientConfig::new().set("bootstrap.servers", &self.bootstrap).create().unwrap();
+        let deadline = Instant::now() + REQUEST;
+        for partition in 0..partitions {
+            while let Err(error) = client.fetch_watermarks(topic, partition, Duration::from_secs(5)) {
+                assert!(Instant::now() < deadline, "{topic}-{partition} has no leader: {error}");
+                thread::sleep(Duration::from_millis(20));
+            }
+        }
+    }
+}
+
+/// One broker of a [`Cluster`].
+#[derive(Debug)]
+pub(crate) struct Broker<'a> {
+    cluster: &'a Cluster,
+    id: usize,
+}
+
+impl Broker<'_> {
+    /// Stops it in good order: its leaders move first.
+    pub(crate) fn stop(&self) {
+        self.request("stop");
+    }
+
+    /// Kills it; the others notice after their session timeout (6 s).
+    pub(crate) fn kill(&self) {
+        self.request("kill");
+    }
+
+    /// Starts it again on the same ports and waits until it serves.
+    pub(crate) fn start(&self) {
+        self.request("start");
+    }
+
+    fn request(&self, verb: &str) {
+        let mut supervisor = self.cluster.supervisor.lock().unwrap();
+        writeln!(supervisor.stdin.as_ref().unwrap(), "{verb} {}", self.id).unwrap();
+        supervisor.answers += 1;
+        let index = supervisor.answers; // line 0 is `ready`
+        let answer = supervisor.process.wait_for(&format!("the answer to {verb}"), REQUEST, |lines| {
+            lines.iter().filter(|line| line.stream == Stream::Stdout).nth(index).map(|line| line.text.clone())
+        });
+        assert_eq!(answer, format!("done {}", self.id), "{verb}: {}", self.cluster.log(self.id));
+    }
+}
+
+impl Drop for Supervisor {
+    /// Not killed but asked, by closing its stdin: it has brokers to kill and their data to remove.
+    fn drop(&mut self) {
+        drop(self.stdin.take());
+        self.process.wait(Duration::from_secs(30));
+    }
+}
+
+/// A user of the brokers' SASL listeners.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Login {
+    pub(crate) user: &'static str,
+    pub(crate) password: &'static str,
+}
+
+/// A super user.
+pub(crate) const ADMIN: Login = Login { user: "admin", password: "admin-secret" };
+/// Has no rights until a test gives it some.
+pub(crate) const GATEWAY: Login = Login { user: "gateway", password: "gateway-secret" };
+
+/// A name that no other test of this run uses: `orders` → `orders-7`.
+pub(crate) fn unique(stem: &str) -> String {
+    static NEXT: AtomicUsize = AtomicUsize::new(1);
+    format!("{stem}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A script of this repository.
+pub(crate) fn script(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scripts").join(name)
+}

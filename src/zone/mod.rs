@@ -8,6 +8,7 @@ pub mod name;
 pub mod partner_zone;
 pub mod permission;
 pub mod revision;
+pub mod status;
 
 pub use credential::{ApiKey, ApiKeyRole, Credential, KeyId, PlainVerifier, ScramHash, ScramVerifier};
 pub use name::{ClusterName, GroupName, NameError, ServiceAccount, TopicName, ZoneId, ZoneName};
@@ -17,3 +18,7 @@ pub use partner_zone::{
 };
 pub use permission::{Operation, Permission};
 pub use revision::{Revision, Sequence};
+pub use status::{
+    Condition, ConditionKind, ConditionStatus, ControllerStatus, NodeView, Phase, Problem, ZoneStatus,
+    zone_status,
+};

@@ -41,6 +41,12 @@ impl Revision {
         Self(text)
     }
 
+    /// The commit's hex id, where this is a commit of `reference`.
+    pub fn commit_of(&self, reference: &str) -> Option<&str> {
+        let short = reference.strip_prefix("refs/heads/").unwrap_or(reference);
+        self.0.strip_prefix(short)?.strip_prefix("@sha1:")
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,0 +1,223 @@
+//! What is said of a zone and of the controller: pure functions and values, shown by the API and the command line.
+
+use std::fmt;
+
+use super::{PartnerZone, Revision, Sequence, ZoneName};
+
+/// Where a zone stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// Not every live node serves its last change yet, or no node lives.
+    Pending,
+    /// Every live node serves its last change and reports no problem.
+    Ready,
+    /// It is not served as its file asks; the reason says what to do.
+    Failed,
+}
+
+impl Phase {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Ready => "READY",
+            Self::Failed => "FAILED",
+        }
+    }
+}
+
+/// What a condition is about. The names and their polarity are those of kstatus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ConditionKind {
+    Ready,
+    Reconciling,
+    /// No retry helps: a person must act.
+    Stalled,
+    /// A bug in the gateway alone cannot reach another partner's topic.
+    SecondLock,
+}
+
+impl ConditionKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "Ready",
+            Self::Reconciling => "Reconciling",
+            Self::Stalled => "Stalled",
+            Self::SecondLock => "SecondLock",
+        }
+    }
+}
+
+/// Whether a condition holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ConditionStatus {
+    True,
+    False,
+    Unknown,
+}
+
+impl ConditionStatus {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::True => "True",
+            Self::False => "False",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
+/// One statement about a zone or the controller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    pub kind: ConditionKind,
+    pub status: ConditionStatus,
+    /// One word in CamelCase, for programs.
+    pub reason: &'static str,
+    /// For people.
+    pub message: String,
+}
+
+impl Condition {
+    pub fn new(
+        kind: ConditionKind,
+        status: ConditionStatus,
+        reason: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
+        Self { kind, status, reason, message: message.into() }
+    }
+}
+
+/// What one live gateway node says that concerns one zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NodeView<'a> {
+    pub node: &'a str,
+    /// The commit it serves.
+    pub serving: Sequence,
+    /// Why it cannot serve the zone as wanted.
+    pub problem: Option<&'a str>,
+}
+
+/// A zone's status as of one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ZoneStatus {
+    pub phase: Phase,
+    /// Set exactly when the phase is [`Phase::Failed`].
+    pub failed_reason: Option<String>,
+    pub conditions: Vec<Condition>,
+}
+
+/// Judges one zone. `changed` is the commit that changed it last; `nodes` are the live ones; `file_problem` is what the
+/// controller found wrong in the zone's file, while its last applied form stays in force.
+pub fn zone_status<'a>(
+    zone: &PartnerZone,
+    changed: Sequence,
+    nodes: impl IntoIterator<Item = NodeView<'a>>,
+    file_problem: Option<&str>,
+) -> ZoneStatus {
+    let verdict = judge(zone, changed, nodes, file_problem);
+    let (phase, status, reason, message) = match verdict {
+        Verdict::Failed { reason, message } => (Phase::Failed, ConditionStatus::False, reason, message),
+        Verdict::Pending { reason, message } => (Phase::Pending, ConditionStatus::False, reason, message),
+        Verdict::Ready => (
+            Phase::Ready,
+            ConditionStatus::True,
+            "Served",
+            "every live node serves its last change".to_owned(),
+        ),
+    };
+    let failed_reason = (phase == Phase::Failed).then(|| message.clone());
+    let conditions = vec![
+        Condition::new(ConditionKind::Ready, status, reason, message),
+        Condition::new(
+            ConditionKind::SecondLock,
+            ConditionStatus::False,
+            "SharedIsolation",
+            "the gateway alone keeps this zone apart: its cluster is set to isolation: shared",
+        ),
+    ];
+    ZoneStatus { phase, failed_reason, conditions }
+}
+
+enum Verdict {
+    Ready,
+    Pending { reason: &'static str, message: String },
+    Failed { reason: &'static str, message: String },
+}
+
+fn judge<'a>(
+    zone: &PartnerZone,
+    changed: Sequence,
+    nodes: impl IntoIterator<Item = NodeView<'a>>,
+    file_problem: Option<&str>,
+) -> Verdict {
+    let unbuilt = zone.unbuilt_protections();
+    if !unbuilt.is_empty() {
+        let message =
+            format!("needs a later version: {}; remove it from the file or upgrade", unbuilt.join(", "));
+        return Verdict::Failed { reason: "NeedsLaterVersion", message };
+    }
+    let (current, behind): (Vec<_>, Vec<_>) = nodes.into_iter().partition(|node| node.serving >= changed);
+    // A node that is behind may complain about a form that is already gone: only those that serve the last change count.
+    if let Some((node, problem)) = current.iter().find_map(|node| Some((node.node, node.problem?))) {
+        return Verdict::Failed { reason: "NotServed", message: format!("{problem} (node {node})") };
+    }
+    if let Some(problem) = file_problem {
+        let message = format!("{problem}; the last applied form stays in force until the file is corrected");
+        return Verdict::Failed { reason: "InvalidFile", message };
+    }
+    if let Some(node) = behind.first() {
+        let message = format!(
+            "{} of {} nodes do not serve it yet (node {} is at {}, wanted is {changed})",
+            behind.len(),
+            behind.len().saturating_add(current.len()),
+            node.node,
+            node.serving,
+        );
+        return Verdict::Pending { reason: "Distributing", message };
+    }
+    if current.is_empty() {
+        return Verdict::Pending { reason: "NoNode", message: "no gateway node is running".to_owned() };
+    }
+    Verdict::Ready
+}
+
+/// Something wrong with a file or a zone, in the form it is shown in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The zone, where it is known.
+    pub zone: Option<ZoneName>,
+    /// The finding's stable code.
+    pub code: String,
+    /// `file:line:column`, as much of it as is known.
+    pub place: String,
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} {}", self.place, self.code, self.message)
+    }
+}
+
+/// What the controller of this process says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ControllerStatus {
+    /// Ready, Reconciling and Stalled; empty until the first attempt has ended.
+    pub conditions: Vec<Condition>,
+    pub last_attempted: Option<Revision>,
+    pub last_applied: Option<Revision>,
+    /// Errors in files: what they ask for is held back.
+    pub problems: Vec<Problem>,
+    /// What a guard refuses; empty when it refuses nothing.
+    pub refused: Vec<String>,
+}
+
+impl ControllerStatus {
+    /// What is wrong with a zone's file, if anything: the `file_problem` of [`zone_status`].
+    pub fn file_problem(&self, zone: &ZoneName) -> Option<String> {
+        self.problems.iter().find(|problem| problem.zone.as_ref() == Some(zone)).map(Problem::to_string)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! Decisions, as pure functions over immutable values: no async, no clock, no I/O.
 
 pub mod topic_id;
+pub mod verifier;
 pub mod view;
 
-pub use view::{ServedZone, Topic, ZoneView};
+pub use view::{Served, ServedZone, Topic, ZoneView};

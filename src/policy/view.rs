@@ -10,6 +10,13 @@ use crate::zone::{
     ClusterName, Credential, Operation, PartnerZone, Permission, Sequence, TopicName, ZoneId, ZoneName,
 };
 
+/// All zones as of one commit: what a gateway is given to serve.
+#[derive(Debug, Clone, Default)]
+pub struct Served {
+    pub sequence: Sequence,
+    pub zones: Vec<Arc<ServedZone>>,
+}
+
 /// A zone as the store has it, with its credentials: the input of a [`ZoneView`].
 #[derive(Debug, Clone)]
 pub struct ServedZone {

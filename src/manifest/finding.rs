@@ -1,0 +1,284 @@
+//! What is wrong in the files, where, and what to do about it.
+
+use std::cmp::Ordering;
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+
+/// How much a finding weighs: an error keeps its zone as it was, a warning and a note do not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Severity {
+    Error,
+    Warning,
+    Note,
+}
+
+impl Severity {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        }
+    }
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)+) => {
+        /// The kind of a fault. Its text never changes its meaning and is never used again for another.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Code {
+            $($(#[$doc])* $name,)+
+        }
+
+        impl Code {
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+
+            /// `PZ` and four digits.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)+
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    // The file and its bytes.
+    FileTooLarge = "PZ0001",
+    NotUtf8 = "PZ0002",
+    ControlCharacter = "PZ0003",
+    /// Characters that make a reviewer see something else than what a program reads (CVE-2021-42574).
+    InvisibleCharacter = "PZ0004",
+    ConflictMarker = "PZ0005",
+    EmptyFile = "PZ0006",
+    /// A symbolic link or a submodule.
+    NotAFile = "PZ0007",
+    UnreadableFile = "PZ0008",
+    TooManyFiles = "PZ0009",
+    // YAML.
+    Syntax = "PZ0010",
+    Tab = "PZ0011",
+    DuplicateKey = "PZ0012",
+    Anchor = "PZ0013",
+    Tag = "PZ0014",
+    MergeKey = "PZ0015",
+    TooManyNodes = "PZ0016",
+    TooDeep = "PZ0017",
+    KeyNotText = "PZ0018",
+    // The schema.
+    UnknownKind = "PZ0100",
+    UnknownField = "PZ0101",
+    MissingField = "PZ0102",
+    WrongType = "PZ0103",
+    UnknownValue = "PZ0104",
+    /// A plain scalar that YAML reads as a number, a boolean or null, where text is wanted.
+    QuoteNeeded = "PZ0105",
+    InvalidValue = "PZ0106",
+    ReadOnlyField = "PZ0107",
+    // Rules within a zone.
+    InvalidName = "PZ0200",
+    DuplicateAlias = "PZ0201",
+    TwoWritableAliases = "PZ0202",
+    TwoAliases = "PZ0203",
+    InternalTopic = "PZ0204",
+    EmptyValidity = "PZ0205",
+    SecretInFile = "PZ0206",
+    NothingShared = "PZ0207",
+    DuplicateGroup = "PZ0208",
+    TwoServiceAccounts = "PZ0209",
+    UnknownReplacement = "PZ0210",
+    // Rules across zones, and against the configuration.
+    DuplicateZone = "PZ0300",
+    DuplicateServiceAccount = "PZ0301",
+    OtherGateway = "PZ0302",
+    UnknownCluster = "PZ0303",
+    NeedsLaterVersion = "PZ0304",
+    // Against live state (found while planning).
+    BackingTopicMissing = "PZ0400",
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// A place in a file. Lines and columns start at 1; a column counts characters.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Location {
+    /// The path as the source gave it, made safe to print.
+    pub file: Arc<str>,
+    pub line: usize,
+    pub column: usize,
+    /// Bytes of the file that it covers.
+    pub span: Range<usize>,
+}
+
+impl Location {
+    /// The start of a file, for faults that have no better place.
+    pub fn start_of(file: Arc<str>) -> Self {
+        Self { file, line: 1, column: 1, span: 0..0 }
+    }
+}
+
+impl Serialize for Location {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_struct("Location", 3)?;
+        object.serialize_field("file", &*self.file)?;
+        object.serialize_field("line", &self.line)?;
+        object.serialize_field("column", &self.column)?;
+        object.end()
+    }
+}
+
+/// One fault. Texts are for an operator: lowercase, no full stop, and free of anything that a terminal would obey.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    pub code: Code,
+    pub severity: Severity,
+    pub message: String,
+    /// The next step.
+    pub help: Option<String>,
+    pub source: Option<Location>,
+    /// Other places that take part in it, each with what it is.
+    pub related: Vec<(Location, String)>,
+}
+
+impl Finding {
+    pub fn new(severity: Severity, code: Code, message: impl Into<String>) -> Self {
+        Self { code, severity, message: message.into(), help: None, source: None, related: Vec::new() }
+    }
+
+    pub fn error(code: Code, message: impl Into<String>) -> Self {
+        Self::new(Severity::Error, code, message)
+    }
+
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    #[must_use]
+    pub fn at(mut self, source: Location) -> Self {
+        self.source = Some(source);
+        self
+    }
+
+    #[must_use]
+    pub fn related(mut self, source: Location, what: impl Into<String>) -> Self {
+        self.related.push((source, what.into()));
+        self
+    }
+
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}
+
+/// By file, line and column; what has no place comes first.
+impl Ord for Finding {
+    fn cmp(&self, other: &Self) -> Ordering {
+        fn place(finding: &Finding) -> Option<(&str, usize, usize)> {
+            finding.source.as_ref().map(|at| (&*at.file, at.line, at.column))
+        }
+        (place(self), self.severity, self.code, &self.message).cmp(&(
+            place(other),
+            other.severity,
+            other.code,
+            &other.message,
+        ))
+    }
+}
+
+impl PartialOrd for Finding {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Serialize for Finding {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let related: Vec<_> = self
+            .related
+            .iter()
+            .map(|(source, message)| serde_json::json!({"source": source, "message": message}))
+            .collect();
+        let mut object = serializer.serialize_struct("Finding", 6)?;
+        object.serialize_field("code", &self.code)?;
+        object.serialize_field("severity", self.severity.as_str())?;
+        object.serialize_field("message", &self.message)?;
+        object.serialize_field("help", &self.help)?;
+        object.serialize_field("source", &self.source)?;
+        object.serialize_field("related", &related)?;
+        object.end()
+    }
+}
+
+/// Longest piece of a file that a message repeats, in characters.
+const QUOTE_LIMIT: usize = 60;
+
+/// Text from a file as a message may show it: in backticks, shortened, nothing in it that a terminal would obey or that
+/// a reader could not see.
+pub fn quote(text: &str) -> String {
+    let mut shown: String = text.chars().take(QUOTE_LIMIT).flat_map(visible).collect();
+    if text.chars().nth(QUOTE_LIMIT).is_some() {
+        shown.push('…');
+    }
+    format!("`{shown}`")
+}
+
+/// The same for a path: whole, without the backticks.
+pub fn printable(text: &str) -> String {
+    text.chars().flat_map(visible).collect()
+}
+
+fn visible(character: char) -> impl Iterator<Item = char> {
+    // `escape_debug` leaves what is printable; quotes need no escape here.
+    let plain = matches!(character, '"' | '\'' | '\\');
+    plain.then_some(character).into_iter().chain((!plain).then(|| character.escape_debug()).into_iter().flatten())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_unique_and_well_formed() {
+        let mut seen = std::collections::BTreeSet::new();
+        for code in Code::ALL {
+            let text = code.as_str();
+            assert!(text.len() == 6 && text.starts_with("PZ"), "{text}");
+            assert!(text[2..].bytes().all(|b| b.is_ascii_digit()), "{text}");
+            assert!(seen.insert(text), "{text} is used twice");
+        }
+    }
+
+    #[test]
+    fn quoted_text_cannot_move_a_cursor_or_turn_a_line_around() {
+        assert_eq!(quote("\u{1b}[31mred\u{202e}\n"), r"`\u{1b}[31mred\u{202e}\n`");
+        assert_eq!(quote(&"x".repeat(61)), format!("`{}…`", "x".repeat(60)));
+        assert_eq!(quote("it's"), "`it's`");
+    }
+
+    #[test]
+    fn findings_sort_by_place_and_serialise_as_published() {
+        let at = |line, column| Location { file: "a.yaml".into(), line, column, span: 0..1 };
+        let late = Finding::error(Code::Tab, "late").at(at(10, 1));
+        let early = Finding::error(Code::Tag, "early").at(at(9, 3)).related(at(1, 1), "first here");
+        let mut all = [late, early];
+        all.sort();
+        assert_eq!(all[0].message, "early");
+        assert_eq!(
+            serde_json::to_value(&all[0]).unwrap(),
+            serde_json::json!({
+                "code": "PZ0014", "severity": "error", "message": "early", "help": null,
+                "source": {"file": "a.yaml", "line": 9, "column": 3},
+                "related": [{"source": {"file": "a.yaml", "line": 1, "column": 1}, "message": "first here"}]
+            })
+        );
+    }
+}

@@ -239,7 +239,10 @@ pub fn printable(text: &str) -> String {
 fn visible(character: char) -> impl Iterator<Item = char> {
     // `escape_debug` leaves what is printable; quotes need no escape here.
     let plain = matches!(character, '"' | '\'' | '\\');
-    plain.then_some(character).into_iter().chain((!plain).then(|| character.escape_debug()).into_iter().flatten())
+    plain
+        .then_some(character)
+        .into_iter()
+        .chain((!plain).then(|| character.escape_debug()).into_iter().flatten())
 }
 
 #[cfg(test)]

@@ -2,6 +2,18 @@
 //!
 //! [`Store`] has two implementations: Kafka (the only one for real use) and memory (quickstart and fast tests, one
 //! process). A reader sees whole commits only.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `changes` | what a commit does to a [`State`], the same for both stores |
+//! | `roster` | which nodes live |
+//! | [`memory`] | the store in memory |
+
+mod changes;
+pub mod memory;
+mod roster;
+#[cfg(test)]
+mod samples;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -52,12 +64,14 @@ pub struct Lease {
     pub renewed_at: OffsetDateTime,
 }
 
-/// One change to the state. A commit is a list of them.
+/// One change to the state. A commit is a list of them, in order.
 #[derive(Debug, Clone)]
 pub enum Change {
     /// `changed` is filled in by the store: the sequence of the commit it is part of.
     PutZone(Box<ZoneRecord>),
+    /// Takes the zone's credentials with it: a zone of the same name made later must not let an old partner in.
     DeleteZone(ZoneName),
+    /// Of a zone that exists; [`StoreError::Conflict`] otherwise.
     PutCredential(Credential),
     DeleteCredential(KeyId),
     PutApiKey(ApiKey),
@@ -93,6 +107,19 @@ pub enum Leadership {
     Following,
 }
 
+/// Whether what this process reads from the store is up to date.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// Nothing whole has been read yet.
+    Starting,
+    Current,
+    /// The store is lost, or holds something that cannot be read: the last snapshot goes on being served.
+    Stale {
+        since: OffsetDateTime,
+        reason: String,
+    },
+}
+
 /// Closed set: each is one label of the store's error metric.
 #[derive(Debug, Error)]
 pub enum StoreError {
@@ -104,6 +131,14 @@ pub enum StoreError {
     Unreachable(String),
     #[error("the state is not fit for use: {0}")]
     Unfit(String),
+    /// A topic is missing, and this role does not make it. Passes as soon as a controller has started.
+    #[error(
+        "the topic `{0}` does not exist yet; start a controller (role `all` or `controller`), which creates it"
+    )]
+    NotSetUp(String),
+    /// What the change builds on is gone; the caller may look again and retry.
+    #[error("the state has changed meanwhile: {0}")]
+    Conflict(String),
 }
 
 /// A boxed future, so that the trait can be used as `Arc<dyn Store>`.
@@ -117,6 +152,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn nodes(&self) -> watch::Receiver<Arc<Nodes>>;
 
     fn leadership(&self) -> watch::Receiver<Leadership>;
+
+    fn health(&self) -> watch::Receiver<Health>;
 
     /// Writes all changes or none, in one transaction that ends with the revision record, and returns its number once
     /// this process reads it back. Only the leader can.

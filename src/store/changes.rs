@@ -1,0 +1,132 @@
+//! What a commit does to a state: the same for every store.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::{Change, State, StoreError};
+use crate::zone::{KeyId, Sequence, ZoneName};
+
+/// Completes a caller's changes so that every credential always has its zone: deleting a zone deletes its credentials, and a
+/// credential for a zone that is not there is a conflict.
+pub(super) fn complete(changes: Vec<Change>, state: &State) -> Result<Vec<Change>, StoreError> {
+    let mut zones: BTreeSet<ZoneName> = state.zones.keys().cloned().collect();
+    let mut owners: BTreeMap<KeyId, ZoneName> =
+        state.credentials.values().map(|c| (c.key_id.clone(), c.zone.clone())).collect();
+    let mut complete = Vec::with_capacity(changes.len());
+    for change in changes {
+        match &change {
+            Change::PutZone(record) => {
+                zones.insert(record.zone.name.clone());
+            }
+            Change::DeleteZone(name) => {
+                zones.remove(name);
+                let orphans = owners.extract_if(.., |_, owner| owner == name);
+                complete.extend(orphans.map(|(key_id, _)| Change::DeleteCredential(key_id)));
+            }
+            Change::PutCredential(credential) => {
+                if !zones.contains(&credential.zone) {
+                    return Err(StoreError::Conflict(format!("there is no zone `{}`", credential.zone)));
+                }
+                owners.insert(credential.key_id.clone(), credential.zone.clone());
+            }
+            Change::DeleteCredential(key_id) => {
+                owners.remove(key_id);
+            }
+            Change::PutApiKey(_) | Change::DeleteApiKey(_) | Change::Applied(_) => {}
+        }
+        complete.push(change);
+    }
+    Ok(complete)
+}
+
+impl State {
+    /// The state after a commit of [complete](complete) changes.
+    pub(super) fn after(&self, changes: Vec<Change>, sequence: Sequence) -> Self {
+        let mut state = self.clone();
+        state.sequence = sequence;
+        for change in changes {
+            match change {
+                Change::PutZone(mut record) => {
+                    record.changed = sequence;
+                    state.zones.insert(record.zone.name.clone(), Arc::from(record));
+                }
+                Change::DeleteZone(name) => {
+                    state.zones.remove(&name);
+                }
+                Change::PutCredential(credential) => {
+                    state.credentials.insert(credential.key_id.clone(), Arc::new(credential));
+                }
+                Change::DeleteCredential(key_id) => {
+                    state.credentials.remove(&key_id);
+                }
+                Change::PutApiKey(key) => {
+                    state.api_keys.insert(key.id.clone(), Arc::new(key));
+                }
+                Change::DeleteApiKey(id) => {
+                    state.api_keys.remove(&id);
+                }
+                Change::Applied(revision) => state.revision = Some(revision),
+            }
+        }
+        state
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::samples::{credential, zone};
+
+    fn committed(state: &State, changes: Vec<Change>) -> State {
+        let changes = complete(changes, state).expect("no conflict");
+        state.after(changes, state.sequence.next())
+    }
+
+    #[test]
+    fn deleting_a_zone_deletes_its_credentials_and_no_others() {
+        let state = committed(
+            &State::default(),
+            vec![
+                Change::PutZone(Box::new(zone("acme"))),
+                Change::PutZone(Box::new(zone("globex"))),
+                Change::PutCredential(credential("acme", 1)),
+                Change::PutCredential(credential("globex", 2)),
+            ],
+        );
+        let state = committed(&state, vec![Change::DeleteZone(zone("acme").zone.name)]);
+        assert_eq!(state.zones.len(), 1);
+        assert_eq!(state.credentials.values().map(|c| c.zone.as_str()).collect::<Vec<_>>(), ["globex"]);
+    }
+
+    #[test]
+    fn a_zone_deleted_and_made_again_in_one_commit_starts_without_credentials() {
+        let acme = zone("acme");
+        let state = committed(
+            &State::default(),
+            vec![Change::PutZone(Box::new(acme.clone())), Change::PutCredential(credential("acme", 1))],
+        );
+        let again = vec![Change::DeleteZone(acme.zone.name.clone()), Change::PutZone(Box::new(acme))];
+        let state = committed(&state, again);
+        assert_eq!((state.zones.len(), state.credentials.len()), (1, 0));
+    }
+
+    #[test]
+    fn a_credential_needs_its_zone() {
+        let refused = complete(vec![Change::PutCredential(credential("acme", 1))], &State::default());
+        assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
+        let deleted_first = vec![
+            Change::PutZone(Box::new(zone("acme"))),
+            Change::DeleteZone(zone("acme").zone.name),
+            Change::PutCredential(credential("acme", 1)),
+        ];
+        assert!(complete(deleted_first, &State::default()).is_err());
+    }
+
+    #[test]
+    fn a_zone_carries_the_sequence_of_the_commit_that_changed_it() {
+        let first = committed(&State::default(), vec![Change::PutZone(Box::new(zone("acme")))]);
+        let second = committed(&first, vec![Change::PutZone(Box::new(zone("globex")))]);
+        let changed: Vec<u64> = second.zones.values().map(|z| z.changed.0).collect();
+        assert_eq!(changed, [1, 2]);
+    }
+}

@@ -2,4 +2,6 @@
 //!
 //! Knows the protocol and nothing of zones.
 
+pub mod primitive;
 pub mod shape;
+pub mod walker;

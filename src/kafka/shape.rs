@@ -28,7 +28,7 @@ impl Versions {
 }
 
 /// The type of a field. Lengths are compact (unsigned varint of length + 1) in flexible versions (KIP-482).
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Type {
     Bool,
     Int8,
@@ -57,10 +57,14 @@ pub enum Entity {
     ErrorMessage,
     /// Subscription or assignment of the classic group protocol.
     GroupProtocol,
+    /// Of a Produce request: 0 means that no response will come.
+    Acks,
+    /// The number of a partition, where it is needed while a message is still arriving.
+    PartitionIndex,
 }
 
 /// One field of a message or of a nested struct, in wire order. Tagged fields stand at the end, by tag.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Field {
     pub name: &'static str,
     pub kind: Type,

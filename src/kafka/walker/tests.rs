@@ -6,7 +6,8 @@ static SHAPE: Shape = Shape {
     name: "MetadataRequest",
     versions: Versions::new(0, 9),
     flexible_since: 9,
-    fields: &[Field::new("topics", Type::Array(&Type::Struct(&[Field::new("name", Type::String)]))).nullable_since(1)],
+    fields: &[Field::new("topics", Type::Array(&Type::Struct(&[Field::new("name", Type::String)])))
+        .nullable_since(1)],
 };
 
 #[test]

@@ -38,7 +38,9 @@ fn not_utf8(bytes: &[u8], valid: usize) -> Fault {
         _ if utf16 => (0..2, "the file is UTF-16, not UTF-8".to_owned()),
         Some(byte) => (
             valid..valid.saturating_add(1),
-            format!("byte 0x{byte:02x} is not UTF-8; the file is probably ISO 8859-1 (latin-1) or Windows-1252"),
+            format!(
+                "byte 0x{byte:02x} is not UTF-8; the file is probably ISO 8859-1 (latin-1) or Windows-1252"
+            ),
         ),
         None => (valid..valid, "the file is not UTF-8".to_owned()),
     };
@@ -87,7 +89,10 @@ fn unwanted_characters(text: &str) -> Vec<Fault> {
         Fault::new(
             Code::InvisibleCharacter,
             span,
-            format!("the file holds {}, which changes how the line looks in a review", named("the invisible", character)),
+            format!(
+                "the file holds {}, which changes how the line looks in a review",
+                named("the invisible", character)
+            ),
         )
         .help("remove it; names and texts need no formatting characters")
     });

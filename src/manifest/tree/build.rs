@@ -86,7 +86,10 @@ impl Builder {
                 if !matches!(self.open.last(), Some(Open::Mapping { key: Some(Key::Merge), .. })) {
                     self.faults.push(anchor_fault(&span, "an alias (`*name`)"));
                 }
-                self.add(Node { span, content: Content::Scalar(Scalar { text: String::new(), plain: true }) });
+                self.add(Node {
+                    span,
+                    content: Content::Scalar(Scalar { text: String::new(), plain: true }),
+                });
             }
             Event::Nothing
             | Event::StreamStart
@@ -126,8 +129,12 @@ impl Builder {
         }
         if tagged {
             self.faults.push(
-                Fault::new(Code::Tag, span.clone(), "the value has a tag (`!name`), which manifests do not use")
-                    .help("remove the tag"),
+                Fault::new(
+                    Code::Tag,
+                    span.clone(),
+                    "the value has a tag (`!name`), which manifests do not use",
+                )
+                .help("remove the tag"),
             );
         }
     }
@@ -154,7 +161,9 @@ impl Builder {
             Open::Sequence { items, .. } => items.push(node),
             Open::Mapping { entries, seen, key, .. } => match key.take() {
                 None => *key = Some(new_key(node, seen, &mut self.faults)),
-                Some(Key::Kept(key, key_span)) => entries.push(Entry { value: under(node, &key_span), key, key_span }),
+                Some(Key::Kept(key, key_span)) => {
+                    entries.push(Entry { value: under(node, &key_span), key, key_span })
+                }
                 Some(Key::Merge | Key::Refused) => {}
             },
         }
@@ -165,7 +174,8 @@ impl Builder {
         if error.info() == PARSER_TOO_DEEP {
             return too_deep(at..at);
         }
-        let line_start = text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
+        let line_start =
+            text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
         let line = text.get(line_start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
         let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
         match line.get(..indent).and_then(|blanks| blanks.find('\t')) {
@@ -183,8 +193,12 @@ impl Builder {
 fn new_key(node: Node, seen: &mut BTreeMap<String, Range<usize>>, faults: &mut Vec<Fault>) -> Key {
     let Content::Scalar(scalar) = node.content else {
         faults.push(
-            Fault::new(Code::KeyNotText, node.span.start..node.span.start, "a list or a mapping is used as a key")
-                .help("keys are plain text; values in braces or brackets may need quotes"),
+            Fault::new(
+                Code::KeyNotText,
+                node.span.start..node.span.start,
+                "a list or a mapping is used as a key",
+            )
+            .help("keys are plain text; values in braces or brackets may need quotes"),
         );
         return Key::Refused;
     };
@@ -197,9 +211,13 @@ fn new_key(node: Node, seen: &mut BTreeMap<String, Range<usize>>, faults: &mut V
     }
     if let Some(first) = seen.get(&scalar.text) {
         faults.push(
-            Fault::new(Code::DuplicateKey, node.span, format!("the key {} is here twice", quote(&scalar.text)))
-                .help("keep one of the two")
-                .related(first.clone(), "first defined here"),
+            Fault::new(
+                Code::DuplicateKey,
+                node.span,
+                format!("the key {} is here twice", quote(&scalar.text)),
+            )
+            .help("keep one of the two")
+            .related(first.clone(), "first defined here"),
         );
         return Key::Refused;
     }

@@ -2,6 +2,9 @@
 //!
 //! Knows the protocol and nothing of zones.
 
+pub mod codec;
+pub mod frame;
 pub mod primitive;
 pub mod shape;
+mod unknown_tags;
 pub mod walker;

@@ -1,0 +1,85 @@
+//! Typed messages, behind the walker: nothing is decoded that its shape has not accepted to the last byte.
+
+use bytes::{Bytes, BytesMut};
+use kafka_protocol::protocol::{Decodable, Encodable};
+use thiserror::Error;
+
+use super::shape::Shape;
+use super::unknown_tags;
+use super::walker::{Event, Limits, WalkError, Walker};
+
+/// Why a body did not become a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("{name} v{version} does not parse: {cause}")]
+pub struct DecodeError {
+    pub name: &'static str,
+    pub version: i16,
+    pub cause: DecodeCause,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum DecodeCause {
+    #[error(transparent)]
+    Layout(#[from] WalkError),
+    /// The layout is right and a value is not, such as a name that is not UTF-8.
+    #[error("a value is not valid, for instance text that is not utf-8")]
+    Value,
+    /// Shape and codec disagree on where the message ends.
+    #[error("the codec left {0} bytes unread")]
+    Unread(usize),
+}
+
+/// A message holds something that its version cannot carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("{name} cannot be written as v{version}")]
+pub struct EncodeError {
+    pub name: &'static str,
+    pub version: i16,
+}
+
+/// Decodes a request or response body that `shape` accepts.
+///
+/// Tagged fields that the shape does not know keep their size and lose number and content: what one peer understands and
+/// we do not must not reach the other.
+pub fn decode<M: Decodable>(shape: &'static Shape, version: i16, body: Bytes) -> Result<M, DecodeError> {
+    let failed = |cause| DecodeError { name: shape.name, version, cause };
+    let mut accepted = accept(shape, version, body).map_err(|error| failed(error.into()))?;
+    let message = M::decode(&mut accepted, version).map_err(|_| failed(DecodeCause::Value))?;
+    if accepted.is_empty() { Ok(message) } else { Err(failed(DecodeCause::Unread(accepted.len()))) }
+}
+
+/// Walks the body; copies it only if there is an unknown tagged field to neutralise.
+pub fn accept(shape: &'static Shape, version: i16, body: Bytes) -> Result<Bytes, WalkError> {
+    let mut walker = Walker::new(shape, version, body.len(), Limits::default());
+    let mut edited: Option<BytesMut> = None;
+    let mut position = 0;
+    loop {
+        let event = walker.next(body.get(position..).unwrap_or_default())?;
+        let next = position + event.len();
+        match event {
+            Event::End => return Ok(edited.map_or(body, BytesMut::freeze)),
+            Event::More { .. } => return Err(WalkError::Truncated),
+            Event::Tagged { field: None, following, size, .. } => {
+                let copy = edited.get_or_insert_with(|| BytesMut::from(&*body));
+                if let Some(tagged) = copy.get_mut(position..next + size) {
+                    unknown_tags::neutralise(tagged, size, following);
+                }
+            }
+            _ => {}
+        }
+        position = next;
+    }
+}
+
+/// Writes a message body.
+pub fn encode<M: Encodable>(message: &M, version: i16) -> Result<Bytes, EncodeError> {
+    let failed = |_| EncodeError { name: short_name::<M>(), version };
+    let mut out = BytesMut::with_capacity(message.compute_size(version).map_err(failed)?);
+    message.encode(&mut out, version).map_err(failed)?;
+    Ok(out.freeze())
+}
+
+fn short_name<M>() -> &'static str {
+    let path = std::any::type_name::<M>();
+    path.rsplit("::").next().unwrap_or(path)
+}

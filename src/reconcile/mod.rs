@@ -1,1 +1,4 @@
-//! reconcile
+//! The control plane: source → load → plan → guard → apply.
+
+mod digest;
+pub mod source;

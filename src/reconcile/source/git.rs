@@ -1,0 +1,169 @@
+//! One ref of one repository as the source.
+
+use std::path::{Path, PathBuf};
+
+use git2::{ObjectType, Oid};
+use sha2::{Digest, Sha256};
+
+use super::location::{check_ref, inner_path};
+use super::mirror::Mirror;
+use super::tree::{self, WalkError};
+use super::{Commit, Limits, Location, LocationError, Snapshot, SourceError};
+use crate::reconcile::digest::hex;
+use crate::zone::Revision;
+
+/// What to do when the branch no longer contains the commit that is in force.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnHistoryRewrite {
+    /// Keep the last state until a person decides: an old commit would bring back what was revoked.
+    #[default]
+    Refuse,
+    Accept,
+}
+
+/// `source` of the configuration.
+#[derive(Debug, Clone)]
+pub struct GitConfig {
+    /// An https address or the path of a repository.
+    pub url: String,
+    /// Fully qualified, such as `refs/heads/main`.
+    pub reference: String,
+    /// The folder in the repository that holds the manifests; `.` is the root.
+    pub path: String,
+    pub on_history_rewrite: OnHistoryRewrite,
+    /// Where mirrors are kept. Each repository and ref gets a folder of its own.
+    pub mirrors: PathBuf,
+}
+
+pub struct GitSource {
+    location: Location,
+    reference: String,
+    path: String,
+    on_history_rewrite: OnHistoryRewrite,
+    folder: PathBuf,
+    limits: Limits,
+    mirror: Option<Mirror>,
+}
+
+impl GitSource {
+    pub fn new(config: GitConfig) -> Result<Self, LocationError> {
+        let location = Location::parse(&config.url)?;
+        check_ref(&config.reference)?;
+        let path = inner_path(&config.path)?;
+        let name = hex(&Sha256::digest(format!("{}\n{}", config.url, config.reference).as_bytes()));
+        Ok(Self {
+            location,
+            reference: config.reference,
+            path,
+            on_history_rewrite: config.on_history_rewrite,
+            folder: config.mirrors.join(name.get(..16).unwrap_or(&name)),
+            limits: Limits::default(),
+            mirror: None,
+        })
+    }
+
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// Fetches the ref and reads the manifests of its commit. Blocks.
+    pub fn read(&mut self, applied: Option<&Revision>) -> Result<Snapshot, SourceError> {
+        let mirror = match self.mirror.take() {
+            Some(mirror) => mirror,
+            None => Mirror::open(&self.folder)?,
+        };
+        let read = self.read_from(&mirror, applied);
+        let Err(WalkError::Git(error)) = read else {
+            // After a failed fetch the mirror is opened anew, which checks it: the fault may lie here.
+            let is_sound = !matches!(&read, Err(WalkError::Source(error)) if error.is_transient());
+            self.mirror = is_sound.then_some(mirror);
+            return read.map_err(|error| self.explain(error));
+        };
+        // An object is missing or broken: the mirror is only a cache, so it is made anew, once.
+        tracing::warn!(folder = %self.folder.display(), cause = error.message(), "the Git mirror is broken: fetching it again");
+        mirror.discard(&self.folder).map_err(|error| self.broken(&error))?;
+        let mirror = Mirror::open(&self.folder)?;
+        let read = self.read_from(&mirror, applied);
+        self.mirror = Some(mirror);
+        read.map_err(|error| self.explain(error))
+    }
+
+    fn read_from(&self, mirror: &Mirror, applied: Option<&Revision>) -> Result<Snapshot, WalkError> {
+        let head = mirror.fetch(&self.location, &self.reference, &self.limits).map_err(WalkError::Source)?;
+        self.check_history(mirror, head, applied)?;
+        let snapshot = self.snapshot(mirror, head)?;
+        mirror.accept(head)?;
+        Ok(snapshot)
+    }
+
+    fn check_history(&self, mirror: &Mirror, head: Oid, applied: Option<&Revision>) -> Result<(), WalkError> {
+        if self.on_history_rewrite == OnHistoryRewrite::Accept {
+            return Ok(());
+        }
+        let applied = applied
+            .and_then(|revision| revision.commit_of(&self.reference))
+            .map(Oid::from_str)
+            .transpose()?;
+        for base in mirror.accepted().into_iter().chain(applied) {
+            if !mirror.follows(head, base)? {
+                return Err(WalkError::Source(SourceError::HistoryRewritten {
+                    reference: self.reference.clone(),
+                    from: base.to_string(),
+                    to: head.to_string(),
+                }));
+            }
+        }
+        Ok(())
+    }
+
+    fn snapshot(&self, mirror: &Mirror, head: Oid) -> Result<Snapshot, WalkError> {
+        let commit = mirror.commit(head)?;
+        let revision = Revision::commit(&self.reference, &head.to_string());
+        let root = commit.tree()?;
+        let folder = if self.path.is_empty() {
+            root
+        } else {
+            let found =
+                root.get_path(Path::new(&self.path)).ok().filter(|it| it.kind() == Some(ObjectType::Tree));
+            let Some(entry) = found else {
+                let path = self.path.clone();
+                return Err(WalkError::Source(SourceError::PathNotFound { path, revision }));
+            };
+            mirror.repository().find_tree(entry.id())?
+        };
+        let files = tree::read(mirror.repository(), &folder, &self.path, &self.limits)?;
+        let author = commit.author();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok(Snapshot {
+            revision,
+            tree: format!("sha1:{}", folder.id()),
+            files,
+            commit: Some(Commit {
+                id: head.to_string(),
+                author: format!("{} <{}>", text(author.name_bytes()), text(author.email_bytes())),
+                subject: commit.summary_bytes().map(text).unwrap_or_default(),
+            }),
+        })
+    }
+
+    fn explain(&self, error: WalkError) -> SourceError {
+        match error {
+            WalkError::Source(error) => error,
+            WalkError::Git(error) => self.broken(&error.message()),
+        }
+    }
+
+    fn broken(&self, cause: &dyn std::fmt::Display) -> SourceError {
+        SourceError::Mirror { folder: self.folder.display().to_string(), cause: cause.to_string() }
+    }
+}
+
+impl std::fmt::Debug for GitSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GitSource")
+            .field("location", &self.location)
+            .field("reference", &self.reference)
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,220 @@
+//! The bare mirror of one repository: a cache in a folder of its own, thrown away and fetched again when it is broken.
+
+use std::cell::Cell;
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use git2::{
+    AutotagOption, Commit, Direction, ErrorClass, ErrorCode, FetchOptions, Oid, Progress, RemoteCallbacks,
+    RemoteRedirect, Repository, RepositoryInitOptions,
+};
+
+use super::{Limits, Location, SourceError};
+
+/// Where a fetch puts the ref, before it is accepted.
+const INCOMING: &str = "refs/partner-zones/incoming";
+/// The last commit that was accepted.
+const ACCEPTED: &str = "refs/partner-zones/accepted";
+
+pub(super) struct Mirror {
+    repository: Repository,
+    /// Held as long as this process uses the folder: two processes would take each other's locks for stale ones.
+    _owner: File,
+}
+
+impl Mirror {
+    /// Opens the mirror in `folder`, makes a new one if there is none, and starts over if it is broken.
+    pub(super) fn open(folder: &Path) -> Result<Self, SourceError> {
+        let broken = |cause: &dyn std::fmt::Display| SourceError::Mirror {
+            folder: folder.display().to_string(),
+            cause: cause.to_string(),
+        };
+        super::libgit2::prepare().map_err(|error| broken(&error.message()))?;
+        fs::create_dir_all(folder).map_err(|error| broken(&error))?;
+        let owner = own(&folder.join("owner")).map_err(|error| broken(&error))?;
+        let bare = folder.join("mirror.git");
+        remove_stale_locks(&bare).map_err(|error| broken(&error))?;
+        let repository = match Repository::open_bare(&bare).and_then(check) {
+            Ok(repository) => repository,
+            Err(error) => {
+                if bare.exists() {
+                    tracing::warn!(folder = %bare.display(), cause = error.message(), "the Git mirror is broken: fetching it again");
+                    fs::remove_dir_all(&bare).map_err(|error| broken(&error))?;
+                }
+                init(&bare).map_err(|error| broken(&error.message()))?
+            }
+        };
+        Ok(Self { repository, _owner: owner })
+    }
+
+    /// Throws the mirror in `folder` away; the next [`Mirror::open`] makes a new one.
+    pub(super) fn discard(self, folder: &Path) -> io::Result<()> {
+        drop(self.repository);
+        fs::remove_dir_all(folder.join("mirror.git"))
+    }
+
+    pub(super) fn repository(&self) -> &Repository {
+        &self.repository
+    }
+
+    /// Asks for one ref, fetches it if it moved, and gives its commit. It is not accepted yet.
+    pub(super) fn fetch(
+        &self,
+        from: &Location,
+        reference: &str,
+        limits: &Limits,
+    ) -> Result<Oid, SourceError> {
+        let abort = Cell::new(None);
+        let deadline = Instant::now() + limits.fetch_time;
+        let explain = |error: git2::Error| abort.take().unwrap_or_else(|| classify(from, &error));
+        let url = from.raw().ok_or_else(|| unreachable(from, "its path is not UTF-8"))?;
+        let mut remote = self.repository.remote_anonymous(url).map_err(explain)?;
+
+        let connection = remote
+            .connect_auth(Direction::Fetch, Some(callbacks(&abort, deadline, limits, from)), None)
+            .map_err(explain)?;
+        let heads = connection.list().map_err(explain)?;
+        let offered = heads.iter().find(|head| head.name() == reference).map(git2::RemoteHead::oid);
+        drop(connection);
+        let Some(offered) = offered else {
+            return Err(SourceError::RefNotFound { url: from.to_string(), reference: reference.to_owned() });
+        };
+        if self.accepted() == Some(offered) {
+            return Ok(offered);
+        }
+
+        let mut options = FetchOptions::new();
+        options
+            .remote_callbacks(callbacks(&abort, deadline, limits, from))
+            .download_tags(AutotagOption::None)
+            .update_fetchhead(false)
+            .follow_redirects(RemoteRedirect::None);
+        remote.fetch(&[format!("+{reference}:{INCOMING}")], Some(&mut options), None).map_err(explain)?;
+        let incoming = self.repository.find_reference(INCOMING).and_then(|found| found.peel_to_commit());
+        incoming.map(|commit| commit.id()).map_err(|_| unreachable(from, "the ref does not name a commit"))
+    }
+
+    /// The commit that was accepted last.
+    pub(super) fn accepted(&self) -> Option<Oid> {
+        self.repository
+            .find_reference(ACCEPTED)
+            .and_then(|found| found.peel_to_commit())
+            .ok()
+            .map(|commit| commit.id())
+    }
+
+    pub(super) fn accept(&self, commit: Oid) -> Result<(), git2::Error> {
+        self.repository.reference(ACCEPTED, commit, true, "accepted").map(|_| ())
+    }
+
+    /// Whether `commit` is `base` or comes after it. A base that the mirror does not know was never part of the history.
+    pub(super) fn follows(&self, commit: Oid, base: Oid) -> Result<bool, git2::Error> {
+        if commit == base {
+            return Ok(true);
+        }
+        if self.repository.find_commit(base).is_err() {
+            return Ok(false);
+        }
+        self.repository.graph_descendant_of(commit, base)
+    }
+
+    pub(super) fn commit(&self, id: Oid) -> Result<Commit<'_>, git2::Error> {
+        self.repository.find_commit(id)
+    }
+}
+
+/// A mirror is whole when its accepted commit, if it has one, can be read.
+fn check(repository: Repository) -> Result<Repository, git2::Error> {
+    match repository.find_reference(ACCEPTED) {
+        Ok(accepted) => {
+            accepted.peel_to_commit()?.tree()?;
+        }
+        Err(error) if error.code() == ErrorCode::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    Ok(repository)
+}
+
+fn init(bare: &Path) -> Result<Repository, git2::Error> {
+    let mut options = RepositoryInitOptions::new();
+    options.bare(true).no_reinit(true).external_template(false);
+    Repository::init_opts(bare, &options)
+}
+
+fn own(path: &Path) -> io::Result<File> {
+    let file = File::options().create(true).write(true).truncate(false).open(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(io::Error::other("another process uses it: give each one its own dataDir"))
+        }
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// What a killed process left behind would block every later fetch.
+fn remove_stale_locks(bare: &Path) -> io::Result<()> {
+    let mut folders: Vec<PathBuf> = vec![bare.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        for entry in entries {
+            let entry = entry?;
+            let is_objects = entry.file_name() == "objects";
+            if entry.file_type()?.is_dir() && !is_objects {
+                folders.push(entry.path());
+            } else if entry.path().extension().is_some_and(|extension| extension == "lock") {
+                fs::remove_file(entry.path())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Ends a fetch that takes too long or sends too much. The server's timeouts are per read: a trickle passes them.
+fn callbacks<'a>(
+    abort: &'a Cell<Option<SourceError>>,
+    deadline: Instant,
+    limits: &Limits,
+    from: &'a Location,
+) -> RemoteCallbacks<'a> {
+    let limit = limits.fetch_bytes;
+    let in_time = move || {
+        let in_time = Instant::now() < deadline;
+        if !in_time {
+            abort.set(Some(unreachable(from, "the fetch took too long")));
+        }
+        in_time
+    };
+    let mut callbacks = RemoteCallbacks::new();
+    callbacks.sideband_progress(move |_| in_time());
+    callbacks.transfer_progress(move |progress: Progress<'_>| {
+        let within = progress.received_bytes() <= limit;
+        if !within {
+            let limit = u64::try_from(limit).unwrap_or(u64::MAX);
+            abort.set(Some(SourceError::TooLarge { what: "the number of bytes of one fetch", limit }));
+        }
+        within && in_time()
+    });
+    callbacks
+}
+
+fn unreachable(from: &Location, cause: impl Into<String>) -> SourceError {
+    SourceError::Unreachable { url: from.to_string(), cause: cause.into() }
+}
+
+/// libgit2 spreads one cause over several classes, so the message takes part.
+fn classify(from: &Location, error: &git2::Error) -> SourceError {
+    let message = error.message();
+    // libgit2 quotes the address in some messages, with its credentials.
+    let cause = from.raw().map_or_else(|| message.to_owned(), |raw| message.replace(raw, &from.to_string()));
+    let denied = error.code() == ErrorCode::Auth
+        || (error.class() == ErrorClass::Http
+            && ["401", "403", "authentication"].iter().any(|it| message.contains(it)));
+    if denied { SourceError::AccessDenied { url: from.to_string(), cause } } else { unreachable(from, cause) }
+}

@@ -1,0 +1,199 @@
+//! Where zones come from: a Git repository or a folder, read by the same rules.
+//!
+//! A [`Snapshot`] is everything at one revision or it is an error; there is no half-read snapshot, and none that is empty
+//! because something failed. Regular files only: what is a symbolic link or a submodule is reported, never followed.
+//! Names that start with a dot are not looked at.
+
+mod directory;
+mod git;
+mod libgit2;
+mod location;
+mod mirror;
+mod tree;
+mod watch;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, TryLockError};
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::manifest::SourceFile;
+use crate::zone::Revision;
+
+pub use directory::Directory;
+pub use git::{GitConfig, GitSource, OnHistoryRewrite};
+pub use location::{Location, LocationError};
+pub use watch::Watch;
+pub(super) use watch::jittered;
+
+/// All files of one revision.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    pub revision: Revision,
+    /// Identifies the files alone: the id of the folder's Git tree, or a hash over paths and bytes. A pull request's head
+    /// and its merge have different revisions but the same tree.
+    pub tree: String,
+    /// Sorted by path.
+    pub files: Vec<SourceFile>,
+    /// The commit, where there is one.
+    pub commit: Option<Commit>,
+}
+
+/// Who changed the source last, for the audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    pub id: String,
+    /// `Name <address>`.
+    pub author: String,
+    pub subject: String,
+}
+
+/// How much is read at most.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    pub files: usize,
+    /// Bytes of one file; a larger one is a finding.
+    pub file_bytes: u64,
+    /// Bytes of all files together.
+    pub total_bytes: u64,
+    /// Entries of all folders, manifest or not.
+    pub entries: usize,
+    pub depth: usize,
+    /// Bytes that a server may send for one fetch.
+    pub fetch_bytes: usize,
+    /// Time for one fetch, from the first connection to the last byte.
+    pub fetch_time: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            files: crate::manifest::load::MAX_FILES,
+            file_bytes: 1 << 20,
+            total_bytes: 128 << 20,
+            entries: 500_000,
+            depth: 32,
+            fetch_bytes: 1 << 30,
+            fetch_time: Duration::from_mins(5),
+        }
+    }
+}
+
+/// Why there is no snapshot. Whoever sees one of these keeps what it had.
+#[derive(Debug, Error)]
+pub enum SourceError {
+    #[error(transparent)]
+    Location(#[from] LocationError),
+    #[error(
+        "{url} has no ref {reference}: it was deleted or renamed, or source.ref is wrong; the last applied state is kept"
+    )]
+    RefNotFound { url: String, reference: String },
+    #[error(
+        "there is no folder {path:?} at {revision}: correct source.path, or restore it; the last applied state is kept"
+    )]
+    PathNotFound { path: String, revision: Revision },
+    #[error(
+        "the history of {reference} was rewritten: {to} does not follow {from}; the last applied state is kept; \
+         restore the branch, or set source.onHistoryRewrite: accept"
+    )]
+    HistoryRewritten { reference: String, from: String, to: String },
+    #[error("{url} refuses access: {cause}")]
+    AccessDenied { url: String, cause: String },
+    #[error("{url} cannot be fetched: {cause}")]
+    Unreachable { url: String, cause: String },
+    #[error("{what} is over the limit of {limit}")]
+    TooLarge { what: &'static str, limit: u64 },
+    #[error("the Git mirror in {folder} cannot be used: {cause}")]
+    Mirror { folder: String, cause: String },
+    #[error("folder {folder} cannot be read: {cause}")]
+    Folder { folder: String, cause: String },
+    #[error("the previous fetch has not ended yet")]
+    Busy,
+}
+
+impl SourceError {
+    /// One word for conditions.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Location(_) => "InvalidSource",
+            Self::RefNotFound { .. } => "RefNotFound",
+            Self::PathNotFound { .. } => "PathNotFound",
+            Self::HistoryRewritten { .. } => "SourceRewritten",
+            Self::AccessDenied { .. } => "AccessDenied",
+            Self::Unreachable { .. } | Self::Busy => "FetchFailed",
+            Self::TooLarge { .. } => "SourceTooLarge",
+            Self::Mirror { .. } => "MirrorBroken",
+            Self::Folder { .. } => "FolderUnreadable",
+        }
+    }
+
+    /// Whether trying again soon can help; otherwise a person must act first, and the next poll is early enough.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Busy | Self::Mirror { .. } | Self::Folder { .. })
+    }
+}
+
+/// A source that can be read again and again.
+#[derive(Debug, Clone)]
+pub struct Source(Arc<Kind>);
+
+#[derive(Debug)]
+enum Kind {
+    Git { git: Box<Mutex<GitSource>>, location: Location },
+    Directory(Directory),
+}
+
+impl Source {
+    pub fn git(config: GitConfig) -> Result<Self, LocationError> {
+        let git = GitSource::new(config)?;
+        let location = git.location().clone();
+        Ok(Self(Arc::new(Kind::Git { git: Box::new(Mutex::new(git)), location })))
+    }
+
+    pub fn directory(folder: &Path) -> Self {
+        Self(Arc::new(Kind::Directory(Directory::new(folder))))
+    }
+
+    /// Reads the source as it is now, on a thread that may block. `applied` is the revision in force: with
+    /// [`OnHistoryRewrite::Refuse`], a branch that does not descend from it is refused.
+    pub async fn read(&self, applied: Option<Revision>) -> Result<Snapshot, SourceError> {
+        let source = Arc::clone(&self.0);
+        let reading = tokio::task::spawn_blocking(move || match &*source {
+            Kind::Directory(directory) => directory.read(&Limits::default()),
+            Kind::Git { git, .. } => match git.try_lock() {
+                Ok(mut git) => git.read(applied.as_ref()),
+                // A panic in a fetch leaves the mirror as a kill would: it is checked when it is opened.
+                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner().read(applied.as_ref()),
+                Err(TryLockError::WouldBlock) => Err(SourceError::Busy),
+            },
+        });
+        // The fetch keeps its own deadlines; this one is for a thread that the system holds.
+        let patience = Limits::default().fetch_time.saturating_mul(2);
+        match tokio::time::timeout(patience, reading).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) | Err(_) => Err(SourceError::Busy),
+        }
+    }
+
+    /// The path on this machine to watch, if there is one.
+    pub(super) fn watched(&self) -> Option<&Path> {
+        match &*self.0 {
+            Kind::Git { location, .. } => location.local(),
+            Kind::Directory(directory) => Some(directory.folder()),
+        }
+    }
+}
+
+/// Whether an entry's name is one that is looked at.
+fn is_visible(name: &str) -> bool {
+    !name.starts_with('.')
+}
+
+/// Whether a file's name is that of a manifest.
+fn is_manifest(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
+}
+
+#[cfg(test)]
+mod tests;

@@ -83,3 +83,55 @@ fn short_name<M>() -> &'static str {
     let path = std::any::type_name::<M>();
     path.rsplit("::").next().unwrap_or(path)
 }
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::messages::{FetchResponse, ProduceRequest};
+
+    use super::*;
+    use crate::kafka::sample::{self, FETCH_RESPONSE, PRODUCE_REQUEST};
+
+    #[test]
+    fn a_hostile_count_is_an_error_where_kafka_protocol_alone_would_abort() {
+        let body = Bytes::from_static(&[0xff, 0xff, 0, 1, 0, 0, 0, 9, 0x7f, 0xff, 0xff, 0xff]);
+        let error = decode::<ProduceRequest>(&PRODUCE_REQUEST, 3, body).unwrap_err();
+        assert_eq!(error.cause, DecodeCause::Layout(WalkError::BeyondEnd));
+        assert_eq!(
+            error.to_string(),
+            "ProduceRequest v3 does not parse: a length reaches beyond the end of the message"
+        );
+    }
+
+    #[test]
+    fn text_that_is_not_utf8_is_an_error() {
+        let body = Bytes::from_static(&[0, 1, 0xff, 0, 1, 0, 0, 0, 9, 0, 0, 0, 0]);
+        let error = decode::<ProduceRequest>(&PRODUCE_REQUEST, 3, body).unwrap_err();
+        assert_eq!(error.cause, DecodeCause::Value);
+    }
+
+    #[test]
+    fn an_unknown_tagged_field_loses_number_and_content_on_its_way_through() {
+        let message = FetchResponse::default()
+            .with_session_id(7)
+            .with_unknown_tagged_field(3, Bytes::from_static(b"from a newer broker"));
+        let read: FetchResponse = decode(&FETCH_RESPONSE, 16, encode(&message, 16).unwrap()).unwrap();
+        assert_eq!(read.session_id, 7);
+        assert_eq!(
+            read.unknown_tagged_fields.into_iter().collect::<Vec<_>>(),
+            [(127, Bytes::from(vec![0; 19]))]
+        );
+    }
+
+    #[test]
+    fn a_body_without_unknown_tagged_fields_is_not_copied() {
+        let body = Bytes::from(sample::body(&FETCH_RESPONSE, 16, 5));
+        let accepted = accept(&FETCH_RESPONSE, 16, body.clone()).unwrap();
+        assert_eq!(accepted.as_ptr(), body.as_ptr());
+    }
+
+    #[test]
+    fn a_message_that_its_version_cannot_carry_is_an_error_with_a_name() {
+        let error = encode(&FetchResponse::default().with_session_id(7), 4).unwrap_err();
+        assert_eq!(error.to_string(), "FetchResponse cannot be written as v4");
+    }
+}

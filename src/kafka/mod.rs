@@ -3,8 +3,11 @@
 //! Knows the protocol and nothing of zones.
 
 pub mod codec;
+pub mod consumer_protocol;
 pub mod frame;
 pub mod primitive;
+#[cfg(test)]
+pub(crate) mod sample;
 pub mod shape;
 mod unknown_tags;
 pub mod walker;

@@ -7,7 +7,7 @@ use super::finding::Code;
 pub const MAX_FILE_BYTES: usize = 1024 * 1024;
 
 /// The text of a file, or why it cannot be read.
-pub(super) fn text(bytes: &[u8]) -> Result<&str, Vec<Fault>> {
+pub fn text(bytes: &[u8]) -> Result<&str, Vec<Fault>> {
     if bytes.len() > MAX_FILE_BYTES {
         return Err(vec![too_large(bytes.len())]);
     }
@@ -23,7 +23,7 @@ pub(super) fn text(bytes: &[u8]) -> Result<&str, Vec<Fault>> {
     if faults.is_empty() { Ok(text) } else { Err(faults) }
 }
 
-pub(super) fn too_large(size: usize) -> Fault {
+pub fn too_large(size: usize) -> Fault {
     Fault::new(
         Code::FileTooLarge,
         0..0,
@@ -125,7 +125,7 @@ fn is_blank(text: &str) -> bool {
 }
 
 /// Lines with the byte at which each starts.
-pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+pub fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.split_inclusive('\n').scan(0, |next, line| {
         let start = *next;
         *next += line.len();
@@ -134,9 +134,9 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 /// Byte offset → line and column, both from 1, a column counting characters.
-pub(super) fn line_and_column(bytes: &[u8], offset: usize) -> (usize, usize) {
+pub fn line_and_column(bytes: &[u8], offset: usize) -> (usize, usize) {
     let before = bytes.get(..offset).unwrap_or(bytes);
-    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let line = before.split(|byte| *byte == b'\n').count();
     let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let on_line = before.get(start..).unwrap_or_default();
     let on_line = if start == 0 { on_line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(on_line) } else { on_line };

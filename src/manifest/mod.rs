@@ -4,11 +4,16 @@
 //! file, line and column; what a layer has refused, the next one does not complain about again.
 
 pub mod bytes;
+pub mod document;
 pub mod fault;
 pub mod finding;
 pub mod load;
+pub mod read;
 pub mod scalar;
+pub mod schema;
 pub mod tree;
+pub mod v2;
 
+pub use document::{NotAZone, from_document, to_document, to_yaml};
 pub use finding::{Code, Finding, Location, Severity};
 pub use load::{FileProblem, Known, Loaded, LoadedZone, SourceFile, Unreadable};

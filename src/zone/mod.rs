@@ -4,6 +4,7 @@
 //! within one zone. Rules across zones are [`set`]'s.
 
 pub mod credential;
+pub mod duration;
 pub mod name;
 pub mod partner_zone;
 pub mod permission;
@@ -11,6 +12,7 @@ pub mod revision;
 pub mod status;
 
 pub use credential::{ApiKey, ApiKeyRole, Credential, KeyId, PlainVerifier, ScramHash, ScramVerifier};
+pub use duration::{DurationError, format_duration, parse_duration};
 pub use name::{ClusterName, GroupName, NameError, ServiceAccount, TopicName, ZoneId, ZoneName};
 pub use partner_zone::{
     Access, AddHeader, Authentication, AuthenticationMode, ConsumerGroup, Deprecated, Headers, Organization,

@@ -25,10 +25,10 @@ pub fn parse(text: &str) -> (Vec<Node>, Vec<Fault>) {
     while let Some(event) = parser.next_event() {
         let outcome = match event {
             Ok((event, span)) => builder.event(event, span),
-            Err(error) => Err(builder.syntax(text, &error)),
+            Err(error) => Err(Box::new(builder.syntax(text, &error))),
         };
         if let Err(fault) = outcome {
-            builder.faults.push(fault);
+            builder.faults.push(*fault);
             break;
         }
     }
@@ -63,7 +63,7 @@ impl Builder {
         Self { offsets, documents: Vec::new(), faults: Vec::new(), open: Vec::new(), nodes: 0 }
     }
 
-    fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), Fault> {
+    fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), Box<Fault>> {
         let span = self.offsets.range(span);
         match event {
             Event::Scalar(text, style, anchor, tag) => {
@@ -100,24 +100,30 @@ impl Builder {
         Ok(())
     }
 
-    fn count(&mut self, span: &Range<usize>) -> Result<(), Fault> {
+    fn count(&mut self, span: &Range<usize>) -> Result<(), Box<Fault>> {
         self.nodes += 1;
         if self.nodes > MAX_NODES {
-            return Err(Fault::new(
+            let fault = Fault::new(
                 Code::TooManyNodes,
                 span.clone(),
                 format!("the file has more than {MAX_NODES} values"),
-            )
-            .help("give each zone its own file"));
+            );
+            return Err(Box::new(fault.help("give each zone its own file")));
         }
         Ok(())
     }
 
-    fn open(&mut self, anchor: usize, tagged: bool, span: &Range<usize>, open: Open) -> Result<(), Fault> {
+    fn open(
+        &mut self,
+        anchor: usize,
+        tagged: bool,
+        span: &Range<usize>,
+        open: Open,
+    ) -> Result<(), Box<Fault>> {
         self.count(span)?;
         self.decorations(anchor, tagged, span);
         if self.open.len() >= MAX_DEPTH {
-            return Err(too_deep(span.clone()));
+            return Err(Box::new(too_deep(span.clone())));
         }
         self.open.push(open);
         Ok(())
@@ -162,7 +168,7 @@ impl Builder {
             Open::Mapping { entries, seen, key, .. } => match key.take() {
                 None => *key = Some(new_key(node, seen, &mut self.faults)),
                 Some(Key::Kept(key, key_span)) => {
-                    entries.push(Entry { value: under(node, &key_span), key, key_span })
+                    entries.push(Entry { value: under(node, &key_span), key, key_span });
                 }
                 Some(Key::Merge | Key::Refused) => {}
             },

@@ -1,0 +1,350 @@
+//! A document → a zone, with the rules within one zone. The only way to make a [`PartnerZone`] from outside.
+
+mod rules;
+mod values;
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::zone::{
+    Access, AddHeader, Authentication, AuthenticationMode, ConsumerGroup, Deprecated, Headers, NameError,
+    Organization, PartnerContact, PartnerZone, Permission, Replay, ServiceAccount, SharedTopic,
+    TrafficControl,
+};
+
+use super::fault::DocumentFault;
+use super::finding::{Code, Severity, quote};
+use super::schema::{self, shown};
+use super::v2;
+
+/// What a document says, and what is wrong with it. The zone is there exactly if no fault is an error.
+#[derive(Debug)]
+pub struct Reading {
+    pub zone: Option<PartnerZone>,
+    pub faults: Vec<DocumentFault>,
+}
+
+/// Reads each part of the document on its own, so that a fault in one does not hide those in another.
+pub fn read(document: &Value) -> Reading {
+    let mut reader = Reader { document, faults: Vec::new() };
+    reader.read_only_metadata();
+    let zone = reader.zone();
+    let mut faults = reader.faults;
+    // Where both speak of one value, the rule says it better than the schema's pattern.
+    faults.extend(
+        schema::check(document)
+            .into_iter()
+            .filter(|weak| {
+                weak.finding.code != Code::InvalidValue
+                    || !faults.iter().any(|fault| fault.pointer == weak.pointer && fault.finding.is_error())
+            })
+            .collect::<Vec<_>>(),
+    );
+    let refused = faults.iter().any(|fault| fault.finding.is_error());
+    if zone.is_none() && !refused {
+        faults.push(DocumentFault::new(Code::InvalidValue, "", "the document cannot be read as a zone"));
+    }
+    Reading { zone: zone.filter(|_| !refused), faults }
+}
+
+struct Reader<'a> {
+    document: &'a Value,
+    faults: Vec<DocumentFault>,
+}
+
+impl Reader<'_> {
+    /// A part of the document, if its fields have the right types; if not, the schema says so.
+    fn part<T: DeserializeOwned>(&self, pointer: &str) -> Option<T> {
+        self.document.pointer(pointer).and_then(|value| T::deserialize(value).ok())
+    }
+
+    fn fault(&mut self, fault: DocumentFault) {
+        self.faults.push(fault);
+    }
+
+    fn name<'t, T: TryFrom<&'t str, Error = NameError>>(
+        &mut self,
+        pointer: &str,
+        text: &'t str,
+    ) -> Option<T> {
+        T::try_from(text)
+            .map_err(|error| {
+                let message = format!("{}: {} {error}", shown(pointer), quote(text));
+                self.fault(DocumentFault::new(Code::InvalidName, pointer, message));
+            })
+            .ok()
+    }
+
+    fn read_only_metadata(&mut self) {
+        for field in v2::READ_ONLY_METADATA {
+            let pointer = format!("/metadata/{field}");
+            if self.document.pointer(&pointer).is_some() {
+                self.fault(
+                    DocumentFault::new(
+                        Code::ReadOnlyField,
+                        pointer,
+                        format!("`metadata.{field}` is filled in by the server and ignored here"),
+                    )
+                    .severity(Severity::Note)
+                    .help("remove it")
+                    .on_key(),
+                );
+            }
+        }
+    }
+
+    fn zone(&mut self) -> Option<PartnerZone> {
+        let name = self.part::<String>("/metadata/name");
+        let name = name.and_then(|name| self.name("/metadata/name", &name));
+        let underlying = self.part::<String>("/spec/underlyingCluster");
+        let underlying_cluster = underlying.and_then(|text| self.name("/spec/underlyingCluster", &text));
+        let authentication = self.authentication();
+        let topics = self.topics();
+        let access = self.access();
+        let consumer_groups = self.consumer_groups();
+        Some(PartnerZone {
+            name: name?,
+            labels: self.part::<BTreeMap<_, _>>("/metadata/labels").unwrap_or_default(),
+            cluster: self.part("/spec/cluster")?,
+            underlying_cluster,
+            display_name: self.part("/spec/displayName"),
+            description: self.part("/spec/description"),
+            url: self.part("/spec/url"),
+            authentication: authentication?,
+            topics,
+            partner: self.part("/spec/partner").map(partner),
+            organization: self.part("/spec/organization").map(organization),
+            traffic_control: self
+                .part("/spec/trafficControlPolicies")
+                .map(traffic_control)
+                .unwrap_or_default(),
+            headers: self.part("/spec/headers").map(headers).unwrap_or_default(),
+            access,
+            consumer_groups,
+        })
+    }
+
+    fn authentication(&mut self) -> Option<Authentication> {
+        const CURRENT: &str = "/spec/authenticationMode/serviceAccount";
+        const OLDER: &str = "/spec/serviceAccount";
+        let current = self.part::<v2::AuthenticationMode>("/spec/authenticationMode");
+        let older = self.part::<String>(OLDER);
+        let spec = self.document.pointer("/spec").and_then(Value::as_object);
+        let neither = spec.is_some_and(|spec| {
+            !spec.contains_key("authenticationMode") && !spec.contains_key("serviceAccount")
+        });
+        if neither && !self.looks_like_authentication() {
+            self.fault(
+                DocumentFault::new(
+                    Code::MissingField,
+                    "/spec",
+                    "`spec` lacks the field `authenticationMode`",
+                )
+                .help("add `authenticationMode: {type: PLAIN, serviceAccount: NAME}`")
+                .on_key(),
+            );
+        }
+        if let (Some(current), Some(older)) = (&current, &older)
+            && current.service_account != *older
+        {
+            self.fault(
+                DocumentFault::new(
+                    Code::TwoServiceAccounts,
+                    OLDER,
+                    "`spec.serviceAccount` and `spec.authenticationMode.serviceAccount` differ",
+                )
+                .help("remove `spec.serviceAccount`, the older spelling")
+                .related(CURRENT, "the other one"),
+            );
+        }
+        let (pointer, account, mode) = match (current, older) {
+            (Some(current), _) => (CURRENT, current.service_account, mode(current.kind)),
+            (None, Some(older)) => (OLDER, older, AuthenticationMode::Plain),
+            (None, None) => return None,
+        };
+        let service_account: ServiceAccount = self.name(pointer, &account)?;
+        Some(Authentication { mode, service_account })
+    }
+
+    /// A misspelt `authenticationMode` is reported as an unknown field, and not as missing too.
+    fn looks_like_authentication(&self) -> bool {
+        let spec = self.document.pointer("/spec").and_then(Value::as_object);
+        spec.is_some_and(|spec| {
+            spec.keys().any(|key| {
+                schema::closest(key, ["authenticationMode", "serviceAccount"].into_iter()).is_some()
+            })
+        })
+    }
+
+    fn topics(&mut self) -> Vec<SharedTopic> {
+        let Some(items) = self.document.pointer("/spec/topics").and_then(Value::as_array).map(Vec::len)
+        else {
+            if self.document.pointer("/spec").is_some_and(|spec| spec.get("topics").is_none()) {
+                self.nothing_shared("/spec");
+            }
+            return Vec::new();
+        };
+        if items == 0 {
+            self.nothing_shared("/spec/topics");
+        }
+        let topics: Vec<_> = (0..items)
+            .filter_map(|index| {
+                let pointer = format!("/spec/topics/{index}");
+                self.topic(&pointer).map(|topic| (pointer, topic))
+            })
+            .collect();
+        let complete = topics.len() == items;
+        self.faults.extend(rules::aliases(&topics, complete));
+        topics.into_iter().map(|(_, topic)| topic).collect()
+    }
+
+    fn nothing_shared(&mut self, pointer: &str) {
+        self.fault(
+            DocumentFault::new(Code::NothingShared, pointer, "the zone shares no topic")
+                .severity(Severity::Warning)
+                .help("list topics under `spec.topics`, or delete the file to remove the zone")
+                .on_key(),
+        );
+    }
+
+    fn topic(&mut self, pointer: &str) -> Option<SharedTopic> {
+        let topic: v2::Topic = self.part(pointer)?;
+        let alias = self.name(&format!("{pointer}/name"), &topic.name);
+        let backing_pointer = format!("{pointer}/backingTopic");
+        let backing: Option<crate::zone::TopicName> = self.name(&backing_pointer, &topic.backing_topic);
+        if let Some(internal) = backing.as_ref().filter(|backing| backing.is_internal()) {
+            self.fault(
+                DocumentFault::new(
+                    Code::InternalTopic,
+                    backing_pointer,
+                    format!("{} is an internal topic and never shared", quote(internal.as_str())),
+                )
+                .help("names that start with `__` or `_partner-zones.` belong to Kafka and to this system"),
+            );
+        }
+        let deprecated = topic.deprecated.map(|deprecated| self.deprecated(pointer, &deprecated));
+        let replay = topic.replay.and_then(|replay| self.replay(pointer, &replay));
+        Some(SharedTopic {
+            alias: alias?,
+            backing: backing?,
+            permission: match topic.permission {
+                v2::Permission::Read => Permission::Read,
+                v2::Permission::Write => Permission::Write,
+                v2::Permission::Produce => Permission::Produce,
+            },
+            description: topic.description,
+            tags: topic.tags,
+            schemas: topic.schemas,
+            deprecated: deprecated.flatten(),
+            replay,
+        })
+    }
+
+    fn deprecated(&mut self, pointer: &str, deprecated: &v2::Deprecated) -> Option<Deprecated> {
+        let until = self.value(&format!("{pointer}/deprecated/until"), values::time(&deprecated.until));
+        let replaced_by = match &deprecated.replaced_by {
+            Some(text) => Some(self.name(&format!("{pointer}/deprecated/replacedBy"), text)?),
+            None => None,
+        };
+        Some(Deprecated { until: until?, replaced_by })
+    }
+
+    fn replay(&mut self, pointer: &str, replay: &v2::Replay) -> Option<Replay> {
+        match (&replay.max_age, replay.from) {
+            (Some(age), None) => {
+                self.value(&format!("{pointer}/replay/maxAge"), values::duration(age)).map(Replay::MaxAge)
+            }
+            (None, Some(v2::ReplayFrom::Latest)) => Some(Replay::FromLatest),
+            // The schema refuses both and neither.
+            (Some(_), Some(_)) | (None, None) => None,
+        }
+    }
+
+    fn access(&mut self) -> Access {
+        let Some(access) = self.part::<v2::Access>("/spec/access") else { return Access::default() };
+        let mut time = |field: &str, text: Option<&String>| {
+            text.and_then(|text| self.value(&format!("/spec/access/{field}"), values::time(text)))
+        };
+        let valid_from = time("validFrom", access.valid_from.as_ref());
+        let valid_until = time("validUntil", access.valid_until.as_ref());
+        for (index, cidr) in access.allowed_cidrs.iter().enumerate() {
+            self.value(&format!("/spec/access/allowedCidrs/{index}"), values::cidr(cidr));
+        }
+        let access = Access { valid_from, valid_until, allowed_cidrs: access.allowed_cidrs };
+        self.faults.extend(rules::validity(&access));
+        access
+    }
+
+    fn consumer_groups(&mut self) -> Vec<ConsumerGroup> {
+        let items =
+            self.document.pointer("/spec/consumerGroups").and_then(Value::as_array).map_or(0, Vec::len);
+        let groups: Vec<_> = (0..items)
+            .filter_map(|index| {
+                let pointer = format!("/spec/consumerGroups/{index}");
+                let group: v2::ConsumerGroup = self.part(&pointer)?;
+                let name = self.name(&format!("{pointer}/name"), &group.name);
+                let backing_group = self.name(&format!("{pointer}/backingGroup"), &group.backing_group);
+                Some((pointer, ConsumerGroup { name: name?, backing_group: backing_group? }))
+            })
+            .collect();
+        self.faults.extend(rules::groups(&groups));
+        groups.into_iter().map(|(_, group)| group).collect()
+    }
+
+    fn value<T>(&mut self, pointer: &str, parsed: Result<T, values::Refused>) -> Option<T> {
+        parsed
+            .map_err(|refused| {
+                let fault =
+                    DocumentFault::new(Code::InvalidValue, pointer, refused.message).help(refused.help);
+                self.fault(fault);
+            })
+            .ok()
+    }
+}
+
+fn mode(kind: v2::AuthenticationType) -> AuthenticationMode {
+    match kind {
+        v2::AuthenticationType::Plain => AuthenticationMode::Plain,
+        v2::AuthenticationType::Scram => AuthenticationMode::Scram,
+        v2::AuthenticationType::OauthBearer => AuthenticationMode::OauthBearer,
+        v2::AuthenticationType::Mtls => AuthenticationMode::Mtls,
+    }
+}
+
+fn partner(partner: v2::Partner) -> PartnerContact {
+    let v2::Partner { name, role, email, phone } = partner;
+    PartnerContact { name, role, email, phone }
+}
+
+fn organization(organization: v2::Organization) -> Organization {
+    let v2::Organization { name, description, contact } = organization;
+    Organization { name, description, contact }
+}
+
+fn traffic_control(policies: v2::TrafficControlPolicies) -> TrafficControl {
+    TrafficControl {
+        max_produce_rate: policies.max_produce_rate,
+        max_consume_rate: policies.max_consume_rate,
+        limit_commit_offset: policies.limit_commit_offset,
+        max_connections: policies.max_connections,
+        max_connection_rate: policies.max_connection_rate,
+        max_request_rate: policies.max_request_rate,
+    }
+}
+
+fn headers(headers: v2::Headers) -> Headers {
+    let add = |header: v2::AddHeader| AddHeader {
+        key: header.key,
+        value: header.value,
+        override_if_exists: header.override_if_exists,
+    };
+    Headers {
+        add_on_produce: headers.add_on_produce.into_iter().map(add).collect(),
+        remove_on_consume: headers.remove_on_consume.into_iter().map(|header| header.key_regex).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

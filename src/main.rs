@@ -1,1 +1,5 @@
-fn main() {}
+//! The `reconciler` binary. Everything is in the library, so that tests can reach it.
+
+fn main() -> std::process::ExitCode {
+    partner_zones::cli::main().into()
+}

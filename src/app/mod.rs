@@ -1,1 +1,3 @@
-//! app
+//! The top of the library: configuration, and the wiring of the roles.
+
+pub mod config;

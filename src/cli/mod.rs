@@ -1,1 +1,111 @@
-//! cli
+//! The command line, one file per command. Data goes to stdout; progress and errors go to stderr.
+
+pub mod api_key;
+pub mod client;
+pub mod client_properties;
+pub mod credentials;
+mod exit_code;
+mod failure;
+pub mod get;
+pub mod output;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+pub use exit_code::ExitCode;
+pub use failure::Failure;
+
+use crate::app::config::{self, Config, Environment};
+
+/// Share Kafka topics with outside partners from a Git repository.
+///
+/// Without a command it is `run`; with `--dry-run` it is `plan`, whose flags then apply.
+#[derive(Debug, Parser)]
+#[command(name = "reconciler", version, disable_help_subcommand = true)]
+struct Cli {
+    /// Configuration file [env: RECONCILER_CONFIG] [default: reconciler.yaml in the working directory]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Show what would change, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Get(get::Args),
+    Credentials(credentials::Args),
+    ApiKey(api_key::Args),
+}
+
+/// What every command is given: the process's surroundings, as values.
+#[derive(Debug)]
+pub struct Context {
+    config_file: Option<PathBuf>,
+    environment: Environment,
+}
+
+impl Context {
+    /// The configuration, wherever it is; all its problems at once.
+    pub fn config(&self) -> Result<Config, Failure> {
+        config::load(self.config_file.as_deref(), &self.environment).map_err(Failure::usage)
+    }
+}
+
+/// Runs the command that the process's arguments ask for.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse_from(dry_run_is_plan(std::env::args_os().collect())) {
+        Ok(cli) => cli,
+        Err(asked) => {
+            // Help and version are answers; the rest is wrong usage. A closed pipe is nobody's concern here.
+            let _ = asked.print();
+            return if asked.use_stderr() { ExitCode::Usage } else { ExitCode::Fine };
+        }
+    };
+    match start(cli) {
+        Ok(code) => code,
+        Err(failure) => {
+            output::note(&failure.to_string());
+            failure.exit_code
+        }
+    }
+}
+
+fn start(cli: Cli) -> Result<ExitCode, Failure> {
+    // reqwest is built without a default TLS provider, so that there is one in the process.
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        return Err(Failure::internal("a TLS provider was installed twice"));
+    }
+    let context = Context { config_file: cli.config, environment: Environment::of_process() };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::internal(format!("cannot start the runtime: {error}")))?;
+    runtime.block_on(dispatch(cli.command, &context))
+}
+
+async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Get(args) => get::run(args, context).await,
+        Command::Credentials(args) => credentials::run(args, context).await,
+        Command::ApiKey(args) => api_key::run(args, context).await,
+    }
+}
+
+/// `reconciler --dry-run FLAGS` is spelled `reconciler plan FLAGS` before it is parsed, so that the flags are those of
+/// `plan` and are declared once.
+fn dry_run_is_plan(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    const FLAG: &str = "--dry-run";
+    let asked = arguments.len();
+    arguments.retain(|argument| argument != FLAG);
+    if arguments.len() < asked && arguments.get(1).is_none_or(|first| first != "plan") {
+        arguments.insert(arguments.len().min(1), "plan".into());
+    }
+    arguments
+}

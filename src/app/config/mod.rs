@@ -1,0 +1,215 @@
+//! The configuration: `reconciler.yaml` with environment variables over it, read once at start.
+//!
+//! A setting is never ignored: an unknown key is an error with its place, and so is a key whose behaviour this version does
+//! not have. Which settings a role cannot do without is asked when they are used ([`Config::source`], [`Config::home`]).
+
+mod environment;
+mod file;
+mod keys;
+mod parse;
+mod resolve;
+mod settings;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use thiserror::Error;
+
+pub use environment::Environment;
+pub use parse::duration;
+
+use crate::secret::Secret;
+use crate::zone::ClusterName;
+
+/// Looked for in the working directory when nothing else names a file.
+const DEFAULT_FILE: &str = "reconciler.yaml";
+
+/// Everything that can be set, with the documented defaults filled in.
+#[derive(Debug, Clone)]
+pub struct Config {
+    source: Option<Source>,
+    pub gateway: Gateway,
+    /// In the order of the file; the first is the home cluster.
+    pub clusters: Vec<Cluster>,
+    pub guards: Guards,
+    pub http: Http,
+    /// This process among the nodes.
+    pub node: String,
+    /// The Git mirror and other things that can be rebuilt.
+    pub data_dir: PathBuf,
+    pub store: StoreKind,
+}
+
+/// Where the zones are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// An https address or a local path.
+    pub url: String,
+    /// Fully qualified.
+    pub reference: String,
+    /// The folder in the repository; `.` is its root.
+    pub path: String,
+    pub poll_interval: Duration,
+    pub on_history_rewrite: OnHistoryRewrite,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnHistoryRewrite {
+    Refuse,
+    Accept,
+}
+
+/// How partners reach this node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gateway {
+    /// What `spec.cluster` of a zone names.
+    pub name: String,
+    pub listen: IpAddr,
+    advertised_host: Option<String>,
+    pub bootstrap_port: u16,
+}
+
+/// A backing cluster.
+#[derive(Debug, Clone)]
+pub struct Cluster {
+    pub name: ClusterName,
+    pub bootstrap_servers: String,
+    pub security: Security,
+    /// `None`: three, or as many as there are brokers.
+    pub state_replication_factor: Option<u16>,
+    /// Broker n is advertised at this port + n.
+    pub broker_port_base: u16,
+}
+
+/// How this process proves itself to a cluster.
+#[derive(Debug, Clone)]
+pub enum Security {
+    Plaintext,
+    SaslPlaintext { mechanism: Mechanism, username: String, password: Secret<String> },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mechanism {
+    Plain,
+    ScramSha256,
+    ScramSha512,
+}
+
+/// When a plan is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Guards {
+    pub max_delete_percent: u8,
+    pub max_update_percent: u8,
+    /// Existing zones from which on the percentages apply.
+    pub floor: usize,
+}
+
+/// The admin API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Http {
+    pub admin: SocketAddr,
+    /// How other nodes reach this one when it leads.
+    pub advertised_url: String,
+    pub bootstrap_key_file: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreKind {
+    Kafka,
+    Memory,
+}
+
+impl Config {
+    pub fn source(&self) -> Result<&Source, ConfigError> {
+        self.source.as_ref().ok_or(ConfigError::Missing("source.url"))
+    }
+
+    /// The cluster that holds the state topics.
+    pub fn home(&self) -> Result<&Cluster, ConfigError> {
+        self.clusters.first().ok_or(ConfigError::Missing("clusters.<name>.bootstrapServers"))
+    }
+
+    pub fn advertised_host(&self) -> Result<&str, ConfigError> {
+        self.gateway.advertised_host.as_deref().ok_or(ConfigError::Missing("gateway.advertisedHost"))
+    }
+}
+
+impl Cluster {
+    /// How librdkafka is told what `security` says.
+    pub fn librdkafka_properties(&self) -> BTreeMap<String, String> {
+        let pairs = match &self.security {
+            Security::Plaintext => vec![("security.protocol", "plaintext")],
+            Security::SaslPlaintext { mechanism, username, password } => vec![
+                ("security.protocol", "sasl_plaintext"),
+                ("sasl.mechanism", mechanism.as_str()),
+                ("sasl.username", username),
+                ("sasl.password", password.expose()),
+            ],
+        };
+        pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+}
+
+impl Mechanism {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Plain => "PLAIN",
+            Self::ScramSha256 => "SCRAM-SHA-256",
+            Self::ScramSha512 => "SCRAM-SHA-512",
+        }
+    }
+}
+
+/// Why there is no configuration to run with.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    #[error("cannot read the configuration {path}: {cause}")]
+    Unreadable { path: String, cause: std::io::Error },
+    /// Every problem, each with its place.
+    #[error("the configuration is not valid:\n  {}", .0.join("\n  "))]
+    Invalid(Vec<String>),
+    #[error(
+        "`{0}` is not set, and this command needs it; set it in {DEFAULT_FILE} or name a file with --config"
+    )]
+    Missing(&'static str),
+}
+
+/// Reads the configuration: the named file, else the one that `RECONCILER_CONFIG` names, else `reconciler.yaml` in the
+/// working directory if there is one, each with the environment's settings over it.
+pub fn load(named: Option<&Path>, environment: &Environment) -> Result<Config, ConfigError> {
+    let wanted =
+        named.map(Path::to_owned).or_else(|| environment.get("RECONCILER_CONFIG").map(PathBuf::from));
+    let path = wanted.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
+    let shown = path.display().to_string();
+    match std::fs::read(&path) {
+        Ok(bytes) => parse(&shown, &bytes, environment),
+        Err(cause) if wanted.is_none() && cause.kind() == std::io::ErrorKind::NotFound => {
+            parse(&shown, b"{}", environment)
+        }
+        Err(cause) => Err(ConfigError::Unreadable { path: shown, cause }),
+    }
+}
+
+/// Makes the configuration of a file's bytes; `shown` is the file's name in messages.
+pub fn parse(shown: &str, bytes: &[u8], environment: &Environment) -> Result<Config, ConfigError> {
+    let mut problems = Vec::new();
+    let leaves = file::leaves(shown, bytes, &mut problems);
+    let settings = settings::Settings::new(leaves, environment, &mut problems);
+    let config = resolve::resolve(&settings, environment, &mut problems);
+    if problems.is_empty() { Ok(config) } else { Err(ConfigError::Invalid(problems)) }
+}
+
+impl fmt::Display for OnHistoryRewrite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Refuse => "refuse",
+            Self::Accept => "accept",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,196 @@
+//! Settings → [`Config`]: types, defaults, and the rules between settings.
+
+use std::path::PathBuf;
+
+use super::environment::Environment;
+use super::settings::{Setting, Settings};
+use super::{
+    Cluster, Config, Gateway, Guards, Http, Mechanism, OnHistoryRewrite, Security, Source, StoreKind, parse,
+};
+
+/// Of the first cluster.
+const DEFAULT_BROKER_PORT_BASE: u16 = 19_100;
+
+/// Takes values out of the settings and keeps what is wrong with them.
+struct Reader<'a> {
+    settings: &'a Settings,
+    problems: &'a mut Vec<String>,
+}
+
+impl Reader<'_> {
+    fn optional<T>(&mut self, path: &[&str], parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let setting = self.settings.get(path)?;
+        match parse(setting.value.as_deref().unwrap_or_default()) {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                self.report(setting, &problem);
+                None
+            }
+        }
+    }
+
+    fn or<T>(&mut self, path: &[&str], default: T, parse: impl FnOnce(&str) -> Result<T, String>) -> T {
+        self.optional(path, parse).unwrap_or(default)
+    }
+
+    fn report(&mut self, setting: &Setting, problem: &str) {
+        self.problems.push(format!("{}: `{}` {problem}", setting.place, setting.path.join(".")));
+    }
+}
+
+/// Problems are added to `problems`; the value is good only if there are none.
+pub(super) fn resolve(settings: &Settings, environment: &Environment, problems: &mut Vec<String>) -> Config {
+    let mut reader = Reader { settings, problems };
+    let data_dir = reader.or(&["dataDir"], PathBuf::from("/var/lib/partner-zones"), path);
+    let host = host_name(environment);
+    let default_node = format!("{host}-{}", std::process::id());
+    Config {
+        source: source(&mut reader),
+        gateway: gateway(&mut reader),
+        clusters: clusters(&mut reader, environment),
+        guards: Guards {
+            max_delete_percent: reader.or(&["guards", "maxDeletePercent"], 30, parse::percent),
+            max_update_percent: reader.or(&["guards", "maxUpdatePercent"], 30, parse::percent),
+            floor: reader.or(&["guards", "floor"], 10, parse::count),
+        },
+        http: http(&mut reader, &data_dir, &host),
+        node: reader.or(&["node", "id"], default_node, parse::not_empty),
+        store: reader.or(&["store"], StoreKind::Kafka, parse::store),
+        data_dir,
+    }
+}
+
+fn source(reader: &mut Reader<'_>) -> Option<Source> {
+    let none_only =
+        |later: &'static [&'static str]| move |text: &str| parse::choice(text, &[("none", ())], later);
+    reader.optional(&["source", "verify", "mode"], none_only(&["head", "range"]));
+    reader.optional(&["source", "writeBack", "mode"], none_only(&["commit", "branch"]));
+    let reference = reader.or(&["source", "ref"], "refs/heads/main".to_owned(), parse::reference);
+    let path = reader.or(&["source", "path"], "zones".to_owned(), parse::folder);
+    let default_interval = std::time::Duration::from_secs(30);
+    let poll_interval = reader.or(&["source", "pollInterval"], default_interval, parse::interval);
+    let on_history_rewrite =
+        reader.or(&["source", "onHistoryRewrite"], OnHistoryRewrite::Refuse, parse::on_history_rewrite);
+    let url = reader.optional(&["source", "url"], parse::not_empty)?;
+    Some(Source { url, reference, path, poll_interval, on_history_rewrite })
+}
+
+fn gateway(reader: &mut Reader<'_>) -> Gateway {
+    Gateway {
+        name: reader.or(&["gateway", "name"], "gateway".to_owned(), parse::not_empty),
+        listen: reader.or(&["gateway", "listen"], std::net::Ipv4Addr::UNSPECIFIED.into(), parse::ip),
+        advertised_host: reader.optional(&["gateway", "advertisedHost"], parse::host),
+        bootstrap_port: reader.or(&["gateway", "bootstrapPort"], 19_092, parse::port),
+    }
+}
+
+fn http(reader: &mut Reader<'_>, data_dir: &std::path::Path, host: &str) -> Http {
+    let default_admin = std::net::SocketAddr::from(([127, 0, 0, 1], 8080));
+    let admin = reader.or(&["http", "admin"], default_admin, parse::listen_address);
+    let reachable = if admin.ip().is_unspecified() { host.to_owned() } else { admin.ip().to_string() };
+    let default_url = match admin.ip() {
+        std::net::IpAddr::V6(ip) if !ip.is_unspecified() => format!("http://[{ip}]:{}", admin.port()),
+        _ => format!("http://{reachable}:{}", admin.port()),
+    };
+    Http {
+        admin,
+        advertised_url: reader.or(&["http", "advertisedUrl"], default_url, parse::base_url),
+        bootstrap_key_file: reader.or(&["http", "bootstrapKeyFile"], data_dir.join("api-key"), path),
+    }
+}
+
+fn clusters(reader: &mut Reader<'_>, environment: &Environment) -> Vec<Cluster> {
+    let mut clusters: Vec<Cluster> = Vec::new();
+    for first in reader.settings.names_below(&["clusters"]) {
+        let Some(name) = first.path.get(1) else { continue };
+        let Some(cluster) = cluster(reader, environment, name, first) else { continue };
+        if let Some(other) = clusters.iter().find(|c| c.broker_port_base == cluster.broker_port_base) {
+            let problem = format!(
+                "has the same broker ports as cluster `{}`; give it its own `clusters.{name}.brokerPortBase`, far enough \
+                 from the others for all its broker ids",
+                other.name
+            );
+            reader.report(first, &problem);
+        }
+        clusters.push(cluster);
+    }
+    clusters
+}
+
+fn cluster(
+    reader: &mut Reader<'_>,
+    environment: &Environment,
+    name: &str,
+    first: &Setting,
+) -> Option<Cluster> {
+    let cluster_name = match parse::cluster_name(name) {
+        Ok(name) => name,
+        Err(problem) => {
+            reader.report(first, &format!("names a cluster `{name}`, which {problem}"));
+            return None;
+        }
+    };
+    let at = ["clusters", name];
+    let key = |last: &'static str| [at[0], at[1], last];
+    reader.optional(&key("isolation"), |text| parse::choice(text, &[("shared", ())], &["principal"]));
+    let security = security(reader, environment, name);
+    let state_replication_factor = reader.optional(&key("stateReplicationFactor"), parse::replication_factor);
+    let gateway_base = reader.or(&["gateway", "brokerPortBase"], DEFAULT_BROKER_PORT_BASE, parse::port);
+    let broker_port_base = reader.or(&key("brokerPortBase"), gateway_base, parse::port);
+    if reader.settings.get(&key("bootstrapServers")).is_none() {
+        reader.report(first, &format!("is set, but `clusters.{name}.bootstrapServers` is missing"));
+        return None;
+    }
+    let bootstrap_servers = reader.optional(&key("bootstrapServers"), parse::bootstrap_servers)?;
+    Some(Cluster {
+        name: cluster_name,
+        bootstrap_servers,
+        security,
+        state_replication_factor,
+        broker_port_base,
+    })
+}
+
+fn security(reader: &mut Reader<'_>, environment: &Environment, cluster: &str) -> Security {
+    let property = |name: &'static str| ["clusters", cluster, "properties", name];
+    let protocols = [("plaintext", false), ("sasl_plaintext", true)];
+    let sasl = reader.or(&property("security.protocol"), false, |text| {
+        parse::choice(&text.to_lowercase(), &protocols, &["ssl", "sasl_ssl"])
+    });
+    let mechanism = reader
+        .optional(&property("sasl.mechanism"), parse::mechanism)
+        .or_else(|| reader.optional(&property("sasl.mechanisms"), parse::mechanism));
+    let username = reader.optional(&property("sasl.username"), parse::not_empty);
+    let password = reader.optional(&property("sasl.password"), |text| parse::secret(text, environment));
+    if !sasl {
+        let ignored = ["sasl.mechanism", "sasl.mechanisms", "sasl.username", "sasl.password"];
+        for setting in
+            ignored.into_iter().filter_map(|name| reader.settings.get(&property(name))).collect::<Vec<_>>()
+        {
+            reader.report(setting, "has no effect without `security.protocol: sasl_plaintext`");
+        }
+        return Security::Plaintext;
+    }
+    let Some(protocol) = reader.settings.get(&property("security.protocol")) else {
+        return Security::Plaintext;
+    };
+    let (Some(username), Some(password)) = (username, password) else {
+        reader.report(protocol, "needs `sasl.username` and `sasl.password`, both readable");
+        return Security::Plaintext;
+    };
+    Security::SaslPlaintext { mechanism: mechanism.unwrap_or(Mechanism::Plain), username, password }
+}
+
+fn path(text: &str) -> Result<PathBuf, String> {
+    parse::not_empty(text).map(PathBuf::from)
+}
+
+/// This machine's name, as far as it can be known without a library for it.
+fn host_name(environment: &Environment) -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .ok()
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .or_else(|| environment.get("HOSTNAME").map(str::to_owned))
+        .unwrap_or_else(|| "node".to_owned())
+}

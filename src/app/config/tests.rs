@@ -1,0 +1,250 @@
+use std::time::Duration;
+
+use super::*;
+
+fn good(yaml: &str, environment: &Environment) -> Config {
+    parse("reconciler.yaml", yaml.as_bytes(), environment).unwrap()
+}
+
+fn problems(yaml: &str, environment: &Environment) -> Vec<String> {
+    match parse("r.yaml", yaml.as_bytes(), environment) {
+        Err(ConfigError::Invalid(problems)) => problems,
+        other => panic!("{other:?}"),
+    }
+}
+
+const FULL: &str = "
+source:
+  url: https://git.example.com/streams/zones.git
+  ref: refs/heads/main
+  path: zones
+  pollInterval: 45s
+  auth: {}
+  verify: {mode: none}
+  onHistoryRewrite: accept
+  writeBack: {mode: none}
+gateway:
+  name: edge
+  listen: 127.0.0.1
+  advertisedHost: kafka.partners.example.com
+  bootstrapPort: 29092
+  brokerPortBase: 29100
+clusters:
+  west:
+    bootstrapServers: broker-1:9092,broker-2:9092
+    properties: {security.protocol: SASL_PLAINTEXT, sasl.mechanism: SCRAM-SHA-512, sasl.username: zones, sasl.password: '${PW}'}
+    isolation: shared
+    stateReplicationFactor: 3
+  east: {bootstrapServers: 'other:9092', brokerPortBase: 29200}
+guards: {maxDeletePercent: 20, maxUpdatePercent: 100, floor: 5}
+http:
+  admin: 127.0.0.1:9080
+  advertisedUrl: http://controller-1:9080/
+  bootstrapKeyFile: /run/key
+node: {id: controller-1}
+dataDir: /data
+store: kafka
+";
+
+#[test]
+fn every_documented_key_that_is_built_arrives() {
+    let config = good(FULL, &Environment::from([("PW", "hunter2")]));
+    let source = config.source().unwrap();
+    assert_eq!(source.url, "https://git.example.com/streams/zones.git");
+    assert_eq!(
+        (source.poll_interval, source.on_history_rewrite),
+        (Duration::from_secs(45), OnHistoryRewrite::Accept)
+    );
+    assert_eq!((config.gateway.name.as_str(), config.gateway.bootstrap_port), ("edge", 29092));
+    assert_eq!(config.advertised_host().unwrap(), "kafka.partners.example.com");
+    let names: Vec<_> = config.clusters.iter().map(|c| (c.name.as_str(), c.broker_port_base)).collect();
+    assert_eq!(
+        names,
+        [("west", 29100), ("east", 29200)],
+        "the first cluster of the file is the home cluster"
+    );
+    assert_eq!(config.guards, Guards { max_delete_percent: 20, max_update_percent: 100, floor: 5 });
+    assert_eq!(config.http.advertised_url, "http://controller-1:9080");
+    assert_eq!(config.node, "controller-1");
+    let properties = config.home().unwrap().librdkafka_properties();
+    let pairs: Vec<_> = properties.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    let wanted = [
+        ("sasl.mechanism", "SCRAM-SHA-512"),
+        ("sasl.password", "hunter2"),
+        ("sasl.username", "zones"),
+        ("security.protocol", "sasl_plaintext"),
+    ];
+    assert_eq!(pairs, wanted);
+    assert!(!format!("{config:?}").contains("hunter2"), "a secret never shows");
+}
+
+#[test]
+fn nothing_configured_means_the_documented_defaults() {
+    let config = good("", &Environment::default());
+    assert_eq!(config.http.admin.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.http.advertised_url, "http://127.0.0.1:8080");
+    assert_eq!(config.http.bootstrap_key_file, Path::new("/var/lib/partner-zones/api-key"));
+    assert_eq!((config.gateway.bootstrap_port, config.store), (19092, StoreKind::Kafka));
+    assert_eq!(config.guards, Guards { max_delete_percent: 30, max_update_percent: 30, floor: 10 });
+    let missing = config.source().unwrap_err().to_string();
+    assert!(missing.starts_with("`source.url` is not set"), "{missing}");
+    assert!(config.home().is_err() && config.advertised_host().is_err());
+}
+
+#[test]
+fn every_key_can_come_from_the_environment_and_wins_over_the_file() {
+    let environment = Environment::from([
+        ("RECONCILER_SOURCE__POLL_INTERVAL", "5m"),
+        ("RECONCILER_CLUSTERS__MY_CLUSTER__PROPERTIES__SECURITY_PROTOCOL", "sasl_plaintext"),
+        ("RECONCILER_CLUSTERS__MY_CLUSTER__PROPERTIES__SASL_USERNAME", "u"),
+        ("RECONCILER_CLUSTERS__MY_CLUSTER__PROPERTIES__SASL_PASSWORD", "p"),
+        ("RECONCILER_CLUSTERS__OTHER__BOOTSTRAP_SERVERS", "o:1"),
+        ("RECONCILER_CLUSTERS__OTHER__BROKER_PORT_BASE", "30000"),
+        ("RECONCILER_DATA_DIR", "/elsewhere"),
+        ("RECONCILER_CONFIG", "not a key"),
+        ("RECONCILER_URL", "not a key"),
+        ("RECONCILER_API_KEY", "not a key"),
+    ]);
+    let yaml = "source: {url: /zones, pollInterval: 1s}\nclusters: {my-cluster: {bootstrapServers: 'b:1'}}\n";
+    let config = good(yaml, &environment);
+    assert_eq!(config.source().unwrap().poll_interval, Duration::from_secs(300));
+    assert_eq!(config.data_dir, Path::new("/elsewhere"));
+    let names: Vec<_> = config.clusters.iter().map(|c| c.name.as_str()).collect();
+    assert_eq!(names, ["my-cluster", "other"]);
+    assert!(matches!(
+        config.clusters[0].security,
+        Security::SaslPlaintext { mechanism: Mechanism::Plain, .. }
+    ));
+}
+
+#[test]
+fn what_is_wrong_is_said_with_its_place_and_what_to_do() {
+    for (yaml, wanted) in [
+        ("sorce: {url: x}", "r.yaml:1:9: unknown key `sorce.url`"),
+        (
+            "source:\n  pollInterwal: 3s",
+            "r.yaml:2:3: unknown key `source.pollInterwal`; did you mean `pollInterval`?",
+        ),
+        ("gateway: 5", "r.yaml:1:1: `gateway` takes keys below it, not a value"),
+        ("source: {url: }", "r.yaml:1:10: `source.url` has no value"),
+        ("source: {path: [a, b]}", "r.yaml:1:10: `source.path` takes one value, not a list"),
+        (
+            "source: {path: ../x}",
+            "r.yaml:1:10: `source.path` is `../x`; wanted is one folder inside the repository, `.` for its root",
+        ),
+        (
+            "source: {ref: main}",
+            "r.yaml:1:10: `source.ref` is `main`; write the full name, for example refs/heads/main",
+        ),
+        (
+            "gateway:\n  tls: {keyFile: k}",
+            "r.yaml:2:9: `gateway.tls.keyFile` needs a later version; remove it, it would have no effect",
+        ),
+        (
+            "http: {portal: 127.0.0.1:1}",
+            "r.yaml:1:8: `http.portal` needs a later version; remove it, it would have no effect",
+        ),
+        (
+            "masterKeyFile: /k",
+            "r.yaml:1:1: `masterKeyFile` needs a later version; remove it, it would have no effect",
+        ),
+        (
+            "source: {writeBack: {mode: commit}}",
+            "r.yaml:1:22: `source.writeBack.mode` is `commit`, which needs a later version; this one has none",
+        ),
+        ("source: {verify: {mode: nope}}", "r.yaml:1:19: `source.verify.mode` is `nope`; wanted is none"),
+        (
+            "http: {admin: localhost}",
+            "r.yaml:1:8: `http.admin` is `localhost`; wanted is IP:PORT, for example 127.0.0.1:8080",
+        ),
+        (
+            "guards: {maxDeletePercent: 101}",
+            "r.yaml:1:10: `guards.maxDeletePercent` is `101`; wanted is a number from 0 to 100",
+        ),
+        (
+            "dataDir: ${HOME}/x",
+            "r.yaml:1:1: `dataDir` is no secret: `${NAME}` and `file:PATH` are for secrets only; set RECONCILER_DATA_DIR instead",
+        ),
+        (
+            "clusters: {a: {isolation: shared}}",
+            "r.yaml:1:16: `clusters.a.isolation` is set, but `clusters.a.bootstrapServers` is missing",
+        ),
+        (
+            "clusters: {a: {bootstrapServers: 'b:1', isolation: principal}}",
+            "r.yaml:1:41: `clusters.a.isolation` is `principal`, which needs a later version; this one has shared",
+        ),
+        (
+            "clusters: {a: {bootstrapServers: 'b:1', properties: {security.protocol: ssl}}}",
+            "r.yaml:1:54: `clusters.a.properties.security.protocol` is `ssl`, which needs a later version; this one has plaintext or sasl_plaintext",
+        ),
+        (
+            "clusters: {a: {bootstrapServers: 'b:1', properties: {sasl.username: u}}}",
+            "r.yaml:1:54: `clusters.a.properties.sasl.username` has no effect without `security.protocol: sasl_plaintext`",
+        ),
+        ("store: kafka\nstore: memory", "r.yaml:2:1: the key `store` is here twice; keep one of the two"),
+    ] {
+        assert_eq!(problems(yaml, &Environment::default()), [wanted], "{yaml}");
+    }
+}
+
+#[test]
+fn all_problems_are_reported_at_once_those_of_the_environment_too() {
+    let environment = Environment::from([("RECONCILER_GATEWAY__NAEM", "x"), ("RECONCILER_STORE", "disk")]);
+    let found = problems("a: 1\nguards: {floor: many}", &environment);
+    assert_eq!(
+        found,
+        [
+            "environment variable RECONCILER_GATEWAY__NAEM: names no key of the configuration",
+            "r.yaml:1:1: unknown key `a`",
+            "r.yaml:2:10: `guards.floor` is `many`; wanted is a whole number",
+            "environment variable RECONCILER_STORE: `store` is `disk`; wanted is kafka or memory",
+        ]
+    );
+}
+
+#[test]
+fn two_clusters_cannot_have_the_same_broker_ports() {
+    let found = problems(
+        "clusters: {a: {bootstrapServers: 'b:1'}, b: {bootstrapServers: 'b:2'}}",
+        &Environment::default(),
+    );
+    assert_eq!(found.len(), 1);
+    assert!(found[0].contains("`clusters.b.brokerPortBase`"), "{found:?}");
+}
+
+#[test]
+fn a_secret_comes_from_a_file_or_a_variable_and_its_absence_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pw");
+    std::fs::write(&path, "from-file\n").unwrap();
+    let yaml = |password: &str| {
+        format!(
+            "clusters: {{a: {{bootstrapServers: 'b:1', properties: {{security.protocol: sasl_plaintext, sasl.username: u, sasl.password: '{password}'}}}}}}"
+        )
+    };
+    let config = good(&yaml(&format!("file:{}", path.display())), &Environment::default());
+    assert_eq!(config.clusters[0].librdkafka_properties()["sasl.password"], "from-file");
+    let found = problems(&yaml("${NOT_THERE}"), &Environment::default());
+    assert!(
+        found[0].ends_with("`clusters.a.properties.sasl.password` asks for ${NOT_THERE}, which is not set"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn durations_are_a_number_and_a_unit() {
+    for (text, seconds) in [("30s", 30), ("5m", 300), ("12h", 43_200), ("7d", 604_800)] {
+        assert_eq!(duration(text), Ok(Duration::from_secs(seconds)));
+    }
+    for bad in ["", "5", "0s", "-1s", "1.5h", "5 m", "99999999999999999999d"] {
+        assert!(duration(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn a_file_that_was_named_must_exist() {
+    let missing = Path::new("/nonexistent/reconciler.yaml");
+    assert!(matches!(load(Some(missing), &Environment::default()), Err(ConfigError::Unreadable { .. })));
+    let environment = Environment::from([("RECONCILER_CONFIG", "/nonexistent/r.yaml")]);
+    assert!(matches!(load(None, &environment), Err(ConfigError::Unreadable { .. })));
+}

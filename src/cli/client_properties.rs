@@ -1,0 +1,80 @@
+//! A partner's configuration files: Java's `client.properties`, and the same in librdkafka's names.
+
+/// What a partner's client needs to connect. `Debug` is not derived: it holds the secret.
+#[derive(Clone, Copy)]
+#[expect(missing_debug_implementations, reason = "holds the secret in clear")]
+pub struct ClientLogin<'a> {
+    pub bootstrap_servers: &'a str,
+    pub username: &'a str,
+    pub secret: &'a str,
+}
+
+/// For Java clients and everything that reads their format (`--command-config`).
+pub fn java(login: ClientLogin<'_>) -> String {
+    let jaas = format!(
+        "org.apache.kafka.common.security.plain.PlainLoginModule required username={} password={};",
+        jaas_quoted(login.username),
+        jaas_quoted(login.secret),
+    );
+    format!(
+        "bootstrap.servers={}\nsecurity.protocol=SASL_PLAINTEXT\nsasl.mechanism=PLAIN\nsasl.jaas.config={}\n",
+        property_value(login.bootstrap_servers),
+        property_value(&jaas),
+    )
+}
+
+/// For kcat (`-F`) and other programs that read librdkafka's names. librdkafka's file format has no escapes: a value is
+/// the rest of its line.
+pub fn librdkafka(login: ClientLogin<'_>) -> String {
+    format!(
+        "bootstrap.servers={}\nsecurity.protocol=SASL_PLAINTEXT\nsasl.mechanism=PLAIN\nsasl.username={}\n\
+         sasl.password={}\n",
+        login.bootstrap_servers, login.username, login.secret
+    )
+}
+
+/// A JAAS string literal: Java's `StreamTokenizer` takes `"` and `\` only behind a backslash.
+fn jaas_quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// `java.util.Properties.load` reads a backslash as an escape.
+fn property_value(text: &str) -> String {
+    text.replace('\\', "\\\\")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOGIN: ClientLogin<'static> = ClientLogin {
+        bootstrap_servers: "kafka.example.com:19092",
+        username: "pz0123456789abcdef",
+        secret: "a-b_c",
+    };
+
+    #[test]
+    fn the_java_file_is_what_a_java_client_reads() {
+        assert_eq!(
+            java(LOGIN),
+            "bootstrap.servers=kafka.example.com:19092\nsecurity.protocol=SASL_PLAINTEXT\nsasl.mechanism=PLAIN\n\
+             sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \
+             username=\"pz0123456789abcdef\" password=\"a-b_c\";\n"
+        );
+    }
+
+    #[test]
+    fn quotes_and_backslashes_survive_both_layers_of_java_escaping() {
+        let text = java(ClientLogin { secret: "a\"b\\c", ..LOGIN });
+        assert!(text.contains(r#"password="a\\"b\\\\c";"#), "{text}");
+    }
+
+    #[test]
+    fn the_librdkafka_file_holds_the_same_login() {
+        assert_eq!(
+            librdkafka(LOGIN),
+            "bootstrap.servers=kafka.example.com:19092\nsecurity.protocol=SASL_PLAINTEXT\nsasl.mechanism=PLAIN\n\
+             sasl.username=pz0123456789abcdef\nsasl.password=a-b_c\n"
+        );
+    }
+}

@@ -1,0 +1,119 @@
+//! `reconciler credentials`: what partners log in with.
+
+use clap::{Subcommand, ValueEnum};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::client::{Client, Server};
+use super::client_properties::{self, ClientLogin};
+use super::output::{self, Format};
+use super::{Context, ExitCode, Failure, get};
+use crate::app::config;
+
+/// Issue and list partners' credentials
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+
+    #[command(flatten)]
+    server: Server,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Make a new credential for a zone; its secret is shown this once
+    Issue {
+        zone: String,
+
+        /// How long it is good for, for example 90d [default: for ever]
+        #[arg(long, value_name = "DURATION", value_parser = config::duration)]
+        expires: Option<std::time::Duration>,
+
+        /// What to print
+        #[arg(short, long, value_enum, default_value = "text")]
+        output: Issued,
+    },
+    /// List the credentials of a zone, or all
+    List {
+        zone: Option<String>,
+
+        /// How to print them
+        #[arg(short, long, value_enum, default_value = "table")]
+        output: Format,
+    },
+}
+
+/// Forms of a new credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Issued {
+    /// Key id, secret and client.properties, for a person
+    Text,
+    Json,
+    /// Only client.properties, for a file
+    Properties,
+}
+
+pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
+    let client = Client::new(&args.server, context)?;
+    match args.action {
+        Action::Issue { zone, expires, output } => issue(&client, &zone, expires, output).await?,
+        Action::List { zone, output } => list(&client, zone.as_deref(), output).await?,
+    }
+    Ok(ExitCode::Fine)
+}
+
+async fn issue(
+    client: &Client,
+    zone: &str,
+    expires: Option<std::time::Duration>,
+    form: Issued,
+) -> Result<(), Failure> {
+    let expires_at = expires.map(expiry).transpose()?;
+    let issued = client.post(&["zones", zone, "credentials"], &json!({ "expiresAt": expires_at })).await?;
+    let text = match form {
+        Issued::Json => output::json(&issued),
+        Issued::Properties => properties(&issued)?,
+        Issued::Text => format!(
+            "key id: {}\nsecret: {}\n\n# client.properties\n{}",
+            field(&issued, "keyId")?,
+            field(&issued, "secret")?,
+            properties(&issued)?
+        ),
+    };
+    output::data(&text)?;
+    output::note("the secret is shown this once and is not kept anywhere; hand it over on a safe way");
+    Ok(())
+}
+
+fn expiry(lifetime: std::time::Duration) -> Result<String, Failure> {
+    time::Duration::try_from(lifetime)
+        .ok()
+        .and_then(|lifetime| OffsetDateTime::now_utc().checked_add(lifetime))
+        .and_then(|at| at.format(&Rfc3339).ok())
+        .ok_or_else(|| {
+            Failure::usage("--expires lies beyond all calendars").next("choose a shorter duration")
+        })
+}
+
+fn properties(issued: &Value) -> Result<String, Failure> {
+    Ok(client_properties::java(ClientLogin {
+        bootstrap_servers: field(issued, "bootstrapServers")?,
+        username: field(issued, "username")?,
+        secret: field(issued, "secret")?,
+    }))
+}
+
+fn field<'a>(issued: &'a Value, name: &str) -> Result<&'a str, Failure> {
+    let text = issued.get(name).and_then(Value::as_str);
+    text.ok_or_else(|| Failure::unreachable(format!("the server's answer has no `{name}`")))
+}
+
+async fn list(client: &Client, zone: Option<&str>, format: Format) -> Result<(), Failure> {
+    let value = match zone {
+        Some(zone) => client.get(&["zones", zone, "credentials"]).await?,
+        None => client.get(&["credentials"]).await?,
+    };
+    output::data(&get::render(&value, format, get::credentials)?)
+}

@@ -1,0 +1,50 @@
+//! Why a command could not do its work, for the person who typed it.
+
+use std::fmt;
+
+use super::ExitCode;
+
+/// An error with its exit code and, where there is one, the next step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    pub exit_code: ExitCode,
+    pub cause: String,
+    pub next_step: Option<String>,
+}
+
+impl Failure {
+    pub fn new(exit_code: ExitCode, cause: impl fmt::Display) -> Self {
+        Self { exit_code, cause: cause.to_string(), next_step: None }
+    }
+
+    /// Wrong usage or configuration.
+    pub fn usage(cause: impl fmt::Display) -> Self {
+        Self::new(ExitCode::Usage, cause)
+    }
+
+    /// Git, the store or a server cannot be reached.
+    pub fn unreachable(cause: impl fmt::Display) -> Self {
+        Self::new(ExitCode::Unreachable, cause)
+    }
+
+    /// A fault of this program or of the machine it runs on.
+    pub fn internal(cause: impl fmt::Display) -> Self {
+        Self::new(ExitCode::Internal, cause)
+    }
+
+    #[must_use]
+    pub fn next(mut self, step: impl fmt::Display) -> Self {
+        self.next_step = Some(step.to_string());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}", self.cause)?;
+        match &self.next_step {
+            Some(step) => write!(f, "\n  next: {step}"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! `reconciler get`: what a running server knows.
+
+use clap::Subcommand;
+use serde_json::Value;
+
+use super::client::{Client, Server};
+use super::output::{self, Format};
+use super::{Context, ExitCode, Failure};
+
+/// Read zones, credentials and nodes from a running server
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+
+    /// How to print it
+    #[arg(short, long, global = true, value_enum, default_value = "table")]
+    output: Format,
+
+    #[command(flatten)]
+    server: Server,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// All zones with their status
+    Zones,
+    /// One zone: what it shares, with whom, and how it stands
+    Zone { name: String },
+    /// All credentials; secrets are not kept and cannot be shown
+    Credentials,
+    /// The gateway nodes that live
+    Nodes,
+}
+
+pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
+    let client = Client::new(&args.server, context)?;
+    let (value, table): (Value, fn(&Value) -> String) = match &args.what {
+        What::Zones => (client.get(&["zones"]).await?, zones),
+        What::Zone { name } => (client.get(&["zones", name]).await?, zone),
+        What::Credentials => (client.get(&["credentials"]).await?, credentials),
+        What::Nodes => (client.get(&["nodes"]).await?, nodes),
+    };
+    output::data(&render(&value, args.output, table)?)?;
+    Ok(ExitCode::Fine)
+}
+
+/// An answer of the server in the format asked for.
+pub(super) fn render(value: &Value, format: Format, table: fn(&Value) -> String) -> Result<String, Failure> {
+    Ok(match format {
+        Format::Table => table(value),
+        Format::Json => output::json(value),
+        Format::Yaml => output::yaml(value)?,
+        Format::Name => names(value),
+    })
+}
+
+fn items(value: &Value) -> &[Value] {
+    value.get("items").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// The text, number or length at a JSON pointer; empty if there is none.
+fn cell(value: &Value, pointer: &str) -> String {
+    match value.pointer(pointer) {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(all)) => all.len().to_string(),
+        Some(other) => other.to_string(),
+    }
+}
+
+/// What is said of the phase: why it failed, else the message of the Ready condition.
+fn message(zone: &Value) -> String {
+    let reason = cell(zone, "/status/failedReason");
+    if reason.is_empty() { cell(zone, "/status/conditions/0/message") } else { reason }
+}
+
+fn zones(value: &Value) -> String {
+    let rows: Vec<_> = items(value)
+        .iter()
+        .map(|zone| {
+            [
+                cell(zone, "/metadata/name"),
+                cell(zone, "/status/phase"),
+                cell(zone, "/spec/topics"),
+                cell(zone, "/spec/displayName"),
+                cell(zone, "/status/revision").chars().take(20).collect(),
+                message(zone),
+            ]
+        })
+        .collect();
+    output::table(["NAME", "PHASE", "TOPICS", "DISPLAY NAME", "REVISION", "MESSAGE"], &rows)
+}
+
+/// Everything that describes the zone, then its topics.
+fn zone(value: &Value) -> String {
+    let facts = [
+        ("Name", "/metadata/name"),
+        ("Display name", "/spec/displayName"),
+        ("Description", "/spec/description"),
+        ("URL", "/spec/url"),
+        ("Organization", "/spec/organization/name"),
+        ("Partner", "/spec/partner/name"),
+        ("E-mail", "/spec/partner/email"),
+        ("Service account", "/spec/authenticationMode/serviceAccount"),
+        ("Bootstrap servers", "/status/bootstrapServers"),
+        ("Phase", "/status/phase"),
+        ("Revision", "/status/revision"),
+        ("Updated", "/status/updatedAt"),
+        ("Id", "/status/id"),
+    ];
+    let mut rows: Vec<[String; 2]> = facts
+        .iter()
+        .map(|(label, pointer)| [format!("{label}:"), cell(value, pointer)])
+        .filter(|row| row.iter().all(|cell| !cell.is_empty()))
+        .collect();
+    rows.extend(list(value, "/status/conditions").iter().map(|condition| {
+        let said = format!("{} ({})", cell(condition, "/status"), cell(condition, "/message"));
+        [format!("{}:", cell(condition, "/type")), said]
+    }));
+    let topics: Vec<_> = list(value, "/spec/topics")
+        .iter()
+        .map(|topic| {
+            [
+                cell(topic, "/name"),
+                cell(topic, "/backingTopic"),
+                cell(topic, "/permission"),
+                cell(topic, "/description"),
+            ]
+        })
+        .collect();
+    let facts = output::table(["", ""], &rows);
+    format!(
+        "{}\n{}",
+        facts.trim_start(),
+        output::table(["ALIAS", "TOPIC", "PERMISSION", "DESCRIPTION"], &topics)
+    )
+}
+
+fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
+    value.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+pub(super) fn credentials(value: &Value) -> String {
+    let rows: Vec<_> = items(value)
+        .iter()
+        .map(|credential| {
+            ["/keyId", "/zone", "/state", "/createdAt", "/expiresAt"].map(|pointer| cell(credential, pointer))
+        })
+        .collect();
+    output::table(["KEY ID", "ZONE", "STATE", "CREATED", "EXPIRES"], &rows)
+}
+
+pub(super) fn api_keys(value: &Value) -> String {
+    let rows: Vec<_> = items(value)
+        .iter()
+        .map(|key| ["/id", "/role", "/createdAt"].map(|pointer| cell(key, pointer)))
+        .collect();
+    output::table(["ID", "ROLE", "CREATED"], &rows)
+}
+
+fn nodes(value: &Value) -> String {
+    let rows: Vec<_> = items(value)
+        .iter()
+        .map(|node| ["/node", "/serving", "/connections", "/at"].map(|pointer| cell(node, pointer)))
+        .collect();
+    output::table(["NODE", "SERVING", "CONNECTIONS", "LAST SEEN"], &rows)
+}
+
+/// One name a line, of a list or of the one object.
+fn names(value: &Value) -> String {
+    let all = if value.get("items").is_some() { items(value) } else { std::slice::from_ref(value) };
+    let name = |item: &Value| {
+        let names = ["/metadata/name", "/keyId", "/node", "/id"].map(|pointer| cell(item, pointer));
+        names.into_iter().find(|name| !name.is_empty()).unwrap_or_default()
+    };
+    all.iter().map(|item| format!("{}\n", name(item).replace(char::is_control, " "))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn zones_show_their_phase_and_what_is_wrong() {
+        let value = json!({"items": [{
+            "metadata": {"name": "acme"},
+            "spec": {"displayName": "Acme Inc.", "topics": [{}, {}]},
+            "status": {"phase": "FAILED", "failedReason": "topic `orders` does not exist", "revision": "main@sha1:0123456789abcdef"},
+        }]});
+        assert_eq!(
+            zones(&value),
+            "NAME  PHASE   TOPICS  DISPLAY NAME  REVISION              MESSAGE\n\
+             acme  FAILED  2       Acme Inc.     main@sha1:0123456789  topic `orders` does not exist\n"
+        );
+        assert_eq!(names(&value), "acme\n");
+    }
+
+    #[test]
+    fn one_zone_shows_every_fact_it_has_and_its_topics() {
+        let value = json!({
+            "metadata": {"name": "acme"},
+            "spec": {"topics": [{"name": "orders", "backingTopic": "eu.orders", "permission": "READ"}]},
+            "status": {"phase": "READY", "conditions": [{"type": "Ready", "status": "True", "message": "served"}]},
+        });
+        assert_eq!(
+            zone(&value),
+            "Name:   acme\nPhase:  READY\nReady:  True (served)\n\n\
+             ALIAS   TOPIC      PERMISSION  DESCRIPTION\norders  eu.orders  READ\n"
+        );
+    }
+}

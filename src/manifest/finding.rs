@@ -98,6 +98,7 @@ codes! {
     NeedsLaterVersion = "PZ0304",
     // Against live state (found while planning).
     BackingTopicMissing = "PZ0400",
+    ZoneRenamed = "PZ0401",
 }
 
 impl Serialize for Code {

@@ -1,0 +1,281 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::manifest::Unreadable;
+use crate::manifest::document::from_document;
+
+/// A zone with these topics (alias, backing topic, permission).
+fn zone(name: &str, topics: &[(&str, &str, &str)]) -> PartnerZone {
+    let topics: Vec<Value> = topics
+        .iter()
+        .map(|(alias, backing, permission)| json!({"name": alias, "backingTopic": backing, "permission": permission}))
+        .collect();
+    from_document(&json!({
+        "apiVersion": "v2", "kind": "PartnerZone",
+        "metadata": {"name": name, "labels": {"b": "2", "a": "1"}},
+        "spec": {
+            "cluster": "gateway", "displayName": name,
+            "authenticationMode": {"type": "PLAIN", "serviceAccount": name},
+            "topics": topics,
+        },
+    }))
+    .unwrap()
+}
+
+const ORDERS: (&str, &str, &str) = ("orders", "orders-v1", "READ");
+const BILLS: (&str, &str, &str) = ("bills", "bills-v1", "WRITE");
+
+fn desired(revision: &str, zones: &[PartnerZone]) -> Desired {
+    let mut loaded = Loaded::default();
+    for zone in zones {
+        let file: Arc<str> = format!("zones/{}.yaml", zone.name).into();
+        let at = |line| Location { file: Arc::clone(&file), line, column: 5, span: 0..0 };
+        let topics =
+            zone.topics.iter().zip(10..).map(|(topic, line)| (topic.alias.clone(), at(line))).collect();
+        let zone = LoadedZone { zone: Arc::new(zone.clone()), source: at(3), topics };
+        loaded.zones.insert(zone.zone.name.clone(), zone);
+    }
+    Desired { revision: Revision::recorded(revision.to_owned()), tree: format!("tree of {revision}"), loaded }
+}
+
+fn observed(revision: &str, zones: &[PartnerZone]) -> Observed {
+    let zones = zones.iter().map(|zone| (zone.name.clone(), Arc::new(zone.clone()))).collect();
+    Observed { revision: Some(Revision::recorded(revision.to_owned())), zones }
+}
+
+fn planned(before: &[PartnerZone], after: &[PartnerZone]) -> Plan {
+    plan(&desired("two", after), &observed("one", before), Limits::default(), None)
+}
+
+/// `action address` of every change.
+fn lines(plan: &Plan) -> Vec<String> {
+    plan.changes.iter().map(|change| format!("{} {}", change.action.as_str(), change.address)).collect()
+}
+
+#[test]
+fn a_new_zone_with_three_topics_adds_four() {
+    let plan = planned(&[], &[zone("acme", &[ORDERS, BILLS, ("a", "a-v1", "READ")])]);
+    assert_eq!(
+        lines(&plan),
+        [
+            "create zone/acme",
+            "create zone/acme/topic/a",
+            "create zone/acme/topic/bills",
+            "create zone/acme/topic/orders"
+        ]
+    );
+    assert_eq!(plan.summary(), Summary { add: 4, ..Summary::default() });
+    let own = plan.changes[0].after.as_ref().unwrap();
+    assert_eq!((own["metadata"]["name"].as_str(), own["spec"].get("topics")), (Some("acme"), None));
+    let orders = &plan.changes[3];
+    assert_eq!(
+        orders.after,
+        Some(json!({"name": "orders", "backingTopic": "orders-v1", "permission": "READ"}))
+    );
+    assert_eq!(orders.source.as_ref().map(|at| (&*at.file, at.line)), Some(("zones/acme.yaml", 10)));
+}
+
+#[test]
+fn an_alias_that_is_renamed_is_one_move() {
+    let plan = planned(
+        &[zone("acme", &[ORDERS, BILLS])],
+        &[zone("acme", &[("purchases", "orders-v1", "READ"), BILLS])],
+    );
+    assert_eq!(lines(&plan), ["move zone/acme/topic/purchases"]);
+    assert_eq!(plan.changes[0].before.as_ref().unwrap()["name"], "orders");
+    assert_eq!(plan.summary(), Summary { change: 1, ..Summary::default() });
+}
+
+#[test]
+fn a_rename_that_also_changes_the_permission_is_shown_as_what_it_is() {
+    let plan = planned(&[zone("acme", &[ORDERS])], &[zone("acme", &[("purchases", "orders-v1", "WRITE")])]);
+    assert_eq!(lines(&plan), ["delete zone/acme/topic/orders", "create zone/acme/topic/purchases"]);
+}
+
+#[test]
+fn swapped_aliases_are_two_updates() {
+    let plan = planned(
+        &[zone("acme", &[("a", "x", "READ"), ("b", "y", "READ")])],
+        &[zone("acme", &[("a", "y", "READ"), ("b", "x", "READ")])],
+    );
+    assert_eq!(lines(&plan), ["update zone/acme/topic/a", "update zone/acme/topic/b"]);
+}
+
+#[test]
+fn the_order_of_topics_shows_only_where_it_changes_which_alias_stands_first() {
+    let (read, write) = (("in", "t", "READ"), ("out", "t", "PRODUCE"));
+    assert!(planned(&[zone("acme", &[ORDERS, BILLS])], &[zone("acme", &[BILLS, ORDERS])]).changes.is_empty());
+    let plan = planned(&[zone("acme", &[read, write])], &[zone("acme", &[write, read])]);
+    assert_eq!(lines(&plan), ["update zone/acme"]);
+    assert_eq!(
+        plan.changes[0].before.as_ref().unwrap()["spec"]["topics"],
+        json!([{"name": "in"}, {"name": "out"}])
+    );
+    assert_eq!(
+        plan.changes[0].after.as_ref().unwrap()["spec"]["topics"],
+        json!([{"name": "out"}, {"name": "in"}])
+    );
+}
+
+#[test]
+fn the_same_revision_again_is_drift() {
+    let desired = desired("one", &[zone("acme", &[ORDERS])]);
+    let plan = plan(&desired, &observed("one", &[zone("acme", &[])]), Limits::default(), None);
+    assert_eq!(plan.changes[0].origin, Origin::Drift);
+    assert_eq!(plan.summary(), Summary { add: 1, drift: 1, ..Summary::default() });
+}
+
+#[test]
+fn a_zone_whose_file_is_unreadable_keeps_its_form_and_does_not_appear() {
+    let mut desired = desired("two", &[zone("new", &[ORDERS])]);
+    desired.loaded.unreadable.zones.insert(ZoneName::try_from("acme").unwrap());
+    let plan = plan(&desired, &observed("one", &[zone("acme", &[ORDERS])]), Limits::default(), None);
+    assert_eq!(lines(&plan), ["create zone/new", "create zone/new/topic/orders"]);
+    assert!(!plan.guard.is_refusing());
+}
+
+#[test]
+fn a_file_of_an_unknown_zone_holds_every_deletion_back() {
+    let before = [zone("acme", &[ORDERS]), zone("beta", &[ORDERS])];
+    let mut desired = desired("two", &[zone("beta", &[BILLS])]);
+    let nameless_files = std::iter::once("zones/acme.yaml".into()).collect();
+    desired.loaded.unreadable = Unreadable { nameless_files, ..Unreadable::default() };
+    let plan = plan(&desired, &observed("one", &before), Limits::default(), None);
+    let applicable: Vec<_> = plan.applicable().map(|(name, fate)| (name.as_str(), fate)).collect();
+    assert_eq!(applicable, [("beta", Fate::Update)]);
+    assert!(plan.guard.is_refusing() && !plan.is_complete());
+    assert!(
+        plan.changes.iter().any(|change| change.address.to_string() == "zone/acme" && plan.is_held(change))
+    );
+}
+
+#[test]
+fn a_backing_topic_that_does_not_exist_is_a_warning_where_the_cluster_could_be_asked() {
+    let elsewhere =
+        PartnerZone { underlying_cluster: Some("other".try_into().unwrap()), ..zone("beta", &[BILLS]) };
+    let desired = desired("two", &[zone("acme", &[ORDERS, BILLS]), elsewhere]);
+    let home = ClusterName::try_from("default").unwrap();
+    let existing = std::iter::once(TopicName::try_from("orders-v1").unwrap()).collect();
+    let live = LiveTopics { by_cluster: [(home.clone(), existing)].into(), home };
+    let plan = plan(&desired, &Observed::default(), Limits::default(), Some(&live));
+    let found: Vec<_> =
+        plan.findings.iter().map(|it| (it.code, it.severity, it.source.as_ref().unwrap().line)).collect();
+    assert_eq!(found, [(Code::BackingTopicMissing, Severity::Warning, 11)]);
+    assert!(plan.is_complete(), "a warning holds nothing back");
+}
+
+#[test]
+fn a_renamed_zone_is_said_to_be_a_new_one() {
+    let renamed = PartnerZone { name: "acme2".try_into().unwrap(), ..zone("acme", &[ORDERS]) };
+    let plan = planned(&[zone("acme", &[ORDERS]), zone("beta", &[])], &[renamed, zone("beta", &[])]);
+    assert_eq!(plan.findings.len(), 1);
+    assert!(plan.findings[0].message.contains("`acme` becomes `acme2`"), "{:?}", plan.findings);
+}
+
+#[test]
+fn the_digest_is_of_files_state_and_changes_and_not_of_the_revision() {
+    let (before, after) = ([zone("acme", &[ORDERS])], [zone("acme", &[ORDERS, BILLS])]);
+    let base = planned(&before, &after);
+    let head = Desired { revision: Revision::recorded("merge".to_owned()), ..desired("two", &after) };
+    assert_eq!(base.digest, plan(&head, &observed("one", &before), Limits::default(), None).digest);
+    let other_tree = Desired { tree: "other".to_owned(), ..desired("two", &after) };
+    assert_ne!(base.digest, plan(&other_tree, &observed("one", &before), Limits::default(), None).digest);
+    assert_ne!(base.digest, planned(&[], &after).digest);
+    assert_ne!(base.digest, planned(&before, &before).digest);
+}
+
+#[test]
+fn the_json_form_is_what_the_committed_schema_describes() {
+    let schema: Value = serde_json::from_str(include_str!("../../../schema/plan.json")).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let many: Vec<_> = (0..12).map(|n| zone(&format!("z{n}"), &[ORDERS])).collect();
+    let renamed = PartnerZone { name: "acme".try_into().unwrap(), ..zone("z0", &[ORDERS]) };
+    for (before, after) in [
+        (vec![], vec![]),
+        (vec![], vec![zone("acme", &[ORDERS])]),
+        (vec![zone("acme", &[ORDERS])], vec![zone("acme", &[("o", "orders-v1", "READ"), BILLS])]),
+        (many.clone(), vec![renamed]),
+    ] {
+        let plan = planned(&before, &after).to_json();
+        let errors: Vec<_> = validator.iter_errors(&plan).map(|error| error.to_string()).collect();
+        assert_eq!(errors, [""; 0], "{plan:#}");
+    }
+    let mut odd = planned(&[], &many).to_json();
+    odd["changes"][0]["actions"] = json!(["replace"]);
+    assert!(!validator.is_valid(&odd));
+}
+
+/// What applying the plan makes of the zones in force.
+fn applied(plan: &Plan, desired: &Desired, observed: &Observed) -> Observed {
+    let mut zones = observed.zones.clone();
+    for (name, fate) in plan.applicable() {
+        match fate {
+            Fate::Create | Fate::Update => {
+                zones.insert(name.clone(), Arc::clone(&desired.loaded.zones[name].zone))
+            }
+            Fate::Delete => zones.remove(name),
+        };
+    }
+    Observed { revision: Some(desired.revision.clone()), zones }
+}
+
+fn any_zones() -> impl Strategy<Value = Vec<PartnerZone>> {
+    let topic = (0..5_u8, 0..3_u8, prop::sample::select(vec!["READ", "WRITE"]));
+    let topics = prop::collection::vec(topic, 0..5);
+    prop::collection::btree_map(0..16_u8, topics, 0..16).prop_map(|zones| {
+        zones
+            .into_iter()
+            .filter_map(|(name, topics)| {
+                let mut zone = zone(&format!("z{name}"), &[]);
+                for (alias, backing, permission) in topics {
+                    let like =
+                        self::zone("like", &[(&format!("a{alias}"), &format!("b{backing}"), permission)]);
+                    zone.topics.extend(like.topics);
+                }
+                let mut seen = BTreeSet::new();
+                zone.topics.retain(|topic| seen.insert(topic.alias.clone()));
+                Some(zone)
+            })
+            .collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn what_was_applied_plans_to_nothing(before in any_zones(), after in any_zones()) {
+        let (desired, observed) = (desired("two", &after), observed("one", &before));
+        let no_limits = Limits { max_delete_percent: 100, max_update_percent: 100, floor: 0 };
+        let first = plan(&desired, &observed, no_limits, None);
+        let now = applied(&first, &desired, &observed);
+        let second = plan(&desired, &now, no_limits, None);
+        // Only the deletion of everything is ever held back here.
+        prop_assert!(second.changes.is_empty() || (first.guard.is_refusing() && after.is_empty()), "{:?}", lines(&second));
+    }
+
+    #[test]
+    fn what_is_held_back_is_asked_for_again_and_the_rest_is_done(before in any_zones(), after in any_zones()) {
+        let (desired, observed) = (desired("two", &after), observed("one", &before));
+        let first = plan(&desired, &observed, Limits::default(), None);
+        let held: Vec<_> = first.changes.iter().filter(|it| first.is_held(it)).map(|it| it.address.clone()).collect();
+        let second = plan(&desired, &applied(&first, &desired, &observed), Limits::default(), None);
+        let left: Vec<_> = second.changes.iter().map(|it| it.address.clone()).collect();
+        prop_assert_eq!(held, left);
+    }
+
+    #[test]
+    fn the_order_of_zones_and_topics_changes_neither_plan_nor_digest(before in any_zones(), after in any_zones()) {
+        let straight = planned(&before, &after);
+        let mut turned = after.clone();
+        turned.reverse();
+        for zone in &mut turned {
+            // Aliases of one backing topic keep their order among themselves.
+            zone.topics.sort_by(|a, b| b.backing.cmp(&a.backing));
+        }
+        let turned = planned(&before, &turned);
+        prop_assert_eq!(lines(&straight), lines(&turned));
+        prop_assert_eq!(straight.digest, turned.digest);
+    }
+}

@@ -133,15 +133,34 @@ pub fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// Byte offset → line and column, both from 1, a column counting characters.
+/// Where the lines of a file begin.
+#[derive(Debug)]
+pub struct Lines<'a> {
+    bytes: &'a [u8],
+    starts: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    pub fn new(bytes: &'a [u8]) -> Self {
+        let newlines = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+        Self { bytes, starts: std::iter::once(0).chain(newlines.map(|(at, _)| at + 1)).collect() }
+    }
+
+    /// Byte offset → line and column, both from 1, a column counting characters.
+    pub fn locate(&self, offset: usize) -> (usize, usize) {
+        let offset = offset.min(self.bytes.len());
+        let line = self.starts.partition_point(|start| *start <= offset);
+        let start = line.checked_sub(1).and_then(|index| self.starts.get(index)).copied().unwrap_or(0);
+        let before = self.bytes.get(start..offset).unwrap_or_default();
+        let before = if start == 0 { before.strip_prefix(b"\xef\xbb\xbf").unwrap_or(before) } else { before };
+        // Every byte that does not continue a UTF-8 sequence begins a character.
+        (line, before.iter().filter(|byte| **byte & 0xc0 != 0x80).count() + 1)
+    }
+}
+
+/// [`Lines::locate`] for a single place.
 pub fn line_and_column(bytes: &[u8], offset: usize) -> (usize, usize) {
-    let before = bytes.get(..offset).unwrap_or(bytes);
-    let line = before.split(|byte| *byte == b'\n').count();
-    let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    let on_line = before.get(start..).unwrap_or_default();
-    let on_line = if start == 0 { on_line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(on_line) } else { on_line };
-    // Every byte that does not continue a UTF-8 sequence begins a character.
-    (line, on_line.iter().filter(|byte| **byte & 0xc0 != 0x80).count() + 1)
+    Lines::new(bytes).locate(offset)
 }
 
 #[cfg(test)]

@@ -68,6 +68,8 @@ codes! {
     TooManyNodes = "PZ0016",
     TooDeep = "PZ0017",
     KeyNotText = "PZ0018",
+    /// Stands for the rest of a very long list.
+    MoreFaults = "PZ0019",
     // The schema.
     UnknownKind = "PZ0100",
     UnknownField = "PZ0101",

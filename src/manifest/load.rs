@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use crate::zone::{ClusterName, PartnerZone, TopicName, ZoneName};
 
-use super::finding::{Finding, Location};
+use super::bytes;
+use super::file::{Candidate, read_file};
+use super::finding::{Code, Finding, Location, printable};
+use super::set::between_zones;
 
 /// Largest number of manifest files in a source.
 pub const MAX_FILES: usize = 50_000;
@@ -72,6 +75,91 @@ pub struct Loaded {
     /// Sorted by place.
     pub findings: Vec<Finding>,
     pub unreadable: Unreadable,
-    /// Texts of the files that findings point into, secrets masked, by [`Location::file`].
+    /// Texts of the files, secrets masked, by [`Location::file`]: for snippets.
     pub texts: BTreeMap<Arc<str>, Arc<str>>,
 }
+
+/// Whether a path of a source is a manifest: YAML by its ending, and nothing in it hidden.
+pub fn is_manifest(path: &str) -> bool {
+    let ending = path.rsplit_once('.').is_some_and(|(stem, ending)| {
+        !stem.is_empty() && !stem.ends_with('/') && (ending == "yaml" || ending == "yml")
+    });
+    ending && !path.split('/').any(|step| step.starts_with('.'))
+}
+
+/// A link or a submodule without an ending may stand for a folder full of zones.
+fn is_ours(file: &SourceFile) -> bool {
+    let may_be_folder = matches!(file.content, Err(FileProblem::Symlink | FileProblem::Submodule));
+    let hidden = file.path.split('/').any(|step| step.starts_with('.'));
+    let bare = file.path.rsplit('/').next().is_some_and(|name| !name.contains('.'));
+    is_manifest(&file.path) || (may_be_folder && bare && !hidden)
+}
+
+/// Reads all files of a source; those that are no manifests by their name are left out.
+pub fn load(files: impl IntoIterator<Item = SourceFile>, known: &Known) -> Loaded {
+    let mut loaded = Loaded::default();
+    let mut candidates = Vec::new();
+    let mut unreadable = BTreeMap::new();
+    for (index, file) in files.into_iter().filter(is_ours).enumerate() {
+        let path: Arc<str> = printable(&file.path).into();
+        if index >= MAX_FILES {
+            let message =
+                format!("the source has more than {MAX_FILES} manifest files; the rest is not read");
+            let finding =
+                Finding::error(Code::TooManyFiles, message).help("split the source, or set `source.path`");
+            loaded.findings.push(finding);
+            loaded.unreadable.nameless_files.insert(path);
+            break;
+        }
+        match file.content {
+            Ok(content) => {
+                let reading = read_file(&path, &content, known);
+                candidates.extend(reading.candidates);
+                unreadable.extend(reading.unreadable);
+                if reading.nameless {
+                    loaded.unreadable.nameless_files.insert(path.clone());
+                }
+                loaded.findings.extend(reading.findings);
+                loaded.texts.insert(path, reading.text);
+            }
+            Err(problem) => {
+                loaded.findings.push(problem.finding().at(Location::start_of(path.clone())));
+                loaded.unreadable.nameless_files.insert(path);
+            }
+        }
+    }
+    for candidate in between_zones(candidates, &mut unreadable, &mut loaded.findings) {
+        let Candidate { zone, name, topics, .. } = candidate;
+        let zone = LoadedZone { zone: Arc::new(zone), source: name, topics };
+        loaded.zones.insert(zone.zone.name.clone(), zone);
+    }
+    loaded.unreadable.zones = unreadable.into_keys().collect();
+    loaded.findings.sort();
+    loaded
+}
+
+impl FileProblem {
+    fn finding(&self) -> Finding {
+        match self {
+            Self::Symlink => {
+                Finding::error(Code::NotAFile, "the file is a symbolic link, which is never followed")
+                    .help("put the content itself here")
+            }
+            Self::Submodule => {
+                Finding::error(Code::NotAFile, "the entry is a submodule, which is never read")
+                    .help("put the files themselves here")
+            }
+            Self::TooLarge { size } => {
+                let size = usize::try_from(*size).unwrap_or(usize::MAX);
+                bytes::too_large(size).finding
+            }
+            Self::Unreadable(cause) => {
+                let message = format!("the file cannot be read: {}", printable(cause));
+                Finding::error(Code::UnreadableFile, message)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,14 +6,17 @@
 pub mod bytes;
 pub mod document;
 pub mod fault;
+mod file;
 pub mod finding;
 pub mod load;
 pub mod read;
 pub mod scalar;
 pub mod schema;
+mod secret;
+mod set;
 pub mod tree;
 pub mod v2;
 
 pub use document::{NotAZone, from_document, to_document, to_yaml};
 pub use finding::{Code, Finding, Location, Severity};
-pub use load::{FileProblem, Known, Loaded, LoadedZone, SourceFile, Unreadable};
+pub use load::{FileProblem, Known, Loaded, LoadedZone, SourceFile, Unreadable, is_manifest, load};

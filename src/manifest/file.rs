@@ -1,0 +1,224 @@
+//! One file → its zones, and all that is wrong with it, in place.
+
+mod salvage;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::zone::{PartnerZone, TopicName, ZoneName};
+
+use super::bytes::{self, Lines};
+use super::fault::{DocumentFault, Fault, Part};
+use super::finding::{Code, Finding, Location, Severity, quote};
+use super::load::Known;
+use super::read::read;
+use super::schema::closest;
+use super::secret::{self, Secrets};
+use super::set;
+use super::tree::{self, Content, Node};
+
+/// Findings shown for one file; a file that is wrong throughout has one cause.
+const MAX_FINDINGS: usize = 200;
+
+/// A zone of the file that has no errors of its own.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub(super) zone: PartnerZone,
+    pub(super) name: Location,
+    pub(super) service_account: Location,
+    pub(super) topics: BTreeMap<TopicName, Location>,
+}
+
+/// Everything that one file says.
+#[derive(Debug, Default)]
+pub(super) struct FileReading {
+    pub(super) candidates: Vec<Candidate>,
+    pub(super) findings: Vec<Finding>,
+    /// Zones that it speaks of in a form that cannot be used.
+    pub(super) unreadable: BTreeMap<ZoneName, Location>,
+    /// It holds a document whose zone is not known.
+    pub(super) nameless: bool,
+    /// To show snippets of, secrets masked.
+    pub(super) text: Arc<str>,
+}
+
+pub(super) fn read_file(file: &Arc<str>, content: &[u8], known: &Known) -> FileReading {
+    let places = Places { file: file.clone(), lines: Lines::new(content) };
+    let lossy = String::from_utf8_lossy(content.get(..bytes::MAX_FILE_BYTES).unwrap_or(content));
+    let mut reading = FileReading::default();
+    let mut faults = Vec::new();
+    let secrets = match bytes::text(content) {
+        Ok(text) => {
+            let (documents, mut yaml) = tree::parse(text);
+            let secrets = secret::find(text, &documents);
+            yaml.retain(|fault| !secrets.hides(&fault.span));
+            faults.extend(secrets.faults.iter().cloned());
+            faults.extend(yaml);
+            let file_is_sound = faults.is_empty();
+            for document in &documents {
+                let sound = read_document(document, &places, &secrets, known, &mut faults);
+                if let Some(candidate) = sound.filter(|_| file_is_sound) {
+                    reading.candidates.push(candidate);
+                } else {
+                    reading.keep_as_it_was(document, &places);
+                }
+            }
+            secrets
+        }
+        Err(found) => {
+            faults.extend(found);
+            secret::find(&lossy, &[])
+        }
+    };
+    if reading.candidates.is_empty() && reading.unreadable.is_empty() && !reading.nameless {
+        reading.salvage(&lossy, file);
+    }
+    reading.findings = placed(faults, &places);
+    reading.text = secrets.mask(&lossy).into();
+    reading
+}
+
+impl FileReading {
+    fn keep_as_it_was(&mut self, document: &Node, places: &Places<'_>) {
+        let found = document.find("/metadata/name").and_then(|found| {
+            let name = ZoneName::try_from(found.node.scalar()?.text.as_str()).ok()?;
+            Some((name, places.at(&found.node.span)))
+        });
+        match found {
+            Some((name, at)) => {
+                self.unreadable.insert(name, at);
+            }
+            None => self.nameless = true,
+        }
+    }
+
+    /// No document could be read: what do the lines say?
+    fn salvage(&mut self, text: &str, file: &Arc<str>) {
+        self.unreadable = salvage::zone_names(text)
+            .into_iter()
+            .map(|name| (name, Location::start_of(file.clone())))
+            .collect();
+        self.nameless = self.unreadable.is_empty();
+    }
+}
+
+/// Reads one document; nothing comes back if it has an error.
+fn read_document(
+    document: &Node,
+    places: &Places<'_>,
+    secrets: &Secrets,
+    known: &Known,
+    faults: &mut Vec<Fault>,
+) -> Option<Candidate> {
+    if let Some(fault) = not_a_zone(document) {
+        faults.push(fault);
+        return None;
+    }
+    let reading = read(&document.to_json());
+    let mut found = reading.faults;
+    if let Some(zone) = &reading.zone {
+        found.extend(set::against_configuration(zone, known));
+        found.extend(set::unbuilt_protections(zone));
+    }
+    // What an earlier layer has refused is not refused again.
+    let earlier: BTreeSet<usize> = faults.iter().map(|fault| fault.span.start).collect();
+    let sound = !found.iter().any(|fault| fault.finding.is_error());
+    faults.extend(
+        found
+            .into_iter()
+            .map(|fault| on_text(fault, document))
+            .filter(|fault| !earlier.contains(&fault.span.start) && !secrets.hides(&fault.span)),
+    );
+    let zone = reading.zone.filter(|_| sound)?;
+    let place = |pointer: &str| document.find(pointer).map(|found| places.at(&found.node.span));
+    let account = ["/spec/authenticationMode/serviceAccount", "/spec/serviceAccount"];
+    Some(Candidate {
+        name: place("/metadata/name")?,
+        service_account: account.into_iter().find_map(place)?,
+        topics: zone
+            .topics
+            .iter()
+            .enumerate()
+            .filter_map(|(index, topic)| {
+                Some((topic.alias.clone(), place(&format!("/spec/topics/{index}/name"))?))
+            })
+            .collect(),
+        zone,
+    })
+}
+
+/// A document of another kind: one fault, instead of one for each field that zones do not have.
+fn not_a_zone(document: &Node) -> Option<Fault> {
+    if !matches!(document.content, Content::Mapping(_)) {
+        let fault = Fault::new(Code::WrongType, document.head(), "the document is not a mapping");
+        return Some(fault.help("a zone begins with `apiVersion: v2` and `kind: PartnerZone`"));
+    }
+    let kind = document.get("kind")?;
+    let text = kind.value.scalar().map(|scalar| scalar.text.as_str()).filter(|text| !text.is_empty())?;
+    if text == "PartnerZone" {
+        return None;
+    }
+    let fault = Fault::new(
+        Code::UnknownKind,
+        kind.value.span.clone(),
+        format!("{} is not a kind that this system knows", quote(text)),
+    );
+    Some(match closest(text, ["PartnerZone"].into_iter()) {
+        Some(meant) => fault.help(format!("did you mean `{meant}`?")),
+        None => fault.help("keep files of other kinds outside `source.path`"),
+    })
+}
+
+/// A place in the document → bytes of the file.
+fn on_text(fault: DocumentFault, document: &Node) -> Fault {
+    let span = |pointer: &str, part: Part| -> Range<usize> {
+        let Some(found) = document.find(pointer) else { return document.head() };
+        match (part, found.key) {
+            (Part::Key, Some(key)) => key.clone(),
+            (Part::Key, None) | (Part::Value, _) => found.node.head(),
+        }
+    };
+    let at = span(&fault.pointer, fault.part);
+    let related =
+        fault.related.iter().map(|(pointer, what)| (span(pointer, Part::Value), what.clone())).collect();
+    let mut finding = fault.finding;
+    if finding.code == Code::QuoteNeeded
+        && let Some(scalar) = document.find(&fault.pointer).and_then(|found| found.node.scalar())
+    {
+        // As it was written: `0123` is the number 123 to a parser, but not to its author.
+        finding.message =
+            format!("{} is {} in YAML, text is wanted here", quote(&scalar.text), scalar.kind().as_str());
+        finding.help = Some(format!("quote it: {}", quote(&format!("\"{}\"", scalar.text))));
+    }
+    Fault { span: at, finding, related }
+}
+
+/// Bytes of a named file → places.
+struct Places<'a> {
+    file: Arc<str>,
+    lines: Lines<'a>,
+}
+
+impl Places<'_> {
+    fn at(&self, span: &Range<usize>) -> Location {
+        let (line, column) = self.lines.locate(span.start);
+        Location { file: self.file.clone(), line, column, span: span.clone() }
+    }
+}
+
+fn placed(mut faults: Vec<Fault>, places: &Places<'_>) -> Vec<Finding> {
+    // If some are left out, errors are not: they come first.
+    faults.sort_by_key(|fault| (fault.finding.severity, fault.span.start));
+    let rest = faults.split_off(faults.len().min(MAX_FINDINGS));
+    let more = rest.first().map(|next| {
+        let message = format!("{} more findings in this file are not listed", rest.len());
+        Finding::new(Severity::Note, Code::MoreFaults, message).at(places.at(&next.span))
+    });
+    let place = |fault: Fault| {
+        let mut finding = fault.finding.at(places.at(&fault.span));
+        finding.related = fault.related.into_iter().map(|(span, what)| (places.at(&span), what)).collect();
+        finding
+    };
+    faults.into_iter().map(place).chain(more).collect()
+}

@@ -1,0 +1,159 @@
+use super::super::finding::Severity;
+use super::*;
+
+fn file(path: &str, content: impl Into<Vec<u8>>) -> SourceFile {
+    SourceFile { path: path.into(), content: Ok(content.into()) }
+}
+
+fn zone(name: &str, account: &str) -> String {
+    format!(
+        "apiVersion: v2\nkind: PartnerZone\nmetadata:\n  name: {name}\nspec:\n  cluster: gateway\n  serviceAccount: \
+         {account}\n  topics:\n    - {{name: a, backingTopic: b, permission: READ}}\n"
+    )
+}
+
+fn errors(loaded: &Loaded) -> Vec<(Code, String)> {
+    let errors = loaded.findings.iter().filter(|finding| finding.severity == Severity::Error);
+    errors
+        .map(|finding| {
+            let at = finding.source.as_ref();
+            (finding.code, at.map(|at| format!("{}:{}:{}", at.file, at.line, at.column)).unwrap_or_default())
+        })
+        .collect()
+}
+
+fn unreadable(loaded: &Loaded) -> Vec<&str> {
+    loaded.unreadable.zones.iter().map(ZoneName::as_str).collect()
+}
+
+#[test]
+fn good_files_become_zones_with_the_places_of_their_names() {
+    let two = format!("{}---\n{}---\n", zone("b", "b"), zone("c", "c"));
+    let loaded = load([file("zones/a.yaml", zone("a", "a")), file("zones/two.yml", two)], &Known::default());
+    assert_eq!(errors(&loaded), []);
+    assert_eq!(loaded.zones.keys().map(ZoneName::as_str).collect::<Vec<_>>(), ["a", "b", "c"]);
+    let b = &loaded.zones["b"];
+    assert_eq!((b.source.line, b.source.column), (4, 9));
+    assert_eq!(b.topics["a"].line, 9);
+    assert!(loaded.unreadable.is_empty());
+}
+
+#[test]
+fn an_invalid_document_keeps_its_own_zone_and_lets_the_others_go_ahead() {
+    let bad = zone("bad", "x").replace("READ", "read");
+    let loaded = load([file("a.yaml", format!("{}---\n{bad}", zone("a", "a")))], &Known::default());
+    assert_eq!(errors(&loaded), [(Code::UnknownValue, "a.yaml:19:46".into())]);
+    assert!(loaded.zones.contains_key("a"));
+    assert_eq!(unreadable(&loaded), ["bad"]);
+}
+
+#[test]
+fn a_file_that_does_not_parse_keeps_every_zone_it_names() {
+    let broken = format!("{}---\n{}<<<<<<< HEAD\n", zone("a", "a"), zone("b", "b"));
+    let loaded = load([file("a.yaml", broken), file("c.yaml", zone("c", "c"))], &Known::default());
+    assert_eq!(unreadable(&loaded), ["a", "b"]);
+    assert!(loaded.unreadable.nameless_files.is_empty());
+    assert_eq!(loaded.zones.len(), 1);
+}
+
+#[test]
+fn a_file_whose_zone_is_unknown_is_listed_as_such() {
+    let problem = |path: &str, problem| SourceFile { path: path.into(), content: Err(problem) };
+    let loaded = load(
+        [
+            file("empty.yaml", "# nothing\n"),
+            file("list.yaml", "- a\n"),
+            file("README.md", "not a manifest"),
+            file(".github/workflow.yaml", "on: push"),
+            problem("README", FileProblem::Unreadable("no".into())),
+            problem("big.yaml", FileProblem::TooLarge { size: 10_000_000 }),
+            problem("link.yaml", FileProblem::Symlink),
+            problem("shared", FileProblem::Symlink),
+            problem("vendor", FileProblem::Submodule),
+            problem("x.yaml", FileProblem::Unreadable("permission denied".into())),
+        ],
+        &Known::default(),
+    );
+    let nameless: Vec<_> = loaded.unreadable.nameless_files.iter().map(|file| &**file).collect();
+    assert_eq!(nameless, ["big.yaml", "empty.yaml", "link.yaml", "list.yaml", "shared", "vendor", "x.yaml"]);
+    let codes: Vec<_> = errors(&loaded).into_iter().map(|(code, _)| code).collect();
+    assert_eq!(
+        codes,
+        [
+            Code::FileTooLarge,
+            Code::EmptyFile,
+            Code::NotAFile,
+            Code::WrongType,
+            Code::NotAFile,
+            Code::NotAFile,
+            Code::UnreadableFile
+        ]
+    );
+}
+
+#[test]
+fn two_zones_of_one_name_both_stay_as_they_were() {
+    let loaded = load([file("b.yaml", zone("a", "x")), file("a.yaml", zone("a", "y"))], &Known::default());
+    assert_eq!(errors(&loaded), [(Code::DuplicateZone, "b.yaml:4:9".into())]);
+    assert_eq!(&*loaded.findings[0].related[0].0.file, "a.yaml");
+    assert!(loaded.zones.is_empty());
+    assert_eq!(unreadable(&loaded), ["a"]);
+}
+
+#[test]
+fn a_good_twin_does_not_win_over_a_broken_file_of_the_same_zone() {
+    let broken = format!("{}bogus: 1\n", zone("a", "x"));
+    let loaded = load([file("a.yaml", broken), file("b.yaml", zone("a", "x"))], &Known::default());
+    assert!(loaded.zones.is_empty());
+    assert_eq!(
+        errors(&loaded),
+        [(Code::UnknownField, "a.yaml:10:1".into()), (Code::DuplicateZone, "b.yaml:4:9".into())]
+    );
+}
+
+#[test]
+fn a_service_account_belongs_to_one_zone() {
+    let loaded = load([file("a.yaml", zone("a", "x")), file("b.yaml", zone("b", "x"))], &Known::default());
+    assert_eq!(errors(&loaded), [(Code::DuplicateServiceAccount, "b.yaml:7:19".into())]);
+    assert_eq!(unreadable(&loaded), ["a", "b"]);
+}
+
+#[test]
+fn the_configuration_is_checked_only_where_it_is_known() {
+    let text = zone("a", "a").replace("cluster: gateway", "cluster: gatewy\n  underlyingCluster: west");
+    assert_eq!(errors(&load([file("a.yaml", text.clone())], &Known::default())), []);
+    let clusters = [ClusterName::try_from("east").unwrap()].into();
+    let known = Known { gateway: Some("gateway".into()), clusters: Some(clusters) };
+    let loaded = load([file("a.yaml", text)], &known);
+    assert_eq!(
+        errors(&loaded),
+        [(Code::OtherGateway, "a.yaml:6:12".into()), (Code::UnknownCluster, "a.yaml:7:22".into())]
+    );
+}
+
+#[test]
+fn a_protection_that_is_not_built_is_a_warning_at_its_field() {
+    let text = zone("a", "a").replace("permission: READ", "permission: READ, replay: {maxAge: 7d}");
+    let loaded = load([file("a.yaml", text)], &Known::default());
+    let finding = &loaded.findings[0];
+    assert_eq!((finding.code, finding.severity), (Code::NeedsLaterVersion, Severity::Warning));
+    assert_eq!(finding.source.as_ref().map(|at| (at.line, at.column)), Some((9, 52)));
+    assert!(loaded.zones.contains_key("a"), "the zone is loaded, so that it can be FAILED");
+}
+
+#[test]
+fn a_secret_reaches_no_text_that_could_be_printed() {
+    let text = zone("a", "a") + "  password: hunter2\n  description: 'password=hunter2'\n# token: hunter2\n";
+    let loaded = load([file("a.yaml", text)], &Known::default());
+    assert_eq!(errors(&loaded).iter().filter(|(code, _)| *code == Code::SecretInFile).count(), 3);
+    assert!(!format!("{loaded:?}").contains("hunter2"));
+    assert_eq!(unreadable(&loaded), ["a"]);
+}
+
+#[test]
+fn very_many_faults_are_cut_off_and_said_to_be() {
+    let topics = "    - {name: A B, backingTopic: c, permission: READ}\n".repeat(1000);
+    let loaded = load([file("a.yaml", zone("a", "a") + &topics)], &Known::default());
+    assert_eq!(loaded.findings.len(), 201);
+    assert!(loaded.findings.iter().any(|finding| finding.code == Code::MoreFaults));
+}

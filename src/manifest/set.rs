@@ -1,0 +1,132 @@
+//! Rules beyond one document: between zones, and against the configuration.
+
+use std::collections::BTreeMap;
+
+use crate::zone::{ClusterName, PartnerZone, ServiceAccount, ZoneName};
+
+use super::fault::{DocumentFault, join};
+use super::file::Candidate;
+use super::finding::{Code, Finding, Location, Severity, quote};
+use super::load::Known;
+use super::schema::closest;
+
+/// The zone names a gateway and a cluster that exist, as far as that is known.
+pub(super) fn against_configuration(zone: &PartnerZone, known: &Known) -> Vec<DocumentFault> {
+    let mut faults = Vec::new();
+    if let Some(gateway) = known.gateway.as_ref().filter(|gateway| **gateway != zone.cluster) {
+        faults.push(
+            DocumentFault::new(
+                Code::OtherGateway,
+                "/spec/cluster",
+                format!("{} is not the gateway of this installation", quote(&zone.cluster)),
+            )
+            .help(format!("write {}, the configured `gateway.name`", quote(gateway))),
+        );
+    }
+    if let (Some(clusters), Some(wanted)) = (&known.clusters, &zone.underlying_cluster)
+        && !clusters.contains(wanted)
+    {
+        let names: Vec<_> = clusters.iter().map(ClusterName::as_str).collect();
+        let help = match closest(wanted.as_str(), names.iter().copied()) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!("the configured clusters are {}", names.join(", ")),
+        };
+        let message = format!("the cluster {} is not configured", quote(wanted.as_str()));
+        faults.push(DocumentFault::new(Code::UnknownCluster, "/spec/underlyingCluster", message).help(help));
+    }
+    faults
+}
+
+/// A zone is never served without a protection that it asks for.
+pub(super) fn unbuilt_protections(zone: &PartnerZone) -> Vec<DocumentFault> {
+    zone.unbuilt_protections()
+        .into_iter()
+        .map(|path| {
+            DocumentFault::new(
+                Code::NeedsLaterVersion,
+                pointer(path, zone),
+                format!("`{path}` needs a later version; the zone will be FAILED until then"),
+            )
+            .severity(Severity::Warning)
+            .help("remove the field to share without this protection, or wait with this zone")
+            .on_key()
+        })
+        .collect()
+}
+
+/// A manifest path → the first place in this zone where it is set.
+fn pointer(path: &str, zone: &PartnerZone) -> String {
+    let topic = match path.rsplit_once("[].").map(|(_, field)| field) {
+        Some("deprecated") => zone.topics.iter().position(|topic| topic.deprecated.is_some()),
+        Some("replay") => zone.topics.iter().position(|topic| topic.replay.is_some()),
+        _ => None,
+    };
+    let path = path.replace("[]", &format!(".{}", topic.unwrap_or_default()));
+    path.split('.').fold(String::new(), |pointer, step| join(&pointer, step))
+}
+
+/// What the zones of all files have against each other. Zones that lose keep their last applied form.
+pub(super) fn between_zones(
+    candidates: Vec<Candidate>,
+    unreadable: &mut BTreeMap<ZoneName, Location>,
+    findings: &mut Vec<Finding>,
+) -> Vec<Candidate> {
+    let mut by_name: BTreeMap<ZoneName, Vec<Candidate>> = BTreeMap::new();
+    for candidate in candidates {
+        by_name.entry(candidate.zone.name.clone()).or_default().push(candidate);
+    }
+    let mut unique = Vec::new();
+    for (name, mut same) in by_name {
+        same.sort_by(|a, b| place(&a.name).cmp(&place(&b.name)));
+        let broken = unreadable.get(&name).cloned();
+        if same.len() == 1 && broken.is_none() {
+            unique.append(&mut same);
+            continue;
+        }
+        let first = broken.unwrap_or_else(|| same.remove(0).name);
+        findings.extend(same.iter().map(|other| duplicate_zone(&name, other, &first)));
+        unreadable.insert(name, first);
+    }
+    service_accounts(unique, unreadable, findings)
+}
+
+fn duplicate_zone(name: &ZoneName, other: &Candidate, first: &Location) -> Finding {
+    Finding::error(Code::DuplicateZone, format!("the zone {} is defined twice", quote(name.as_str())))
+        .help("keep one definition; until then the zone stays as it was")
+        .at(other.name.clone())
+        .related(first.clone(), "also defined here")
+}
+
+/// One log-in name, one zone: before authentication nothing else says which zone a partner belongs to.
+fn service_accounts(
+    candidates: Vec<Candidate>,
+    unreadable: &mut BTreeMap<ZoneName, Location>,
+    findings: &mut Vec<Finding>,
+) -> Vec<Candidate> {
+    let mut by_account: BTreeMap<ServiceAccount, Vec<Candidate>> = BTreeMap::new();
+    for candidate in candidates {
+        by_account.entry(candidate.zone.authentication.service_account.clone()).or_default().push(candidate);
+    }
+    let mut alone = Vec::new();
+    for (account, mut same) in by_account {
+        if same.len() == 1 {
+            alone.append(&mut same);
+            continue;
+        }
+        same.sort_by(|a, b| place(&a.service_account).cmp(&place(&b.service_account)));
+        let first = same.first().map(|first| first.service_account.clone());
+        findings.extend(same.iter().skip(1).map(|other| {
+            let message = format!("the service account {} belongs to two zones", quote(account.as_str()));
+            let finding = Finding::error(Code::DuplicateServiceAccount, message)
+                .help("give each zone an account of its own; until then both stay as they were")
+                .at(other.service_account.clone());
+            first.iter().fold(finding, |finding, first| finding.related(first.clone(), "first used here"))
+        }));
+        unreadable.extend(same.into_iter().map(|zone| (zone.zone.name, zone.name)));
+    }
+    alone
+}
+
+fn place(location: &Location) -> (&str, usize, usize) {
+    (&location.file, location.line, location.column)
+}

@@ -4,10 +4,12 @@
 
 pub mod codec;
 pub mod consumer_protocol;
+pub mod control_shapes;
 pub mod frame;
 pub mod primitive;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod sasl;
 pub mod shape;
 mod unknown_tags;
 pub mod walker;

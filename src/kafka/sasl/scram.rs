@@ -115,9 +115,7 @@ impl ServerProof {
         let text = message(server_final)?;
         let first = text.split(',').next().unwrap_or_default();
         if let Some(code) = first.strip_prefix("e=") {
-            return Err(ScramError::Refused(
-                code.chars().filter(|c| c.is_ascii_graphic()).take(64).collect(),
-            ));
+            return Err(ScramError::Refused(code.chars().filter(char::is_ascii_graphic).take(64).collect()));
         }
         let signature = first.strip_prefix("v=").and_then(|text| BASE64.decode(text).ok());
         let signature = signature.ok_or(ScramError::Malformed)?;

@@ -1,0 +1,228 @@
+//! One connection of our own to one broker: connected, versions known, logged in.
+//!
+//! A metadata poller sends typed requests over it; the gateway takes the stream and relays.
+
+mod error;
+mod security;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use kafka_protocol::messages::{
+    ApiVersionsRequest, SaslAuthenticateRequest, SaslAuthenticateResponse, SaslHandshakeRequest,
+};
+use kafka_protocol::protocol::{Request, StrBytes};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+
+pub use self::error::ClientError;
+pub use self::security::{SecurityError, UpstreamSecurity};
+use super::codec;
+use super::control_shapes::{API_VERSIONS_RESPONSE, SASL_AUTHENTICATE_RESPONSE, SASL_HANDSHAKE_RESPONSE};
+use super::frame::{LENGTH_PREFIX, RequestHeader, ResponseHeader, response_length};
+use super::sasl::{self, Mechanism, Scram};
+use super::shape::{Shape, Versions};
+use crate::secret::Secret;
+
+/// The largest response that is read here. Metadata of 100 000 partitions takes some 5 MB.
+const MAX_RESPONSE: usize = 64 * 1024 * 1024;
+/// Before the broker has proved anything: versions and SASL tokens are small.
+const MAX_EARLY_RESPONSE: usize = 1024 * 1024;
+/// A peer that vanished is noticed within about two minutes.
+const KEEPALIVE_AFTER: Duration = Duration::from_mins(1);
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(10);
+
+const SASL_HANDSHAKE: i16 = 17;
+const SASL_AUTHENTICATE: i16 = 36;
+const UNSUPPORTED_SASL_MECHANISM: i16 = 33;
+
+/// A broker connection that is ready for requests.
+#[derive(Debug)]
+pub struct Connection {
+    stream: TcpStream,
+    client_id: String,
+    correlation_id: i32,
+    /// What one request may take.
+    within: Duration,
+    max_response: usize,
+    versions: BTreeMap<i16, Versions>,
+}
+
+impl Connection {
+    /// Connects to `address` (`host:port`), asks for the broker's versions and logs in, all of it `within` this time.
+    /// Each later request has the same time for itself.
+    pub async fn connect(
+        address: &str,
+        security: &UpstreamSecurity,
+        client_id: &str,
+        within: Duration,
+    ) -> Result<Self, ClientError> {
+        let deadline = Instant::now() + within;
+        let ready = async {
+            let stream = TcpStream::connect(address).await.map_err(ClientError::Unreachable)?;
+            configure(&stream).map_err(ClientError::Lost)?;
+            let mut connection = Self {
+                stream,
+                client_id: client_id.to_owned(),
+                correlation_id: 0,
+                within,
+                max_response: MAX_EARLY_RESPONSE,
+                versions: BTreeMap::new(),
+            };
+            connection.ask_versions().await?;
+            if let UpstreamSecurity::SaslPlaintext { mechanism, username, password } = security {
+                connection.log_in(*mechanism, username, password).await?;
+            }
+            connection.max_response = MAX_RESPONSE;
+            Ok(connection)
+        };
+        timeout_at(deadline, ready).await.unwrap_or(Err(ClientError::TimedOut(within)))
+    }
+
+    /// The versions that the broker serves, per API key.
+    pub fn broker_versions(&self) -> &BTreeMap<i16, Versions> {
+        &self.versions
+    }
+
+    /// The highest version of an API that both the broker and `ours` have.
+    pub fn common_version(&self, api_key: i16, ours: Versions) -> Option<i16> {
+        let theirs = self.versions.get(&api_key)?;
+        let highest = theirs.last.min(ours.last);
+        (highest >= theirs.first.max(ours.first)).then_some(highest)
+    }
+
+    /// Sends one request and waits for its response, which `response` describes.
+    ///
+    /// After an error the connection is of no further use: where its stream stands is unknown.
+    pub async fn request<M: Request>(
+        &mut self,
+        message: &M,
+        version: i16,
+        response: &'static Shape,
+    ) -> Result<M::Response, ClientError> {
+        let within = self.within;
+        let exchange = self.exchange(message, version, response);
+        timeout_at(Instant::now() + within, exchange).await.unwrap_or(Err(ClientError::TimedOut(within)))
+    }
+
+    /// The bare stream. Nothing of a response is buffered in here: the next byte is a frame's first.
+    pub fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+
+    async fn exchange<M: Request>(
+        &mut self,
+        message: &M,
+        version: i16,
+        response: &'static Shape,
+    ) -> Result<M::Response, ClientError> {
+        self.correlation_id = self.correlation_id.wrapping_add(1);
+        let body = codec::encode(message, version)?;
+        let header = RequestHeader {
+            api_key: M::KEY,
+            version,
+            correlation_id: self.correlation_id,
+            client_id: Some(self.client_id.clone()),
+        };
+        let mut out = BytesMut::with_capacity(64 + body.len());
+        header.put(&mut out, M::header_version(version) >= 2, body.len())?;
+        out.extend_from_slice(&body);
+        self.stream.write_all(&out).await.map_err(ClientError::Lost)?;
+
+        let frame = self.read_frame().await?;
+        let header = ResponseHeader::of(response, version).read(&frame, frame.len())?;
+        let Some((correlation_id, start)) = header else { return Err(ClientError::Closed) };
+        if correlation_id != self.correlation_id {
+            return Err(ClientError::Correlation);
+        }
+        Ok(codec::decode(response, version, frame.slice(start..))?)
+    }
+
+    /// Reads one frame; its buffer grows as bytes arrive, not by what the length claims.
+    async fn read_frame(&mut self) -> Result<Bytes, ClientError> {
+        let mut prefix = [0; LENGTH_PREFIX];
+        self.stream.read_exact(&mut prefix).await.map_err(ClientError::from_read)?;
+        let len = response_length(prefix, self.max_response)?;
+        let mut frame = Vec::new();
+        let limit = u64::try_from(len).unwrap_or(u64::MAX);
+        let read = (&mut self.stream).take(limit).read_to_end(&mut frame).await.map_err(ClientError::Lost)?;
+        if read < len { Err(ClientError::Closed) } else { Ok(frame.into()) }
+    }
+
+    /// Version 0, which every broker answers.
+    async fn ask_versions(&mut self) -> Result<(), ClientError> {
+        let answer = self.exchange(&ApiVersionsRequest::default(), 0, &API_VERSIONS_RESPONSE).await?;
+        if answer.error_code != 0 {
+            return Err(ClientError::Refused { api: "ApiVersions", code: answer.error_code });
+        }
+        let ranges = answer.api_keys.iter();
+        self.versions =
+            ranges.map(|api| (api.api_key, Versions::new(api.min_version, api.max_version))).collect();
+        Ok(())
+    }
+
+    async fn log_in(
+        &mut self,
+        mechanism: Mechanism,
+        username: &str,
+        password: &Secret<String>,
+    ) -> Result<(), ClientError> {
+        if self.common_version(SASL_HANDSHAKE, Versions::new(1, 1)).is_none() {
+            return Err(ClientError::NoSasl);
+        }
+        let handshake =
+            SaslHandshakeRequest::default().with_mechanism(StrBytes::from_static_str(mechanism.name()));
+        let answer = self.exchange(&handshake, 1, &SASL_HANDSHAKE_RESPONSE).await?;
+        match answer.error_code {
+            0 => {}
+            UNSUPPORTED_SASL_MECHANISM => {
+                let offered = answer.mechanisms.iter().map(|name| name.escape_debug().to_string()).collect();
+                return Err(ClientError::Mechanism { wanted: mechanism, offered });
+            }
+            code => return Err(ClientError::Refused { api: "SaslHandshake", code }),
+        }
+        let hash = match mechanism {
+            Mechanism::Plain => {
+                self.token(sasl::plain(username, password).expose().clone()).await?;
+                return Ok(());
+            }
+            Mechanism::ScramSha256 => sasl::Hash::Sha256,
+            Mechanism::ScramSha512 => sasl::Hash::Sha512,
+        };
+        let scram = Scram::new(hash, username, password.clone());
+        let server_first = self.token(scram.first()).await?;
+        // Deriving the salted password takes milliseconds of pure computing: not on a thread that serves connections.
+        let responded = tokio::task::spawn_blocking(move || scram.respond(&server_first));
+        let (client_final, proof) = responded.await.map_err(|_| ClientError::Closed)??;
+        let server_final = self.token(client_final).await?;
+        Ok(proof.verify(&server_final)?)
+    }
+
+    /// One step of the mechanism.
+    async fn token(&mut self, token: Vec<u8>) -> Result<Bytes, ClientError> {
+        let version =
+            self.common_version(SASL_AUTHENTICATE, Versions::new(0, 1)).ok_or(ClientError::NoSasl)?;
+        let request = SaslAuthenticateRequest::default().with_auth_bytes(token.into());
+        let answer: SaslAuthenticateResponse =
+            self.exchange(&request, version, &SASL_AUTHENTICATE_RESPONSE).await?;
+        if answer.error_code != 0 {
+            let reason =
+                answer.error_message.map_or_else(String::new, |text| text.escape_debug().to_string());
+            return Err(ClientError::Authentication { code: answer.error_code, reason });
+        }
+        Ok(answer.auth_bytes)
+    }
+}
+
+/// Sends small frames at once, and notices a peer that is gone.
+pub fn configure(stream: &TcpStream) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_EVERY);
+    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+}
+
+#[cfg(test)]
+mod tests;

@@ -7,10 +7,14 @@
 //! |---|---|
 //! | `changes` | what a commit does to a [`State`], the same for both stores |
 //! | `roster` | which nodes live |
+//! | `record` | the records of the state topic |
+//! | [`kafka`] | the store in Kafka |
 //! | [`memory`] | the store in memory |
 
 mod changes;
+pub mod kafka;
 pub mod memory;
+mod record;
 mod roster;
 #[cfg(test)]
 mod samples;

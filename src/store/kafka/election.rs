@@ -1,0 +1,124 @@
+//! Who should lead: the member of the leader group that owns the state topic's partition.
+//!
+//! This is for liveness alone: the group notices that a leader died. Safety is the [writer](super::writer)'s.
+
+use std::time::Duration;
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
+use rdkafka::error::KafkaError;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::Names;
+use super::connection::{Connection, POLL, Reports};
+use crate::store::StoreError;
+
+/// Whether this process should try to lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Candidacy {
+    Candidate,
+    Bystander,
+}
+
+/// Joins the leader group on a thread of its own, and leaves it at `cancel`.
+pub(super) fn start(
+    connection: &Connection,
+    names: &Names,
+    session: Duration,
+    tracker: &TaskTracker,
+    cancel: CancellationToken,
+) -> Result<watch::Receiver<Candidacy>, StoreError> {
+    let (sender, candidacy) = watch::channel(Candidacy::Bystander);
+    let mut member = join(connection, names, session, sender.clone())?;
+    let (connection, names) = (connection.clone(), names.clone());
+    tracker.spawn_blocking(move || {
+        while !cancel.is_cancelled() {
+            match member.poll(POLL) {
+                Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
+                    tracing::error!(%code, "the leader group is lost; joining it anew");
+                    sender.send_replace(Candidacy::Bystander);
+                    match join(&connection, &names, session, sender.clone()) {
+                        Ok(joined) => member = joined,
+                        Err(error) => tracing::error!(%error, "the leader group cannot be joined"),
+                    }
+                }
+                Some(Err(error)) => tracing::debug!(%error, "leader group"),
+                // The partition is paused: only the membership matters.
+                Some(Ok(_)) | None => {}
+            }
+        }
+        sender.send_replace(Candidacy::Bystander);
+    });
+    Ok(candidacy)
+}
+
+fn join(
+    connection: &Connection,
+    names: &Names,
+    session: Duration,
+    candidacy: watch::Sender<Candidacy>,
+) -> Result<BaseConsumer<Member>, StoreError> {
+    let session_ms = session.as_millis().to_string();
+    let heartbeat_ms = (session / 4).as_millis().to_string();
+    let ours = [
+        ("group.id", names.leader_group.as_str()),
+        ("session.timeout.ms", session_ms.as_str()),
+        ("heartbeat.interval.ms", heartbeat_ms.as_str()),
+        // With the others, each newcomer would move the leadership about.
+        ("partition.assignment.strategy", "cooperative-sticky"),
+        ("enable.auto.commit", "false"),
+        ("enable.auto.offset.store", "false"),
+        ("auto.offset.reset", "latest"),
+        ("allow.auto.create.topics", "false"),
+    ];
+    let reports = Reports::default();
+    let member = Member { reports: reports.clone(), candidacy };
+    let consumer: BaseConsumer<Member> = connection.client(&ours, member)?;
+    consumer
+        .subscribe(&[&names.state])
+        .map_err(|error| reports.unreachable("joining the leader group", &error))?;
+    Ok(consumer)
+}
+
+/// Follows the rebalances of the leader group.
+struct Member {
+    reports: Reports,
+    candidacy: watch::Sender<Candidacy>,
+}
+
+impl ClientContext for Member {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.reports.log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.reports.error(error, reason);
+    }
+}
+
+impl ConsumerContext for Member {
+    /// Steps down before the partition goes to somebody else.
+    fn pre_rebalance(&self, _consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        match rebalance {
+            Rebalance::Revoke(partitions) if partitions.count() == 0 => {}
+            Rebalance::Revoke(_) | Rebalance::Error(_) => {
+                self.candidacy.send_replace(Candidacy::Bystander);
+            }
+            Rebalance::Assign(_) => {}
+        }
+    }
+
+    fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        if let Rebalance::Assign(partitions) = rebalance
+            && partitions.count() > 0
+        {
+            if let Err(error) = consumer.pause(partitions) {
+                tracing::debug!(%error, "the leader group's partition is not paused; its records are dropped");
+            }
+            self.candidacy.send_replace(Candidacy::Candidate);
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! The leader's task: takes over, renews its lease, writes what it is asked to, steps down.
+//!
+//! The order of a take-over is what makes it safe: the writer's `init_transactions` first (it aborts what the predecessor
+//! left open), then the tail reads to the end, and only then this process leads.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::Names;
+use super::connection::Connection;
+use super::election::Candidacy;
+use super::tail::Tail;
+use super::writer::{After, Failure, Writer};
+use crate::store::record::Line;
+use crate::store::{Change, Health, Leadership, Lease, StoreError, changes};
+use crate::zone::{Revision, Sequence};
+
+/// How long the tail may take to read what was written before.
+const CATCH_UP: Duration = Duration::from_secs(30);
+/// Between two tries to lead.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What the leader is asked to do. The answer is dropped unsent when nobody leads.
+#[derive(Debug)]
+pub(super) enum Command {
+    Commit(Vec<Change>, oneshot::Sender<Result<Sequence, StoreError>>),
+    Confirm(oneshot::Sender<Result<(), StoreError>>),
+}
+
+/// What a leader says of itself in its lease.
+#[derive(Debug, Clone)]
+pub(super) struct Identity {
+    pub(super) node: String,
+    pub(super) url: String,
+}
+
+pub(super) struct Leader {
+    pub(super) connection: Connection,
+    pub(super) names: Names,
+    pub(super) identity: Identity,
+    pub(super) lease_renewal: Duration,
+    pub(super) tail: Tail,
+    pub(super) candidacy: watch::Receiver<Candidacy>,
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) leadership: watch::Sender<Leadership>,
+    pub(super) tracker: TaskTracker,
+    pub(super) cancel: CancellationToken,
+}
+
+/// One time of leading: what was written last, so that nothing has to be read for the next record.
+struct Term {
+    writer: Arc<Writer>,
+    sequence: Sequence,
+    revision: Option<Revision>,
+}
+
+impl Leader {
+    pub(super) async fn run(mut self) {
+        while self.await_candidacy().await {
+            match self.take_over().await {
+                Ok(term) => {
+                    tracing::info!(sequence = %term.sequence, "this node leads");
+                    self.leadership.send_replace(Leadership::Leading);
+                    self.lead(term).await;
+                    self.leadership.send_replace(Leadership::Following);
+                    tracing::info!("this node no longer leads");
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "this node could not take over as leader; it tries again");
+                }
+            }
+            self.cancel.run_until_cancelled(sleep(PAUSE)).await;
+        }
+    }
+
+    /// False when the process is to end.
+    async fn await_candidacy(&mut self) -> bool {
+        loop {
+            tokio::select! {
+                biased;
+                () = self.cancel.cancelled() => return false,
+                candidate = self.candidacy.wait_for(|c| *c == Candidacy::Candidate) => return candidate.is_ok(),
+                command = self.commands.recv() => match command {
+                    Some(unanswered) => drop(unanswered),
+                    None => return false,
+                },
+            }
+        }
+    }
+
+    async fn take_over(&mut self) -> Result<Term, StoreError> {
+        let (connection, names, cancel) = (self.connection.clone(), self.names.clone(), self.cancel.clone());
+        let taken = self.tracker.spawn_blocking(move || {
+            let writer = Writer::take_over(&connection, &names, cancel)?;
+            let end = writer.end()?;
+            Ok((Arc::new(writer), end))
+        });
+        let (writer, end) = taken.await.map_err(|error| StoreError::Unreachable(error.to_string()))??;
+        let caught_up = self.catch_up(end).await;
+        let mut term = Term { writer, sequence: Sequence::default(), revision: None };
+        if let Err(error) = caught_up {
+            self.retire(term);
+            return Err(error);
+        }
+        if let Some(state) = self.tail.state.borrow().as_ref() {
+            term.sequence = state.sequence;
+            term.revision.clone_from(&state.revision);
+        }
+        match self.renew(&term).await {
+            Ok(()) => Ok(term),
+            Err(failure) => {
+                self.retire(term);
+                Err(failure.error)
+            }
+        }
+    }
+
+    /// Waits until the tail has read everything before `end`, and what it read is fit.
+    async fn catch_up(&mut self, end: i64) -> Result<(), StoreError> {
+        let (mut position, mut health) = (self.tail.position.clone(), self.tail.health.clone());
+        let mut candidacy = self.candidacy.clone();
+        let there = async {
+            let _ = position.wait_for(|p| *p >= end).await;
+            let healthy = health.wait_for(|h| *h != Health::Starting).await;
+            match healthy.map(|h| h.clone()) {
+                Ok(Health::Stale { reason, .. }) => Err(StoreError::Unfit(reason)),
+                Ok(Health::Current | Health::Starting) => Ok(()),
+                Err(_) => Err(StoreError::NotLeader),
+            }
+        };
+        tokio::select! {
+            there = timeout(CATCH_UP, there) => there.unwrap_or_else(|_| {
+                let text = format!("the state was not read up to offset {end} within {} s", CATCH_UP.as_secs());
+                Err(StoreError::Unreachable(text))
+            }),
+            _ = candidacy.wait_for(|c| *c == Candidacy::Bystander) => Err(StoreError::NotLeader),
+            () = self.cancel.cancelled() => Err(StoreError::NotLeader),
+        }
+    }
+
+    async fn lead(&mut self, mut term: Term) {
+        let mut renewal = interval(self.lease_renewal);
+        renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let command = tokio::select! {
+                biased;
+                () = self.cancel.cancelled() => break,
+                _ = self.candidacy.wait_for(|c| *c == Candidacy::Bystander) => {
+                    tracing::info!("the leader group gives the leadership to another node");
+                    break;
+                }
+                _ = renewal.tick() => None,
+                command = self.commands.recv() => match command {
+                    Some(command) => Some(command),
+                    None => break,
+                },
+            };
+            let writer = match command {
+                Some(command) => self.obey(command, &mut term).await,
+                None => self.renew_in_time(&term).await,
+            };
+            if writer == After::Broken {
+                break;
+            }
+        }
+        self.retire(term);
+    }
+
+    async fn renew_in_time(&self, term: &Term) -> After {
+        match self.renew(term).await {
+            Ok(()) => After::Usable,
+            Err(failure) => {
+                tracing::warn!(error = %failure.error, "the lease was not renewed");
+                failure.writer
+            }
+        }
+    }
+
+    async fn obey(&self, command: Command, term: &mut Term) -> After {
+        match command {
+            Command::Confirm(answer) => self.settle(self.renew(term).await, answer),
+            Command::Commit(changes, answer) => self.settle(self.commit(changes, term).await, answer),
+        }
+    }
+
+    /// Leadership ends before the caller hears why, so that whoever looks then sees it.
+    fn settle<T>(
+        &self,
+        outcome: Result<T, Failure>,
+        answer: oneshot::Sender<Result<T, StoreError>>,
+    ) -> After {
+        let (result, writer) = match outcome {
+            Ok(value) => (Ok(value), After::Usable),
+            Err(failure) => (Err(failure.error), failure.writer),
+        };
+        if writer == After::Broken {
+            self.leadership.send_replace(Leadership::Following);
+        }
+        if answer.send(result).is_err() {
+            tracing::debug!("nobody waits for the outcome any more");
+        }
+        writer
+    }
+
+    /// A transaction as any other, so that a fenced leader hears of it. It changes no zone, so the sequence stays.
+    async fn renew(&self, term: &Term) -> Result<(), Failure> {
+        let lease = Lease {
+            node: self.identity.node.clone(),
+            url: self.identity.url.clone(),
+            renewed_at: OffsetDateTime::now_utc(),
+        };
+        let lines = Line::lease(&lease)
+            .and_then(|lease| Ok(vec![lease, Line::revision(term.sequence, term.revision.as_ref())?]))
+            .map_err(usable)?;
+        self.transact(&term.writer, lines).await
+    }
+
+    async fn commit(&self, changes: Vec<Change>, term: &mut Term) -> Result<Sequence, Failure> {
+        let state = self.tail.state.borrow().clone().unwrap_or_default();
+        let changes = changes::complete(changes, &state).map_err(usable)?;
+        let sequence = term.sequence.next();
+        let revision = changes.iter().rev().find_map(|change| match change {
+            Change::Applied(revision) => Some(revision.clone()),
+            _ => None,
+        });
+        let revision = revision.or_else(|| term.revision.clone());
+        let mut lines = Vec::with_capacity(changes.len() + 1);
+        for change in &changes {
+            lines.extend(Line::of(change, sequence).map_err(usable)?);
+        }
+        lines.push(Line::revision(sequence, revision.as_ref()).map_err(usable)?);
+        self.transact(&term.writer, lines).await?;
+        (term.sequence, term.revision) = (sequence, revision);
+        self.await_tail(sequence).await?;
+        Ok(sequence)
+    }
+
+    /// The next commit is checked against what the tail has read: a leader whose tail does not follow steps down.
+    async fn await_tail(&self, sequence: Sequence) -> Result<(), Failure> {
+        let mut state = self.tail.state.clone();
+        let seen = state.wait_for(|state| state.as_ref().is_some_and(|s| s.sequence >= sequence));
+        if let Ok(Ok(_)) = timeout(CATCH_UP, seen).await {
+            return Ok(());
+        }
+        let text = format!("the change was made as commit {sequence}, but could not be read back");
+        Err(Failure { error: StoreError::Unreachable(text), writer: After::Broken })
+    }
+
+    async fn transact(&self, writer: &Arc<Writer>, lines: Vec<Line>) -> Result<(), Failure> {
+        let writer = Arc::clone(writer);
+        let written = self.tracker.spawn_blocking(move || writer.transact(&lines)).await;
+        written.unwrap_or_else(|error| {
+            Err(Failure { error: StoreError::Unreachable(error.to_string()), writer: After::Broken })
+        })
+    }
+
+    /// Closing a producer waits for its broker connections.
+    fn retire(&self, term: Term) {
+        self.tracker.spawn_blocking(move || drop(term));
+    }
+}
+
+/// Nothing was sent.
+fn usable(error: StoreError) -> Failure {
+    Failure { error, writer: After::Usable }
+}

@@ -1,0 +1,240 @@
+//! The store in Kafka: three topics on the home cluster, one writer.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `topics` | makes and checks the topics |
+//! | `tail` | reads the state topic, publishes whole commits (`snapshot` builds them) |
+//! | `election` | says who should lead |
+//! | `leader` | takes over, renews the lease, commits, steps down (`writer` is its transactional producer) |
+//! | `status` | which nodes live |
+//! | `announcer` | sends heartbeats and audit events |
+//! | `connection` | how to reach the cluster |
+//!
+//! librdkafka's calls block: each reader has a thread of its own, and transactions run on blocking threads.
+
+mod announcer;
+mod connection;
+mod election;
+mod leader;
+mod snapshot;
+mod status;
+mod tail;
+mod topics;
+mod writer;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::announcer::Announcer;
+use self::connection::Connection;
+use self::leader::{Command, Identity, Leader};
+use self::tail::Tail;
+use super::roster::NODE_LIFETIME;
+use super::{Change, Health, Heartbeat, Leadership, Nodes, State, Store, StoreError, StoreFuture};
+use crate::zone::Sequence;
+
+/// Each of our topics has this one partition.
+const PARTITION: i32 = 0;
+
+/// Changes that may wait for the leader; more callers wait with theirs.
+const COMMANDS: usize = 64;
+
+/// Where the store is, and who this process is in it.
+#[derive(Clone)]
+pub struct KafkaOptions {
+    /// `host:port,…` of the home cluster.
+    pub bootstrap_servers: String,
+    /// librdkafka property names; some are secret.
+    pub properties: BTreeMap<String, String>,
+    /// Copies of each topic; by default three, or as many as there are brokers.
+    pub replication: Option<u16>,
+    pub role: Role,
+    /// This node's id and the URL under which other nodes reach it when it leads.
+    pub node: String,
+    pub advertised_url: String,
+    pub names: Names,
+    pub timing: Timing,
+}
+
+impl std::fmt::Debug for KafkaOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KafkaOptions")
+            .field("bootstrap_servers", &self.bootstrap_servers)
+            .field("role", &self.role)
+            .field("node", &self.node)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a process may do with the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Creates the topics, and may lead.
+    Controller,
+    /// Reads the state and sends heartbeats; also what a command that only looks uses.
+    Gateway,
+}
+
+/// Names on the home cluster. All processes of one installation use the same.
+#[derive(Debug, Clone)]
+pub struct Names {
+    state: String,
+    status: String,
+    audit: String,
+    leader_group: String,
+    reader_group: String,
+    transactional_id: String,
+}
+
+impl Names {
+    /// Everything under a prefix of its own, so that several installations can share a cluster.
+    pub fn under(prefix: &str) -> Self {
+        Self {
+            state: format!("{prefix}.state"),
+            status: format!("{prefix}.status"),
+            audit: format!("{prefix}.audit"),
+            leader_group: format!("{prefix}.leader"),
+            reader_group: format!("{prefix}.reader"),
+            transactional_id: format!("{prefix}.controller"),
+        }
+    }
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self::under("_partner-zones")
+    }
+}
+
+/// How fast failures are noticed.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// After this silence the leader group gives the leadership to another node. Brokers want at least 6 s.
+    pub session: Duration,
+    /// How often the leader writes its lease, and so at the latest hears that it was fenced.
+    pub lease_renewal: Duration,
+    /// How long a node lives after its last heartbeat.
+    pub node_lifetime: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            session: Duration::from_secs(10),
+            lease_renewal: Duration::from_secs(5),
+            node_lifetime: NODE_LIFETIME,
+        }
+    }
+}
+
+/// See the module. Reading goes on for as long as its token lives; `Arc` clones share everything.
+pub struct KafkaStore {
+    cluster_id: String,
+    tail: Tail,
+    nodes: watch::Receiver<Arc<Nodes>>,
+    leadership: watch::Receiver<Leadership>,
+    /// Of a gateway: nobody listens.
+    commands: mpsc::Sender<Command>,
+    announcer: Announcer,
+}
+
+impl std::fmt::Debug for KafkaStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KafkaStore").field("cluster_id", &self.cluster_id).finish_non_exhaustive()
+    }
+}
+
+impl KafkaStore {
+    /// Checks the topics (a controller makes missing ones) and starts the threads and tasks, which end with `cancel`.
+    ///
+    /// # Errors
+    /// [`StoreError::Unreachable`] when no broker answers; [`StoreError::NotSetUp`] when a gateway comes before the first
+    /// controller; [`StoreError::Unfit`] when a topic is not as it must be. The first two may pass.
+    pub async fn open(
+        options: KafkaOptions,
+        tracker: &TaskTracker,
+        cancel: CancellationToken,
+    ) -> Result<Arc<Self>, StoreError> {
+        let KafkaOptions { names, timing, role, .. } = options;
+        let connection = Connection::new(options.properties, options.bootstrap_servers);
+        let cluster_id = topics::prepare(&connection, &names, options.replication, role).await?;
+        let tail = tail::start(&connection, &names, tracker, cancel.clone())?;
+        let nodes = status::start(&connection, &names, timing.node_lifetime, tracker, cancel.clone())?;
+        let announcer = Announcer::new(&connection, &names)?;
+        let (commands, inbox) = mpsc::channel(COMMANDS);
+        let (leadership_sender, leadership) = watch::channel(Leadership::Following);
+        if role == Role::Controller {
+            let candidacy = election::start(&connection, &names, timing.session, tracker, cancel.clone())?;
+            let leader = Leader {
+                connection,
+                names,
+                identity: Identity { node: options.node, url: options.advertised_url },
+                lease_renewal: timing.lease_renewal,
+                tail: tail.clone(),
+                candidacy,
+                commands: inbox,
+                leadership: leadership_sender,
+                tracker: tracker.clone(),
+                cancel,
+            };
+            tracker.spawn(leader.run());
+        }
+        Ok(Arc::new(Self { cluster_id, tail, nodes, leadership, commands, announcer }))
+    }
+
+    /// The home cluster's id, from which zone ids are derived.
+    pub fn cluster_id(&self) -> &str {
+        &self.cluster_id
+    }
+
+    async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Command,
+    ) -> Result<T, StoreError> {
+        if *self.leadership.borrow() != Leadership::Leading {
+            return Err(StoreError::NotLeader);
+        }
+        let (sender, answer) = oneshot::channel();
+        self.commands.send(command(sender)).await.map_err(|_| StoreError::NotLeader)?;
+        answer.await.unwrap_or(Err(StoreError::NotLeader))
+    }
+}
+
+impl Store for KafkaStore {
+    fn state(&self) -> watch::Receiver<Option<Arc<State>>> {
+        self.tail.state.clone()
+    }
+
+    fn nodes(&self) -> watch::Receiver<Arc<Nodes>> {
+        self.nodes.clone()
+    }
+
+    fn leadership(&self) -> watch::Receiver<Leadership> {
+        self.leadership.clone()
+    }
+
+    fn health(&self) -> watch::Receiver<Health> {
+        self.tail.health.clone()
+    }
+
+    fn commit(&self, changes: Vec<Change>) -> StoreFuture<'_, Sequence> {
+        Box::pin(self.ask(|answer| Command::Commit(changes, answer)))
+    }
+
+    fn heartbeat(&self, heartbeat: Heartbeat) -> StoreFuture<'_, ()> {
+        Box::pin(async move { self.announcer.heartbeat(&heartbeat).await })
+    }
+
+    fn audit(&self, event: serde_json::Value) -> StoreFuture<'_, ()> {
+        Box::pin(async move { self.announcer.audit(&event).await })
+    }
+
+    fn confirm_leadership(&self) -> StoreFuture<'_, ()> {
+        Box::pin(self.ask(Command::Confirm))
+    }
+}

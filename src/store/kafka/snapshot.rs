@@ -1,0 +1,168 @@
+//! Records of the state topic, in the order they come, become a state.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::store::State;
+use crate::store::record::Record;
+
+/// Kinds of unknown records that are told apart in the log.
+const UNKNOWN_KINDS_NAMED: usize = 100;
+
+/// The state as it grows while the topic is read. It is shown to nobody between two commits.
+#[derive(Debug, Default)]
+pub(super) struct Snapshot {
+    state: State,
+    /// Records that could not be read, until a later one with the same key can be.
+    broken: BTreeMap<String, String>,
+    /// Records were taken whose commit has not ended yet.
+    open: bool,
+    unknown_kinds: BTreeSet<String>,
+}
+
+/// What a record was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// One of the records of a commit.
+    Part,
+    /// The record that ends a commit.
+    Commit,
+}
+
+impl Snapshot {
+    pub(super) fn take(&mut self, key: Option<&[u8]>, value: Option<&[u8]>) -> Taken {
+        self.open = true;
+        let key = String::from_utf8_lossy(key.unwrap_or_default());
+        let record = match Record::read(&key, value) {
+            Ok(record) => record,
+            Err(problem) => {
+                tracing::error!(record = %key, problem, "a record of the state topic cannot be read");
+                self.broken.insert(key.into_owned(), problem);
+                return Taken::Part;
+            }
+        };
+        self.broken.remove(&*key);
+        match record {
+            Record::Zone(name, zone) => set(&mut self.state.zones, name, zone.map(Arc::from)),
+            Record::Credential(id, credential) => {
+                set(&mut self.state.credentials, id, credential.map(Arc::new));
+            }
+            Record::ApiKey(id, api_key) => set(&mut self.state.api_keys, id, api_key.map(Arc::new)),
+            Record::Lease(lease) => self.state.leader = lease,
+            Record::Revision(sequence, revision) => {
+                self.state.sequence = sequence;
+                self.state.revision = revision;
+                self.open = false;
+                return Taken::Commit;
+            }
+            Record::Unknown => self.warn_once(&key),
+        }
+        Taken::Part
+    }
+
+    /// The state after the last commit; or, where a record cannot be read, which and why.
+    pub(super) fn state(&self) -> Result<&State, String> {
+        match self.broken.first_key_value() {
+            None => Ok(&self.state),
+            Some((key, problem)) => {
+                let more = match self.broken.len() {
+                    1 => String::new(),
+                    n => format!(" (and {} more)", n - 1),
+                };
+                Err(format!("the record `{key}` cannot be read: {problem}{more}"))
+            }
+        }
+    }
+
+    /// Whether the last record taken ended a commit.
+    pub(super) fn is_whole(&self) -> bool {
+        !self.open
+    }
+
+    fn warn_once(&mut self, key: &str) {
+        let kind = key.split('/').next().unwrap_or_default();
+        if self.unknown_kinds.len() < UNKNOWN_KINDS_NAMED && self.unknown_kinds.insert(kind.to_owned()) {
+            tracing::warn!(
+                kind,
+                "the state topic has records of a kind this version does not know; left alone"
+            );
+        }
+    }
+}
+
+fn set<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, value: Option<V>) {
+    match value {
+        Some(value) => map.insert(key, value),
+        None => map.remove(&key),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::record::Line;
+    use crate::store::samples::{credential, zone};
+    use crate::store::{Change, changes};
+    use crate::zone::{Revision, Sequence};
+
+    fn take_all(snapshot: &mut Snapshot, changes: &[Change], sequence: u64) -> Taken {
+        let sequence = Sequence(sequence);
+        for change in changes {
+            if let Some(line) = Line::of(change, sequence).unwrap() {
+                take(snapshot, &line);
+            }
+        }
+        take(snapshot, &Line::revision(sequence, None).unwrap())
+    }
+
+    fn take(snapshot: &mut Snapshot, line: &Line) -> Taken {
+        snapshot.take(Some(line.key.as_bytes()), line.value.as_deref())
+    }
+
+    #[test]
+    fn records_give_the_same_state_as_the_changes_that_wrote_them() {
+        let first =
+            vec![Change::PutZone(Box::new(zone("acme"))), Change::PutCredential(credential("acme", 1))];
+        let second = vec![Change::PutZone(Box::new(zone("globex")))];
+        let third = vec![Change::DeleteZone(zone("acme").zone.name)];
+        let (mut snapshot, mut state) = (Snapshot::default(), State::default());
+        for (number, commit) in (1..).zip([first, second, third]) {
+            let commit = changes::complete(commit, &state).unwrap();
+            assert_eq!(take_all(&mut snapshot, &commit, number), Taken::Commit);
+            state = state.after(commit, Sequence(number));
+        }
+        let read = snapshot.state().unwrap();
+        assert_eq!(read.zones, state.zones);
+        assert_eq!(read.credentials, state.credentials);
+        assert_eq!(read.sequence, Sequence(3));
+    }
+
+    #[test]
+    fn a_broken_record_makes_the_state_unfit_until_it_is_written_again() {
+        let mut snapshot = Snapshot::default();
+        take_all(&mut snapshot, &[Change::PutZone(Box::new(zone("acme")))], 1);
+        assert_eq!(snapshot.take(Some(b"zone/acme"), Some(b"{")), Taken::Part);
+        let problem = snapshot.state().expect_err("a zone is unreadable");
+        assert!(problem.contains("`zone/acme`"), "{problem}");
+        take_all(&mut snapshot, &[Change::DeleteZone(zone("acme").zone.name)], 2);
+        assert!(snapshot.state().is_ok());
+    }
+
+    #[test]
+    fn unknown_records_and_records_without_a_key_change_nothing() {
+        let mut snapshot = Snapshot::default();
+        snapshot.take(Some(b"share/s1"), Some(b"{}"));
+        snapshot.take(None, Some(b"{}"));
+        snapshot.take(Some(b"\xff\xfe"), None);
+        let state = snapshot.state().expect("still fit");
+        assert_eq!((state.zones.len(), state.sequence), (0, Sequence(0)));
+    }
+
+    #[test]
+    fn the_revision_applied_last_comes_with_the_commit() {
+        let mut snapshot = Snapshot::default();
+        let revision = Revision::commit("refs/heads/main", "8c1f");
+        take(&mut snapshot, &Line::revision(Sequence(1), Some(&revision)).unwrap());
+        assert_eq!(snapshot.state().unwrap().revision, Some(revision));
+    }
+}

@@ -1,0 +1,238 @@
+//! Reads the state topic, committed transactions only, and publishes whole commits.
+//!
+//! At the start nothing is published before the end of the partition: what lies behind has been compacted and is no state
+//! that ever was. From then on a snapshot is published at each `revision` record.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaErrorCode;
+use rdkafka::{Message, Offset, TopicPartitionList};
+use time::OffsetDateTime;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::connection::{Connection, POLL, QUESTION, Reports};
+use super::snapshot::{Snapshot, Taken};
+use super::{Names, PARTITION};
+use crate::store::{Health, State, StoreError};
+
+/// How often the broker is asked something, so that a lost store is noticed where nothing is written.
+const CONTACT_INTERVAL: Duration = Duration::from_secs(3);
+
+/// After a longer absence the topic is read from the start: tombstones live for a day (`delete.retention.ms`), and a deletion
+/// that was compacted away would never be seen.
+const REREAD_AFTER: time::Duration = time::Duration::hours(1);
+
+const TRUNCATED: &str = "the state topic was truncated or made anew; it is read again from its start";
+
+/// What the tail publishes.
+#[derive(Debug, Clone)]
+pub(super) struct Tail {
+    pub(super) state: watch::Receiver<Option<Arc<State>>>,
+    pub(super) health: watch::Receiver<Health>,
+    /// The offset up to which everything is part of what was read.
+    pub(super) position: watch::Receiver<i64>,
+}
+
+/// Starts reading on a thread of its own, until `cancel`.
+pub(super) fn start(
+    connection: &Connection,
+    names: &Names,
+    tracker: &TaskTracker,
+    cancel: CancellationToken,
+) -> Result<Tail, StoreError> {
+    let reports = Reports::default();
+    let consumer = connection.reader(&names.reader_group, reports.clone())?;
+    let reading = Reading {
+        topic: names.state.clone(),
+        reports,
+        snapshot: Snapshot::default(),
+        at_end: false,
+        last_contact: OffsetDateTime::now_utc(),
+        state: watch::Sender::new(None),
+        health: watch::Sender::new(Health::Starting),
+        position: watch::Sender::new(0),
+    };
+    let tail = Tail {
+        state: reading.state.subscribe(),
+        health: reading.health.subscribe(),
+        position: reading.position.subscribe(),
+    };
+    reading.assign_start(&consumer)?;
+    tracker.spawn_blocking(move || reading.run(&consumer, &cancel));
+    Ok(tail)
+}
+
+struct Reading {
+    topic: String,
+    reports: Reports,
+    snapshot: Snapshot,
+    /// Whether the end of the partition was reached since the start of this reading.
+    at_end: bool,
+    last_contact: OffsetDateTime,
+    state: watch::Sender<Option<Arc<State>>>,
+    health: watch::Sender<Health>,
+    position: watch::Sender<i64>,
+}
+
+impl Reading {
+    fn run(mut self, consumer: &BaseConsumer<Reports>, cancel: &CancellationToken) {
+        let mut contact_due = Instant::now() + CONTACT_INTERVAL;
+        while !cancel.is_cancelled() {
+            match consumer.poll(POLL) {
+                None => {}
+                Some(Ok(message)) => {
+                    let taken = self.snapshot.take(message.key(), message.payload());
+                    if taken == Taken::Commit && self.at_end {
+                        self.publish();
+                    }
+                    self.position.send_replace(message.offset().saturating_add(1));
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) => self.end_of_partition(consumer),
+                Some(Err(error)) if lost_position(&error) => {
+                    self.stale(TRUNCATED);
+                    self.read_again(consumer);
+                }
+                Some(Err(error)) => {
+                    self.stale(&self.reports.unreachable("reading the state", &error).to_string());
+                }
+            }
+            if Instant::now() >= contact_due {
+                self.contact(consumer);
+                contact_due = Instant::now() + CONTACT_INTERVAL;
+            }
+        }
+    }
+
+    fn assign_start(&self, consumer: &BaseConsumer<Reports>) -> Result<(), StoreError> {
+        let what = "reading the state topic from its start";
+        let mut partitions = TopicPartitionList::new();
+        partitions
+            .add_partition_offset(&self.topic, PARTITION, Offset::Beginning)
+            .and_then(|()| consumer.assign(&partitions))
+            .map_err(|error| self.reports.unreachable(what, &error))
+    }
+
+    /// What is published stays until the new reading has reached the end.
+    fn read_again(&mut self, consumer: &BaseConsumer<Reports>) {
+        self.snapshot = Snapshot::default();
+        self.at_end = false;
+        if let Err(error) = self.assign_start(consumer) {
+            self.stale(&error.to_string());
+        }
+    }
+
+    /// The end of the partition for a reader of committed records: every transaction before it is decided.
+    fn end_of_partition(&mut self, consumer: &BaseConsumer<Reports>) {
+        let (low, high) = match consumer.fetch_watermarks(&self.topic, PARTITION, QUESTION) {
+            Ok(watermarks) => watermarks,
+            Err(error) => {
+                self.stale(&self.reports.unreachable("reading the end of the state", &error).to_string());
+                // Without this answer the first end is not one; a reading that was there before needs none.
+                if !self.at_end {
+                    self.read_again(consumer);
+                }
+                return;
+            }
+        };
+        // Offsets have holes, and markers take some: the position is what counts, never the last record's offset. A topic
+        // in which there is nothing has no position.
+        let position = position(consumer, &self.topic).or((low == high).then_some(high));
+        if let Some(position) = position {
+            if !self.at_end && position >= high {
+                self.at_end = true;
+                self.publish();
+            }
+            self.position.send_replace(position);
+        }
+    }
+
+    fn publish(&self) {
+        let state = match self.snapshot.state() {
+            Ok(state) => state,
+            Err(problem) => return self.stale(&problem),
+        };
+        let read_before = self.state.borrow().as_ref().map_or(state.sequence, |known| known.sequence);
+        if state.sequence < read_before {
+            return self.stale(&format!(
+                "the state topic is at commit {} and this node has already read commit {read_before}; restore the topic, \
+                 or restart the nodes to go on from what it holds",
+                state.sequence
+            ));
+        }
+        self.state.send_replace(Some(Arc::new(state.clone())));
+        self.current();
+    }
+
+    fn contact(&mut self, consumer: &BaseConsumer<Reports>) {
+        let high = match consumer.fetch_watermarks(&self.topic, PARTITION, QUESTION) {
+            Ok((_, high)) => high,
+            Err(error) => {
+                return self.stale(&self.reports.unreachable("reading the state", &error).to_string());
+            }
+        };
+        let now = OffsetDateTime::now_utc();
+        let away = now - self.last_contact;
+        self.last_contact = now;
+        if high < *self.position.borrow() {
+            self.stale(TRUNCATED);
+            self.read_again(consumer);
+        } else if away > REREAD_AFTER {
+            self.read_again(consumer);
+        } else if self.at_end && self.snapshot.is_whole() {
+            self.publish_if_stale();
+        }
+    }
+
+    /// The store answers again: what was read up to here is published anew, which also says whether it is fit.
+    fn publish_if_stale(&self) {
+        let stale = matches!(*self.health.borrow(), Health::Stale { .. });
+        if stale {
+            self.publish();
+        }
+    }
+
+    fn current(&self) {
+        let recovered = self.health.send_if_modified(|health| {
+            let changed = *health != Health::Current;
+            *health = Health::Current;
+            changed
+        });
+        if recovered {
+            tracing::info!("the state is up to date");
+        }
+    }
+
+    fn stale(&self, problem: &str) {
+        let news = self.health.send_if_modified(|health| {
+            let (since, news) = match health {
+                Health::Stale { since, reason } => (*since, reason != problem),
+                Health::Starting | Health::Current => (OffsetDateTime::now_utc(), true),
+            };
+            *health = Health::Stale { since, reason: problem.to_owned() };
+            news
+        });
+        if news {
+            tracing::warn!(problem, "the state is not up to date; what was read last stays in use");
+        }
+    }
+}
+
+fn position(consumer: &BaseConsumer<Reports>, topic: &str) -> Option<i64> {
+    let positions = consumer.position().ok()?;
+    match positions.find_partition(topic, PARTITION)?.offset() {
+        Offset::Offset(offset) => Some(offset),
+        _ => None,
+    }
+}
+
+fn lost_position(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange)
+    )
+}

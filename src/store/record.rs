@@ -1,0 +1,144 @@
+//! The records of the state topic: keys, and JSON values with a schema version.
+//!
+//! | key | value |
+//! |---|---|
+//! | `zone/<name>` | a zone as it was applied; the zone itself in its written form |
+//! | `credential/<key id>` | verifiers, base64 |
+//! | `api-key/<id>` | role and verifier |
+//! | `lease` | who leads |
+//! | `revision` | the last record of every transaction: the commit's sequence, and the Git revision applied last |
+//!
+//! A key of another kind was written by a later version: it is left alone. A value that cannot be read, or has a schema
+//! version above ours, is an error and never "absent": what is absent gets created anew, or loses its access.
+
+mod rows;
+#[cfg(test)]
+mod tests;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use self::rows::{ApiKeyRow, CredentialRow, RevisionRow, ZoneRow};
+use super::{Change, Lease, StoreError, ZoneRecord};
+use crate::zone::{ApiKey, Credential, KeyId, Revision, Sequence, ZoneName};
+
+/// Raised only when an older reader would misread a record; a field that is merely new needs no new version.
+const SCHEMA_VERSION: u32 = 1;
+
+const LEASE: &str = "lease";
+const REVISION: &str = "revision";
+
+/// A record as it is read. `None` is a tombstone.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Record {
+    Zone(ZoneName, Option<Box<ZoneRecord>>),
+    Credential(KeyId, Option<Credential>),
+    ApiKey(String, Option<ApiKey>),
+    Lease(Option<Lease>),
+    Revision(Sequence, Option<Revision>),
+    /// Of a kind this version does not know.
+    Unknown,
+}
+
+impl Record {
+    /// The error says what is wrong with the record, for the operator.
+    pub(super) fn read(key: &str, value: Option<&[u8]>) -> Result<Self, String> {
+        let record = match key.split_once('/') {
+            Some(("zone", name)) => {
+                let name = ZoneName::try_from(name).map_err(|error| format!("the name {error}"))?;
+                let zone = value.map(|v| decode::<ZoneRow>(v)?.into_record(&name)).transpose()?;
+                Self::Zone(name, zone.map(Box::new))
+            }
+            Some(("credential", id)) => {
+                let id = KeyId::try_from(id).map_err(|error| format!("the key id {error}"))?;
+                let row = value.map(decode::<CredentialRow>).transpose()?;
+                let credential = row.map(|row| row.into_credential(id.clone())).transpose()?;
+                Self::Credential(id, credential)
+            }
+            Some(("api-key", id)) => {
+                let row = value.map(decode::<ApiKeyRow>).transpose()?;
+                let key = row.map(|row| row.into_api_key(id.to_owned())).transpose()?;
+                Self::ApiKey(id.to_owned(), key)
+            }
+            None if key == LEASE => Self::Lease(value.map(decode).transpose()?),
+            None if key == REVISION => {
+                let row: RevisionRow = decode(value.ok_or("it was deleted")?)?;
+                Self::Revision(Sequence(row.sequence), row.revision.map(Revision::recorded))
+            }
+            _ => Self::Unknown,
+        };
+        Ok(record)
+    }
+}
+
+/// A record to write: a key, and a value or a tombstone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Line {
+    pub(super) key: String,
+    pub(super) value: Option<Vec<u8>>,
+}
+
+impl Line {
+    /// What `change` writes as part of commit `sequence`. The applied revision is part of the [`revision`](Self::revision)
+    /// record, so that change writes nothing itself.
+    pub(super) fn of(change: &Change, sequence: Sequence) -> Result<Option<Self>, StoreError> {
+        let line = match change {
+            Change::PutZone(record) => {
+                Self::put(format!("zone/{}", record.zone.name), &ZoneRow::new(record, sequence))?
+            }
+            Change::DeleteZone(name) => Self::delete(format!("zone/{name}")),
+            Change::PutCredential(credential) => {
+                Self::put(format!("credential/{}", credential.key_id), &CredentialRow::new(credential))?
+            }
+            Change::DeleteCredential(id) => Self::delete(format!("credential/{id}")),
+            Change::PutApiKey(key) => Self::put(format!("api-key/{}", key.id), &ApiKeyRow::new(key))?,
+            Change::DeleteApiKey(id) => Self::delete(format!("api-key/{id}")),
+            Change::Applied(_) => return Ok(None),
+        };
+        Ok(Some(line))
+    }
+
+    pub(super) fn lease(lease: &Lease) -> Result<Self, StoreError> {
+        Self::put(LEASE.to_owned(), lease)
+    }
+
+    pub(super) fn revision(sequence: Sequence, revision: Option<&Revision>) -> Result<Self, StoreError> {
+        Self::put(REVISION.to_owned(), &RevisionRow::new(sequence, revision))
+    }
+
+    fn put<T: Serialize>(key: String, row: &T) -> Result<Self, StoreError> {
+        let value = serde_json::to_vec(&Versioned { schema_version: SCHEMA_VERSION, row })
+            .map_err(|error| StoreError::Unfit(format!("record `{key}` cannot be written: {error}")))?;
+        Ok(Self { key, value: Some(value) })
+    }
+
+    fn delete(key: String) -> Self {
+        Self { key, value: None }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Versioned<'a, T> {
+    schema_version: u32,
+    #[serde(flatten)]
+    row: &'a T,
+}
+
+/// Read before the row, since a later version may have changed everything else.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Version {
+    schema_version: u32,
+}
+
+fn decode<T: DeserializeOwned>(value: &[u8]) -> Result<T, String> {
+    let version: Version = serde_json::from_slice(value).map_err(|error| error.to_string())?;
+    if version.schema_version > SCHEMA_VERSION {
+        return Err(format!(
+            "it has schema version {} and this program reads up to {SCHEMA_VERSION}; upgrade this node",
+            version.schema_version
+        ));
+    }
+    serde_json::from_slice(value).map_err(|error| error.to_string())
+}

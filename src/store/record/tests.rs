@@ -1,0 +1,114 @@
+use proptest::prelude::*;
+use serde_json::json;
+use time::macros::datetime;
+
+use super::*;
+use crate::store::samples::{credential, zone};
+use crate::zone::{ApiKeyRole, PlainVerifier};
+
+fn reread(line: &Line) -> Record {
+    Record::read(&line.key, line.value.as_deref()).expect("what was written can be read")
+}
+
+fn written(change: &Change) -> Line {
+    Line::of(change, Sequence(7)).expect("can be written").expect("writes a record")
+}
+
+fn api_key(role: ApiKeyRole) -> ApiKey {
+    ApiKey {
+        id: "k1".to_owned(),
+        role,
+        created_at: datetime!(2026-11-22 10:00 UTC),
+        verifier: PlainVerifier { salt: vec![0, 255], hash: vec![9; 32] },
+    }
+}
+
+#[test]
+fn what_is_written_is_read_back() {
+    let acme = zone("acme");
+    let expected = ZoneRecord { changed: Sequence(7), ..acme.clone() };
+    let line = written(&Change::PutZone(Box::new(acme.clone())));
+    assert_eq!(line.key, "zone/acme");
+    assert_eq!(reread(&line), Record::Zone(acme.zone.name, Some(Box::new(expected))));
+
+    let secret = credential("acme", 3);
+    let line = written(&Change::PutCredential(secret.clone()));
+    assert_eq!(reread(&line), Record::Credential(secret.key_id.clone(), Some(secret)));
+
+    let partner = ApiKeyRole::Partner { zone: ZoneName::try_from("acme").unwrap() };
+    let owner = ApiKeyRole::Owner { topics: vec!["orders*".to_owned()] };
+    for role in [ApiKeyRole::Admin, ApiKeyRole::Viewer, owner, partner] {
+        let key = api_key(role);
+        let line = written(&Change::PutApiKey(key.clone()));
+        assert_eq!(reread(&line), Record::ApiKey("k1".to_owned(), Some(key)));
+    }
+}
+
+#[test]
+fn lease_and_revision_are_read_back() {
+    let lease = Lease {
+        node: "controller-1".to_owned(),
+        url: "http://controller-1:8080".to_owned(),
+        renewed_at: datetime!(2026-11-22 10:00 UTC),
+    };
+    assert_eq!(reread(&Line::lease(&lease).unwrap()), Record::Lease(Some(lease)));
+    for revision in [None, Some(Revision::commit("main", "8c1f"))] {
+        let line = Line::revision(Sequence(9), revision.as_ref()).unwrap();
+        assert_eq!(reread(&line), Record::Revision(Sequence(9), revision));
+    }
+}
+
+#[test]
+fn a_deletion_is_a_tombstone_and_an_applied_revision_writes_no_record_of_its_own() {
+    let line = written(&Change::DeleteZone(ZoneName::try_from("acme").unwrap()));
+    assert_eq!((line.key.as_str(), &line.value), ("zone/acme", &None));
+    assert_eq!(reread(&line), Record::Zone(ZoneName::try_from("acme").unwrap(), None));
+    let applied = Change::Applied(Revision::commit("main", "8c1f"));
+    assert_eq!(Line::of(&applied, Sequence(1)).unwrap(), None);
+}
+
+#[test]
+fn bytes_are_written_as_base64_beside_the_schema_version() {
+    let line = written(&Change::PutCredential(credential("acme", 3)));
+    let value: serde_json::Value = serde_json::from_slice(&line.value.unwrap()).unwrap();
+    assert_eq!(value["schemaVersion"], 1);
+    assert_eq!(value["scram"][0]["mechanism"], "SCRAM-SHA-512");
+    assert_eq!(value["plain"]["salt"], "AQEBAQEBAQEBAQEBAQEBAQ==");
+}
+
+#[test]
+fn a_key_of_another_kind_is_unknown_and_never_an_error() {
+    for key in ["share/s1", "outbox/7", "zones", "", "leases", "invitation/x/y"] {
+        assert_eq!(Record::read(key, Some(b"\xff")), Ok(Record::Unknown), "{key}");
+    }
+}
+
+#[test]
+fn a_value_of_a_later_schema_version_is_an_error_and_not_an_absence() {
+    for key in ["zone/acme", "credential/pz0123456789abcdef", "api-key/k1", "lease", "revision"] {
+        let value = json!({"schemaVersion": 2, "sequence": "any form"}).to_string();
+        let problem = Record::read(key, Some(value.as_bytes())).expect_err(key);
+        assert!(problem.contains("schema version 2") && problem.contains("upgrade"), "{problem}");
+    }
+}
+
+#[test]
+fn a_field_that_a_later_version_adds_is_ignored() {
+    let value = br#"{"schemaVersion":1,"sequence":4,"comment":"new"}"#;
+    assert_eq!(Record::read("revision", Some(value)), Ok(Record::Revision(Sequence(4), None)));
+}
+
+#[test]
+fn a_zone_under_another_zones_key_is_an_error() {
+    let line = written(&Change::PutZone(Box::new(zone("acme"))));
+    let problem = Record::read("zone/globex", line.value.as_deref()).expect_err("another name");
+    assert!(problem.contains("`acme`"), "{problem}");
+    assert!(Record::read("revision", None).is_err(), "the revision is never deleted");
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_never_panic(key in "(zone/|credential/|api-key/|lease|revision|)[a-z0-9/.]{0,20}", value: Vec<u8>) {
+        let _ = Record::read(&key, Some(&value));
+    }
+}

@@ -1,40 +1,129 @@
 //! Shows that the harness itself can be trusted, on real Kafka and without the gateway: what fails here is not the
 //! product's fault.
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
+use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
-use rdkafka::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use crate::support::client::{Client, Connection};
+use crate::support::git::Repository;
+use crate::support::kafka::{ADMIN, Cluster, GATEWAY, unique};
+use crate::support::process::Process;
+use crate::support::reconciler::{await_ok, reconciler};
+use crate::support::scenarios::{self, Protocol, Site};
 
-use crate::support::kafka::{ADMIN, Cluster, GATEWAY, Login, unique};
-
-fn logged_in(cluster: &Cluster, mechanism: &str, login: Login) -> BaseConsumer {
-    ClientConfig::new()
-        .set("bootstrap.servers", cluster.sasl_bootstrap())
-        .set("security.protocol", "SASL_PLAINTEXT")
-        .set("sasl.mechanism", mechanism)
-        .set("sasl.username", login.user)
-        .set("sasl.password", login.password)
-        .create()
-        .unwrap()
-}
-
-fn visible_topics(client: &BaseConsumer) -> Vec<String> {
-    let metadata = client.fetch_metadata(None, Duration::from_secs(30)).unwrap();
-    metadata.topics().iter().map(|topic| topic.name().to_owned()).collect()
+/// Runs `check` for each client against the shared cluster, with a fresh topic of six partitions.
+fn with_each_client(check: impl Fn(Site<'_>)) {
+    let cluster = Cluster::shared();
+    let connection = Connection::plaintext(cluster.bootstrap());
+    for client in Client::ALL {
+        let topic = unique("orders");
+        cluster.create_topic(&topic, 6);
+        check(Site { client, connection: &connection, topic: &topic });
+    }
 }
 
 #[test]
-fn brokers_authenticate_with_every_mechanism_and_authorise() {
+fn records_arrive_unchanged_with_every_codec_and_acknowledgement() {
+    with_each_client(scenarios::records_arrive_unchanged);
+}
+
+#[test]
+fn nulls_stay_nulls() {
+    with_each_client(scenarios::nulls_stay_nulls);
+}
+
+#[test]
+fn members_join_and_leave_an_eager_group() {
+    with_each_client(|site| scenarios::members_join_and_leave(site, Protocol::Eager, &unique("group"), 6));
+}
+
+#[test]
+fn members_join_and_leave_a_cooperative_group() {
+    with_each_client(|site| {
+        scenarios::members_join_and_leave(site, Protocol::Cooperative, &unique("group"), 6);
+    });
+}
+
+#[test]
+fn a_group_goes_on_where_it_stopped() {
+    with_each_client(|site| scenarios::a_group_goes_on_where_it_stopped(site, &unique("group"), || {}));
+}
+
+#[test]
+fn a_member_that_is_killed_loses_its_partitions_to_the_others() {
+    with_each_client(|site| {
+        let group = unique("group");
+        let options = [
+            "--topic",
+            site.topic,
+            "--group",
+            &group,
+            "--until-stdin-closes",
+            "-X",
+            "session.timeout.ms=6000",
+        ];
+        let start = || site.client.start(site.connection, &[&["consume"], &options[..]].concat());
+        let (mut first, mut second) = (start(), start());
+        second.wait_for("an assignment", |events| (events.assignment()?.len() == 3).then_some(()));
+        first.wait_for("the other half", |events| (events.assignment()?.len() == 3).then_some(()));
+        first.kill();
+        second.wait_for("everything", |events| (events.assignment()?.len() == 6).then_some(()));
+        assert_eq!(second.stop().errors(), []);
+    });
+}
+
+#[test]
+fn what_is_not_granted_is_refused_and_not_shown() {
+    let cluster = Cluster::shared();
+    let (readable, writable) = (unique("a-readable"), unique("b-writable"));
+    let (closed, missing) = (unique("closed"), unique("missing"));
+    for topic in [&readable, &writable, &closed] {
+        cluster.create_topic(topic, 1);
+    }
+    for (operation, topic) in [("Read", &readable), ("Write", &writable)] {
+        let user = ["--add", "--allow-principal", "User:gateway"];
+        cluster.tool("AclCommand", &[&user[..], &["--operation", operation, "--topic", topic]].concat());
+    }
+    for client in Client::ALL {
+        let connection =
+            Connection::sasl(cluster.sasl_bootstrap(), "SCRAM-SHA-256", GATEWAY.user, GATEWAY.password);
+        let site = |topic| Site { client, connection: &connection, topic };
+        scenarios::listings_show_exactly(client, &connection, &[&readable, &writable]);
+        scenarios::produce_is_refused(site(&readable), "TOPIC_AUTHORIZATION_FAILED");
+        scenarios::consume_is_refused(site(&readable), &unique("group"), "GROUP_AUTHORIZATION_FAILED");
+        scenarios::topics_look_the_same(client, &connection, &closed, &missing);
+        let nodes = scenarios::node_addresses(client, &connection);
+        assert_eq!(nodes, cluster.sasl_bootstrap().split(',').collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn every_client_authenticates_with_every_mechanism() {
     let cluster = Cluster::shared();
     let topic = unique("orders");
     cluster.create_topic(&topic, 3);
-    for mechanism in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] {
-        assert!(visible_topics(&logged_in(cluster, mechanism, ADMIN)).contains(&topic), "{mechanism}");
-        assert!(!visible_topics(&logged_in(cluster, mechanism, GATEWAY)).contains(&topic), "{mechanism}");
-        let stranger = logged_in(cluster, mechanism, Login { user: "gateway", password: "wrong" });
-        assert!(stranger.fetch_metadata(None, Duration::from_secs(3)).is_err(), "{mechanism}");
+    for client in Client::ALL {
+        for mechanism in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] {
+            let as_who =
+                |password| Connection::sasl(cluster.sasl_bootstrap(), mechanism, ADMIN.user, password);
+            let described =
+                client.run(&as_who(ADMIN.password), &["describe-topic", "--topic", &topic]).topics();
+            assert_eq!(described.len(), 1, "{client:?} {mechanism}");
+            let topic = &described[0];
+            let spread =
+                topic.partitions.iter().all(|p| p.leader > 0 && p.replicas.len() == 3 && p.isr.len() == 3);
+            assert!(spread && topic.partitions.len() == 3 && topic.id.is_some(), "{topic:?}");
+            assert!(topic.authorized_operations.contains(&"WRITE".to_owned()), "{topic:?}");
+            let refused = client.run(&as_who("wrong"), &["list-topics", "--timeout", "3000"]);
+            let errors = refused.errors();
+            let told = errors.iter().any(|error| error.error == "SASL_AUTHENTICATION_FAILED");
+            assert!(told && refused.topics().is_empty(), "{client:?} {mechanism} {errors:?}");
+        }
     }
 }
 
@@ -79,4 +168,55 @@ fn a_private_cluster_leaves_no_process_and_no_data_behind() {
     drop(cluster);
     assert!(!process.exists());
     assert!(!folder.exists());
+}
+
+#[test]
+fn a_repository_holds_what_was_pushed() {
+    let repository = Repository::new();
+    repository.write("zones/acme.yaml", "one");
+    repository.write("zones/globex.yaml", "two");
+    let first = repository.push("add two zones");
+    repository.remove("zones/acme.yaml");
+    let second = repository.push("drop acme");
+    assert_ne!(first, second);
+    let listed = repository.git(&["ls-remote", repository.url().to_str().unwrap(), "refs/heads/main"]);
+    assert!(listed.starts_with(&second), "{listed}");
+    assert_eq!(repository.git(&["ls-tree", "-r", "--name-only", &second]), "zones/globex.yaml");
+}
+
+#[test]
+fn a_process_is_waited_for_by_its_output_and_asked_to_end() {
+    let mut process =
+        Process::start("sh", Command::new("sh").args(["-c", "echo up >&2; echo port 1; sleep 60 & wait"]));
+    assert_eq!(process.wait_for_line("port", Duration::from_secs(10)), "port 1");
+    process.wait_for_line("up", Duration::from_secs(10));
+    assert!(!process.ended());
+    process.terminate();
+    assert_eq!(process.wait(Duration::from_secs(10)).signal(), Some(15));
+}
+
+#[test]
+fn a_server_is_waited_for_until_it_answers_200() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let server = thread::spawn(move || {
+        ["503 Service Unavailable", "200 OK"].map(|status| {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 256];
+            let length = stream.read(&mut request).unwrap();
+            write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n").unwrap();
+            String::from_utf8_lossy(&request[..length]).lines().next().unwrap().to_owned()
+        })
+    });
+    let mut process = Process::start("sleep", Command::new("sleep").arg("60"));
+    await_ok(&mut process, &address, "/readyz", Duration::from_secs(10));
+    assert_eq!(server.join().unwrap(), ["GET /readyz HTTP/1.1"; 2]);
+}
+
+#[test]
+fn the_reconciler_runs_as_a_child() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut process = reconciler(folder.path(), &["--version"]);
+    assert!(process.wait(Duration::from_secs(10)).success());
+    assert!(process.stdout()[0].starts_with("reconciler "), "{:?}", process.stdout());
 }

@@ -1,4 +1,9 @@
 //! What the tests stand on: real Kafka, clients that nobody here wrote, child processes, throw-away Git repositories.
 
+pub(crate) mod client;
+pub(crate) mod events;
+pub(crate) mod git;
 pub(crate) mod kafka;
 pub(crate) mod process;
+pub(crate) mod reconciler;
+pub(crate) mod scenarios;

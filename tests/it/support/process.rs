@@ -47,10 +47,6 @@ impl Process {
         Self { name: name.to_owned(), child, output, readers }
     }
 
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// The child's stdin, to write to or, by dropping it, to close.
     pub(crate) fn take_stdin(&mut self) -> Option<ChildStdin> {
         self.child.stdin.take()
@@ -132,9 +128,14 @@ impl Process {
         }
     }
 
+    /// Whether the child has ended.
+    pub(crate) fn ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Asks the child to end (SIGTERM); see [`wait`](Self::wait).
     pub(crate) fn terminate(&self) {
-        let status = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status().unwrap();
+        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
         assert!(status.success(), "{} is not running any more:\n{}", self.name, self.transcript());
     }
 

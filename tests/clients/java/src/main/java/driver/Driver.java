@@ -1,0 +1,38 @@
+package driver;
+
+import java.util.Arrays;
+
+/** The official Java client behind the grammar of ../README.md. */
+public final class Driver {
+    private Driver() {}
+
+    public static void main(String[] arguments) {
+        try {
+            run(arguments);
+        } catch (IllegalArgumentException e) {
+            System.err.println("error: " + e.getMessage());
+            System.exit(2);
+        } catch (Exception e) {
+            Output.error(e);
+        }
+        Output.event("end");
+        System.exit(0);
+    }
+
+    private static void run(String[] arguments) throws Exception {
+        if (arguments.length == 0) {
+            throw new IllegalArgumentException("missing command: see tests/clients/README.md");
+        }
+        var options = new Options(Arrays.asList(arguments).subList(1, arguments.length));
+        switch (arguments[0]) {
+            case "produce" -> Produce.run(options);
+            case "consume" -> Consume.group(options);
+            case "assign" -> Consume.assigned(options);
+            case "list-topics" -> Describe.topics(options);
+            case "describe-topic" -> Describe.topic(options);
+            case "describe-cluster" -> Describe.cluster(options);
+            case "committed" -> Describe.committed(options);
+            default -> throw new IllegalArgumentException("unknown command: " + arguments[0]);
+        }
+    }
+}

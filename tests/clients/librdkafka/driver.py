@@ -1,0 +1,393 @@
+"""librdkafka behind the grammar of ../README.md."""
+
+import argparse
+import base64
+import contextlib
+import itertools
+import json
+import sys
+import threading
+import time
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    OFFSET_END,
+    TIMESTAMP_CREATE_TIME,
+    TIMESTAMP_LOG_APPEND_TIME,
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    KafkaException,
+    Producer,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient
+
+# librdkafka's own names, where Kafka's differ.
+NAMES = {
+    2: "CORRUPT_MESSAGE",
+    3: "UNKNOWN_TOPIC_OR_PARTITION",
+    4: "INVALID_FETCH_SIZE",
+    6: "NOT_LEADER_OR_FOLLOWER",
+    10: "MESSAGE_TOO_LARGE",
+    11: "STALE_CONTROLLER_EPOCH",
+    17: "INVALID_TOPIC_EXCEPTION",
+    106: "FETCH_SESSION_TOPIC_ID_ERROR",
+    108: "NEW_LEADER_ELECTED",
+}
+# What only the client knows, as the broker error that says the same: (code, name).
+LOCAL = {
+    KafkaError._UNKNOWN_TOPIC: (3, "UNKNOWN_TOPIC_OR_PARTITION"),
+    KafkaError._UNKNOWN_PARTITION: (3, "UNKNOWN_TOPIC_OR_PARTITION"),
+    KafkaError._MSG_TIMED_OUT: (7, "REQUEST_TIMED_OUT"),
+    KafkaError._TIMED_OUT: (7, "REQUEST_TIMED_OUT"),
+    KafkaError._TIMED_OUT_QUEUE: (7, "REQUEST_TIMED_OUT"),
+    KafkaError._TRANSPORT: (13, "NETWORK_EXCEPTION"),
+    KafkaError._ALL_BROKERS_DOWN: (13, "NETWORK_EXCEPTION"),
+    KafkaError._RESOLVE: (13, "NETWORK_EXCEPTION"),
+    KafkaError._AUTHENTICATION: (58, "SASL_AUTHENTICATION_FAILED"),
+    KafkaError._UNSUPPORTED_FEATURE: (35, "UNSUPPORTED_VERSION"),
+}
+# Authentication and authorisation: waiting does not help.
+REFUSED = {
+    KafkaError._AUTHENTICATION,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    KafkaError.SASL_AUTHENTICATION_FAILED,
+}
+PROTOCOLS = {
+    "eager": {"partition.assignment.strategy": "range"},
+    "cooperative": {"partition.assignment.strategy": "cooperative-sticky"},
+    "consumer": {"group.protocol": "consumer"},
+}
+OUTPUT = threading.Lock()
+
+
+def event(kind, /, **fields):
+    with OUTPUT:
+        print(json.dumps({"event": kind, **fields}), flush=True)
+
+
+def show_error(error, **fields):
+    code, name = LOCAL.get(error.code(), (error.code(), NAMES.get(error.code(), error.name())))
+    if code < 0:
+        code, name = -1, "UNKNOWN_SERVER_ERROR"
+    event("error", error=name, code=code, message=f"{error.name()}: {error.str()}", **fields)
+
+
+class Troubles:
+    """Shows what goes wrong, the same trouble over and over once."""
+
+    def __init__(self):
+        self.last = None
+        self.refused = False
+
+    def __call__(self, error):
+        if error.code() != self.last:
+            show_error(error)
+        self.last = error.code()
+        self.refused |= error.code() in REFUSED
+
+
+def as_base64(data):
+    return None if data is None else base64.b64encode(data).decode()
+
+
+def partitions(listed):
+    return [{"topic": p.topic, "partition": p.partition} for p in listed]
+
+
+def client(options, **defaults):
+    settings = {"bootstrap.servers": options.bootstrap, **defaults}
+    if options.config:
+        with open(options.config, encoding="utf-8") as file:
+            lines = [line.strip() for line in file]
+        settings.update(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    settings.update(setting.split("=", 1) for setting in options.setting)
+    return settings
+
+
+def stdin_closed(options):
+    """An event that is set at the end of stdin; never without --until-stdin-closes."""
+    closed = threading.Event()
+
+    def watch():
+        sys.stdin.buffer.read()
+        closed.set()
+
+    if options.until_stdin_closes:
+        threading.Thread(target=watch, daemon=True).start()
+    return closed
+
+
+# --- produce ----------------------------------------------------------------------------------------------------------
+
+
+def produce(options):
+    closed = stdin_closed(options)
+    for acks, compression in itertools.product(options.acks.split(","), options.compression.split(",")):
+        produce_all(options, acks, compression, closed)
+
+
+def produce_all(options, acks, compression, closed):
+    producer = Producer(client(
+        options,
+        **{
+            "acks": acks,
+            "compression.type": compression,
+            # Needs acks=all, and would refuse the others.
+            "enable.idempotence": acks == "all",
+            "linger.ms": 0,
+            "message.timeout.ms": options.timeout,
+            "error_cb": Troubles(),
+        },
+    ))
+    interval = options.interval if options.interval is not None else 10 if options.until_stdin_closes else 0
+    numbers = itertools.count() if options.until_stdin_closes else range(options.count)
+    for number in numbers:
+        if closed.is_set():
+            break
+        send(producer, options, number, acks, compression)
+        producer.poll(interval / 1000)
+    producer.flush(options.timeout / 1000 + 5)
+
+
+def send(producer, options, number, acks, compression):
+    def filled(template):
+        if template is None:
+            return None
+        text = template.replace("{i}", str(number)).replace("{acks}", acks)
+        return text.replace("{compression}", compression).encode()
+
+    value = filled(options.value)
+    if options.size:
+        value = (value or b"").ljust(options.size, b".")
+
+    def delivered(error, message):
+        if error is not None:
+            show_error(error, number=number)
+            return
+        # Without an acknowledgement there is no offset; librdkafka then says 0 or less, as it comes.
+        offset = -1 if acks == "0" else message.offset()
+        event("acked", topic=message.topic(), partition=message.partition(), offset=offset,
+              acks=acks, compression=compression, number=number)
+
+    place = {} if options.partition is None else {"partition": int(options.partition[0])}
+    if options.timestamp is not None:
+        place["timestamp"] = options.timestamp + number
+    headers = [(name, value if equals else None) for name, equals, value in (h.partition("=") for h in options.header)]
+    try:
+        producer.produce(options.topic[0], key=filled(options.key), value=value,
+                         headers=headers, on_delivery=delivered, **place)
+    except KafkaException as thrown:
+        show_error(thrown.args[0], number=number)
+
+
+# --- consume and assign -----------------------------------------------------------------------------------------------
+
+
+class Reading:
+    def __init__(self, options, **defaults):
+        self.options = options
+        self.closed = stdin_closed(options)
+        self.started = time.monotonic()
+        self.quiet_since = None  # neither a record nor a first assignment since then
+        self.troubles = Troubles()
+        self.consumer = Consumer(client(
+            options,
+            **{
+                "group.id": "unused",
+                "enable.auto.commit": False,
+                "auto.offset.reset": "latest" if options.start == "latest" else "earliest",
+                "error_cb": self.troubles,
+                **defaults,
+            },
+        ))
+
+    def assigned(self, _, listed):
+        self.quiet_since = self.quiet_since or time.monotonic()
+        event("assigned", partitions=partitions(listed))
+
+    def revoked(self, _, listed):
+        event("revoked", partitions=partitions(listed))
+
+    def lost(self, _, listed):
+        event("lost", partitions=partitions(listed))
+
+    def over(self):
+        now, options = time.monotonic(), self.options
+        if options.until_stdin_closes:
+            return self.closed.is_set()
+        if self.troubles.refused or now - self.started >= options.timeout / 1000:
+            return True
+        return options.idle is not None and self.quiet_since is not None and now - self.quiet_since >= options.idle / 1000
+
+    def run(self):
+        left = self.options.max if self.options.max is not None else sys.maxsize
+        try:
+            while left > 0 and not self.over():
+                left -= self.batch(self.consumer.consume(num_messages=min(left, 500), timeout=0.1))
+        finally:
+            self.consumer.close()
+
+    def batch(self, messages):
+        following = {}
+        shown = 0
+        for message in messages:
+            if message.error():
+                self.troubles(message.error())
+                continue
+            show_record(message)
+            shown += 1
+            following[message.topic(), message.partition()] = message.offset() + 1
+        if shown:
+            self.quiet_since = time.monotonic()
+            self.troubles.last = None
+        if self.options.commit and following:
+            self.commit([TopicPartition(topic, partition, offset) for (topic, partition), offset in following.items()])
+        return shown
+
+    def commit(self, offsets):
+        try:
+            self.consumer.commit(offsets=offsets, asynchronous=False)
+        except KafkaException as thrown:
+            self.troubles(thrown.args[0])
+            return
+        event("committed", offsets=[{"topic": p.topic, "partition": p.partition, "offset": p.offset} for p in offsets])
+
+
+def show_record(message):
+    kind, timestamp = message.timestamp()
+    kinds = {TIMESTAMP_CREATE_TIME: "create", TIMESTAMP_LOG_APPEND_TIME: "append"}
+    headers = [[name, as_base64(value)] for name, value in message.headers() or []]
+    event("record", topic=message.topic(), partition=message.partition(), offset=message.offset(),
+          timestamp=timestamp, timestampType=kinds.get(kind, "none"),
+          key=as_base64(message.key()), value=as_base64(message.value()), headers=headers)
+
+
+def consume(options):
+    reading = Reading(options, **{"group.id": options.group, **PROTOCOLS[options.protocol]})
+    reading.consumer.subscribe(options.topic, on_assign=reading.assigned, on_revoke=reading.revoked, on_lost=reading.lost)
+    reading.run()
+
+
+def assign(options):
+    reading = Reading(options)
+    start = {"earliest": OFFSET_BEGINNING, "latest": OFFSET_END}.get(options.start)
+    start = int(options.start) if start is None else start
+    reading.consumer.assign([TopicPartition(t, int(p), start) for t in options.topic for p in options.partition])
+    reading.quiet_since = time.monotonic()
+    reading.run()
+
+
+# --- what the admin client can see ------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def admin_client(options):
+    admin = AdminClient(client(options, **{"error_cb": Troubles()}))
+    try:
+        yield admin
+    finally:
+        admin.poll(0)  # calls error_cb
+
+
+def names(operations):
+    return sorted(operation.name for operation in operations or [])
+
+
+def list_topics(options):
+    with admin_client(options) as admin:
+        for name in sorted(admin.list_topics(timeout=options.timeout / 1000).topics):
+            event("topic", name=name)
+
+
+def describe_topic(options):
+    name = options.topic[0]
+    with admin_client(options) as admin:
+        asked = admin.describe_topics(
+            TopicCollection([name]), include_authorized_operations=True, request_timeout=options.timeout / 1000)
+        topic = asked[name].result()
+    event("topic", name=topic.name, id=str(topic.topic_id),
+          partitions=[{
+              "partition": p.id,
+              "leader": p.leader.id if p.leader else -1,
+              "replicas": [node.id for node in p.replicas],
+              "isr": [node.id for node in p.isr],
+          } for p in topic.partitions],
+          authorizedOperations=names(topic.authorized_operations))
+
+
+def describe_cluster(options):
+    with admin_client(options) as admin:
+        cluster = admin.describe_cluster(
+            include_authorized_operations=True, request_timeout=options.timeout / 1000).result()
+    event("cluster", id=cluster.cluster_id, controller=cluster.controller.id if cluster.controller else -1,
+          nodes=[{"id": node.id, "host": node.host, "port": node.port} for node in cluster.nodes],
+          authorizedOperations=names(cluster.authorized_operations))
+
+
+def committed(options):
+    with admin_client(options) as admin:
+        asked = admin.list_consumer_group_offsets(
+            [ConsumerGroupTopicPartitions(options.group)], request_timeout=options.timeout / 1000)
+        offsets = asked[options.group].result().topic_partitions
+    for p in offsets:
+        if p.error:
+            show_error(p.error)
+        elif p.offset >= 0:
+            event("offset", topic=p.topic, partition=p.partition, offset=p.offset)
+
+
+COMMANDS = {
+    "produce": produce,
+    "consume": consume,
+    "assign": assign,
+    "list-topics": list_topics,
+    "describe-topic": describe_topic,
+    "describe-cluster": describe_cluster,
+    "committed": committed,
+}
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("command", choices=COMMANDS)
+    parser.add_argument("--bootstrap", required=True)
+    parser.add_argument("--config")
+    parser.add_argument("-X", dest="setting", action="append", default=[])
+    parser.add_argument("--timeout", type=int, default=30_000)
+    parser.add_argument("--topic", action="append", default=[])
+    parser.add_argument("--partition", action="append")
+    parser.add_argument("--count", type=int, default=1)
+    parser.add_argument("--key")
+    parser.add_argument("--value")
+    parser.add_argument("--size", type=int, default=0)
+    parser.add_argument("--header", action="append", default=[])
+    parser.add_argument("--timestamp", type=int)
+    parser.add_argument("--acks", default="all")
+    parser.add_argument("--compression", default="none")
+    parser.add_argument("--interval", type=int)
+    parser.add_argument("--until-stdin-closes", action="store_true")
+    parser.add_argument("--group")
+    parser.add_argument("--protocol", choices=PROTOCOLS, default="eager")
+    parser.add_argument("--from", dest="start", default="earliest")
+    parser.add_argument("--max", type=int)
+    parser.add_argument("--idle", type=int)
+    parser.add_argument("--commit", action="store_true")
+    return parser.parse_args(arguments)
+
+
+def main():
+    options = parse(sys.argv[1:])
+    try:
+        COMMANDS[options.command](options)
+    except KafkaException as thrown:
+        show_error(thrown.args[0])
+    event("end")
+
+
+main()

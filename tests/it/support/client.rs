@@ -1,0 +1,146 @@
+//! Clients that nobody here wrote, behind one typed face. `tests/clients/README.md` has the grammar.
+
+use std::process::Command;
+use std::time::Duration;
+
+use tempfile::NamedTempFile;
+
+use super::events::Events;
+use super::kafka::script;
+use super::process::Process;
+
+/// A driver always ends by itself before this: it has a shorter time limit of its own.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// Which client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Client {
+    /// Apache Kafka's official client.
+    Java,
+    /// librdkafka, through `confluent-kafka`.
+    Librdkafka,
+}
+
+/// How a client reaches a cluster, and as whom.
+#[derive(Debug, Clone)]
+pub(crate) struct Connection {
+    pub(crate) bootstrap: String,
+    pub(crate) login: Option<SaslLogin>,
+}
+
+/// SASL over plain text.
+#[derive(Debug, Clone)]
+pub(crate) struct SaslLogin {
+    /// `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.
+    pub(crate) mechanism: String,
+    pub(crate) user: String,
+    pub(crate) password: String,
+}
+
+impl Connection {
+    /// Without authentication.
+    pub(crate) fn plaintext(bootstrap: &str) -> Self {
+        Self { bootstrap: bootstrap.to_owned(), login: None }
+    }
+
+    /// With SASL over plain text.
+    pub(crate) fn sasl(bootstrap: &str, mechanism: &str, user: &str, password: &str) -> Self {
+        let login = SaslLogin {
+            mechanism: mechanism.to_owned(),
+            user: user.to_owned(),
+            password: password.to_owned(),
+        };
+        Self { bootstrap: bootstrap.to_owned(), login: Some(login) }
+    }
+
+    /// `name=value` lines in the spelling of `client`.
+    fn settings(&self, client: Client) -> String {
+        let Some(SaslLogin { mechanism, user, password }) = &self.login else { return String::new() };
+        let login = match client {
+            Client::Librdkafka => format!("sasl.username={user}\nsasl.password={password}\n"),
+            Client::Java => {
+                let module =
+                    if mechanism == "PLAIN" { "plain.PlainLoginModule" } else { "scram.ScramLoginModule" };
+                format!(
+                    "sasl.jaas.config=org.apache.kafka.common.security.{module} required \
+                     username=\"{user}\" password=\"{password}\";\n"
+                )
+            }
+        };
+        format!("security.protocol=SASL_PLAINTEXT\nsasl.mechanism={mechanism}\n{login}")
+    }
+}
+
+impl Client {
+    pub(crate) const ALL: [Self; 2] = [Self::Java, Self::Librdkafka];
+
+    /// Lower case, fit for topic and group names.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Java => "java",
+            Self::Librdkafka => "librdkafka",
+        }
+    }
+
+    /// Runs a command to its end and gives its events.
+    pub(crate) fn run(self, connection: &Connection, arguments: &[&str]) -> Events {
+        self.start(connection, arguments).finish()
+    }
+
+    /// Starts a command; with `--until-stdin-closes` it goes on until [`Running::stop`].
+    pub(crate) fn start(self, connection: &Connection, arguments: &[&str]) -> Running {
+        let settings = NamedTempFile::new().unwrap();
+        std::fs::write(settings.path(), connection.settings(self)).unwrap();
+        let mut command = Command::new(script("client.sh"));
+        command.arg(self.name()).args(&arguments[..1]);
+        command.args(["--bootstrap", &connection.bootstrap, "--config"]).arg(settings.path());
+        command.args(&arguments[1..]);
+        let name = format!("{} {}", self.name(), arguments.join(" "));
+        Running { process: Process::start(&name, &mut command), name, _settings: settings }
+    }
+}
+
+/// A client at work.
+#[derive(Debug)]
+pub(crate) struct Running {
+    process: Process,
+    name: String,
+    _settings: NamedTempFile,
+}
+
+impl Running {
+    /// What it showed so far.
+    pub(crate) fn events(&self) -> Events {
+        Events::read(&self.process.lines())
+    }
+
+    /// Waits until `find` gives something for the events so far.
+    pub(crate) fn wait_for<T>(&mut self, what: &str, find: impl Fn(&Events) -> Option<T>) -> T {
+        self.process.wait_for(what, PATIENCE, |lines| find(&Events::read(lines)))
+    }
+
+    /// Closes its stdin and waits for it to end in good order.
+    pub(crate) fn stop(mut self) -> Events {
+        drop(self.process.take_stdin());
+        self.finish()
+    }
+
+    /// Kills it, as a crash would.
+    pub(crate) fn kill(mut self) -> Events {
+        self.process.kill();
+        self.events()
+    }
+
+    /// Waits until it has ended by itself.
+    pub(crate) fn finish(mut self) -> Events {
+        let status = self.process.wait(PATIENCE);
+        let events = self.events();
+        assert!(
+            status.success() && events.ended(),
+            "{} broke off ({status}):\n{}",
+            self.name,
+            self.process.transcript()
+        );
+        events
+    }
+}

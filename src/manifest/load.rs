@@ -57,7 +57,8 @@ pub struct LoadedZone {
 /// Zones that some file speaks of, but not in a form that can be used: they stay as they were last applied.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Unreadable {
-    pub zones: BTreeSet<ZoneName>,
+    /// Each with a place that speaks of it.
+    pub zones: BTreeMap<ZoneName, Location>,
     /// Files that hold a zone whose name could not be found out: any zone could be theirs.
     pub nameless_files: BTreeSet<Arc<str>>,
 }
@@ -79,28 +80,18 @@ pub struct Loaded {
     pub texts: BTreeMap<Arc<str>, Arc<str>>,
 }
 
-/// Whether a path of a source is a manifest: YAML by its ending, and nothing in it hidden.
-pub fn is_manifest(path: &str) -> bool {
-    let ending = path.rsplit_once('.').is_some_and(|(stem, ending)| {
-        !stem.is_empty() && !stem.ends_with('/') && (ending == "yaml" || ending == "yml")
-    });
-    ending && !path.split('/').any(|step| step.starts_with('.'))
+/// Whether a file of this name is a manifest. Source readers ask; what they hand over is loaded, whatever its path.
+pub fn is_manifest(name: &str) -> bool {
+    name.rsplit_once('.')
+        .is_some_and(|(stem, ending)| !stem.is_empty() && (ending == "yaml" || ending == "yml"))
 }
 
-/// A link or a submodule without an ending may stand for a folder full of zones.
-fn is_ours(file: &SourceFile) -> bool {
-    let may_be_folder = matches!(file.content, Err(FileProblem::Symlink | FileProblem::Submodule));
-    let hidden = file.path.split('/').any(|step| step.starts_with('.'));
-    let bare = file.path.rsplit('/').next().is_some_and(|name| !name.contains('.'));
-    is_manifest(&file.path) || (may_be_folder && bare && !hidden)
-}
-
-/// Reads all files of a source; those that are no manifests by their name are left out.
+/// Reads all files of a source.
 pub fn load(files: impl IntoIterator<Item = SourceFile>, known: &Known) -> Loaded {
     let mut loaded = Loaded::default();
     let mut candidates = Vec::new();
     let mut unreadable = BTreeMap::new();
-    for (index, file) in files.into_iter().filter(is_ours).enumerate() {
+    for (index, file) in files.into_iter().enumerate() {
         let path: Arc<str> = printable(&file.path).into();
         if index >= MAX_FILES {
             let message =
@@ -133,7 +124,7 @@ pub fn load(files: impl IntoIterator<Item = SourceFile>, known: &Known) -> Loade
         let zone = LoadedZone { zone: Arc::new(zone), source: name, topics };
         loaded.zones.insert(zone.zone.name.clone(), zone);
     }
-    loaded.unreadable.zones = unreadable.into_keys().collect();
+    loaded.unreadable.zones = unreadable;
     loaded.findings.sort();
     loaded
 }

@@ -1,7 +1,11 @@
 //! The control plane: source → load → plan → guard → apply.
 
+pub mod apply;
+pub mod controller;
 mod diff;
 mod digest;
 pub mod guard;
 pub mod plan;
+pub mod reader;
+mod report;
 pub mod source;

@@ -14,17 +14,19 @@ use serde_json::Value;
 use super::diff::{diff, nameless};
 use super::digest;
 use super::guard::{Guard, Limits, Tally};
+use super::source::Commit;
 use crate::manifest::{Code, Finding, Loaded, LoadedZone, Location, Severity};
 use crate::store::State;
 use crate::zone::{ClusterName, PartnerZone, Revision, TopicName, ZoneName};
 
-/// What the files want.
+/// What the files of one revision want.
 #[derive(Debug, Clone)]
 pub struct Desired {
     pub revision: Revision,
     /// [`super::source::Snapshot::tree`].
     pub tree: String,
-    pub loaded: Loaded,
+    pub commit: Option<Commit>,
+    pub loaded: Arc<Loaded>,
 }
 
 /// What is in force.
@@ -142,12 +144,12 @@ pub struct Plan {
 
 /// Compares what the files want with what is in force. Without `topics`, nothing is said about backing topics.
 pub fn plan(desired: &Desired, observed: &Observed, limits: Limits, topics: Option<&LiveTopics>) -> Plan {
-    let loaded = &desired.loaded;
+    let loaded = desired.loaded.as_ref();
     let origin =
         if observed.revision.as_ref() == Some(&desired.revision) { Origin::Drift } else { Origin::Change };
     let names: BTreeSet<&ZoneName> = loaded.zones.keys().chain(observed.zones.keys()).collect();
     let (mut changes, mut fates) = (Vec::new(), BTreeMap::new());
-    for name in names.into_iter().filter(|name| !loaded.unreadable.zones.contains(*name)) {
+    for name in names.into_iter().filter(|name| !loaded.unreadable.zones.contains_key(*name)) {
         let (before, after) = (observed.zones.get(name), loaded.zones.get(name));
         let differences = diff(before.map(Arc::as_ref), after.map(|it| it.zone.as_ref()));
         if differences.is_empty() {

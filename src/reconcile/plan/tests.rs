@@ -36,7 +36,8 @@ fn desired(revision: &str, zones: &[PartnerZone]) -> Desired {
         let zone = LoadedZone { zone: Arc::new(zone.clone()), source: at(3), topics };
         loaded.zones.insert(zone.zone.name.clone(), zone);
     }
-    Desired { revision: Revision::recorded(revision.to_owned()), tree: format!("tree of {revision}"), loaded }
+    let revision = Revision::recorded(revision.to_owned());
+    Desired { tree: format!("tree of {revision}"), revision, commit: None, loaded: Arc::new(loaded) }
 }
 
 fn observed(revision: &str, zones: &[PartnerZone]) -> Observed {
@@ -129,7 +130,10 @@ fn the_same_revision_again_is_drift() {
 #[test]
 fn a_zone_whose_file_is_unreadable_keeps_its_form_and_does_not_appear() {
     let mut desired = desired("two", &[zone("new", &[ORDERS])]);
-    desired.loaded.unreadable.zones.insert(ZoneName::try_from("acme").unwrap());
+    Arc::make_mut(&mut desired.loaded)
+        .unreadable
+        .zones
+        .insert(ZoneName::try_from("acme").unwrap(), Location::start_of("zones/acme.yaml".into()));
     let plan = plan(&desired, &observed("one", &[zone("acme", &[ORDERS])]), Limits::default(), None);
     assert_eq!(lines(&plan), ["create zone/new", "create zone/new/topic/orders"]);
     assert!(!plan.guard.is_refusing());
@@ -140,7 +144,7 @@ fn a_file_of_an_unknown_zone_holds_every_deletion_back() {
     let before = [zone("acme", &[ORDERS]), zone("beta", &[ORDERS])];
     let mut desired = desired("two", &[zone("beta", &[BILLS])]);
     let nameless_files = std::iter::once("zones/acme.yaml".into()).collect();
-    desired.loaded.unreadable = Unreadable { nameless_files, ..Unreadable::default() };
+    Arc::make_mut(&mut desired.loaded).unreadable = Unreadable { nameless_files, ..Unreadable::default() };
     let plan = plan(&desired, &observed("one", &before), Limits::default(), None);
     let applicable: Vec<_> = plan.applicable().map(|(name, fate)| (name.as_str(), fate)).collect();
     assert_eq!(applicable, [("beta", Fate::Update)]);
@@ -226,7 +230,7 @@ fn any_zones() -> impl Strategy<Value = Vec<PartnerZone>> {
     prop::collection::btree_map(0..16_u8, topics, 0..16).prop_map(|zones| {
         zones
             .into_iter()
-            .filter_map(|(name, topics)| {
+            .map(|(name, topics)| {
                 let mut zone = zone(&format!("z{name}"), &[]);
                 for (alias, backing, permission) in topics {
                     let like =
@@ -235,7 +239,7 @@ fn any_zones() -> impl Strategy<Value = Vec<PartnerZone>> {
                 }
                 let mut seen = BTreeSet::new();
                 zone.topics.retain(|topic| seen.insert(topic.alias.clone()));
-                Some(zone)
+                zone
             })
             .collect()
     })

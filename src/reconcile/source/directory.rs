@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::{Limits, Snapshot, SourceError, is_manifest, is_visible};
-use crate::manifest::{FileProblem, SourceFile};
+use super::{Limits, Snapshot, SourceError, is_visible};
+use crate::manifest::{FileProblem, SourceFile, is_manifest};
 use crate::reconcile::digest::hex;
 use crate::zone::Revision;
 

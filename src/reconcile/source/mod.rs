@@ -185,14 +185,9 @@ impl Source {
     }
 }
 
-/// Whether an entry's name is one that is looked at.
+/// Whether an entry of this name is looked at.
 fn is_visible(name: &str) -> bool {
     !name.starts_with('.')
-}
-
-/// Whether a file's name is that of a manifest.
-fn is_manifest(name: &str) -> bool {
-    Path::new(name).extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use git2::{ObjectType, Oid, Repository, Tree, TreeEntry};
 
-use super::{Limits, SourceError, is_manifest, is_visible};
-use crate::manifest::{FileProblem, SourceFile};
+use super::{Limits, SourceError, is_visible};
+use crate::manifest::{FileProblem, SourceFile, is_manifest};
 
 const SYMLINK: i32 = 0o120_000;
 

@@ -1,0 +1,162 @@
+//! Plan → store: everything that no guard holds back, in one transaction.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use thiserror::Error;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::plan::{Change, Desired, Fate, Observed, Plan};
+use crate::store::{self, State, Store, StoreError, ZoneRecord};
+use crate::zone::{ApiKeyRole, Sequence, ZoneId, ZoneName};
+
+/// Changes that one audit event lists at most: a record of the audit topic has a limited size.
+const CHANGES_PER_EVENT: usize = 100;
+
+/// Who applies, and where.
+#[derive(Debug, Clone)]
+pub struct Applier {
+    /// The id of the cluster that holds the state: part of every zone's id.
+    pub home_cluster_id: String,
+    pub node: String,
+}
+
+#[derive(Debug, Error)]
+pub enum ApplyError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the zones in force changed while the plan was made")]
+    Outdated,
+}
+
+impl Applier {
+    /// Commits what the plan, made from `observed`, may do, and gives the commit's number; `None` when there was nothing
+    /// to commit.
+    ///
+    /// The revision is recorded only when the state reflects it in full, and only once per revision: a source that is
+    /// merely looked at again writes nothing. Deleting a zone takes its credentials and its partner's API keys with it,
+    /// so that they do not open a later zone of the same name.
+    pub async fn apply(
+        &self,
+        store: &dyn Store,
+        desired: &Desired,
+        observed: &Observed,
+        plan: &Plan,
+        now: OffsetDateTime,
+    ) -> Result<Option<Sequence>, ApplyError> {
+        let is_news = plan.is_complete() && observed.revision.as_ref() != Some(&plan.revision);
+        if plan.applicable().next().is_none() && !is_news {
+            return Ok(None);
+        }
+        store.confirm_leadership().await?;
+        let Some(state) = store.state().borrow().clone() else { return Err(ApplyError::Outdated) };
+        if Observed::of(&state).zones != observed.zones {
+            return Err(ApplyError::Outdated);
+        }
+        let mut changes: Vec<store::Change> = Vec::new();
+        for (name, fate) in plan.applicable() {
+            match fate {
+                Fate::Create | Fate::Update => changes.extend(self.put(name, desired, &state, now)),
+                Fate::Delete => changes.extend(delete(name, &state)),
+            }
+        }
+        if is_news {
+            changes.push(store::Change::Applied(plan.revision.clone()));
+        }
+        let sequence = store.commit(changes).await?;
+        for event in self.events(desired, plan, sequence, now) {
+            // What is done is done: a lost line of the log is reported and does not undo it.
+            if let Err(error) = store.audit(event).await {
+                tracing::error!(%error, %sequence, "an applied change could not be written to the audit log");
+            }
+        }
+        Ok(Some(sequence))
+    }
+
+    fn put(
+        &self,
+        name: &ZoneName,
+        desired: &Desired,
+        state: &State,
+        now: OffsetDateTime,
+    ) -> Option<store::Change> {
+        let zone = desired.loaded.zones.get(name)?.zone.as_ref().clone();
+        // An id is made once: it outlives a restore on another cluster.
+        let id = state
+            .zones
+            .get(name)
+            .map_or_else(|| ZoneId::derive(&self.home_cluster_id, name), |record| record.id);
+        Some(store::Change::PutZone(Box::new(ZoneRecord {
+            id,
+            zone,
+            changed: Sequence::default(),
+            revision: desired.revision.clone(),
+            updated_at: now,
+        })))
+    }
+
+    /// One event for each zone that was changed.
+    fn events(&self, desired: &Desired, plan: &Plan, sequence: Sequence, now: OffsetDateTime) -> Vec<Value> {
+        let zones: BTreeSet<(&ZoneName, &str)> = plan
+            .applicable()
+            .map(|(name, fate)| {
+                (
+                    name,
+                    match fate {
+                        Fate::Create => "created",
+                        Fate::Update => "updated",
+                        Fate::Delete => "deleted",
+                    },
+                )
+            })
+            .collect();
+        zones
+            .into_iter()
+            .map(|(zone, what)| {
+                let of_zone = || plan.changes.iter().filter(|change| change.address.zone == *zone);
+                let shown: Vec<Value> = of_zone().take(CHANGES_PER_EVENT).map(change).collect();
+                json!({
+                    "specversion": "1.0",
+                    "id": format!("{sequence}-{zone}"),
+                    "source": format!("/partner-zones/controller/{}", self.node),
+                    "type": format!("partner-zones.zone.{what}"),
+                    "subject": format!("zone/{zone}"),
+                    "time": now.format(&Rfc3339).ok(),
+                    "datacontenttype": "application/json",
+                    "data": {
+                        "sequence": sequence.0,
+                        "revision": plan.revision.as_str(),
+                        "plan": plan.digest,
+                        "author": desired.commit.as_ref().map(|commit| &commit.author),
+                        "subject": desired.commit.as_ref().map(|commit| &commit.subject),
+                        "changes": shown,
+                        "changesOmitted": of_zone().count().saturating_sub(CHANGES_PER_EVENT),
+                    },
+                })
+            })
+            .collect()
+    }
+}
+
+fn change(change: &Change) -> Value {
+    json!({
+        "address": change.address.to_string(),
+        "action": change.action.as_str(),
+        "before": change.before,
+        "after": change.after,
+    })
+}
+
+fn delete(name: &ZoneName, state: &State) -> Vec<store::Change> {
+    let credentials = state.credentials.values().filter(|credential| credential.zone == *name);
+    let keys = state
+        .api_keys
+        .values()
+        .filter(|key| matches!(&key.role, ApiKeyRole::Partner { zone } if zone == name));
+    credentials
+        .map(|credential| store::Change::DeleteCredential(credential.key_id.clone()))
+        .chain(keys.map(|key| store::Change::DeleteApiKey(key.id.clone())))
+        .chain(std::iter::once(store::Change::DeleteZone(name.clone())))
+        .collect()
+}

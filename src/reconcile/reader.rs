@@ -1,0 +1,43 @@
+//! Source → what its files want. The daemon and the command line read with the same one.
+
+use std::sync::Arc;
+
+use super::plan::Desired;
+use super::source::{Snapshot, Source, SourceError};
+use crate::manifest::{Known, Loaded, load};
+use crate::zone::Revision;
+
+/// Reads a source again and again, and parses only what changed.
+#[derive(Debug)]
+pub struct Reader {
+    source: Source,
+    known: Known,
+    /// The last tree and what it says.
+    last: Option<(String, Arc<Loaded>)>,
+}
+
+impl Reader {
+    pub fn new(source: Source, known: Known) -> Self {
+        Self { source, known, last: None }
+    }
+
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// What the files want now. `applied` is the revision in force, which the history must contain.
+    pub async fn read(&mut self, applied: Option<Revision>) -> Result<Desired, SourceError> {
+        let Snapshot { revision, tree, files, commit } = self.source.read(applied).await?;
+        let loaded = match &self.last {
+            Some((last, loaded)) if *last == tree => Arc::clone(loaded),
+            _ => {
+                let known = self.known.clone();
+                // Thousands of files are seconds of work: not for a thread that other tasks wait for.
+                let parsing = tokio::task::spawn_blocking(move || Arc::new(load(files, &known)));
+                parsing.await.map_err(|_| SourceError::Busy)?
+            }
+        };
+        self.last = Some((tree.clone(), Arc::clone(&loaded)));
+        Ok(Desired { revision, tree, commit, loaded })
+    }
+}

@@ -1,6 +1,16 @@
 //! Where partners find the brokers: a pure function of (cluster, node id), the same on every gateway and after any restart.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+
+use crate::kafka::shape::Versions;
+use crate::zone::ZoneId;
+
+/// What a broker serves, by API key.
+pub type ApiRanges = BTreeMap<i16, Versions>;
 
 /// The brokers of one backing cluster as partners see them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +21,8 @@ pub struct Brokers {
     pub port_base: u16,
     /// Node ids of the live brokers.
     pub live: BTreeSet<i32>,
+    /// What every live broker serves (the minimum over them).
+    pub serves: ApiRanges,
 }
 
 impl Brokers {
@@ -18,5 +30,77 @@ impl Brokers {
     pub fn of(&self, node_id: i32) -> Option<(&str, u16)> {
         let offset = u16::try_from(node_id).ok()?;
         Some((&self.host, self.port_base.checked_add(offset)?))
+    }
+
+    /// The advertised address of a live broker. One that is not live, or that we have not heard of, has no listener here.
+    pub fn live_at(&self, node_id: i32) -> Option<(&str, u16)> {
+        if self.live.contains(&node_id) { self.of(node_id) } else { None }
+    }
+}
+
+/// The cluster id a partner is shown: the zone's own, in Kafka's form (128 bits as 22 characters of base64url).
+pub fn cluster_id(zone: ZoneId) -> String {
+    let mut hash = Sha256::new();
+    hash.update(b"partner-zones cluster id\0");
+    hash.update(zone.0.as_bytes());
+    let digest: [u8; 32] = hash.finalize().into();
+    let (id, _) = digest.split_at(16);
+    let text = URL_SAFE_NO_PAD.encode(id);
+    // Kafka's own ids never start with a dash, so that they can stand on a command line.
+    match text.strip_prefix('-') {
+        Some(rest) => format!("A{rest}"),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn brokers(port_base: u16, live: &[i32]) -> Brokers {
+        let live = live.iter().copied().collect();
+        Brokers { host: "kafka.example.com".to_owned(), port_base, live, serves: ApiRanges::new() }
+    }
+
+    #[test]
+    fn a_broker_is_found_at_the_base_port_plus_its_id() {
+        let brokers = brokers(19_100, &[0, 3]);
+        assert_eq!(brokers.of(3), Some(("kafka.example.com", 19_103)));
+        assert_eq!(brokers.live_at(3), brokers.of(3));
+    }
+
+    #[test]
+    fn a_broker_that_is_not_live_has_an_address_but_is_not_shown() {
+        let brokers = brokers(19_100, &[1]);
+        assert!(brokers.of(2).is_some());
+        assert_eq!(brokers.live_at(2), None);
+    }
+
+    #[test]
+    fn ids_outside_the_port_range_have_no_address() {
+        let brokers = brokers(65_000, &[-1, 535, 536, i32::MAX]);
+        for (id, there) in [(-1, false), (535, true), (536, false), (i32::MAX, false), (i32::MIN, false)] {
+            assert_eq!(brokers.of(id).is_some(), there, "{id}");
+        }
+    }
+
+    #[test]
+    fn a_zone_has_a_cluster_id_of_its_own_in_kafkas_form() {
+        let zone = |n: u128| ZoneId(Uuid::from_u128(n));
+        assert_eq!(cluster_id(zone(1)), cluster_id(zone(1)));
+        assert_ne!(cluster_id(zone(1)), cluster_id(zone(2)));
+    }
+
+    proptest! {
+        #[test]
+        fn every_cluster_id_is_22_characters_and_never_starts_with_a_dash(zone: u128) {
+            let id = cluster_id(ZoneId(Uuid::from_u128(zone)));
+            prop_assert_eq!(id.len(), 22);
+            prop_assert!(!id.starts_with('-'));
+            prop_assert!(id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_'));
+        }
     }
 }

@@ -1,5 +1,89 @@
 //! What one connection must remember between requests.
 
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::api::fetch::Session;
+use crate::zone::TopicName;
+
 /// Fetch sessions created on this connection, and what its groups' members subscribed to.
+///
+/// All of it is bounded: a client has one fetch session per connection and joins few groups over it, and whoever has more
+/// loses the oldest, which costs it a rebuilt session or the zone's first alias where it would have had its own.
 #[derive(Debug, Default)]
-pub(crate) struct Memory {}
+pub(crate) struct Memory {
+    /// By the broker's session id.
+    pub(crate) sessions: Recent<i32, Arc<Session>, 4>,
+    /// A session that was ended here: the broker still has it, and is told with the next full fetch.
+    pub(crate) abandoned: Option<i32>,
+    /// By the partner's group id.
+    pub(crate) memberships: Recent<String, Membership, 64>,
+}
+
+/// What a member said when it joined a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Membership {
+    /// A consumer that subscribed to these aliases.
+    Consumer(Arc<HashSet<TopicName>>),
+    /// Something else (Kafka Connect, for one), whose bytes are its own.
+    Other,
+}
+
+impl Memory {
+    /// A handler that panicked has left nothing half done that matters more than the connection it belongs to.
+    pub(crate) fn lock(memory: &Mutex<Self>) -> MutexGuard<'_, Self> {
+        memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A map that keeps the `N` entries which were put in last.
+#[derive(Debug)]
+pub(crate) struct Recent<K, V, const N: usize> {
+    entries: VecDeque<(K, V)>,
+}
+
+impl<K, V, const N: usize> Default for Recent<K, V, N> {
+    fn default() -> Self {
+        Self { entries: VecDeque::new() }
+    }
+}
+
+impl<K: PartialEq, V, const N: usize> Recent<K, V, N> {
+    pub(crate) fn put(&mut self, key: K, value: V) {
+        self.remove(&key);
+        if self.entries.len() == N {
+            self.entries.pop_front();
+        }
+        self.entries.push_back((key, value));
+    }
+
+    pub(crate) fn get(&self, key: &K) -> Option<&V> {
+        self.entries.iter().find(|(known, _)| known == key).map(|(_, value)| value)
+    }
+
+    pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        self.entries.iter_mut().find(|(known, _)| known == key).map(|(_, value)| value)
+    }
+
+    pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
+        let place = self.entries.iter().position(|(known, _)| known == key)?;
+        self.entries.remove(place).map(|(_, value)| value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_entry_goes_first_and_a_repeated_one_is_new_again() {
+        let mut recent = Recent::<_, _, 2>::default();
+        recent.put("a", 1);
+        recent.put("b", 2);
+        recent.put("a", 3);
+        recent.put("c", 4);
+        assert_eq!((recent.get(&"a"), recent.get(&"b"), recent.get(&"c")), (Some(&3), None, Some(&4)));
+        assert_eq!(recent.remove(&"a"), Some(3));
+        assert_eq!(recent.get_mut(&"a"), None);
+    }
+}

@@ -1,11 +1,39 @@
 //! The closed table: one file per Kafka API key, each with its shapes, its versions and its treatment.
 //!
-//! What is not in the registry is not advertised, and refused.
+//! What is not in the registry is not advertised, and refused. A handler turns a request in the partner's words into one
+//! in the broker's (alias → backing topic, `<zone>:` in front of groups), takes out what the partner may not do, and
+//! leaves behind how the response is turned back. It never waits and holds no state but the connection's [`Memory`].
+
+pub(crate) mod api_versions;
+mod body;
+mod describe_cluster;
+pub(crate) mod fetch;
+mod find_coordinator;
+mod group_id;
+mod heartbeat;
+mod init_producer_id;
+mod leave_group;
+mod list_offsets;
+mod names;
+mod offset_commit;
+mod offset_for_leader_epoch;
+mod operations;
+pub(crate) mod produce;
+mod registry;
+pub(crate) mod sasl_authenticate;
+pub(crate) mod sasl_handshake;
+
+#[cfg(test)]
+mod fixture;
+
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use thiserror::Error;
 
-use super::addresses::Brokers;
+pub(crate) use self::names::Key;
+pub(crate) use self::registry::{REGISTRY, entry};
+use super::addresses::{ApiRanges, Brokers};
 use super::memory::Memory;
 use crate::kafka::shape::{Shape, Versions};
 use crate::policy::ZoneView;
@@ -17,18 +45,50 @@ pub(crate) struct Entry {
     pub(crate) response: &'static Shape,
     /// What we serve; advertised is what the broker serves of it.
     pub(crate) versions: Versions,
+    pub(crate) origin: Origin,
     pub(crate) handle: Handler,
 }
 
-/// Turns a request body that the walker has accepted into what happens with it.
+/// Who speaks in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The broker does; only versions that it serves too are served.
+    Broker,
+    /// This gateway does, whatever the broker serves.
+    Gateway,
+}
+
+impl Entry {
+    pub(crate) fn key(&self) -> i16 {
+        self.request.api_key
+    }
+
+    /// The message's name without `Request`, e.g. `Fetch`.
+    pub(crate) fn name(&self) -> &'static str {
+        self.request.name.strip_suffix("Request").unwrap_or(self.request.name)
+    }
+
+    /// The versions that are served in front of brokers that serve `ranges`, if any.
+    pub(crate) fn served(&self, ranges: &ApiRanges) -> Option<Versions> {
+        if self.origin == Origin::Gateway {
+            return Some(self.versions);
+        }
+        let broker = ranges.get(&self.key())?;
+        let first = self.versions.first.max(broker.first);
+        let last = self.versions.last.min(broker.last);
+        (first <= last).then(|| Versions::new(first, last))
+    }
+}
+
+/// Turns a request body into what happens with it. It walks the body before it decodes anything.
 pub(crate) type Handler = fn(&Exchange<'_>, Bytes) -> Result<Outcome, Refusal>;
 
 /// What a handler may look at. The view is the one the response will be mapped with.
 pub(crate) struct Exchange<'a> {
     pub(crate) version: i16,
-    pub(crate) view: &'a std::sync::Arc<ZoneView>,
-    pub(crate) brokers: &'a std::sync::Arc<Brokers>,
-    pub(crate) memory: &'a std::sync::Mutex<Memory>,
+    pub(crate) view: &'a Arc<ZoneView>,
+    pub(crate) brokers: &'a Arc<Brokers>,
+    pub(crate) memory: &'a Mutex<Memory>,
 }
 
 /// What becomes of a request.
@@ -42,8 +102,26 @@ pub(crate) enum Outcome {
     Answer(Bytes),
 }
 
-/// Maps a response body that the walker has accepted.
-pub(crate) type Respond = Box<dyn FnOnce(Bytes, &std::sync::Mutex<Memory>) -> Result<Bytes, Refusal> + Send>;
+/// How a response is mapped back.
+pub(crate) enum Respond {
+    /// From its whole body.
+    Whole(MapBody),
+    /// A Fetch response: from its whole body, or as it passes where [`fetch::Reply::streams`] says so.
+    Fetch(Box<fetch::Reply>),
+}
+
+impl Respond {
+    /// Maps a whole body, whichever kind it is.
+    pub(crate) fn whole(self, body: Bytes, memory: &Mutex<Memory>) -> Result<Bytes, Refusal> {
+        match self {
+            Self::Whole(map) => map(body, memory),
+            Self::Fetch(reply) => reply.whole(body, memory),
+        }
+    }
+}
+
+/// Maps a response body. It walks the body before it decodes anything.
+pub(crate) type MapBody = Box<dyn FnOnce(Bytes, &Mutex<Memory>) -> Result<Bytes, Refusal> + Send>;
 
 /// Why a connection cannot go on. Closed set: each is a metric label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]

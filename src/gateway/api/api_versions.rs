@@ -1,0 +1,160 @@
+//! ApiVersions (18): what this gateway serves.
+
+use bytes::Bytes;
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::api_versions_response::ApiVersion;
+use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
+
+use super::{Entry, Exchange, Outcome, REGISTRY, Refusal, body};
+use crate::gateway::addresses::ApiRanges;
+use crate::kafka::shape::{Field as F, Shape, Type as T, Versions};
+
+/// Version 5 carries the cluster and node the client believes it talks to (KIP-1242): not served yet.
+pub(crate) const VERSIONS: Versions = Versions::new(0, 4);
+
+#[rustfmt::skip]
+pub(crate) static REQUEST: Shape = Shape {
+    api_key: 18,
+    name: "ApiVersionsRequest",
+    versions: VERSIONS,
+    flexible_since: 3,
+    fields: &[
+        F::new("clientSoftwareName", T::String).since(3),
+        F::new("clientSoftwareVersion", T::String).since(3),
+    ],
+};
+
+#[rustfmt::skip]
+pub(crate) static RESPONSE: Shape = Shape {
+    api_key: 18,
+    name: "ApiVersionsResponse",
+    versions: VERSIONS,
+    flexible_since: 3,
+    fields: &[
+        F::new("errorCode", T::Int16),
+        F::new("apiKeys", T::Array(&T::Struct(&[
+            F::new("apiKey", T::Int16),
+            F::new("minVersion", T::Int16),
+            F::new("maxVersion", T::Int16),
+        ]))),
+        F::new("throttleTimeMs", T::Int32).since(1),
+        F::new("supportedFeatures", T::Array(&T::Struct(&[
+            F::new("name", T::String),
+            F::new("minVersion", T::Int16),
+            F::new("maxVersion", T::Int16),
+        ]))).since(3).tagged(0),
+        F::new("finalizedFeaturesEpoch", T::Int64).since(3).tagged(1),
+        F::new("finalizedFeatures", T::Array(&T::Struct(&[
+            F::new("name", T::String),
+            F::new("maxVersionLevel", T::Int16),
+            F::new("minVersionLevel", T::Int16),
+        ]))).since(3).tagged(2),
+        F::new("zkMigrationReady", T::Bool).since(3).tagged(3),
+    ],
+};
+
+/// Produce 0 to 2 are advertised though nobody serves them: a librdkafka that does not see them believes the broker too old
+/// for compression and silently stops compressing (KAFKA-18659). Kafka 4 does the same.
+const PRODUCE: i16 = 0;
+
+pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Refusal> {
+    Ok(Outcome::Answer(answer(exchange.version, body, &exchange.brokers.serves)?))
+}
+
+/// The response to a request of a version that is served; legal before, during and after authentication.
+pub(crate) fn answer(version: i16, body: Bytes, ranges: &ApiRanges) -> Result<Bytes, Refusal> {
+    let request: ApiVersionsRequest = body::request(&REQUEST, version, body)?;
+    let named =
+        is_software_name(&request.client_software_name) && is_software_name(&request.client_software_version);
+    // Features are the cluster's own business: seeing `transaction.version` would make clients speak what we do not serve.
+    let response = ApiVersionsResponse::default().with_finalized_features_epoch(-1);
+    let response = if version >= 3 && !named {
+        response.with_error_code(ResponseError::InvalidRequest.code())
+    } else {
+        response.with_api_keys(REGISTRY.iter().filter_map(|entry| row(entry, ranges)).collect())
+    };
+    body::encode(&response, version)
+}
+
+/// The response to a version that is not served: always in version 0, so that every client can read what it may ask for.
+pub(crate) fn unsupported() -> Result<Bytes, Refusal> {
+    let ours = ApiVersion::default()
+        .with_api_key(REQUEST.api_key)
+        .with_min_version(VERSIONS.first)
+        .with_max_version(VERSIONS.last);
+    let response = ApiVersionsResponse::default()
+        .with_error_code(ResponseError::UnsupportedVersion.code())
+        .with_api_keys(vec![ours]);
+    body::encode(&response, 0)
+}
+
+fn row(entry: &Entry, ranges: &ApiRanges) -> Option<ApiVersion> {
+    let served = entry.served(ranges)?;
+    let first = if entry.key() == PRODUCE { 0 } else { served.first };
+    Some(
+        ApiVersion::default().with_api_key(entry.key()).with_min_version(first).with_max_version(served.last),
+    )
+}
+
+/// Kafka's rule for the name and the version of a client (KIP-511).
+fn is_software_name(text: &str) -> bool {
+    let inner = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    text.chars().all(inner) && edge(text.chars().next()) && edge(text.chars().next_back())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kafka::codec;
+
+    fn ask(version: i16, name: &'static str, ranges: &ApiRanges) -> ApiVersionsResponse {
+        let request = ApiVersionsRequest::default();
+        let request = if version < 3 {
+            request
+        } else {
+            request.with_client_software_name(name.into()).with_client_software_version("1.2.3".into())
+        };
+        let body = answer(version, codec::encode(&request, version).unwrap(), ranges).unwrap();
+        codec::decode(&RESPONSE, version, body).unwrap()
+    }
+
+    fn rows(response: &ApiVersionsResponse) -> Vec<(i16, i16, i16)> {
+        let mut rows: Vec<_> =
+            response.api_keys.iter().map(|row| (row.api_key, row.min_version, row.max_version)).collect();
+        rows.sort_unstable();
+        rows
+    }
+
+    #[test]
+    fn what_is_advertised_is_what_broker_and_registry_share_at_every_version() {
+        let ranges = [(0, 3, 13), (1, 4, 16), (19, 0, 7), (10_000, 0, 1)];
+        let ranges: ApiRanges = ranges.map(|(key, first, last)| (key, Versions::new(first, last))).into();
+        for version in VERSIONS.first..=VERSIONS.last {
+            let response = ask(version, "apache-kafka-java", &ranges);
+            assert_eq!(response.error_code, 0);
+            assert_eq!(rows(&response), [(0, 0, 13), (1, 4, 16), (17, 0, 1), (18, 0, 4), (36, 0, 2)]);
+        }
+    }
+
+    #[test]
+    fn no_feature_is_shown() {
+        let response = ask(4, "librdkafka", &ApiRanges::new());
+        assert_eq!(response.finalized_features_epoch, -1);
+        assert!(response.finalized_features.is_empty() && response.supported_features.is_empty());
+    }
+
+    #[test]
+    fn a_version_that_is_not_served_is_answered_in_version_0_with_what_is() {
+        let response: ApiVersionsResponse = codec::decode(&RESPONSE, 0, unsupported().unwrap()).unwrap();
+        assert_eq!(response.error_code, 35);
+        assert_eq!(rows(&response), [(18, 0, 4)]);
+    }
+
+    #[test]
+    fn a_client_must_have_a_sensible_name() {
+        for (name, error) in [("a", 0), ("a-b.c", 0), ("", 42), ("-a", 42), ("a b", 42), ("a.", 42)] {
+            assert_eq!(ask(3, name, &ApiRanges::new()).error_code, error, "{name:?}");
+        }
+    }
+}

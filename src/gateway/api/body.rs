@@ -1,0 +1,52 @@
+//! Bodies in and out. The codec walks a body before it decodes it, and neutralises tagged fields that no shape knows.
+
+use bytes::Bytes;
+use kafka_protocol::protocol::{Decodable, Encodable};
+use tracing::{debug, warn};
+
+use super::{MapBody, Outcome, Refusal, Respond};
+use crate::kafka::codec;
+use crate::kafka::shape::Shape;
+
+/// A partner's request.
+pub(super) fn request<M: Decodable>(shape: &'static Shape, version: i16, body: Bytes) -> Result<M, Refusal> {
+    codec::decode(shape, version, body).map_err(|error| {
+        debug!(%error, "a partner's request does not parse");
+        Refusal::MalformedRequest
+    })
+}
+
+/// A broker's response.
+pub(super) fn response<M: Decodable>(shape: &'static Shape, version: i16, body: Bytes) -> Result<M, Refusal> {
+    codec::decode(shape, version, body).map_err(|error| {
+        warn!(%error, "a broker's response does not parse; the partner's connection ends");
+        Refusal::MalformedResponse
+    })
+}
+
+pub(super) fn encode<M: Encodable>(message: &M, version: i16) -> Result<Bytes, Refusal> {
+    codec::encode(message, version).map_err(|error| {
+        warn!(%error, "a message could not be written; the partner's connection ends");
+        Refusal::Unencodable
+    })
+}
+
+/// Answers with this response.
+pub(super) fn answer<M: Encodable>(message: &M, version: i16) -> Result<Outcome, Refusal> {
+    Ok(Outcome::Answer(encode(message, version)?))
+}
+
+/// Sends `request` on, and its response back as `map` leaves it.
+pub(super) fn forward<Q: Encodable, R: Decodable + Encodable>(
+    request: &Q,
+    shape: &'static Shape,
+    version: i16,
+    map: impl FnOnce(&mut R) + Send + 'static,
+) -> Result<Outcome, Refusal> {
+    let back: MapBody = Box::new(move |body, _| {
+        let mut message: R = response(shape, version, body)?;
+        map(&mut message);
+        encode(&message, version)
+    });
+    Ok(Outcome::Forward { body: encode(request, version)?, respond: Respond::Whole(back) })
+}

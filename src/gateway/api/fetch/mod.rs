@@ -1,0 +1,130 @@
+//! Fetch (1): records of readable aliases.
+//!
+//! Fetch sessions stay the broker's own. This side remembers, per session that was created on this connection, which alias
+//! stands for which backing topic and what it took out of the requests; a session id from elsewhere is unknown.
+
+mod reply;
+mod session;
+mod shapes;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::fetch_request::ReplicaState;
+use kafka_protocol::messages::{self, BrokerId, FetchRequest, FetchResponse};
+use uuid::Uuid;
+
+use self::reply::Kind;
+pub(crate) use self::reply::Reply;
+pub(crate) use self::session::Session;
+use self::session::{Overfull, Shown};
+pub(crate) use self::shapes::{REQUEST, RESPONSE, VERSIONS};
+use super::names;
+use super::{Exchange, Outcome, Refusal, Respond, body};
+use crate::gateway::memory::Memory;
+use crate::policy::Topic;
+
+/// The most a partner may ask for at once, in bytes: a broker's own default for `fetch.max.bytes`. A single batch that is
+/// larger still comes whole (KIP-74).
+pub(crate) const MAX_BYTES: i32 = 55 * 1024 * 1024;
+
+/// The first version with sessions, and the first that addresses topics by id.
+const SESSIONS: i16 = 7;
+const BY_ID: i16 = 13;
+
+pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Refusal> {
+    let version = exchange.version;
+    let mut request: FetchRequest = body::request(&REQUEST, version, body)?;
+    as_consumer(&mut request);
+    let mut memory = Memory::lock(exchange.memory);
+    let (session, kind) = if request.session_epoch <= 0 {
+        request.session_id = close_previous(&mut memory, version, request.session_id);
+        let mut session = Session::new(exchange.view);
+        if ask(&mut session, version, &mut request).is_err() {
+            return gone(version);
+        }
+        let kind = if request.session_epoch == 0 { Kind::Opens } else { Kind::Single };
+        (Arc::new(session), kind)
+    } else {
+        let id = request.session_id;
+        let Some(known) = memory.sessions.get_mut(&id) else { return gone(version) };
+        let session = Arc::make_mut(known);
+        if !session.still_right(exchange.view) || ask(session, version, &mut request).is_err() {
+            memory.sessions.remove(&id);
+            memory.abandoned = Some(id);
+            return gone(version);
+        }
+        (Arc::clone(known), Kind::Continues(id))
+    };
+    let reply = Reply::new(version, session, kind, Arc::clone(exchange.brokers));
+    Ok(Outcome::Forward { body: body::encode(&request, version)?, respond: Respond::Fetch(Box::new(reply)) })
+}
+
+/// A partner is a consumer: a replica would see beyond the high watermark, and move it.
+fn as_consumer(request: &mut FetchRequest) {
+    request.replica_id = BrokerId(-1);
+    request.replica_state = ReplicaState::default();
+    request.cluster_id = None;
+    request.max_bytes = request.max_bytes.min(MAX_BYTES);
+    for partition in request.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+        partition.replica_directory_id = Uuid::nil();
+        partition.high_watermark = i64::MAX;
+    }
+}
+
+/// The session that a full fetch replaces: the one it names if it is this connection's, else one that was ended here.
+fn close_previous(memory: &mut Memory, version: i16, id: i32) -> i32 {
+    if version < SESSIONS {
+        return 0;
+    }
+    if memory.abandoned == Some(id) || memory.sessions.remove(&id).is_some() {
+        memory.abandoned = memory.abandoned.filter(|abandoned| *abandoned != id);
+        return id;
+    }
+    memory.abandoned.take().unwrap_or(0)
+}
+
+/// Takes a request's changes into the session, and leaves in the request what is the broker's to know.
+fn ask(session: &mut Session, version: i16, request: &mut FetchRequest) -> Result<(), Overfull> {
+    // In this order a client can replace one alias of a topic by another in one request.
+    request.forgotten_topics_data.retain_mut(|forgotten| {
+        let shown = Shown::of(version, &forgotten.topic, forgotten.topic_id);
+        match session.forget(&shown, &forgotten.partitions) {
+            Some(topic) => towards_broker(&topic, version, &mut forgotten.topic, &mut forgotten.topic_id),
+            None => false,
+        }
+    });
+    let mut topics = Vec::with_capacity(request.topics.len());
+    for mut fetched in std::mem::take(&mut request.topics) {
+        let shown = Shown::of(version, &fetched.topic, fetched.topic_id);
+        let partitions = fetched.partitions.iter().map(|partition| partition.partition);
+        if let Some(topic) = session.ask(&shown, partitions)?
+            && towards_broker(&topic, version, &mut fetched.topic, &mut fetched.topic_id)
+        {
+            topics.push(fetched);
+        }
+    }
+    request.topics = topics;
+    Ok(())
+}
+
+/// Puts the broker's name or id of a topic in place. False if it has none; then nobody could have asked by it.
+fn towards_broker(topic: &Topic, version: i16, name: &mut messages::TopicName, id: &mut Uuid) -> bool {
+    if version < BY_ID {
+        *name = names::wire(&topic.backing);
+        return true;
+    }
+    topic.ids.map(|ids| *id = ids.real).is_some()
+}
+
+/// The session does not exist here, or no longer: clients build a new one.
+fn gone(version: i16) -> Result<Outcome, Refusal> {
+    body::answer(
+        &FetchResponse::default().with_error_code(ResponseError::FetchSessionIdNotFound.code()),
+        version,
+    )
+}

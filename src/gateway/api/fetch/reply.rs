@@ -1,0 +1,140 @@
+//! The way back of a fetch: from a whole body, or as the body passes.
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
+use kafka_protocol::messages::{BrokerId, FetchResponse};
+use kafka_protocol::protocol::StrBytes;
+use uuid::Uuid;
+
+use super::session::{Refused, Session, Shown};
+use super::{BY_ID, RESPONSE};
+use crate::gateway::addresses::Brokers;
+use crate::gateway::api::{Refusal, body, names};
+use crate::gateway::memory::Memory;
+
+/// What is left behind of a fetch that went to the broker.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    version: i16,
+    session: Arc<Session>,
+    kind: Kind,
+    brokers: Arc<Brokers>,
+}
+
+/// What the fetch was to the broker's fetch sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// No session.
+    Single,
+    /// Asks for a new session; the response says whether there is one.
+    Opens,
+    /// An incremental fetch in this session.
+    Continues(i32),
+}
+
+impl Reply {
+    pub(super) fn new(version: i16, session: Arc<Session>, kind: Kind, brokers: Arc<Brokers>) -> Self {
+        Self { version, session, kind, brokers }
+    }
+
+    /// Bytes of the body that [`Reply::begin`] wants: throttle time, error code and session id.
+    pub(crate) const HEAD: usize = 10;
+
+    /// Whether the body may pass as it arrives, with ids swapped in place: nothing has to be put in, and nothing changes
+    /// its length.
+    pub(crate) fn streams(&self) -> bool {
+        self.version >= BY_ID && self.session.refused().is_empty()
+    }
+
+    /// The id that the partner knows a topic by. None: the broker sent what was not asked for, and it must not pass.
+    pub(crate) fn shown_id(&self, real: Uuid) -> Option<Uuid> {
+        Some(self.session.back_by_id(real)?.ids?.synthetic)
+    }
+
+    /// Takes note of the session that a passing body is about, from its first [`Reply::HEAD`] bytes.
+    pub(crate) fn begin(&self, head: [u8; Self::HEAD], memory: &Mutex<Memory>) {
+        let [_, _, _, _, error_high, error_low, session @ ..] = head;
+        let error_code = i16::from_be_bytes([error_high, error_low]);
+        self.remember(error_code, i32::from_be_bytes(session), memory);
+    }
+
+    /// Maps a whole body.
+    pub(crate) fn whole(self, body: Bytes, memory: &Mutex<Memory>) -> Result<Bytes, Refusal> {
+        let mut response: FetchResponse = body::response(&RESPONSE, self.version, body)?;
+        self.remember(response.error_code, response.session_id, memory);
+        response.responses.retain_mut(|topic| self.show(topic));
+        if response.error_code == 0 && !self.is_throttled(&response) {
+            let refused = self.session.refused().iter().map(|(shown, refused)| error_topic(shown, refused));
+            response.responses.extend(refused);
+        }
+        response.node_endpoints.retain_mut(|endpoint| match self.brokers.live_at(*endpoint.node_id) {
+            Some((host, port)) => {
+                endpoint.host = StrBytes::from_string(host.to_owned());
+                endpoint.port = i32::from(port);
+                true
+            }
+            None => false,
+        });
+        body::encode(&response, self.version)
+    }
+
+    /// An empty answer to a full fetch means "slow down", and is one only as long as it is empty (KIP-219).
+    fn is_throttled(&self, response: &FetchResponse) -> bool {
+        let full = !matches!(self.kind, Kind::Continues(_));
+        full && response.throttle_time_ms > 0
+            && response.responses.is_empty()
+            && self.session.reaches_broker()
+    }
+
+    /// Gives a topic the partner's name or id. False for one that was not asked for: it must not be shown.
+    fn show(&self, topic: &mut FetchableTopicResponse) -> bool {
+        if self.version < BY_ID {
+            let Some(known) = self.session.back(&topic.topic) else { return false };
+            topic.topic = names::wire(&known.alias);
+            return true;
+        }
+        let Some(id) = self.shown_id(topic.topic_id) else { return false };
+        topic.topic_id = id;
+        true
+    }
+
+    fn remember(&self, error_code: i16, session_id: i32, memory: &Mutex<Memory>) {
+        match self.kind {
+            Kind::Opens if error_code == 0 && session_id != 0 => {
+                Memory::lock(memory).sessions.put(session_id, Arc::clone(&self.session));
+            }
+            // The broker has closed it (nothing was left in it), or does not know it. After any other error it lives on.
+            Kind::Continues(id)
+                if session_id == 0
+                    && (error_code == 0 || error_code == ResponseError::FetchSessionIdNotFound.code()) =>
+            {
+                Memory::lock(memory).sessions.remove(&id);
+            }
+            Kind::Single | Kind::Opens | Kind::Continues(_) => {}
+        }
+    }
+}
+
+/// The answer that a broker gives for partitions which it does not read.
+fn error_topic(shown: &Shown, refused: &Refused) -> FetchableTopicResponse {
+    let partition = |&index: &i32| {
+        PartitionData::default()
+            .with_partition_index(index)
+            .with_error_code(refused.error.code())
+            .with_high_watermark(-1)
+            .with_last_stable_offset(-1)
+            .with_log_start_offset(-1)
+            .with_aborted_transactions(None)
+            .with_preferred_read_replica(BrokerId(-1))
+            .with_records(Some(Bytes::new()))
+    };
+    let topic =
+        FetchableTopicResponse::default().with_partitions(refused.partitions.iter().map(partition).collect());
+    match shown {
+        Shown::Name(name) => topic.with_topic(name.clone()),
+        Shown::Id(id) => topic.with_topic_id(*id),
+    }
+}

@@ -1,0 +1,146 @@
+//! Zones, brokers and one-shot calls for the handlers' tests.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use kafka_protocol::protocol::{Decodable, Encodable};
+use uuid::Uuid;
+
+use super::{Exchange, Outcome, Respond, entry};
+use crate::gateway::addresses::{ApiRanges, Brokers};
+use crate::gateway::memory::Memory;
+use crate::kafka::codec;
+use crate::policy::{ServedZone, ZoneView};
+use crate::zone::{
+    Access, Authentication, AuthenticationMode, ClusterName, Headers, PartnerZone, Permission, Sequence,
+    ServiceAccount, SharedTopic, TopicName, TrafficControl, ZoneId, ZoneName,
+};
+
+pub(super) use crate::zone::Permission::{Produce, Read, Write};
+
+/// A deterministic id for a backing topic's name.
+pub(super) fn real_id(backing: &str) -> Uuid {
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, backing.as_bytes())
+}
+
+/// Zone `acme` with these (alias, backing, permission), every backing topic known to the cluster but those named `missing…`.
+pub(super) fn view(topics: &[(&str, &str, Permission)]) -> Arc<ZoneView> {
+    let name = |text: &str| TopicName::try_from(text).unwrap();
+    let zone = PartnerZone {
+        name: ZoneName::try_from("acme").unwrap(),
+        labels: std::collections::BTreeMap::new(),
+        cluster: "gateway".to_owned(),
+        underlying_cluster: None,
+        display_name: None,
+        description: None,
+        url: None,
+        authentication: Authentication {
+            mode: AuthenticationMode::Plain,
+            service_account: ServiceAccount::try_from("acme").unwrap(),
+        },
+        topics: topics
+            .iter()
+            .map(|&(alias, backing, permission)| SharedTopic {
+                alias: name(alias),
+                backing: name(backing),
+                permission,
+                description: None,
+                tags: Vec::new(),
+                schemas: None,
+                deprecated: None,
+                replay: None,
+            })
+            .collect(),
+        partner: None,
+        organization: None,
+        traffic_control: TrafficControl::default(),
+        headers: Headers::default(),
+        access: Access::default(),
+        consumer_groups: Vec::new(),
+    };
+    let ids: HashMap<TopicName, Uuid> = topics
+        .iter()
+        .filter(|(_, backing, _)| !backing.starts_with("missing"))
+        .map(|(_, backing, _)| (name(backing), real_id(backing)))
+        .collect();
+    let served = ServedZone {
+        id: ZoneId(Uuid::from_u128(0xacce)),
+        zone: Arc::new(zone),
+        cluster: ClusterName::try_from("default").unwrap(),
+        changed: Sequence(1),
+        credentials: Vec::new(),
+    };
+    Arc::new(ZoneView::new(&served, &ids))
+}
+
+/// Brokers 1, 2 and 3 of a cluster at `gw.example.com:19100+`.
+pub(super) fn brokers() -> Arc<Brokers> {
+    let live = [1, 2, 3].into();
+    Arc::new(Brokers { host: "gw.example.com".to_owned(), port_base: 19_100, live, serves: ApiRanges::new() })
+}
+
+/// One partner's connection.
+pub(super) struct Partner {
+    pub(super) view: Arc<ZoneView>,
+    pub(super) brokers: Arc<Brokers>,
+    pub(super) memory: Mutex<Memory>,
+}
+
+impl Partner {
+    pub(super) fn of(topics: &[(&str, &str, Permission)]) -> Self {
+        Self { view: view(topics), brokers: brokers(), memory: Mutex::default() }
+    }
+
+    /// What becomes of a request.
+    pub(super) fn send<Q: Encodable>(&self, key: i16, version: i16, request: &Q) -> Sent {
+        let exchange = Exchange { version, view: &self.view, brokers: &self.brokers, memory: &self.memory };
+        let body = codec::encode(request, version).unwrap();
+        let outcome = (entry(key).unwrap().handle)(&exchange, body).unwrap();
+        Sent { key, version, outcome }
+    }
+
+    /// The response as the partner sees it.
+    pub(super) fn receive<A: Decodable, R: Encodable>(&self, sent: Awaited, response: &R) -> A {
+        let body = codec::encode(response, sent.version).unwrap();
+        let back = sent.respond.whole(body, &self.memory).unwrap();
+        codec::decode(entry(sent.key).unwrap().response, sent.version, back).unwrap()
+    }
+}
+
+/// A request on its way.
+pub(super) struct Sent {
+    key: i16,
+    version: i16,
+    pub(super) outcome: Outcome,
+}
+
+/// A forwarded request, waiting for the broker.
+pub(super) struct Awaited {
+    key: i16,
+    version: i16,
+    pub(super) respond: Respond,
+}
+
+impl Sent {
+    /// The request as the broker sees it.
+    pub(super) fn forwarded<M: Decodable>(self) -> (M, Awaited) {
+        let Outcome::Forward { body, respond } = self.outcome else { panic!("not forwarded") };
+        let Self { key, version, .. } = self;
+        (
+            codec::decode(entry(key).unwrap().request, version, body).unwrap(),
+            Awaited { key, version, respond },
+        )
+    }
+
+    /// The answer that was given here.
+    pub(super) fn answered<M: Decodable>(self) -> M {
+        let Outcome::Answer(body) = self.outcome else { panic!("not answered here") };
+        codec::decode(entry(self.key).unwrap().response, self.version, body).unwrap()
+    }
+}
+
+/// Topic name of the protocol.
+pub(super) fn topic(name: &str) -> kafka_protocol::messages::TopicName {
+    kafka_protocol::messages::TopicName(name.to_owned().into())
+}

@@ -1,0 +1,114 @@
+//! The topics of one request: how the partner calls them, how the broker does, and which may pass.
+
+use std::collections::HashMap;
+
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages;
+use kafka_protocol::protocol::StrBytes;
+use uuid::Uuid;
+
+use crate::policy::{Topic, ZoneView};
+use crate::zone::{Operation, TopicName};
+
+/// How a request addresses a topic: by name in older versions, by id in newer ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Key<'a> {
+    Name(&'a str),
+    Id(Uuid),
+}
+
+/// The topic behind a key if the zone has it and allows the operation.
+///
+/// A name outside the zone gets the answer of a forbidden one, an id outside it (a real id included) that of an unknown
+/// one: so does Kafka, and whether it exists elsewhere cannot be told.
+pub(crate) fn authorise<'v>(
+    view: &'v ZoneView,
+    key: Key<'_>,
+    operation: Operation,
+) -> Result<&'v Topic, ResponseError> {
+    match key {
+        Key::Name(alias) => view.permitted(alias, operation).ok_or(ResponseError::TopicAuthorizationFailed),
+        Key::Id(id) => {
+            let topic = view.by_synthetic_id(id).ok_or(ResponseError::UnknownTopicId)?;
+            if topic.permission.allows(operation) {
+                Ok(topic)
+            } else {
+                Err(ResponseError::TopicAuthorizationFailed)
+            }
+        }
+    }
+}
+
+/// A topic's name as the protocol's type.
+pub(super) fn wire(name: &TopicName) -> messages::TopicName {
+    messages::TopicName(StrBytes::from_string(name.as_str().to_owned()))
+}
+
+/// The topics that one request sends on. Each backing topic goes under one alias, so that the response has one way back.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    by_backing: HashMap<TopicName, Topic>,
+}
+
+impl Names {
+    /// Of one topic that has been authorised already.
+    pub(crate) fn of(topic: &Topic) -> Self {
+        Self { by_backing: HashMap::from([(topic.backing.clone(), topic.clone())]) }
+    }
+
+    /// Lets a topic pass. A second alias of a backing topic gets `InvalidTopicException`: the broker wants each topic once.
+    pub(super) fn admit<'v>(
+        &mut self,
+        view: &'v ZoneView,
+        key: Key<'_>,
+        operation: Operation,
+    ) -> Result<&'v Topic, ResponseError> {
+        let topic = authorise(view, key, operation)?;
+        match self.by_backing.get(&topic.backing) {
+            Some(first) if first.alias != topic.alias => Err(ResponseError::InvalidTopicException),
+            Some(_) => Ok(topic),
+            None => {
+                self.by_backing.insert(topic.backing.clone(), topic.clone());
+                Ok(topic)
+            }
+        }
+    }
+
+    /// The topic that went to the broker under this name.
+    pub(super) fn back(&self, backing: &str) -> Option<&Topic> {
+        self.by_backing.get(backing)
+    }
+
+    /// The topic that went to the broker under this id.
+    pub(super) fn back_by_id(&self, real: Uuid) -> Option<&Topic> {
+        self.by_backing.values().find(|topic| topic.ids.is_some_and(|ids| ids.real == real))
+    }
+
+    /// Gives a response's topic its alias. False for a topic that was not asked for: it must not be shown.
+    pub(super) fn rename_back(&self, name: &mut messages::TopicName) -> bool {
+        match self.back(name) {
+            Some(topic) => {
+                *name = wire(&topic.alias);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// Sorts a request's topics into those that go on, as `admit` has changed them, and those that are answered here.
+pub(super) fn sort<T, D>(
+    topics: Vec<T>,
+    mut admit: impl FnMut(&mut T) -> Result<(), ResponseError>,
+    refuse: impl Fn(T, ResponseError) -> D,
+) -> (Vec<T>, Vec<D>) {
+    let mut admitted = Vec::with_capacity(topics.len());
+    let mut refused = Vec::new();
+    for mut topic in topics {
+        match admit(&mut topic) {
+            Ok(()) => admitted.push(topic),
+            Err(error) => refused.push(refuse(topic, error)),
+        }
+    }
+    (admitted, refused)
+}

@@ -1,0 +1,145 @@
+//! Produce (0): records for writable aliases. What may not pass is taken out of the request and answered here.
+
+mod shapes;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::produce_request::TopicProduceData;
+use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
+use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
+use kafka_protocol::protocol::StrBytes;
+
+pub(crate) use self::shapes::{REQUEST, RESPONSE, VERSIONS};
+use super::names::{self, Key, Names};
+use super::{Exchange, MapBody, Outcome, Refusal, Respond, body};
+use crate::gateway::addresses::Brokers;
+use crate::policy::{Topic, ZoneView};
+use crate::zone::Operation;
+
+/// The first version that addresses topics by id.
+const BY_ID: i16 = 13;
+
+pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Refusal> {
+    let version = exchange.version;
+    let mut request: ProduceRequest = body::request(&REQUEST, version, body)?;
+    let transactional = request.transactional_id.is_some();
+    let mut names = Names::default();
+    let admit = |topic: &mut TopicProduceData| {
+        if transactional {
+            return Err(ResponseError::TransactionalIdAuthorizationFailed);
+        }
+        let backing = names.admit(exchange.view, key(version, topic), Operation::Write)?;
+        match backing.ids {
+            Some(ids) if version >= BY_ID => topic.topic_id = ids.real,
+            _ => topic.name = names::wire(&backing.backing),
+        }
+        Ok(())
+    };
+    let (admitted, refused) = names::sort(request.topic_data, admit, refuse);
+    let nothing_left = admitted.is_empty();
+    request.topic_data = admitted;
+    if request.acks == 0 {
+        let body = if nothing_left { None } else { Some(body::encode(&request, version)?) };
+        return Ok(Outcome::ForwardUnanswered { body, then_close: !refused.is_empty() });
+    }
+    if nothing_left {
+        return body::answer(&ProduceResponse::default().with_responses(refused), version);
+    }
+    let respond = respond(version, names, Arc::clone(exchange.brokers), refused);
+    Ok(Outcome::Forward { body: body::encode(&request, version)?, respond })
+}
+
+/// The topic that records under this key go to, for a request that passes as it arrives. A request with a transactional
+/// id is not for this: every partition of it is refused.
+pub(crate) fn authorise<'v>(view: &'v ZoneView, key: Key<'_>) -> Result<&'v Topic, ResponseError> {
+    names::authorise(view, key, Operation::Write)
+}
+
+/// Maps the response to a request that passed as it arrived, with this one topic.
+pub(crate) fn respond_to_one(version: i16, topic: &Topic, brokers: &Arc<Brokers>) -> Respond {
+    respond(version, Names::of(topic), Arc::clone(brokers), Vec::new())
+}
+
+/// The response to a request of one topic whose partitions are all refused.
+pub(crate) fn refused_response(
+    version: i16,
+    key: Key<'_>,
+    partitions: &[i32],
+    error: ResponseError,
+) -> Result<Bytes, Refusal> {
+    let topic = match key {
+        Key::Name(name) => {
+            TopicProduceResponse::default().with_name(StrBytes::from_string(name.to_owned()).into())
+        }
+        Key::Id(id) => TopicProduceResponse::default().with_topic_id(id),
+    };
+    let partitions = partitions.iter().map(|&index| refused_partition(index, error)).collect();
+    body::encode(
+        &ProduceResponse::default().with_responses(vec![topic.with_partition_responses(partitions)]),
+        version,
+    )
+}
+
+fn key(version: i16, topic: &TopicProduceData) -> Key<'_> {
+    if version < BY_ID { Key::Name(&topic.name) } else { Key::Id(topic.topic_id) }
+}
+
+fn refuse(topic: TopicProduceData, error: ResponseError) -> TopicProduceResponse {
+    let partitions = topic.partition_data.iter().map(|data| refused_partition(data.index, error)).collect();
+    TopicProduceResponse::default()
+        .with_name(topic.name)
+        .with_topic_id(topic.topic_id)
+        .with_partition_responses(partitions)
+}
+
+fn refused_partition(index: i32, error: ResponseError) -> PartitionProduceResponse {
+    PartitionProduceResponse::default()
+        .with_index(index)
+        .with_error_code(error.code())
+        .with_base_offset(-1)
+        .with_log_start_offset(-1)
+}
+
+fn respond(version: i16, names: Names, brokers: Arc<Brokers>, refused: Vec<TopicProduceResponse>) -> Respond {
+    let map: MapBody = Box::new(move |body, _| {
+        let mut response: ProduceResponse = body::response(&RESPONSE, version, body)?;
+        response.responses.retain_mut(|topic| show(version, &names, topic));
+        response.responses.extend(refused);
+        response.node_endpoints.retain_mut(|endpoint| match brokers.live_at(*endpoint.node_id) {
+            Some((host, port)) => {
+                endpoint.host = StrBytes::from_string(host.to_owned());
+                endpoint.port = i32::from(port);
+                true
+            }
+            None => false,
+        });
+        body::encode(&response, version)
+    });
+    Respond::Whole(map)
+}
+
+/// Gives a topic the partner's name or id, and drops the broker's words, which may hold its own names. False for a topic
+/// that was not produced to: it must not be shown.
+fn show(version: i16, names: &Names, topic: &mut TopicProduceResponse) -> bool {
+    for partition in &mut topic.partition_responses {
+        partition.error_message = None;
+        for error in &mut partition.record_errors {
+            error.batch_index_error_message = None;
+        }
+    }
+    if version < BY_ID {
+        return names.rename_back(&mut topic.name);
+    }
+    match names.back_by_id(topic.topic_id).and_then(|known| known.ids) {
+        Some(ids) => {
+            topic.topic_id = ids.synthetic;
+            true
+        }
+        None => false,
+    }
+}

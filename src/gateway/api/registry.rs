@@ -1,0 +1,62 @@
+//! The rows of the closed table.
+
+use super::{
+    Entry, Origin, api_versions, describe_cluster, fetch, find_coordinator, heartbeat, init_producer_id,
+    leave_group, list_offsets, offset_commit, offset_for_leader_epoch, produce, sasl_authenticate,
+    sasl_handshake,
+};
+
+macro_rules! rows {
+    ($($origin:ident: $($module:ident),+;)+) => {
+        /// Everything that is served, in no order that matters.
+        pub(crate) static REGISTRY: &[Entry] = &[$($(Entry {
+            request: &$module::REQUEST,
+            response: &$module::RESPONSE,
+            versions: $module::VERSIONS,
+            origin: Origin::$origin,
+            handle: $module::handle,
+        }),+),+];
+    };
+}
+
+rows! {
+    Gateway: api_versions, sasl_authenticate, sasl_handshake;
+    Broker: describe_cluster, fetch, find_coordinator, heartbeat, init_producer_id, leave_group,
+        list_offsets, offset_commit, offset_for_leader_epoch, produce;
+}
+
+/// The row of an API key, or none: then it does not exist here.
+pub(crate) fn entry(key: i16) -> Option<&'static Entry> {
+    REGISTRY.iter().find(|entry| entry.key() == key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::addresses::ApiRanges;
+    use crate::kafka::shape::Versions;
+
+    #[test]
+    fn every_key_stands_in_the_table_once_with_both_shapes_of_its_own() {
+        for row in REGISTRY {
+            assert_eq!(row.response.api_key, row.key(), "{}", row.name());
+            assert_eq!(format!("{}Response", row.name()), row.response.name);
+            assert_eq!(row.request.versions, row.versions, "{}", row.name());
+            assert_eq!(row.response.versions, row.versions, "{}", row.name());
+            assert_eq!(REGISTRY.iter().filter(|other| other.key() == row.key()).count(), 1, "{}", row.name());
+        }
+        assert_eq!(entry(1).map(Entry::name), Some("Fetch"));
+        assert!(entry(19).is_none(), "CreateTopics is not served");
+    }
+
+    #[test]
+    fn what_is_served_is_what_broker_and_gateway_share() {
+        let fetch = entry(1).unwrap();
+        let ranges = |first, last| ApiRanges::from([(1, Versions::new(first, last))]);
+        assert_eq!(fetch.served(&ranges(0, 16)), Some(Versions::new(4, 16)));
+        assert_eq!(fetch.served(&ranges(6, 99)), Some(Versions::new(6, 18)));
+        assert_eq!(fetch.served(&ranges(0, 3)), None);
+        assert_eq!(fetch.served(&ApiRanges::new()), None);
+        assert_eq!(entry(36).unwrap().served(&ApiRanges::new()), Some(Versions::new(0, 2)));
+    }
+}

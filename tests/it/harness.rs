@@ -1,7 +1,7 @@
 //! Shows that the harness itself can be trusted, on real Kafka and without the gateway: what fails here is not the
 //! product's fault.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -187,7 +187,7 @@ fn a_repository_holds_what_was_pushed() {
 #[test]
 fn a_process_is_waited_for_by_its_output_and_asked_to_end() {
     let mut process =
-        Process::start("sh", Command::new("sh").args(["-c", "echo up >&2; echo port 1; sleep 60 & wait"]));
+        Process::start("sh", Command::new("sh").args(["-c", "echo up >&2; echo port 1; exec sleep 60"]));
     assert_eq!(process.wait_for_line("port", Duration::from_secs(10)), "port 1");
     process.wait_for_line("up", Duration::from_secs(10));
     assert!(!process.ended());
@@ -202,10 +202,11 @@ fn a_server_is_waited_for_until_it_answers_200() {
     let server = thread::spawn(move || {
         ["503 Service Unavailable", "200 OK"].map(|status| {
             let (mut stream, _) = listener.accept().unwrap();
-            let mut request = [0; 256];
-            let length = stream.read(&mut request).unwrap();
+            let head =
+                BufReader::new(&stream).lines().map(Result::unwrap).take_while(|line| !line.is_empty());
+            let head: Vec<_> = head.collect();
             write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n").unwrap();
-            String::from_utf8_lossy(&request[..length]).lines().next().unwrap().to_owned()
+            head[0].clone()
         })
     });
     let mut process = Process::start("sleep", Command::new("sleep").arg("60"));

@@ -156,10 +156,13 @@ impl Process {
         text
     }
 
+    /// Waits for the rest of an ended child's output. Not for long: a grandchild can hold the pipe open.
     fn join_readers(&mut self) {
-        for reader in self.readers.drain(..) {
-            reader.join().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while self.readers.iter().any(|reader| !reader.is_finished()) && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(2));
         }
+        self.readers.clear();
     }
 }
 

@@ -12,5 +12,6 @@ pub mod primitive;
 pub(crate) mod sample;
 pub mod sasl;
 pub mod shape;
+pub mod stream;
 mod unknown_tags;
 pub mod walker;

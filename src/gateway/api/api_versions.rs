@@ -7,6 +7,7 @@ use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
 
 use super::{Entry, Exchange, Outcome, REGISTRY, Refusal, body};
 use crate::gateway::addresses::ApiRanges;
+pub(crate) use crate::kafka::control_shapes::API_VERSIONS_RESPONSE as RESPONSE;
 use crate::kafka::shape::{Field as F, Shape, Type as T, Versions};
 
 /// Version 5 carries the cluster and node the client believes it talks to (KIP-1242): not served yet.
@@ -21,35 +22,6 @@ pub(crate) static REQUEST: Shape = Shape {
     fields: &[
         F::new("clientSoftwareName", T::String).since(3),
         F::new("clientSoftwareVersion", T::String).since(3),
-    ],
-};
-
-#[rustfmt::skip]
-pub(crate) static RESPONSE: Shape = Shape {
-    api_key: 18,
-    name: "ApiVersionsResponse",
-    versions: VERSIONS,
-    flexible_since: 3,
-    fields: &[
-        F::new("errorCode", T::Int16),
-        F::new("apiKeys", T::Array(&T::Struct(&[
-            F::new("apiKey", T::Int16),
-            F::new("minVersion", T::Int16),
-            F::new("maxVersion", T::Int16),
-        ]))),
-        F::new("throttleTimeMs", T::Int32).since(1),
-        F::new("supportedFeatures", T::Array(&T::Struct(&[
-            F::new("name", T::String),
-            F::new("minVersion", T::Int16),
-            F::new("maxVersion", T::Int16),
-        ]))).since(3).tagged(0),
-        F::new("finalizedFeaturesEpoch", T::Int64).since(3).tagged(1),
-        F::new("finalizedFeatures", T::Array(&T::Struct(&[
-            F::new("name", T::String),
-            F::new("maxVersionLevel", T::Int16),
-            F::new("minVersionLevel", T::Int16),
-        ]))).since(3).tagged(2),
-        F::new("zkMigrationReady", T::Bool).since(3).tagged(3),
     ],
 };
 

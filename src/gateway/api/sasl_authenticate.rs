@@ -6,7 +6,8 @@ use kafka_protocol::messages::{SaslAuthenticateRequest, SaslAuthenticateResponse
 use kafka_protocol::protocol::StrBytes;
 
 use super::{Exchange, Outcome, Refusal, body};
-use crate::kafka::shape::{Entity, Field as F, Shape, Type as T, Versions};
+pub(crate) use crate::kafka::control_shapes::SASL_AUTHENTICATE_RESPONSE as RESPONSE;
+use crate::kafka::shape::{Field as F, Shape, Type as T, Versions};
 
 /// Answered here.
 pub(crate) const VERSIONS: Versions = Versions::new(0, 2);
@@ -19,20 +20,6 @@ pub(crate) static REQUEST: Shape = Shape {
     flexible_since: 2,
     fields: &[
         F::new("authBytes", T::Bytes),
-    ],
-};
-
-#[rustfmt::skip]
-pub(crate) static RESPONSE: Shape = Shape {
-    api_key: 36,
-    name: "SaslAuthenticateResponse",
-    versions: VERSIONS,
-    flexible_since: 2,
-    fields: &[
-        F::new("errorCode", T::Int16),
-        F::new("errorMessage", T::String).nullable_since(0).entity(Entity::ErrorMessage),
-        F::new("authBytes", T::Bytes),
-        F::new("sessionLifetimeMs", T::Int64).since(1),
     ],
 };
 

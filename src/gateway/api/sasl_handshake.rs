@@ -6,6 +6,7 @@ use kafka_protocol::messages::{SaslHandshakeRequest, SaslHandshakeResponse};
 use kafka_protocol::protocol::StrBytes;
 
 use super::{Exchange, Outcome, Refusal, body};
+pub(crate) use crate::kafka::control_shapes::SASL_HANDSHAKE_RESPONSE as RESPONSE;
 use crate::kafka::shape::{Field as F, Shape, Type as T, Versions};
 
 /// Version 0 is followed by unframed tokens and is answered with an error.
@@ -19,18 +20,6 @@ pub(crate) static REQUEST: Shape = Shape {
     flexible_since: i16::MAX,
     fields: &[
         F::new("mechanism", T::String),
-    ],
-};
-
-#[rustfmt::skip]
-pub(crate) static RESPONSE: Shape = Shape {
-    api_key: 17,
-    name: "SaslHandshakeResponse",
-    versions: VERSIONS,
-    flexible_since: i16::MAX,
-    fields: &[
-        F::new("errorCode", T::Int16),
-        F::new("mechanisms", T::Array(&T::String)),
     ],
 };
 

@@ -13,13 +13,13 @@ pub(crate) static REQUEST: Shape = Shape {
     flexible_since: 9,
     fields: &[
         F::new("transactionalId", T::String).nullable_since(3).entity(Entity::TransactionalId),
-        F::new("acks", T::Int16),
+        F::new("acks", T::Int16).entity(Entity::Acks),
         F::new("timeoutMs", T::Int32),
         F::new("topicData", T::Array(&T::Struct(&[
             F::new("name", T::String).until(12).entity(Entity::TopicName),
             F::new("topicId", T::Uuid).since(13).entity(Entity::TopicId),
             F::new("partitionData", T::Array(&T::Struct(&[
-                F::new("index", T::Int32),
+                F::new("index", T::Int32).entity(Entity::PartitionIndex),
                 F::new("records", T::Records).nullable_since(0),
             ]))),
         ]))),

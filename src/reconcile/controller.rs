@@ -80,7 +80,7 @@ impl Controller {
         let mut leadership = self.store.leadership();
         let mut backoff = SHORTEST_BACKOFF;
         // Nothing is compared with a state that has not been read yet. An error means that the store is gone.
-        while let Some(Ok(_)) = cancel.run_until_cancelled(state.wait_for(Option::is_some)).await {
+        while cancel.run_until_cancelled(is_known(&mut state)).await == Some(true) {
             leadership.mark_unchanged();
             let wait = match self.reconcile().await {
                 Next::Due => {
@@ -110,7 +110,8 @@ impl Controller {
             }
             Err(error) => {
                 let is_transient = is_transient(&error);
-                self.publish(report::failure(&self.status.borrow(), &error, is_transient));
+                let last = Arc::clone(&self.status.borrow());
+                self.publish(report::failure(&last, &error, is_transient));
                 if is_transient { Next::Retry } else { Next::Due }
             }
         }
@@ -145,6 +146,11 @@ impl Controller {
             true
         });
     }
+}
+
+/// Waits for the first state; `false` when there will never be one.
+async fn is_known(state: &mut watch::Receiver<Option<Arc<State>>>) -> bool {
+    state.wait_for(Option::is_some).await.is_ok()
 }
 
 /// Comparing thousands of zones is no work for a thread that other tasks wait for.

@@ -75,7 +75,14 @@ pub(super) fn failure(last: &ControllerStatus, error: &RunError, is_transient: b
             StoreError::Unfit(_) => "StoreUnfit",
         },
     };
-    let (retrying, stalled) = if is_transient { (True, False) } else { (False, True) };
+    let lost_lead =
+        matches!(error, RunError::Apply(ApplyError::Store(StoreError::NotLeader | StoreError::Fenced)));
+    let (retrying, stalled) = match (is_transient, lost_lead) {
+        (true, _) => (True, False),
+        // The node that leads now does the work.
+        (false, true) => (False, False),
+        (false, false) => (False, True),
+    };
     let conditions = conditions(False, retrying, stalled, reason, &error.to_string());
     ControllerStatus { conditions, ..last.clone() }
 }

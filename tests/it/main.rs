@@ -9,4 +9,5 @@
 #![allow(clippy::print_stderr, reason = "what a child process wrote is shown when its test fails")]
 
 mod harness;
+mod reconcile;
 mod support;

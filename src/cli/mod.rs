@@ -6,8 +6,12 @@ pub mod client_properties;
 pub mod credentials;
 mod exit_code;
 mod failure;
+pub mod findings;
 pub mod get;
 pub mod output;
+pub mod report;
+pub mod schema;
+pub mod validate;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -39,6 +43,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Validate(validate::Args),
+    /// Prints the JSON Schema of a PartnerZone
+    Schema,
     Get(get::Args),
     Credentials(credentials::Args),
     ApiKey(api_key::Args),
@@ -55,6 +62,10 @@ impl Context {
     /// The configuration, wherever it is; all its problems at once.
     pub fn config(&self) -> Result<Config, Failure> {
         config::load(self.config_file.as_deref(), &self.environment).map_err(Failure::usage)
+    }
+
+    pub fn environment(&self) -> &Environment {
+        &self.environment
     }
 }
 
@@ -92,6 +103,8 @@ fn start(cli: Cli) -> Result<ExitCode, Failure> {
 
 async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failure> {
     match command {
+        Command::Validate(args) => validate::run(args, context),
+        Command::Schema => schema::run(),
         Command::Get(args) => get::run(args, context).await,
         Command::Credentials(args) => credentials::run(args, context).await,
         Command::ApiKey(args) => api_key::run(args, context).await,

@@ -45,6 +45,7 @@ pub struct Metadata {
     pub name: String,
     /// Free labels, for people and tools.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("propertyNames" = {"pattern": "^[0-9A-Za-z_]"}))]
     pub labels: BTreeMap<String, String>,
     /// Filled in by the server; ignored in a file.
     #[serde(default, skip_serializing)]

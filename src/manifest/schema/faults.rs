@@ -116,6 +116,13 @@ fn value_fault(pointer: &str, error: &ValidationError<'_>) -> DocumentFault {
             invalid(format!("{} is not a regular expression", shown_value(value)))
                 .help("check brackets and escapes; a `.*` is needed to match the rest of a key")
         }
+        ValidationErrorKind::PropertyNames { error } => {
+            let name = error.instance().as_str().unwrap_or_default().to_owned();
+            let message = format!("a name in {} is {}", shown(pointer), quote(&name));
+            DocumentFault::new(Code::InvalidValue, join(pointer, &name), message)
+                .help("begin it with a letter, a digit or `_`")
+                .on_key()
+        }
         ValidationErrorKind::MinProperties { .. } | ValidationErrorKind::MaxProperties { .. } => {
             invalid(format!("{} needs exactly one of `maxAge` and `from`", shown(pointer)))
         }

@@ -114,7 +114,8 @@ fn to_u64(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
 }
 
-fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, FileProblem> {
+/// A regular file of at most `limit` bytes; a symbolic link is not followed.
+pub fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, FileProblem> {
     let unreadable = |cause: io::Error| FileProblem::Unreadable(cause.to_string());
     let seen = fs::symlink_metadata(path).map_err(unreadable)?;
     if !seen.is_file() {

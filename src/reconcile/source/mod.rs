@@ -21,7 +21,7 @@ use thiserror::Error;
 use crate::manifest::SourceFile;
 use crate::zone::Revision;
 
-pub use directory::Directory;
+pub use directory::{Directory, read_file};
 pub use git::{GitConfig, GitSource, OnHistoryRewrite};
 pub use location::{Location, LocationError};
 pub use watch::Watch;

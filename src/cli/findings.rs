@@ -1,0 +1,138 @@
+//! Findings as text, with the lines of the file they are about.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+
+use crate::manifest::{Finding, Location, Severity};
+
+/// Texts of files by name, as [`crate::manifest::Loaded::texts`] keeps them: secrets are masked.
+pub type Texts = BTreeMap<Arc<str>, Arc<str>>;
+
+/// Whether escape sequences may be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colour {
+    Plain,
+    Ansi,
+}
+
+/// Longest excerpt in bytes; from a longer line only the place is named.
+const MAX_EXCERPT: usize = 2_000;
+
+/// Each finding with its snippet and an empty line after it.
+pub fn text(findings: &[Finding], texts: &Texts, colour: Colour) -> String {
+    let renderer = match colour {
+        Colour::Plain => Renderer::plain().decor_style(DecorStyle::Ascii),
+        Colour::Ansi => Renderer::styled().decor_style(DecorStyle::Ascii),
+    };
+    let mut text = String::new();
+    for finding in findings {
+        text.push_str(&renderer.render(&[group(finding, texts)]));
+        text.push_str("\n\n");
+    }
+    text
+}
+
+/// `2 errors, 1 warning, 0 notes`.
+pub fn count(findings: &[Finding]) -> String {
+    let of = |severity: Severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    let plural = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
+    format!(
+        "{}, {}, {}",
+        plural(of(Severity::Error), "error"),
+        plural(of(Severity::Warning), "warning"),
+        plural(of(Severity::Note), "note")
+    )
+}
+
+fn group<'a>(finding: &'a Finding, texts: &'a Texts) -> Group<'a> {
+    let level = match finding.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
+    };
+    let title = level.primary_title(&*finding.message).id(finding.code.as_str());
+    let mut group = Group::with_title(title);
+    let places = finding.source.iter().map(|at| (at, None, AnnotationKind::Primary));
+    let related = finding.related.iter().map(|(at, what)| (at, Some(what.as_str()), AnnotationKind::Context));
+    for (at, label, kind) in places.chain(related) {
+        group = match excerpt(at, texts) {
+            Some(excerpt) => group.element(
+                Snippet::source(excerpt.text)
+                    .path(&*at.file)
+                    .line_start(at.line)
+                    .annotation(kind.span(excerpt.span).label(label)),
+            ),
+            None => group.element(Origin::path(&*at.file).line(at.line).char_column(at.column)),
+        };
+    }
+    match &finding.help {
+        Some(help) => group.element(Level::HELP.message(&**help)),
+        None => group,
+    }
+}
+
+struct Excerpt<'a> {
+    text: &'a str,
+    span: Range<usize>,
+}
+
+/// The line that a place begins on, and the part of it that is meant.
+fn excerpt<'a>(at: &Location, texts: &'a Texts) -> Option<Excerpt<'a>> {
+    let text = texts.get(&at.file)?;
+    let start = text.get(..at.span.start)?.rfind('\n').map_or(0, |newline| newline + 1);
+    let line = text.get(start..)?.lines().next().filter(|line| line.len() <= MAX_EXCERPT)?;
+    // The parts of a file that is no text have other lengths here: stay within the line and between characters.
+    let (skipped, line) =
+        line.strip_prefix('\u{feff}').map_or((0, line), |rest| ('\u{feff}'.len_utf8(), rest));
+    let within = |offset: usize| {
+        let offset = offset.saturating_sub(start + skipped).min(line.len());
+        (offset..=line.len()).find(|offset| line.is_char_boundary(*offset)).unwrap_or(line.len())
+    };
+    Some(Excerpt { text: line, span: within(at.span.start)..within(at.span.end) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::Code;
+
+    fn at(line: usize, span: Range<usize>) -> Location {
+        Location { file: "a.yaml".into(), line, column: 1, span }
+    }
+
+    #[test]
+    fn a_finding_shows_its_line_and_the_related_one() {
+        let texts: Texts = [("a.yaml".into(), "name: a\nb: 1\nname: \u{1b}[31mc\n".into())].into();
+        let finding = Finding::error(Code::DuplicateKey, "the key `name` is here twice")
+            .at(at(3, 13..17))
+            .related(at(1, 0..4), "first defined here")
+            .help("keep one of the two");
+        let text = text(&[finding], &texts, Colour::Plain);
+        assert!(!text.contains('\u{1b}'), "{text}");
+        assert_eq!(
+            text,
+            "error[PZ0012]: the key `name` is here twice\n --> a.yaml:3:1\n  |\n3 | name: ␛[31mc\n  | ^^^^\n  |\n \
+             ::: a.yaml:1:1\n  |\n1 | name: a\n  | ---- first defined here\n  |\n  = help: keep one of the two\n\n"
+        );
+    }
+
+    #[test]
+    fn a_place_outside_the_text_is_only_named() {
+        let texts: Texts = [("a.yaml".into(), "x".repeat(5_000).into())].into();
+        for (line, span) in [(1, 4_000..4_001), (9, 90_000..90_001)] {
+            let text = text(&[Finding::error(Code::Syntax, "no").at(at(line, span))], &texts, Colour::Plain);
+            assert_eq!(text, format!("error[PZ0010]: no\n--> a.yaml:{line}:1\n\n"));
+        }
+    }
+
+    #[test]
+    fn a_span_that_ends_inside_a_character_is_widened() {
+        let texts: Texts = [("a.yaml".into(), "a: \u{fffd}\n".into())].into();
+        let text = text(&[Finding::error(Code::NotUtf8, "no").at(at(1, 3..4))], &texts, Colour::Plain);
+        assert!(text.contains("1 | a: \u{fffd}\n  |    ^"), "{text}");
+    }
+}

@@ -1,0 +1,116 @@
+//! `reconciler validate`: files only. Nothing is connected to, nothing is changed.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::findings::{self, Colour};
+use super::report::{ReportFormat, ReportTo};
+use super::{Context, ExitCode, Failure, output};
+use crate::app::config::Config;
+use crate::manifest::{Finding, Known, Loaded, SourceFile, is_manifest, load};
+use crate::reconcile::source::{Directory, Limits, read_file};
+use crate::zone::Revision;
+
+/// Where zones lie when nobody says otherwise: the default of `source.path`.
+const DEFAULT_FOLDER: &str = "zones";
+
+/// Checks PartnerZone files, without a network
+///
+/// Names of clusters and of the gateway are checked as well if there is a configuration.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Files and folders [default: ./zones if there is one, else .]
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+
+    /// text or json, to standard output or to a file; can be repeated
+    #[arg(long, value_name = "FORMAT[=FILE]")]
+    output: Vec<ReportTo>,
+}
+
+pub fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
+    let known = known(&context.config()?);
+    let paths = if args.paths.is_empty() { vec![default_folder()] } else { args.paths };
+    let (files, revision) = read(&paths)?;
+    let read = files.len();
+    let loaded = load(files, &known);
+    for report in ReportTo::or_default(args.output) {
+        report.write(&match report.format {
+            ReportFormat::Json => json_report(&loaded, revision.as_ref()),
+            ReportFormat::Text => {
+                let colour = report.wants_colour(context.environment());
+                text_report(&loaded, read, if colour { Colour::Ansi } else { Colour::Plain })
+            }
+        })?;
+    }
+    let invalid = loaded.findings.iter().any(Finding::is_error);
+    Ok(if invalid { ExitCode::Findings } else { ExitCode::Fine })
+}
+
+/// Without a configuration, which at least names a cluster, nothing is known: a pull request is often checked without.
+fn known(config: &Config) -> Known {
+    if config.clusters.is_empty() {
+        return Known::default();
+    }
+    Known {
+        gateway: Some(config.gateway.name.clone()),
+        clusters: Some(config.clusters.iter().map(|cluster| cluster.name.clone()).collect()),
+    }
+}
+
+fn default_folder() -> PathBuf {
+    let folder = Path::new(DEFAULT_FOLDER);
+    if folder.is_dir() { folder.to_owned() } else { PathBuf::from(".") }
+}
+
+/// The files of all paths, each once, and the revision if it is that of one folder.
+fn read(paths: &[PathBuf]) -> Result<(Vec<SourceFile>, Option<Revision>), Failure> {
+    let limits = Limits::default();
+    let mut files = Vec::new();
+    let mut revision = None;
+    for path in paths {
+        let shown = path.display().to_string();
+        if path.is_dir() {
+            let snapshot = Directory::new(path).read(&limits).map_err(Failure::usage)?;
+            files.extend(snapshot.files);
+            revision = Some(snapshot.revision);
+        } else if std::fs::symlink_metadata(path).is_err() {
+            return Err(Failure::usage(format!("there is no file or folder {shown}")));
+        } else if is_manifest(&shown) {
+            files.push(SourceFile { content: read_file(path, limits.file_bytes), path: shown });
+        } else {
+            return Err(
+                Failure::usage(format!("{shown} is not a manifest")).next("name *.yaml or *.yml files")
+            );
+        }
+    }
+    let mut seen = BTreeSet::new();
+    files.retain(|file| seen.insert(file.path.clone()));
+    Ok((files, revision.filter(|_| paths.len() == 1)))
+}
+
+fn text_report(loaded: &Loaded, files: usize, colour: Colour) -> String {
+    let zones = loaded.zones.len();
+    format!(
+        "{}{} valid zone{} in {} file{}: {}\n",
+        findings::text(&loaded.findings, &loaded.texts, colour),
+        zones,
+        if zones == 1 { "" } else { "s" },
+        files,
+        if files == 1 { "" } else { "s" },
+        findings::count(&loaded.findings)
+    )
+}
+
+/// The plan's format without what needs live state.
+fn json_report(loaded: &Loaded, revision: Option<&Revision>) -> String {
+    output::json(&json!({
+        "formatVersion": "1.0",
+        "mode": "offline",
+        "revision": revision.map(Revision::as_str),
+        "summary": {"findings": loaded.findings.len()},
+        "findings": loaded.findings,
+    }))
+}

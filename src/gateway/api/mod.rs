@@ -14,6 +14,7 @@ mod heartbeat;
 mod init_producer_id;
 mod leave_group;
 mod list_offsets;
+mod metadata;
 mod names;
 mod offset_commit;
 mod offset_for_leader_epoch;

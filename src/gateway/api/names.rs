@@ -44,6 +44,11 @@ pub(super) fn wire(name: &TopicName) -> messages::TopicName {
     messages::TopicName(StrBytes::from_string(name.as_str().to_owned()))
 }
 
+/// The name of a topic that has none, in versions where it cannot be null.
+pub(super) fn empty() -> messages::TopicName {
+    messages::TopicName(StrBytes::from_static_str(""))
+}
+
 /// The topics that one request sends on. Each backing topic goes under one alias, so that the response has one way back.
 #[derive(Debug, Default)]
 pub(crate) struct Names {

@@ -2,7 +2,7 @@
 
 use super::{
     Entry, Origin, api_versions, describe_cluster, fetch, find_coordinator, heartbeat, init_producer_id,
-    leave_group, list_offsets, offset_commit, offset_for_leader_epoch, produce, sasl_authenticate,
+    leave_group, list_offsets, metadata, offset_commit, offset_for_leader_epoch, produce, sasl_authenticate,
     sasl_handshake,
 };
 
@@ -22,7 +22,7 @@ macro_rules! rows {
 rows! {
     Gateway: api_versions, sasl_authenticate, sasl_handshake;
     Broker: describe_cluster, fetch, find_coordinator, heartbeat, init_producer_id, leave_group,
-        list_offsets, offset_commit, offset_for_leader_epoch, produce;
+        list_offsets, metadata, offset_commit, offset_for_leader_epoch, produce;
 }
 
 /// The row of an API key, or none: then it does not exist here.

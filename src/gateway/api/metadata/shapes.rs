@@ -22,4 +22,3 @@ pub(crate) static REQUEST: Shape = Shape {
         F::new("includeTopicAuthorizedOperations", T::Bool).since(8),
     ],
 };
-

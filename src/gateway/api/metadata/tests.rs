@@ -43,7 +43,8 @@ fn reply(version: i16, names: &[String]) -> MetadataResponse {
 }
 
 fn seen(response: &MetadataResponse) -> Vec<(String, i16)> {
-    let name = |name: &Option<WireName>| name.as_ref().map_or_else(|| "null".to_owned(), |name| name.to_string());
+    let name =
+        |name: &Option<WireName>| name.as_ref().map_or_else(|| "null".to_owned(), |name| name.to_string());
     response.topics.iter().map(|topic| (name(&topic.name), topic.error_code)).collect()
 }
 

@@ -103,6 +103,16 @@ mod tests {
     }
 
     #[test]
+    fn no_overwritten_length_makes_decoding_allocate_what_it_claims() {
+        for version in 3..=13 {
+            sample::assert_hostile_lengths_are_harmless::<ProduceRequest>(&PRODUCE_REQUEST, version);
+        }
+        for version in 4..=18 {
+            sample::assert_hostile_lengths_are_harmless::<FetchResponse>(&FETCH_RESPONSE, version);
+        }
+    }
+
+    #[test]
     fn text_that_is_not_utf8_is_an_error() {
         let body = Bytes::from_static(&[0, 1, 0xff, 0, 1, 0, 0, 0, 9, 0, 0, 0, 0]);
         let error = decode::<ProduceRequest>(&PRODUCE_REQUEST, 3, body).unwrap_err();

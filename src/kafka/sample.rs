@@ -42,6 +42,22 @@ pub(crate) fn assert_agreement<M: Decodable + Encodable + Debug>(shape: &'static
     }
 }
 
+/// Shows that no length or count in a body can be overwritten so that decoding it allocates what the wire claims:
+/// `kafka-protocol` alone would abort this process on it.
+pub(crate) fn assert_hostile_lengths_are_harmless<M: Decodable>(shape: &'static Shape, version: i16) {
+    const CLAIMS: [&[u8]; 3] = [&[0x7f, 0xff, 0xff, 0xff], &[0xff, 0xff, 0xff, 0xff, 0x07], &[0x7f, 0xff]];
+    for seed in 0..6 {
+        let valid = body(shape, version, seed);
+        for (claim, at) in CLAIMS.iter().flat_map(|claim| (0..valid.len()).map(move |at| (claim, at))) {
+            let mut hostile = valid.clone();
+            let end = hostile.len().min(at + claim.len());
+            hostile[at..end].copy_from_slice(&claim[..end - at]);
+            // Decoded or refused; what counts is that this line is left.
+            let _ = codec::decode::<M>(shape, version, hostile.into());
+        }
+    }
+}
+
 struct Sampler {
     random: StdRng,
     version: i16,

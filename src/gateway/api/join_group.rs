@@ -1,5 +1,12 @@
 //! JoinGroup (11): a member and its subscription.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kafka_protocol::messages::{JoinGroupRequest, JoinGroupResponse};
+
+use super::{Exchange, Outcome, Refusal, body, group_id, group_protocol};
+use crate::gateway::memory::{Membership, Memory};
 use crate::kafka::shape::{Entity, Field as F, Shape, Type as T, Versions};
 
 /// What the broker (Kafka 4.4) and `kafka-protocol` share.
@@ -48,3 +55,124 @@ pub(crate) static RESPONSE: Shape = Shape {
         ]))),
     ],
 };
+
+pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Refusal> {
+    let version = exchange.version;
+    let view = exchange.view;
+    let mut request: JoinGroupRequest = body::request(&REQUEST, version, body)?;
+    let group = match group_id::member_inside(view, &request.group_id) {
+        Ok(group) => group,
+        Err(error) => {
+            let refused = JoinGroupResponse::default().with_error_code(error.code()).with_generation_id(-1);
+            return body::answer(&refused, version);
+        }
+    };
+    let subscriptions = request.protocols.iter().map(|protocol| &protocol.metadata);
+    let membership = group_protocol::membership(view, &request.protocol_type, subscriptions);
+    Memory::lock(exchange.memory).memberships.put(request.group_id.to_string(), membership.clone());
+    request.group_id = group;
+    if membership != Membership::Other {
+        for protocol in &mut request.protocols {
+            group_protocol::subscription_in(view, &mut protocol.metadata);
+        }
+    }
+    let view = Arc::clone(view);
+    body::forward(&request, &RESPONSE, version, move |response: &mut JoinGroupResponse| {
+        // Only the leader gets the members; it sees all of them with the aliases that it knows itself.
+        if let Membership::Consumer(subscribed) = &membership {
+            for member in &mut response.members {
+                group_protocol::subscription_out(&view, subscribed, &mut member.metadata);
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
+    use kafka_protocol::messages::join_group_response::JoinGroupResponseMember;
+    use kafka_protocol::messages::{ConsumerProtocolSubscription, GroupId};
+    use kafka_protocol::protocol::Encodable as _;
+
+    use super::super::fixture::{Partner, Produce, Read, Write};
+    use super::*;
+    use crate::kafka::consumer_protocol::names_in_subscription;
+
+    fn subscription(topics: &[&str]) -> Bytes {
+        let mut bytes = bytes::BytesMut::from(&[0, 1][..]);
+        ConsumerProtocolSubscription::default()
+            .with_topics(topics.iter().map(|topic| (*topic).to_owned().into()).collect())
+            .with_user_data(Some(Bytes::from_static(b"sticky: a")))
+            .encode(&mut bytes, 1)
+            .unwrap();
+        bytes.freeze()
+    }
+
+    fn join(kind: &'static str, metadata: Bytes) -> JoinGroupRequest {
+        let protocol = JoinGroupRequestProtocol::default().with_name("range".into()).with_metadata(metadata);
+        JoinGroupRequest::default()
+            .with_group_id(GroupId("g".into()))
+            .with_protocol_type(kind.into())
+            .with_protocols(vec![protocol])
+    }
+
+    fn led(version: i16, members: &[Bytes]) -> JoinGroupResponse {
+        let member = |bytes: &Bytes| JoinGroupResponseMember::default().with_metadata(bytes.clone());
+        let response = JoinGroupResponse::default().with_members(members.iter().map(member).collect());
+        if version >= 7 { response.with_protocol_type(Some("consumer".into())) } else { response }
+    }
+
+    #[test]
+    fn a_member_joins_with_backing_names_and_the_leader_sees_aliases_at_every_version() {
+        let partner = Partner::of(&[("a", "b", Read), ("b", "a", Read), ("in", "t", Produce)]);
+        for version in VERSIONS.first..=VERSIONS.last {
+            let request = join("consumer", subscription(&["b", "in", "secret", "a"]));
+            let (sent, awaited) = partner.send(11, version, &request).forwarded::<JoinGroupRequest>();
+            assert_eq!(sent.group_id.as_str(), "acme:g");
+            assert_eq!(sent.protocols[0].metadata, subscription(&["a", "b"]));
+            let members = [subscription(&["a", "b"]), subscription(&["b", "not-shared"])];
+            let response: JoinGroupResponse = partner.receive(awaited, &led(version, &members));
+            assert_eq!(response.members[0].metadata, subscription(&["b", "a"]));
+            assert_eq!(response.members[1].metadata, subscription(&["a"]));
+        }
+    }
+
+    #[test]
+    fn two_aliases_of_one_topic_are_one_there_and_the_leaders_own_here() {
+        let partner = Partner::of(&[("one", "t", Read), ("two", "t", Write)]);
+        for (asked, shown) in [(&["two"][..], "two"), (&["one"], "one"), (&["two", "one"], "one")] {
+            let request = join("consumer", subscription(asked));
+            let (sent, awaited) = partner.send(11, 5, &request).forwarded::<JoinGroupRequest>();
+            assert_eq!(names_in_subscription(&sent.protocols[0].metadata).unwrap(), ["t"]);
+            let response: JoinGroupResponse = partner.receive(awaited, &led(5, &[subscription(&["t"])]));
+            assert_eq!(names_in_subscription(&response.members[0].metadata).unwrap(), [shown]);
+        }
+    }
+
+    #[test]
+    fn other_protocols_and_bytes_that_do_not_parse_pass_both_ways() {
+        let partner = Partner::of(&[("a", "b", Read)]);
+        let odd = Bytes::from_static(b"\0\0\x7f\xff\xff\xff");
+        for (kind, bytes) in [("connect", subscription(&["a"])), ("consumer", odd)] {
+            let (sent, awaited) =
+                partner.send(11, 5, &join(kind, bytes.clone())).forwarded::<JoinGroupRequest>();
+            assert_eq!(sent.protocols[0].metadata, bytes);
+            let response: JoinGroupResponse = partner.receive(awaited, &led(5, std::slice::from_ref(&bytes)));
+            assert_eq!(response.members[0].metadata, bytes);
+        }
+    }
+
+    #[test]
+    fn an_error_passes_and_no_group_is_not_a_group_at_any_version() {
+        let partner = Partner::of(&[]);
+        for version in VERSIONS.first..=VERSIONS.last {
+            let request = join("consumer", subscription(&[]));
+            let (_, awaited) = partner.send(11, version, &request).forwarded::<JoinGroupRequest>();
+            let response = JoinGroupResponse::default().with_error_code(79).with_member_id("m-1".into());
+            assert_eq!(partner.receive::<JoinGroupResponse, _>(awaited, &response), response);
+            let nameless = request.with_group_id(GroupId::default());
+            let answer: JoinGroupResponse = partner.send(11, version, &nameless).answered();
+            assert_eq!((answer.error_code, answer.generation_id), (24, -1), "v{version}");
+        }
+    }
+}

@@ -10,8 +10,10 @@ mod describe_cluster;
 pub(crate) mod fetch;
 mod find_coordinator;
 mod group_id;
+mod group_protocol;
 mod heartbeat;
 mod init_producer_id;
+mod join_group;
 mod leave_group;
 mod list_offsets;
 mod metadata;
@@ -23,6 +25,7 @@ pub(crate) mod produce;
 mod registry;
 pub(crate) mod sasl_authenticate;
 pub(crate) mod sasl_handshake;
+mod sync_group;
 
 #[cfg(test)]
 mod fixture;

@@ -19,6 +19,7 @@ mod list_offsets;
 mod metadata;
 mod names;
 mod offset_commit;
+mod offset_fetch;
 mod offset_for_leader_epoch;
 mod operations;
 pub(crate) mod produce;

@@ -2,8 +2,8 @@
 
 use super::{
     Entry, Origin, api_versions, describe_cluster, fetch, find_coordinator, heartbeat, init_producer_id,
-    join_group, leave_group, list_offsets, metadata, offset_commit, offset_for_leader_epoch, produce,
-    sasl_authenticate, sasl_handshake, sync_group,
+    join_group, leave_group, list_offsets, metadata, offset_commit, offset_fetch, offset_for_leader_epoch,
+    produce, sasl_authenticate, sasl_handshake, sync_group,
 };
 
 macro_rules! rows {
@@ -22,7 +22,7 @@ macro_rules! rows {
 rows! {
     Gateway: api_versions, sasl_authenticate, sasl_handshake;
     Broker: describe_cluster, fetch, find_coordinator, heartbeat, init_producer_id, join_group, leave_group,
-        list_offsets, metadata, offset_commit, offset_for_leader_epoch, produce, sync_group;
+        list_offsets, metadata, offset_commit, offset_fetch, offset_for_leader_epoch, produce, sync_group;
 }
 
 /// The row of an API key, or none: then it does not exist here.

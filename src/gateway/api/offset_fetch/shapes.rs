@@ -1,4 +1,4 @@
-//! OffsetFetch (9): what a group has committed.
+//! OffsetFetch on the wire.
 
 use crate::kafka::shape::{Entity, Field as F, Shape, Type as T, Versions};
 

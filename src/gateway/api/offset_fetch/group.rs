@@ -1,0 +1,143 @@
+//! One group of a request: what the broker is asked, and how its answer becomes the partner's.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
+use kafka_protocol::messages::offset_fetch_response::{
+    OffsetFetchResponseGroup, OffsetFetchResponsePartitions, OffsetFetchResponseTopics,
+};
+use kafka_protocol::messages::{self, GroupId};
+
+use super::{has_group_error, refused_partition};
+use crate::gateway::api::group_id;
+use crate::gateway::api::names::{self, Key, authorise};
+use crate::policy::{Topic, ZoneView};
+use crate::zone::Operation;
+
+/// What is left behind of one group, to make its answer from.
+#[derive(Debug)]
+pub(super) struct GroupPlan {
+    /// The id the broker knows.
+    pub(super) inside: GroupId,
+    outside: GroupId,
+    scope: Scope,
+    refused: Vec<OffsetFetchResponseTopics>,
+}
+
+#[derive(Debug)]
+enum Scope {
+    /// Every topic with a committed offset.
+    All,
+    /// These aliases with these partitions.
+    Asked(Vec<(Topic, BTreeSet<i32>)>),
+}
+
+impl GroupPlan {
+    /// Rewrites a group's part of a request for the broker: each backing topic once, whatever it was called.
+    pub(super) fn take(view: &ZoneView, group: &mut OffsetFetchRequestGroup) -> Result<Self, ResponseError> {
+        let inside = group_id::inside(view, &group.group_id)?;
+        let outside = std::mem::replace(&mut group.group_id, inside.clone());
+        let mut refused = Vec::new();
+        let scope = match group.topics.take() {
+            None => Scope::All,
+            Some(topics) => {
+                let mut asked = Vec::new();
+                for wanted in topics {
+                    match authorise(view, Key::Name(&wanted.name), Operation::Read) {
+                        Ok(found) => {
+                            asked.push((found.clone(), wanted.partition_indexes.into_iter().collect()))
+                        }
+                        Err(error) => refused.push(refused_topic(wanted, error)),
+                    }
+                }
+                group.topics = Some(towards_broker(&asked));
+                Scope::Asked(asked)
+            }
+        };
+        Ok(Self { inside, outside, scope, refused })
+    }
+
+    /// Whether anything is left to ask.
+    pub(super) fn needs_broker(&self, group: &OffsetFetchRequestGroup) -> bool {
+        group.topics.as_ref().is_none_or(|topics| !topics.is_empty())
+    }
+
+    pub(super) fn without_broker(self) -> OffsetFetchResponseGroup {
+        OffsetFetchResponseGroup::default().with_group_id(self.outside).with_topics(self.refused)
+    }
+
+    pub(super) fn map(
+        self,
+        view: &ZoneView,
+        mut answer: OffsetFetchResponseGroup,
+    ) -> OffsetFetchResponseGroup {
+        answer.group_id = self.outside;
+        let found = std::mem::take(&mut answer.topics);
+        answer.topics = match self.scope {
+            Scope::All => found.iter().flat_map(|topic| every_alias(view, topic)).collect(),
+            Scope::Asked(asked) => {
+                let found: BTreeMap<String, Vec<OffsetFetchResponsePartitions>> =
+                    found.into_iter().map(|answer| (answer.name.to_string(), answer.partitions)).collect();
+                let shown = |(asked, wanted): (Topic, BTreeSet<i32>)| {
+                    let partitions = found.get(asked.backing.as_str())?;
+                    let wanted =
+                        partitions.iter().filter(|partition| wanted.contains(&partition.partition_index));
+                    Some(topic(names::wire(&asked.alias), wanted.cloned().collect()))
+                };
+                asked.into_iter().filter_map(shown).collect()
+            }
+        };
+        answer.topics.extend(self.refused);
+        answer
+    }
+}
+
+/// Each backing topic once, with the partitions of all its aliases.
+fn towards_broker(asked: &[(Topic, BTreeSet<i32>)]) -> Vec<OffsetFetchRequestTopics> {
+    let mut merged: BTreeMap<&str, BTreeSet<i32>> = BTreeMap::new();
+    for (topic, partitions) in asked {
+        merged.entry(topic.backing.as_str()).or_default().extend(partitions);
+    }
+    let topic = |(name, partitions): (&str, BTreeSet<i32>)| {
+        OffsetFetchRequestTopics::default()
+            .with_name(messages::TopicName(name.to_owned().into()))
+            .with_partition_indexes(partitions.into_iter().collect())
+    };
+    merged.into_iter().map(topic).collect()
+}
+
+/// The offsets of a topic, under every alias that may be read. None for a topic that the zone does not share any more.
+fn every_alias<'a>(
+    view: &'a ZoneView,
+    found: &'a OffsetFetchResponseTopics,
+) -> impl Iterator<Item = OffsetFetchResponseTopics> + 'a {
+    let readable = view.by_backing(&found.name).filter(|topic| topic.permission.allows(Operation::Read));
+    readable.map(|alias| topic(names::wire(&alias.alias), found.partitions.clone()))
+}
+
+pub(super) fn topic(
+    name: messages::TopicName,
+    partitions: Vec<OffsetFetchResponsePartitions>,
+) -> OffsetFetchResponseTopics {
+    OffsetFetchResponseTopics::default().with_name(name).with_partitions(partitions)
+}
+
+fn refused_topic(asked: OffsetFetchRequestTopics, error: ResponseError) -> OffsetFetchResponseTopics {
+    let partitions = asked.partition_indexes.into_iter().map(|index| refused_partition(index, error));
+    topic(asked.name, partitions.collect())
+}
+
+/// The answer for a group that cannot be.
+pub(super) fn refuse(
+    group: OffsetFetchRequestGroup,
+    error: ResponseError,
+    version: i16,
+) -> OffsetFetchResponseGroup {
+    let refused = OffsetFetchResponseGroup::default().with_group_id(group.group_id);
+    if has_group_error(version) {
+        return refused.with_error_code(error.code());
+    }
+    let topics = group.topics.unwrap_or_default().into_iter().map(|topic| refused_topic(topic, error));
+    refused.with_topics(topics.collect())
+}

@@ -1,1 +1,146 @@
-//! api
+//! The admin API: health, metrics, zones with their status, credentials, nodes and API keys.
+//!
+//! | path | role | |
+//! |---|---|---|
+//! | `GET /healthz`, `/readyz`, `/metrics` | none | for the machines that watch this one |
+//! | `GET /api/v1/zones[/{name}]` | viewer | a zone in its written form, with its status |
+//! | `GET /api/v1/credentials`, `GET /api/v1/zones/{name}/credentials` | viewer | |
+//! | `POST /api/v1/zones/{name}/credentials`, `DELETE /api/v1/credentials/{keyId}` | admin | |
+//! | `GET /api/v1/nodes`, `/api/v1/state` | viewer | the live gateways; all that `plan` compares with |
+//! | `GET /api/v1/api-keys` | viewer | |
+//! | `POST /api/v1/api-keys`, `DELETE /api/v1/api-keys/{id}` | admin | |
+//!
+//! Every request passes the same layers: time limit, count, authentication, role, and for a write on a node that does not
+//! lead, the leader. Errors are `application/problem+json` (RFC 9457) and never hold what an inner error said.
+
+mod api_keys;
+mod audit;
+mod auth;
+mod body;
+mod bootstrap;
+mod credentials;
+mod forward;
+mod health;
+mod key;
+mod listener;
+mod metrics;
+mod nodes;
+mod problem;
+pub mod state;
+mod throttle;
+mod zones;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get};
+use prometheus_client::registry::Registry;
+use tokio::sync::watch;
+
+pub use bootstrap::create_first_key;
+pub use listener::serve;
+
+use self::forward::Forwarder;
+use self::metrics::Metrics;
+use self::problem::Problem;
+use self::throttle::Throttle;
+use crate::store::Store;
+use crate::zone::ClusterName;
+use crate::zone::status::ControllerStatus;
+
+/// Largest body of a request.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// How long a request may take, the way to the leader included.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
+
+/// What the API speaks for.
+#[derive(Debug)]
+pub struct ApiConfig {
+    pub store: Arc<dyn Store>,
+    /// This node's id.
+    pub node: String,
+    /// The cluster of a zone that names none.
+    pub default_cluster: ClusterName,
+    /// What the controller of this process says; a value that never changes where there is none.
+    pub controller: watch::Receiver<Arc<ControllerStatus>>,
+    /// Whether the gateway of this process serves partners; false for ever where there is none.
+    pub serves: watch::Receiver<bool>,
+}
+
+/// Shared by all requests.
+#[derive(Debug)]
+struct Api {
+    config: ApiConfig,
+    throttle: Throttle,
+    forwarder: Forwarder,
+    metrics: Metrics,
+    registry: Arc<Registry>,
+}
+
+/// The parts of the API that are built before the registry is complete.
+#[derive(Debug)]
+pub struct ApiMetrics(Metrics);
+
+impl ApiMetrics {
+    pub fn register(registry: &mut Registry) -> Self {
+        Self(Metrics::register(registry))
+    }
+}
+
+/// All routes. `registry` is what `/metrics` shows.
+pub fn router(config: ApiConfig, metrics: ApiMetrics, registry: Arc<Registry>) -> reqwest::Result<Router> {
+    let forwarder = Forwarder::new(config.node.clone())?;
+    let api =
+        Arc::new(Api { config, throttle: Throttle::default(), forwarder, metrics: metrics.0, registry });
+    let protected = Router::new()
+        .route("/zones", get(zones::list))
+        .route("/zones/{name}", get(zones::one))
+        .route("/zones/{name}/credentials", get(credentials::of_zone).post(credentials::issue))
+        .route("/credentials", get(credentials::all))
+        .route("/credentials/{key_id}", delete(credentials::revoke))
+        .route("/nodes", get(nodes::list))
+        .route("/state", get(state::show))
+        .route("/api-keys", get(api_keys::list).post(api_keys::create))
+        .route("/api-keys/{id}", delete(api_keys::delete))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(middleware::from_fn_with_state(Arc::clone(&api), forward::writes_to_the_leader))
+        .layer(middleware::from_fn_with_state(Arc::clone(&api), auth::admit));
+    Ok(Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .nest("/api/v1", protected)
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::from_fn_with_state(Arc::clone(&api), metrics::count))
+        .layer(middleware::from_fn(limit_time))
+        .with_state(api))
+}
+
+async fn no_such_path() -> Problem {
+    Problem::not_found("there is nothing at this path")
+}
+
+async fn no_such_method() -> Problem {
+    Problem::new(axum::http::StatusCode::METHOD_NOT_ALLOWED, "this path does not take that method")
+}
+
+async fn limit_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(TIME_LIMIT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            Problem::unavailable("the request took too long; look whether it was done before trying again")
+                .into_response()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use super::client::{Client, Server};
 use super::client_properties::{self, ClientLogin};
 use super::output::{self, Format};
 use super::{Context, ExitCode, Failure, get};
-use crate::app::config;
+use crate::zone::parse_duration;
 
 /// Issue and list partners' credentials
 #[derive(Debug, clap::Args)]
@@ -28,7 +28,7 @@ enum Action {
         zone: String,
 
         /// How long it is good for, for example 90d [default: for ever]
-        #[arg(long, value_name = "DURATION", value_parser = config::duration)]
+        #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
         expires: Option<std::time::Duration>,
 
         /// What to print

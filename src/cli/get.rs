@@ -174,7 +174,7 @@ fn names(value: &Value) -> String {
         let names = ["/metadata/name", "/keyId", "/node", "/id"].map(|pointer| cell(item, pointer));
         names.into_iter().find(|name| !name.is_empty()).unwrap_or_default()
     };
-    all.iter().map(|item| format!("{}\n", name(item).replace(char::is_control, " "))).collect()
+    all.iter().flat_map(|item| [name(item).replace(char::is_control, " "), "\n".to_owned()]).collect()
 }
 
 #[cfg(test)]

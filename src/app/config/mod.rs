@@ -19,7 +19,6 @@ use std::time::Duration;
 use thiserror::Error;
 
 pub use environment::Environment;
-pub use parse::duration;
 
 use crate::secret::Secret;
 use crate::zone::ClusterName;

@@ -6,33 +6,17 @@ use std::time::Duration;
 use super::environment::Environment;
 use super::{Mechanism, OnHistoryRewrite, StoreKind};
 use crate::secret::Secret;
-use crate::zone::ClusterName;
-
-/// `30s`, `5m`, `12h`, `7d`: a whole number and one unit.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let seconds_each = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 60 * 60,
-        "d" => 24 * 60 * 60,
-        _ => return Err(format!("is `{text}`; wanted is a duration such as 30s, 5m, 12h or 7d")),
-    };
-    number
-        .parse::<u64>()
-        .ok()
-        .and_then(|number| number.checked_mul(seconds_each))
-        .filter(|seconds| *seconds > 0)
-        .map(Duration::from_secs)
-        .ok_or_else(|| format!("is `{text}`; the number must be above zero and not astronomical"))
-}
+use crate::zone::{ClusterName, parse_duration};
 
 /// An interval that is not so short that it would hammer the other side.
 pub(super) fn interval(text: &str) -> Result<Duration, String> {
-    let interval = duration(text)?;
-    let day = Duration::from_secs(24 * 60 * 60);
-    if interval > day { Err(format!("is `{text}`; at most 1d makes sense")) } else { Ok(interval) }
+    let interval = parse_duration(text).map_err(|error| format!("is `{text}`, which {error}"))?;
+    let sensible = Duration::from_secs(1)..=Duration::from_hours(24);
+    if sensible.contains(&interval) {
+        Ok(interval)
+    } else {
+        Err(format!("is `{text}`; wanted is something between 1s and 1d"))
+    }
 }
 
 pub(super) fn not_empty(text: &str) -> Result<String, String> {

@@ -232,16 +232,6 @@ fn a_secret_comes_from_a_file_or_a_variable_and_its_absence_is_named() {
 }
 
 #[test]
-fn durations_are_a_number_and_a_unit() {
-    for (text, seconds) in [("30s", 30), ("5m", 300), ("12h", 43_200), ("7d", 604_800)] {
-        assert_eq!(duration(text), Ok(Duration::from_secs(seconds)));
-    }
-    for bad in ["", "5", "0s", "-1s", "1.5h", "5 m", "99999999999999999999d"] {
-        assert!(duration(bad).is_err(), "{bad}");
-    }
-}
-
-#[test]
 fn a_file_that_was_named_must_exist() {
     let missing = Path::new("/nonexistent/reconciler.yaml");
     assert!(matches!(load(Some(missing), &Environment::default()), Err(ConfigError::Unreadable { .. })));

@@ -1,0 +1,29 @@
+//! Who did what, for the audit log: CloudEvents 1.0.
+
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::Api;
+use super::auth::Caller;
+
+/// Writes an event about `subject`. A failure is logged and not the caller's: what they asked for has been done.
+pub(super) async fn write(api: &Api, caller: &Caller, kind: &str, subject: &str, data: Value) {
+    let mut data = data;
+    if let Value::Object(object) = &mut data {
+        object.insert("apiKey".to_owned(), Value::String(caller.0.id.clone()));
+    }
+    let event = json!({
+        "specversion": "1.0",
+        "id": uuid::Uuid::new_v4(),
+        "source": format!("/partner-zones/{}", api.config.node),
+        "type": format!("partner-zones.{kind}"),
+        "subject": subject,
+        "time": OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default(),
+        "datacontenttype": "application/json",
+        "data": data,
+    });
+    if let Err(error) = api.config.store.audit(event).await {
+        tracing::error!(%error, kind, subject, "an audit event could not be written; the change itself was made");
+    }
+}

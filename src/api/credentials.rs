@@ -1,0 +1,156 @@
+//! Partners' credentials: issued here, shown once, kept as verifiers.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Extension, Path, State as Shared};
+use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, HeaderName};
+use rand::RngExt as _;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::auth::Caller;
+use super::body::Body;
+use super::problem::Problem;
+use super::{Api, audit, key, zones};
+use crate::policy::verifier::{SCRAM_ITERATIONS, Salts, verifiers};
+use crate::secret::Secret;
+use crate::store::Change;
+use crate::zone::{AuthenticationMode, Credential, KeyId, ZoneName};
+
+/// Credentials of one zone; what is not used any more should be revoked.
+const MAX_PER_ZONE: usize = 100;
+
+/// A secret must not stay in a proxy's or browser's memory.
+const NO_STORE: [(HeaderName, &str); 1] = [(CACHE_CONTROL, "no-store")];
+
+pub(super) type Shown = (StatusCode, [(HeaderName, &'static str); 1], Json<Value>);
+
+/// A new thing whose secret is in the answer, this once.
+pub(super) fn shown_once(value: Value) -> Shown {
+    (StatusCode::CREATED, NO_STORE, Json(value))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Issue {
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    expires_at: Option<OffsetDateTime>,
+}
+
+pub(super) async fn all(Shared(api): Shared<Arc<Api>>) -> Result<Json<Value>, Problem> {
+    let state = api.state()?;
+    Ok(Json(items(state.credentials.values())))
+}
+
+pub(super) async fn of_zone(
+    Shared(api): Shared<Arc<Api>>,
+    Path(name): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let state = api.state()?;
+    let zone = &zones::find(&state, &name)?.zone.name;
+    Ok(Json(items(state.credentials.values().filter(|credential| credential.zone == *zone))))
+}
+
+pub(super) async fn issue(
+    Shared(api): Shared<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Path(name): Path<String>,
+    Body(wanted): Body<Issue>,
+) -> Result<Shown, Problem> {
+    let state = api.state()?;
+    let record = zones::find(&state, &name)?;
+    if record.zone.authentication.mode != AuthenticationMode::Plain {
+        return Err(Problem::conflict("credentials for zones that do not use PLAIN need a later version"));
+    }
+    let now = OffsetDateTime::now_utc();
+    if wanted.expires_at.is_some_and(|at| at <= now) {
+        return Err(Problem::bad_request("`expiresAt` is not in the future"));
+    }
+    let zone = record.zone.name.clone();
+    if state.credentials.values().filter(|credential| credential.zone == zone).count() >= MAX_PER_ZONE {
+        let detail =
+            format!("the zone has {MAX_PER_ZONE} credentials already; revoke those that are not used");
+        return Err(Problem::conflict(detail));
+    }
+    let nodes = api.config.store.nodes().borrow().clone();
+    let bootstrap_servers = api.bootstrap_servers(record, &nodes).ok_or_else(|| {
+        Problem::unavailable(
+            "no gateway node is running, so there is no address to give to a partner; start one",
+        )
+    })?;
+    let (credential, secret) = new_credential(zone.clone(), now, wanted.expires_at).await?;
+    let key_id = credential.key_id.clone();
+    api.config.store.commit(vec![Change::PutCredential(credential)]).await?;
+    let expires_at = wanted.expires_at.map(rfc3339);
+    let data = json!({ "keyId": key_id.as_str(), "expiresAt": expires_at });
+    audit::write(&api, &caller, "credential.issued", &format!("zone/{zone}"), data).await;
+    Ok(shown_once(json!({
+        "keyId": key_id.as_str(),
+        "secret": secret.expose(),
+        "username": key_id.as_str(),
+        "mechanisms": ["PLAIN"],
+        "bootstrapServers": bootstrap_servers,
+        "expiresAt": expires_at,
+    })))
+}
+
+pub(super) async fn revoke(
+    Shared(api): Shared<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Path(key_id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let state = api.state()?;
+    let credential = KeyId::try_from(key_id.as_str()).ok().and_then(|id| state.credentials.get(&id));
+    let credential = credential.ok_or_else(|| Problem::not_found("there is no credential of this key id"))?;
+    api.config.store.commit(vec![Change::DeleteCredential(credential.key_id.clone())]).await?;
+    let data = json!({ "keyId": credential.key_id.as_str() });
+    audit::write(&api, &caller, "credential.revoked", &format!("zone/{}", credential.zone), data).await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Deriving the SCRAM verifiers takes milliseconds of processor time: not on a thread that serves others.
+async fn new_credential(
+    zone: ZoneName,
+    now: OffsetDateTime,
+    expires_at: Option<OffsetDateTime>,
+) -> Result<(Credential, Secret<String>), Problem> {
+    let derive = move || {
+        let secret = key::new_secret();
+        let salts =
+            Salts { plain: key::random_bytes(), sha256: key::random_bytes(), sha512: key::random_bytes() };
+        let verifiers = verifiers(secret.expose(), &salts, SCRAM_ITERATIONS);
+        let mut rng = rand::rng();
+        let key_id = KeyId::from_random(|limit| rng.random_range(0..limit));
+        let (plain, scram) = (verifiers.plain, verifiers.scram);
+        (Credential { key_id, zone, created_at: now, expires_at, plain, scram }, secret)
+    };
+    tokio::task::spawn_blocking(derive).await.map_err(|error| {
+        tracing::error!(%error, "deriving a credential failed");
+        Problem::internal()
+    })
+}
+
+fn items<'a>(credentials: impl Iterator<Item = &'a Arc<Credential>>) -> Value {
+    let now = OffsetDateTime::now_utc();
+    let items: Vec<Value> = credentials
+        .map(|credential| {
+            json!({
+                "keyId": credential.key_id.as_str(),
+                "zone": credential.zone.as_str(),
+                "state": if credential.is_expired(now) { "EXPIRED" } else { "ACTIVE" },
+                "createdAt": rfc3339(credential.created_at),
+                "expiresAt": credential.expires_at.map(rfc3339),
+            })
+        })
+        .collect();
+    json!({ "items": items })
+}
+
+/// A time that was read from this form or from the clock can always be written in it.
+pub(super) fn rfc3339(at: OffsetDateTime) -> String {
+    at.format(&Rfc3339).unwrap_or_default()
+}

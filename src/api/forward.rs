@@ -1,0 +1,112 @@
+//! Writes go through the leader: a node that does not lead passes them on, with the caller's own key.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderName, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::problem::Problem;
+use super::{Api, MAX_BODY_BYTES};
+use crate::store::Leadership;
+
+/// Marks a request that was passed on once already: it never travels in circles.
+const FORWARDED_BY: HeaderName = HeaderName::from_static("x-partner-zones-forwarded-by");
+
+/// Shorter than the caller's own time limit, so that the caller hears of it.
+const TIME_LIMIT: Duration = Duration::from_secs(20);
+
+/// Largest answer of the leader.
+const MAX_ANSWER_BYTES: usize = 1024 * 1024;
+
+#[derive(Debug)]
+pub(super) struct Forwarder {
+    node: String,
+    http: reqwest::Client,
+}
+
+impl Forwarder {
+    pub(super) fn new(node: String) -> reqwest::Result<Self> {
+        let http = reqwest::Client::builder()
+            .timeout(TIME_LIMIT)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()?;
+        Ok(Self { node, http })
+    }
+}
+
+pub(super) async fn writes_to_the_leader(
+    State(api): State<Arc<Api>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    if reads || *api.config.store.leadership().borrow() == Leadership::Leading {
+        return Ok(next.run(request).await);
+    }
+    if request.headers().contains_key(FORWARDED_BY) {
+        return Err(Problem::unavailable("the leader is changing; try again in a moment"));
+    }
+    let leader = api.config.store.state().borrow().as_ref().and_then(|state| state.leader.clone());
+    let leader = leader.ok_or_else(|| Problem::unavailable("no node leads yet; try again in a moment"))?;
+    if leader.node == api.config.node {
+        return Err(Problem::unavailable("this node is about to lead; try again in a moment"));
+    }
+    pass_on(&api, &leader.url, request).await
+}
+
+async fn pass_on(api: &Api, leader: &str, request: Request) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let too_large = |_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 64 KiB");
+    let body = to_bytes(body, MAX_BODY_BYTES).await.map_err(too_large)?;
+    // Nested routers see a shortened path: the original one is kept beside it.
+    let path =
+        parts.extensions.get::<axum::extract::OriginalUri>().map_or(&parts.uri, |original| &original.0);
+    let path = path.path_and_query().map_or("/", |path| path.as_str());
+    let mut outgoing = api
+        .forwarder
+        .http
+        .request(parts.method, format!("{leader}{path}"))
+        .header(FORWARDED_BY, &api.forwarder.node)
+        .body(body);
+    for name in [AUTHORIZATION, CONTENT_TYPE] {
+        if let Some(value) = parts.headers.get(&name) {
+            outgoing = outgoing.header(name, value);
+        }
+    }
+    let gone = |error: reqwest::Error| {
+        tracing::warn!(%error, "the leader cannot be reached");
+        Problem::unavailable(
+            "the leader cannot be reached; look whether the change was made before trying again",
+        )
+    };
+    let answer = outgoing.send().await.map_err(gone)?;
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    let body = read(answer).await.map_err(gone)?;
+    let body = body.ok_or_else(|| Problem::unavailable("the leader's answer was too long"))?;
+    let mut response = (status, Body::from(body)).into_response();
+    for name in [CONTENT_TYPE, RETRY_AFTER] {
+        match headers.get(&name) {
+            Some(value) => response.headers_mut().insert(name, value.clone()),
+            None => response.headers_mut().remove(name),
+        };
+    }
+    Ok(response)
+}
+
+/// The whole body, or `None` if it is longer than it may be.
+async fn read(mut answer: reqwest::Response) -> reqwest::Result<Option<Vec<u8>>> {
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await? {
+        if body.len().saturating_add(chunk.len()) > MAX_ANSWER_BYTES {
+            return Ok(None);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Some(body))
+}

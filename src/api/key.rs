@@ -1,0 +1,91 @@
+//! API keys in the form their holders have them: `pzk_<id>_<secret>`.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use rand::RngExt as _;
+use time::OffsetDateTime;
+
+use crate::policy::verifier::SALT_BYTES;
+use crate::secret::Secret;
+use crate::zone::{ApiKey, ApiKeyRole, PlainVerifier};
+
+const PREFIX: &str = "pzk_";
+const ID_LETTERS: usize = 12;
+const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+
+/// Random bytes of a secret, of a partner's and of an API key's.
+const SECRET_BYTES: usize = 32;
+
+/// A new secret: 32 random bytes in base64url.
+pub(super) fn new_secret() -> Secret<String> {
+    Secret::new(URL_SAFE_NO_PAD.encode(random_bytes::<SECRET_BYTES>()))
+}
+
+pub(super) fn random_bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    rand::rng().fill(&mut bytes[..]);
+    bytes
+}
+
+/// A new key: what is kept of it, and the text that its holder is shown once.
+pub(super) fn new_api_key(role: ApiKeyRole, now: OffsetDateTime) -> (ApiKey, Secret<String>) {
+    let mut rng = rand::rng();
+    let letter = |_| ALPHABET.get(rng.random_range(0..ALPHABET.len())).copied().map_or('0', char::from);
+    let id: String = (0..ID_LETTERS).map(letter).collect();
+    let secret = new_secret();
+    let shown = Secret::new(format!("{PREFIX}{id}_{}", secret.expose()));
+    let verifier = PlainVerifier::new(secret.expose(), &random_bytes::<SALT_BYTES>());
+    (ApiKey { id, role, created_at: now, verifier }, shown)
+}
+
+/// What a request presents: not checked yet.
+pub(super) struct Presented {
+    pub(super) id: String,
+    pub(super) secret: Secret<String>,
+}
+
+impl Presented {
+    /// From the value of an `Authorization` header: `Bearer` with the whole key, or `Basic` with the id as user name and the
+    /// secret as password (RFC 7617).
+    pub(super) fn from_header(value: &str) -> Option<Self> {
+        let (scheme, rest) = value.split_once(' ')?;
+        let rest = rest.trim();
+        if scheme.eq_ignore_ascii_case("bearer") {
+            let (id, secret) = rest.strip_prefix(PREFIX)?.split_once('_')?;
+            Some(Self { id: id.to_owned(), secret: Secret::new(secret.to_owned()) })
+        } else if scheme.eq_ignore_ascii_case("basic") {
+            let pair = Secret::new(String::from_utf8(STANDARD.decode(rest).ok()?).ok()?);
+            let (id, secret) = pair.expose().split_once(':')?;
+            Some(Self { id: id.to_owned(), secret: Secret::new(secret.to_owned()) })
+        } else {
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_key_is_accepted_as_bearer_and_as_basic_and_nothing_else_is() {
+        let (kept, shown) = new_api_key(ApiKeyRole::Admin, OffsetDateTime::UNIX_EPOCH);
+        let bearer = Presented::from_header(&format!("Bearer {}", shown.expose())).unwrap();
+        assert_eq!(bearer.id, kept.id);
+        assert!(kept.verifier.accepts(bearer.secret.expose().as_bytes()));
+        let pair = STANDARD.encode(format!("{}:{}", kept.id, bearer.secret.expose()));
+        let basic = Presented::from_header(&format!("basic {pair}")).unwrap();
+        assert!(basic.id == kept.id && kept.verifier.accepts(basic.secret.expose().as_bytes()));
+        for bad in ["", "Bearer", "Bearer x", "Bearer pzk_abc", "Basic !", "Digest a", "Basic YWJj"] {
+            assert!(Presented::from_header(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_of_a_key_does_not_hold_its_secret() {
+        let (kept, shown) = new_api_key(ApiKeyRole::Viewer, OffsetDateTime::UNIX_EPOCH);
+        let secret = shown.expose().splitn(3, '_').last().unwrap().to_owned();
+        assert!(secret.len() == 43 && !format!("{kept:?}").contains(&secret));
+        assert_eq!(new_secret().expose().len(), 43);
+    }
+}

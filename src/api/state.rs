@@ -1,0 +1,82 @@
+//! All that a plan compares with, for `reconciler plan --url`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State as Shared;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::Api;
+use super::problem::Problem;
+use crate::manifest::document;
+use crate::store::{State, ZoneRecord};
+use crate::zone::{Revision, Sequence, ZoneId};
+
+/// The zones as they were last applied. Credentials and keys are no part of a plan, and of no interest to it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObservedState {
+    sequence: u64,
+    revision: Option<String>,
+    zones: Vec<ObservedZone>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ObservedZone {
+    id: Uuid,
+    changed: u64,
+    revision: String,
+    #[serde(with = "time::serde::rfc3339")]
+    updated_at: OffsetDateTime,
+    zone: Value,
+}
+
+impl From<&State> for ObservedState {
+    fn from(state: &State) -> Self {
+        let zone = |record: &Arc<ZoneRecord>| ObservedZone {
+            id: record.id.0,
+            changed: record.changed.0,
+            revision: record.revision.as_str().to_owned(),
+            updated_at: record.updated_at,
+            zone: document::to_document(&record.zone),
+        };
+        Self {
+            sequence: state.sequence.0,
+            revision: state.revision.as_ref().map(|revision| revision.as_str().to_owned()),
+            zones: state.zones.values().map(zone).collect(),
+        }
+    }
+}
+
+impl ObservedState {
+    /// The state that the server had; the error names a zone that this program cannot read.
+    pub fn into_state(self) -> Result<State, String> {
+        let mut state = State {
+            sequence: Sequence(self.sequence),
+            revision: self.revision.map(Revision::recorded),
+            ..State::default()
+        };
+        for observed in self.zones {
+            let zone = document::from_document(&observed.zone).map_err(|error| {
+                format!("a zone of the server cannot be read here: {error}; use the server's version")
+            })?;
+            let record = ZoneRecord {
+                id: ZoneId(observed.id),
+                changed: Sequence(observed.changed),
+                revision: Revision::recorded(observed.revision),
+                updated_at: observed.updated_at,
+                zone,
+            };
+            state.zones.insert(record.zone.name.clone(), Arc::new(record));
+        }
+        Ok(state)
+    }
+}
+
+pub(super) async fn show(Shared(api): Shared<Arc<Api>>) -> Result<Json<ObservedState>, Problem> {
+    Ok(Json(ObservedState::from(&*api.state()?)))
+}

@@ -1,0 +1,434 @@
+//! Over real sockets, with the store in memory.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::*;
+use crate::manifest::document;
+use crate::store::memory::MemoryStore;
+use crate::store::{
+    Change, Health, Heartbeat, Leadership, Lease, Nodes, State, StoreError, StoreFuture, ZoneRecord,
+};
+use crate::zone::{ApiKeyRole, Revision, Sequence, ZoneId};
+
+/// A node's API on a port of its own. Dropping it ends its tasks.
+struct Node {
+    address: SocketAddr,
+    serves: watch::Sender<bool>,
+    http: Client,
+    cancel: CancellationToken,
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}
+
+impl Node {
+    async fn start(name: &str, store: Arc<dyn Store>) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut registry = Registry::default();
+        let metrics = ApiMetrics::register(&mut registry);
+        let (serves, serving) = watch::channel(false);
+        let config = ApiConfig {
+            store,
+            node: name.to_owned(),
+            default_cluster: ClusterName::try_from("default").unwrap(),
+            controller: watch::channel(Arc::default()).1,
+            serves: serving,
+        };
+        let router = router(config, metrics, Arc::new(registry)).unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let cancel = CancellationToken::new();
+        tokio::spawn(serve(listener, router, cancel.clone()));
+        Self { address, serves, http: Client::new(), cancel }
+    }
+
+    fn request(&self, method: Method, path: &str, key: &str) -> RequestBuilder {
+        let request = self.http.request(method, format!("http://{}{path}", self.address));
+        if key.is_empty() { request } else { request.bearer_auth(key) }
+    }
+
+    async fn send(&self, method: Method, path: &str, key: &str, body: Option<Value>) -> (StatusCode, Value) {
+        let request = self.request(method, path, key);
+        let answer = body
+            .map_or_else(|| request.try_clone().unwrap(), |body| request.try_clone().unwrap().json(&body));
+        let answer = answer.send().await.unwrap();
+        let status = answer.status();
+        let text = answer.text().await.unwrap();
+        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
+    async fn get(&self, path: &str, key: &str) -> (StatusCode, Value) {
+        self.send(Method::GET, path, key, None).await
+    }
+}
+
+fn memory_store() -> Arc<MemoryStore> {
+    MemoryStore::start(&TaskTracker::new(), CancellationToken::new())
+}
+
+/// A key of the role, stored.
+async fn key_of(store: &dyn Store, role: ApiKeyRole) -> String {
+    let (kept, shown) = key::new_api_key(role, OffsetDateTime::now_utc());
+    store.commit(vec![Change::PutApiKey(kept)]).await.unwrap();
+    shown.expose().clone()
+}
+
+async fn put_zone(store: &dyn Store, name: &str, mode: &str) {
+    let document = json!({
+        "apiVersion": "v2", "kind": "PartnerZone", "metadata": {"name": name},
+        "spec": {
+            "cluster": "gateway", "displayName": "Acme Inc.",
+            "authenticationMode": {"type": mode, "serviceAccount": format!("{name}-sa")},
+            "topics": [{"name": "orders", "backingTopic": "eu.orders", "permission": "READ"}],
+        },
+    });
+    let zone = document::from_document(&document).unwrap();
+    let record = ZoneRecord {
+        id: ZoneId::derive("cluster", &zone.name),
+        zone,
+        changed: Sequence(0),
+        revision: Revision::commit("refs/heads/main", "0123"),
+        updated_at: OffsetDateTime::now_utc(),
+    };
+    store.commit(vec![Change::PutZone(Box::new(record))]).await.unwrap();
+}
+
+async fn heartbeat(store: &dyn Store, serving: u64) {
+    let heartbeat = Heartbeat {
+        node: "g1".to_owned(),
+        serving,
+        bootstrap: BTreeMap::from([("default".to_owned(), "kafka.example.com:19092".to_owned())]),
+        problems: BTreeMap::new(),
+        connections: 0,
+        at: OffsetDateTime::now_utc(),
+    };
+    store.heartbeat(heartbeat).await.unwrap();
+}
+
+const ISSUE: &str = "/api/v1/zones/acme/credentials";
+
+#[tokio::test]
+async fn health_needs_no_key_and_ready_means_serving_or_leading() {
+    let leader = Node::start("n1", memory_store()).await;
+    assert_eq!(leader.get("/healthz", "").await, (StatusCode::OK, json!("ok\n")));
+    assert_eq!(leader.get("/readyz", "").await.0, StatusCode::OK);
+    let follower = Node::start("n2", Follower::of(memory_store(), None)).await;
+    assert_eq!(follower.get("/healthz", "").await.0, StatusCode::OK);
+    assert_eq!(follower.get("/readyz", "").await.0, StatusCode::SERVICE_UNAVAILABLE);
+    follower.serves.send_replace(true);
+    assert_eq!(follower.get("/readyz", "").await.0, StatusCode::OK);
+    let (status, metrics) = follower.get("/metrics", "").await;
+    assert_eq!(status, StatusCode::OK);
+    let counted = "partner_zones_http_requests_total{route=\"/readyz\",method=\"GET\",status=\"503\"} 1";
+    assert!(metrics.as_str().unwrap().contains(counted), "{metrics}");
+}
+
+#[tokio::test]
+async fn without_a_good_key_nothing_is_said_not_even_what_exists() {
+    let store = memory_store();
+    let admin = key_of(&*store, ApiKeyRole::Admin).await;
+    let node = Node::start("n1", store).await;
+    let forged = format!("{}x", admin.trim_end_matches(char::is_alphanumeric));
+    for key in ["", "nonsense", "pzk_aaaaaaaaaaaa_secret", &forged] {
+        for path in ["/api/v1/zones", "/api/v1/zones/none", "/api/v1/nothing"] {
+            let (status, problem) = node.get(path, key).await;
+            assert_eq!(
+                (status, problem["status"].as_u64()),
+                (StatusCode::UNAUTHORIZED, Some(401)),
+                "{path} {key}"
+            );
+        }
+    }
+    let answer = node.request(Method::GET, "/api/v1/zones", "").send().await.unwrap();
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    assert_eq!(answer.headers()["www-authenticate"], "Bearer");
+}
+
+#[tokio::test]
+async fn basic_works_like_bearer_and_repeated_wrong_keys_are_slowed_down() {
+    let store = memory_store();
+    let admin = key_of(&*store, ApiKeyRole::Admin).await;
+    let node = Node::start("n1", store).await;
+    let (id, secret) = admin.trim_start_matches("pzk_").split_once('_').unwrap();
+    let basic = node.request(Method::GET, "/api/v1/zones", "").basic_auth(id, Some(secret));
+    assert_eq!(basic.send().await.unwrap().status(), StatusCode::OK);
+    for _ in 0..10 {
+        assert_eq!(node.get("/api/v1/zones", "pzk_x_y").await.0, StatusCode::UNAUTHORIZED);
+    }
+    let answer = node.request(Method::GET, "/api/v1/zones", "pzk_x_y").send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(answer.headers().contains_key("retry-after"));
+}
+
+#[tokio::test]
+async fn a_viewer_reads_everything_and_changes_nothing() {
+    let store = memory_store();
+    let viewer = key_of(&*store, ApiKeyRole::Viewer).await;
+    put_zone(&*store, "acme", "PLAIN").await;
+    heartbeat(&*store, 1).await;
+    let node = Node::start("n1", Arc::clone(&store) as Arc<dyn Store>).await;
+    for path in ["/api/v1/zones/acme", ISSUE, "/api/v1/nodes", "/api/v1/api-keys", "/api/v1/state"] {
+        assert_eq!(node.get(path, &viewer).await.0, StatusCode::OK, "{path}");
+    }
+    let role = Some(json!({"role": "admin"}));
+    for (method, path, body) in [
+        (Method::POST, ISSUE, None),
+        (Method::POST, "/api/v1/api-keys", role),
+        (Method::DELETE, "/api/v1/credentials/pz0123456789abcdef", None),
+    ] {
+        assert_eq!(node.send(method, path, &viewer, body).await.0, StatusCode::FORBIDDEN, "{path}");
+    }
+    assert!(store.state().borrow().as_ref().unwrap().credentials.is_empty());
+}
+
+#[tokio::test]
+async fn a_zone_shows_its_written_form_and_becomes_ready_when_a_node_serves_its_last_change() {
+    let store = memory_store();
+    let admin = key_of(&*store, ApiKeyRole::Admin).await;
+    put_zone(&*store, "acme", "PLAIN").await;
+    let node = Node::start("n1", Arc::clone(&store) as Arc<dyn Store>).await;
+    let (_, before) = node.get("/api/v1/zones/acme", &admin).await;
+    assert_eq!(before["status"]["phase"], "PENDING");
+    assert_eq!(before["status"]["bootstrapServers"], Value::Null);
+    heartbeat(&*store, 2).await;
+    let (_, zones) = node.get("/api/v1/zones", &admin).await;
+    let zone = &zones["items"][0];
+    assert_eq!(zone["metadata"]["name"], "acme");
+    assert_eq!(zone["spec"]["displayName"], "Acme Inc.");
+    assert_eq!(zone["status"]["phase"], "READY");
+    assert_eq!(zone["status"]["revision"], "main@sha1:0123");
+    assert_eq!(zone["status"]["bootstrapServers"], "kafka.example.com:19092");
+    assert_eq!(node.get("/api/v1/zones/none", &admin).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(node.get("/api/v1/zones/..%2Fx", &admin).await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_credential_is_shown_once_and_kept_as_verifiers() {
+    let store = memory_store();
+    let admin = key_of(&*store, ApiKeyRole::Admin).await;
+    put_zone(&*store, "acme", "PLAIN").await;
+    heartbeat(&*store, 2).await;
+    let node = Node::start("n1", Arc::clone(&store) as Arc<dyn Store>).await;
+    let body = json!({"expiresAt": "2999-01-01T00:00:00Z"});
+    let answer = node.request(Method::POST, ISSUE, &admin).json(&body).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::CREATED);
+    assert_eq!(answer.headers()["cache-control"], "no-store");
+    let issued: Value = answer.json().await.unwrap();
+    let keys: Vec<_> = issued.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(keys, ["bootstrapServers", "expiresAt", "keyId", "mechanisms", "secret", "username"]);
+    assert_eq!((&issued["username"], &issued["mechanisms"]), (&issued["keyId"], &json!(["PLAIN"])));
+    let secret = issued["secret"].as_str().unwrap();
+    let state = store.state().borrow().clone().unwrap();
+    let kept = state.credentials.values().next().unwrap();
+    assert!(kept.plain.accepts(secret.as_bytes()));
+    assert_eq!((kept.scram.len(), kept.expires_at.map(|at| at.year())), (2, Some(2999)));
+    assert!(!format!("{state:?}").contains(secret));
+    for path in [ISSUE, "/api/v1/credentials"] {
+        let (_, listed) = node.get(path, &admin).await;
+        assert_eq!(listed["items"][0]["keyId"], issued["keyId"]);
+        assert!(!listed.to_string().contains(secret), "a secret is never shown again");
+    }
+    let events = store.audit_events();
+    assert_eq!((events.len(), &events[0]["type"]), (1, &json!("partner-zones.credential.issued")));
+    assert!(!events[0].to_string().contains(secret));
+    let path = format!("/api/v1/credentials/{}", issued["keyId"].as_str().unwrap());
+    assert_eq!(node.send(Method::DELETE, &path, &admin, None).await.0, StatusCode::NO_CONTENT);
+    assert_eq!(node.send(Method::DELETE, &path, &admin, None).await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_credential_is_refused_where_it_would_be_of_no_use() {
+    let store = memory_store();
+    let admin = key_of(&*store, ApiKeyRole::Admin).await;
+    put_zone(&*store, "acme", "PLAIN").await;
+    put_zone(&*store, "later", "SCRAM").await;
+    let node = Node::start("n1", Arc::clone(&store) as Arc<dyn Store>).await;
+    let (status, problem) = node.send(Method::POST, ISSUE, &admin, None).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(problem["detail"].as_str().unwrap().contains("no gateway node is running"));
+    heartbeat(&*store, 3).await;
+    let past = json!({"expiresAt": "2001-01-01T00:00:00Z"});
+    for (path, body, wanted) in [
+        ("/api/v1/zones/none/credentials", None, StatusCode::NOT_FOUND),
+        ("/api/v1/zones/later/credentials", None, StatusCode::CONFLICT),
+        (ISSUE, Some(past), StatusCode::BAD_REQUEST),
+        (ISSUE, Some(json!({"expires": "1d"})), StatusCode::BAD_REQUEST),
+        (ISSUE, Some(json!([])), StatusCode::BAD_REQUEST),
+        ("/api/v1/api-keys", Some(json!({"role": "root"})), StatusCode::BAD_REQUEST),
+        ("/api/v1/api-keys", None, StatusCode::BAD_REQUEST),
+    ] {
+        assert_eq!(node.send(Method::POST, path, &admin, body.clone()).await.0, wanted, "{path} {body:?}");
+    }
+    assert!(store.state().borrow().as_ref().unwrap().credentials.is_empty());
+}
+
+#[tokio::test]
+async fn bodies_are_bounded_and_must_be_json() {
+    let store = memory_store();
+    let admin = key_of(&*store, ApiKeyRole::Admin).await;
+    put_zone(&*store, "acme", "PLAIN").await;
+    let node = Node::start("n1", store).await;
+    let post = |body: Vec<u8>, kind: &str| {
+        node.request(Method::POST, ISSUE, &admin).header("content-type", kind).body(body).send()
+    };
+    let json = "application/json; charset=utf-8";
+    assert_eq!(post(b"{".to_vec(), json).await.unwrap().status(), StatusCode::BAD_REQUEST);
+    assert_eq!(post(vec![b'['; 60_000], json).await.unwrap().status(), StatusCode::BAD_REQUEST);
+    assert_eq!(post(vec![b' '; 70_000], json).await.unwrap().status(), StatusCode::PAYLOAD_TOO_LARGE);
+    let form = "application/x-www-form-urlencoded";
+    assert_eq!(post(b"a=b".to_vec(), form).await.unwrap().status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    let wrong = node.send(Method::PUT, ISSUE, &admin, None).await.0;
+    assert_eq!(wrong, StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[tokio::test]
+async fn a_new_api_key_works_and_the_last_admin_key_stays() {
+    let store = memory_store();
+    let admin = key_of(&*store, ApiKeyRole::Admin).await;
+    let node = Node::start("n1", Arc::clone(&store) as Arc<dyn Store>).await;
+    let (status, created) =
+        node.send(Method::POST, "/api/v1/api-keys", &admin, Some(json!({"role": "viewer"}))).await;
+    assert_eq!((status, &created["role"]), (StatusCode::CREATED, &json!("viewer")));
+    let viewer = created["key"].as_str().unwrap();
+    let (status, listed) = node.get("/api/v1/api-keys", viewer).await;
+    assert_eq!((status, listed["items"].as_array().map(Vec::len)), (StatusCode::OK, Some(2)));
+    assert!(!listed.to_string().contains(viewer.splitn(3, '_').last().unwrap()));
+    let id = |key: &str| key.split('_').nth(1).unwrap().to_owned();
+    let delete = |key: &str| format!("/api/v1/api-keys/{}", id(key));
+    assert_eq!(node.send(Method::DELETE, &delete(&admin), &admin, None).await.0, StatusCode::CONFLICT);
+    assert_eq!(node.send(Method::DELETE, &delete(viewer), &admin, None).await.0, StatusCode::NO_CONTENT);
+    assert_eq!(node.get("/api/v1/zones", viewer).await.0, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn what_plan_reads_over_http_is_the_state() {
+    let store = memory_store();
+    let admin = key_of(&*store, ApiKeyRole::Admin).await;
+    put_zone(&*store, "acme", "PLAIN").await;
+    let node = Node::start("n1", Arc::clone(&store) as Arc<dyn Store>).await;
+    let (_, answer) = node.get("/api/v1/state", &admin).await;
+    let observed: state::ObservedState = serde_json::from_value(answer).unwrap();
+    let here = store.state().borrow().clone().unwrap();
+    let there = observed.into_state().unwrap();
+    assert_eq!((there.sequence, there.zones), (here.sequence, here.zones.clone()));
+}
+
+#[tokio::test]
+async fn the_first_key_is_written_once_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("api-key");
+    let store = memory_store();
+    create_first_key(&*store, &file).await.unwrap();
+    let key = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let node = Node::start("n1", Arc::clone(&store) as Arc<dyn Store>).await;
+    assert_eq!(node.get("/api/v1/zones", key.trim()).await.0, StatusCode::OK);
+    create_first_key(&*store, &file).await.unwrap();
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), key, "a second start changes nothing");
+    let refused = create_first_key(&*memory_store(), &file).await.unwrap_err();
+    assert!(matches!(refused, bootstrap::BootstrapError::FileExists(_)), "{refused}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), key);
+}
+
+#[tokio::test]
+async fn a_follower_passes_writes_to_the_leader_with_the_callers_key() {
+    let store = memory_store();
+    let admin = key_of(&*store, ApiKeyRole::Admin).await;
+    let viewer = key_of(&*store, ApiKeyRole::Viewer).await;
+    put_zone(&*store, "acme", "PLAIN").await;
+    heartbeat(&*store, 3).await;
+    let leader = Node::start("n1", Arc::clone(&store) as Arc<dyn Store>).await;
+    let follower = Node::start("n2", Follower::of(store.clone(), Some(("n1", leader.address)))).await;
+    let (status, issued) = follower.send(Method::POST, ISSUE, &admin, Some(json!({}))).await;
+    assert_eq!(status, StatusCode::CREATED, "{issued}");
+    assert_eq!(store.state().borrow().as_ref().unwrap().credentials.len(), 1);
+    assert_eq!(follower.send(Method::POST, ISSUE, &viewer, None).await.0, StatusCode::FORBIDDEN);
+    let (status, problem) = follower.send(Method::POST, "/api/v1/zones/none/credentials", &admin, None).await;
+    assert_eq!((status, problem["status"].as_u64()), (StatusCode::NOT_FOUND, Some(404)));
+}
+
+#[tokio::test]
+async fn without_a_leader_writes_are_to_be_tried_again_and_never_travel_in_circles() {
+    let store = memory_store();
+    let admin = key_of(&*store, ApiKeyRole::Admin).await;
+    put_zone(&*store, "acme", "PLAIN").await;
+    let leaderless = Node::start("n1", Follower::of(store.clone(), None)).await;
+    // A follower that is told that another follower leads.
+    let misled = Node::start("n2", Follower::of(store.clone(), Some(("n1", leaderless.address)))).await;
+    let unreachable = SocketAddr::from(([127, 0, 0, 1], 1));
+    let lonely = Node::start("n3", Follower::of(store, Some(("gone", unreachable)))).await;
+    for node in [leaderless, misled, lonely] {
+        let answer = node.request(Method::POST, ISSUE, &admin).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer.headers()["retry-after"], "2");
+    }
+}
+
+/// The store of a node that does not lead: it reads the leader's state and cannot write.
+#[derive(Debug)]
+struct Follower {
+    inner: Arc<MemoryStore>,
+    state: watch::Sender<Option<Arc<State>>>,
+    leadership: watch::Sender<Leadership>,
+}
+
+impl Follower {
+    fn of(inner: Arc<MemoryStore>, leader: Option<(&str, SocketAddr)>) -> Arc<Self> {
+        let mut state = State::clone(inner.state().borrow().as_ref().unwrap());
+        state.leader = leader.map(|(node, address)| Lease {
+            node: node.to_owned(),
+            url: format!("http://{address}"),
+            renewed_at: OffsetDateTime::now_utc(),
+        });
+        Arc::new(Self {
+            inner,
+            state: watch::Sender::new(Some(Arc::new(state))),
+            leadership: watch::Sender::new(Leadership::Following),
+        })
+    }
+}
+
+impl Store for Follower {
+    fn state(&self) -> watch::Receiver<Option<Arc<State>>> {
+        self.state.subscribe()
+    }
+
+    fn nodes(&self) -> watch::Receiver<Arc<Nodes>> {
+        self.inner.nodes()
+    }
+
+    fn leadership(&self) -> watch::Receiver<Leadership> {
+        self.leadership.subscribe()
+    }
+
+    fn health(&self) -> watch::Receiver<Health> {
+        self.inner.health()
+    }
+
+    fn commit(&self, _: Vec<Change>) -> StoreFuture<'_, Sequence> {
+        Box::pin(async { Err(StoreError::NotLeader) })
+    }
+
+    fn heartbeat(&self, heartbeat: Heartbeat) -> StoreFuture<'_, ()> {
+        self.inner.heartbeat(heartbeat)
+    }
+
+    fn audit(&self, event: Value) -> StoreFuture<'_, ()> {
+        self.inner.audit(event)
+    }
+
+    fn confirm_leadership(&self) -> StoreFuture<'_, ()> {
+        Box::pin(async { Err(StoreError::NotLeader) })
+    }
+}

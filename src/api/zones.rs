@@ -1,0 +1,89 @@
+//! Zones in their written form, with their status.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State as Shared};
+use serde_json::{Value, json};
+use time::format_description::well_known::Rfc3339;
+
+use super::Api;
+use super::problem::Problem;
+use crate::manifest::document;
+use crate::store::{Nodes, State, ZoneRecord};
+use crate::zone::status::{Condition, NodeView, zone_status};
+use crate::zone::{Sequence, ZoneName};
+
+pub(super) async fn list(Shared(api): Shared<Arc<Api>>) -> Result<Json<Value>, Problem> {
+    let state = api.state()?;
+    let items: Vec<Value> = state.zones.values().map(|record| api.zone(record)).collect();
+    Ok(Json(json!({ "items": items })))
+}
+
+pub(super) async fn one(
+    Shared(api): Shared<Arc<Api>>,
+    Path(name): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let state = api.state()?;
+    Ok(Json(api.zone(find(&state, &name)?)))
+}
+
+/// A zone by the name in a path.
+pub(super) fn find<'a>(state: &'a State, name: &str) -> Result<&'a Arc<ZoneRecord>, Problem> {
+    let record = ZoneName::try_from(name).ok().and_then(|name| state.zones.get(&name));
+    record.ok_or_else(|| Problem::not_found("there is no zone of this name"))
+}
+
+impl Api {
+    pub(super) fn state(&self) -> Result<Arc<State>, Problem> {
+        let state = self.config.store.state().borrow().clone();
+        state.ok_or_else(|| Problem::unavailable("this node has not read its state yet"))
+    }
+
+    fn zone(&self, record: &ZoneRecord) -> Value {
+        let nodes = self.config.store.nodes().borrow().clone();
+        let name = &record.zone.name;
+        let views = nodes.values().map(|heartbeat| NodeView {
+            node: &heartbeat.node,
+            serving: Sequence(heartbeat.serving),
+            problem: heartbeat.problems.get(name.as_str()).map(String::as_str),
+        });
+        let file_problem = self.config.controller.borrow().file_problem(name);
+        let status = zone_status(&record.zone, record.changed, views, file_problem.as_deref());
+        let mut zone = document::to_document(&record.zone);
+        if let Value::Object(object) = &mut zone {
+            let status = json!({
+                "id": record.id.to_string(),
+                "phase": status.phase.as_str(),
+                "failedReason": status.failed_reason,
+                "conditions": status.conditions.iter().map(condition).collect::<Vec<_>>(),
+                "revision": record.revision.as_str(),
+                "updatedAt": record.updated_at.format(&Rfc3339).ok(),
+                "bootstrapServers": self.bootstrap_servers(record, &nodes),
+            });
+            object.insert("status".to_owned(), status);
+        }
+        zone
+    }
+
+    /// Where partners of a zone connect to, as the live nodes say; `None` while no node lives.
+    pub(super) fn bootstrap_servers(&self, record: &ZoneRecord, nodes: &Nodes) -> Option<String> {
+        let cluster = record.zone.underlying_cluster.as_ref().unwrap_or(&self.config.default_cluster);
+        let servers: BTreeSet<&str> = nodes
+            .values()
+            .filter_map(|node| node.bootstrap.get(cluster.as_str()))
+            .map(String::as_str)
+            .collect();
+        (!servers.is_empty()).then(|| servers.into_iter().collect::<Vec<_>>().join(","))
+    }
+}
+
+fn condition(condition: &Condition) -> Value {
+    json!({
+        "type": condition.kind.as_str(),
+        "status": condition.status.as_str(),
+        "reason": condition.reason,
+        "message": condition.message,
+    })
+}

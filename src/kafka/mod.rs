@@ -13,5 +13,6 @@ pub(crate) mod sample;
 pub mod sasl;
 pub mod shape;
 pub mod stream;
+pub mod topics;
 mod unknown_tags;
 pub mod walker;

@@ -45,9 +45,9 @@ impl Observed {
     }
 }
 
-/// Topics that exist, for the clusters that could be asked.
+/// Backing topics that do not exist, as the clusters said that could be asked.
 #[derive(Debug, Clone)]
-pub struct LiveTopics {
+pub struct MissingTopics {
     /// The cluster of zones that name none.
     pub home: ClusterName,
     pub by_cluster: BTreeMap<ClusterName, BTreeSet<TopicName>>,
@@ -142,8 +142,8 @@ pub struct Plan {
     fates: BTreeMap<ZoneName, Fate>,
 }
 
-/// Compares what the files want with what is in force. Without `topics`, nothing is said about backing topics.
-pub fn plan(desired: &Desired, observed: &Observed, limits: Limits, topics: Option<&LiveTopics>) -> Plan {
+/// Compares what the files want with what is in force. Without `missing`, nothing is said about backing topics.
+pub fn plan(desired: &Desired, observed: &Observed, limits: Limits, topics: Option<&MissingTopics>) -> Plan {
     let loaded = desired.loaded.as_ref();
     let origin =
         if observed.revision.as_ref() == Some(&desired.revision) { Origin::Drift } else { Origin::Change };
@@ -225,12 +225,12 @@ fn renamed_zones(loaded: &Loaded, observed: &Observed, fates: &BTreeMap<ZoneName
         .collect()
 }
 
-fn missing_topics(loaded: &Loaded, live: &LiveTopics) -> Vec<Finding> {
+fn missing_topics(loaded: &Loaded, missing: &MissingTopics) -> Vec<Finding> {
     let mut findings = Vec::new();
     for zone in loaded.zones.values() {
-        let cluster = zone.zone.underlying_cluster.as_ref().unwrap_or(&live.home);
-        let Some(existing) = live.by_cluster.get(cluster) else { continue };
-        for topic in zone.zone.topics.iter().filter(|topic| !existing.contains(&topic.backing)) {
+        let cluster = zone.zone.underlying_cluster.as_ref().unwrap_or(&missing.home);
+        let Some(topics) = missing.by_cluster.get(cluster) else { continue };
+        for topic in zone.zone.topics.iter().filter(|topic| topics.contains(&topic.backing)) {
             let message = format!("backing topic `{}` does not exist on cluster `{cluster}`", topic.backing);
             findings.push(
                 Finding::new(Severity::Warning, Code::BackingTopicMissing, message)

@@ -160,8 +160,8 @@ fn a_backing_topic_that_does_not_exist_is_a_warning_where_the_cluster_could_be_a
         PartnerZone { underlying_cluster: Some("other".try_into().unwrap()), ..zone("beta", &[BILLS]) };
     let desired = desired("two", &[zone("acme", &[ORDERS, BILLS]), elsewhere]);
     let home = ClusterName::try_from("default").unwrap();
-    let existing = std::iter::once(TopicName::try_from("orders-v1").unwrap()).collect();
-    let live = LiveTopics { by_cluster: [(home.clone(), existing)].into(), home };
+    let absent = std::iter::once(TopicName::try_from("bills-v1").unwrap()).collect();
+    let live = MissingTopics { by_cluster: [(home.clone(), absent)].into(), home };
     let plan = plan(&desired, &Observed::default(), Limits::default(), Some(&live));
     let found: Vec<_> =
         plan.findings.iter().map(|it| (it.code, it.severity, it.source.as_ref().unwrap().line)).collect();

@@ -1,0 +1,67 @@
+//! Asking a cluster which of some topics it does not have.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::{MetadataRequest, TopicName};
+use kafka_protocol::protocol::StrBytes;
+
+use super::client::{ClientError, Connection, UpstreamSecurity};
+use super::control_shapes::METADATA_RESPONSE;
+use super::shape::Versions;
+
+/// From version 4 on a question can be put without making the broker create the topic it asks about.
+const METADATA: Versions = Versions::new(4, 12);
+const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
+const UNSUPPORTED_VERSION: i16 = 35;
+
+/// Of `wanted`, the topics that the cluster says do not exist. `bootstrap` is `host:port,…`: the first broker that answers
+/// is believed. `within` is the time for each of them.
+///
+/// # Errors
+/// What the last of the brokers had against it.
+pub async fn missing_topics(
+    bootstrap: &str,
+    security: &UpstreamSecurity,
+    wanted: &BTreeSet<String>,
+    within: Duration,
+) -> Result<BTreeSet<String>, ClientError> {
+    let mut last = ClientError::TimedOut(within);
+    for address in bootstrap.split(',').map(str::trim).filter(|address| !address.is_empty()) {
+        match ask(address, security, wanted, within).await {
+            Ok(missing) => return Ok(missing),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+async fn ask(
+    address: &str,
+    security: &UpstreamSecurity,
+    wanted: &BTreeSet<String>,
+    within: Duration,
+) -> Result<BTreeSet<String>, ClientError> {
+    let mut connection = Connection::connect(address, security, "partner-zones-plan", within).await?;
+    let version = connection
+        .common_version(METADATA_RESPONSE.api_key, METADATA)
+        .ok_or(ClientError::Refused { api: "Metadata", code: UNSUPPORTED_VERSION })?;
+    let topics = wanted
+        .iter()
+        .map(|name| {
+            MetadataRequestTopic::default().with_name(Some(TopicName(StrBytes::from_string(name.clone()))))
+        })
+        .collect();
+    let request =
+        MetadataRequest::default().with_topics(Some(topics)).with_allow_auto_topic_creation(false);
+    let response = connection.request(&request, version, &METADATA_RESPONSE).await?;
+    Ok(response
+        .topics
+        .iter()
+        .filter(|topic| topic.error_code == UNKNOWN_TOPIC_OR_PARTITION)
+        .filter_map(|topic| topic.name.as_ref().map(|name| name.0.to_string()))
+        // An answer about something else was not asked for.
+        .filter(|name| wanted.contains(name))
+        .collect())
+}

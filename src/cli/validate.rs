@@ -8,8 +8,8 @@ use serde_json::json;
 use super::findings::{self, Colour};
 use super::report::{ReportFormat, ReportTo};
 use super::{Context, ExitCode, Failure, output};
-use crate::app::config::Config;
-use crate::manifest::{Finding, Known, Loaded, SourceFile, is_manifest, load};
+use crate::app::control;
+use crate::manifest::{Finding, Loaded, SourceFile, is_manifest, load};
 use crate::reconcile::source::{Directory, Limits, read_file};
 use crate::zone::Revision;
 
@@ -31,7 +31,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
-    let known = known(&context.config()?);
+    let known = control::known(&context.config()?);
     let paths = if args.paths.is_empty() { vec![default_folder()] } else { args.paths };
     let (files, revision) = read(&paths)?;
     let read = files.len();
@@ -47,17 +47,6 @@ pub fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     }
     let invalid = loaded.findings.iter().any(Finding::is_error);
     Ok(if invalid { ExitCode::Findings } else { ExitCode::Fine })
-}
-
-/// Without a configuration, which at least names a cluster, nothing is known: a pull request is often checked without.
-fn known(config: &Config) -> Known {
-    if config.clusters.is_empty() {
-        return Known::default();
-    }
-    Known {
-        gateway: Some(config.gateway.name.clone()),
-        clusters: Some(config.clusters.iter().map(|cluster| cluster.name.clone()).collect()),
-    }
 }
 
 fn default_folder() -> PathBuf {

@@ -53,8 +53,7 @@ async fn ask(
             MetadataRequestTopic::default().with_name(Some(TopicName(StrBytes::from_string(name.clone()))))
         })
         .collect();
-    let request =
-        MetadataRequest::default().with_topics(Some(topics)).with_allow_auto_topic_creation(false);
+    let request = MetadataRequest::default().with_topics(Some(topics)).with_allow_auto_topic_creation(false);
     let response = connection.request(&request, version, &METADATA_RESPONSE).await?;
     Ok(response
         .topics

@@ -1,0 +1,47 @@
+//! What the control plane needs, out of the configuration: the daemon and the command line read, check and guard alike.
+
+use std::path::PathBuf;
+
+use super::config::{Config, Guards, OnHistoryRewrite, Source};
+use crate::manifest::Known;
+use crate::reconcile::guard::Limits;
+use crate::reconcile::source::{self, GitConfig};
+
+/// What files are checked against. Without a configuration, which at least names a cluster, nothing is known: a pull
+/// request is often checked without.
+pub fn known(config: &Config) -> Known {
+    if config.clusters.is_empty() {
+        return Known::default();
+    }
+    Known {
+        gateway: Some(config.gateway.name.clone()),
+        clusters: Some(config.clusters.iter().map(|cluster| cluster.name.clone()).collect()),
+    }
+}
+
+/// The repository to read. `mirrors` is the folder for its mirror.
+pub fn git(source: &Source, mirrors: PathBuf) -> GitConfig {
+    GitConfig {
+        url: source.url.clone(),
+        reference: source.reference.clone(),
+        path: source.path.clone(),
+        on_history_rewrite: match source.on_history_rewrite {
+            OnHistoryRewrite::Refuse => source::OnHistoryRewrite::Refuse,
+            OnHistoryRewrite::Accept => source::OnHistoryRewrite::Accept,
+        },
+        mirrors,
+    }
+}
+
+/// The daemon's mirrors under `dataDir`. One process uses them at a time.
+pub fn mirrors(config: &Config) -> PathBuf {
+    config.data_dir.join("git")
+}
+
+pub fn limits(guards: Guards) -> Limits {
+    Limits {
+        max_delete_percent: guards.max_delete_percent,
+        max_update_percent: guards.max_update_percent,
+        floor: guards.floor,
+    }
+}

@@ -19,6 +19,9 @@ use super::finding::{Code, Severity, quote};
 use super::schema::{self, shown};
 use super::v2;
 
+const RESERVED: &str =
+    "choose another: `.`, `..` and the form of a key id (`pz` and 16 letters or digits) are reserved";
+
 /// What a document says, and what is wrong with it. The zone is there exactly if no fault is an error.
 #[derive(Debug)]
 pub struct Reading {
@@ -72,7 +75,8 @@ impl Reader<'_> {
         T::try_from(text)
             .map_err(|error| {
                 let message = format!("{}: {} {error}", shown(pointer), quote(text));
-                self.fault(DocumentFault::new(Code::InvalidName, pointer, message));
+                let fault = DocumentFault::new(Code::InvalidName, pointer, message);
+                self.fault(if error == NameError::Reserved { fault.help(RESERVED) } else { fault });
             })
             .ok()
     }

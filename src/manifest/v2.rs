@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 /// Fields that a server fills in on the way out. On the way in they are ignored.
 pub const READ_ONLY_METADATA: [&str; 4] = ["id", "status", "updatedAt", "failedReason"];
 
+/// What `spec.url` begins with: it becomes a link, and must not be a script.
+pub const WEB_ADDRESS: &str = "^https?://";
+
 /// Kafka topics shared in place with one partner.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -84,7 +87,7 @@ pub struct Spec {
     pub description: Option<String>,
     /// The partner's site.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^https?://"))]
+    #[schemars(regex(pattern = WEB_ADDRESS))]
     pub url: Option<String>,
     /// How the partner proves who it is. This, or the older `serviceAccount`, is required.
     #[serde(default, skip_serializing_if = "Option::is_none")]

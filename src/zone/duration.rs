@@ -7,7 +7,7 @@ use thiserror::Error;
 /// Why a text is not a duration. The message completes "`x` …".
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DurationError {
-    #[error("is not a duration; write a whole number and one of ms, s, m, h, d, such as `30s` or `7d`")]
+    #[error("is not a duration such as `30s` or `7d`")]
     Form,
     #[error("is longer than 100 years")]
     TooLong,

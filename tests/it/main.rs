@@ -11,5 +11,6 @@
 mod architecture;
 mod broker_connection;
 mod harness;
+mod manifests;
 mod reconcile;
 mod support;

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::super::fault::{DocumentFault, Part, join};
 use super::super::finding::{Code, printable, quote};
+use super::super::v2;
 
 /// The schema again, to look up which fields an object may have.
 static SCHEMA: LazyLock<Value> = LazyLock::new(super::schema);
@@ -109,12 +110,16 @@ fn value_fault(pointer: &str, error: &ValidationError<'_>) -> DocumentFault {
         ValidationErrorKind::MaxLength { limit } => {
             invalid(format!("the text is longer than {limit} characters"))
         }
+        ValidationErrorKind::Pattern { pattern } if pattern == v2::WEB_ADDRESS => {
+            invalid(format!("{} is not a web address", shown_value(value)))
+                .help("begin it with https:// or http://")
+        }
         ValidationErrorKind::Pattern { pattern } => {
             invalid(format!("{} does not match {pattern}", shown_value(value)))
         }
         ValidationErrorKind::Format { format } if format == "regex" => {
             invalid(format!("{} is not a regular expression", shown_value(value)))
-                .help("check brackets and escapes; a `.*` is needed to match the rest of a key")
+                .help("check its brackets and escapes")
         }
         ValidationErrorKind::PropertyNames { error } => {
             let name = error.instance().as_str().unwrap_or_default().to_owned();
@@ -154,11 +159,13 @@ fn wrong_type(pointer: &str, value: &Value, expected: &TypeKind) -> DocumentFaul
         "boolean" => "true or false",
         other => other,
     };
-    DocumentFault::new(
-        Code::WrongType,
-        pointer,
-        format!("{} is {}, {wanted} is wanted", shown(pointer), type_name(value)),
-    )
+    let message = format!("{} is {}, {wanted} is wanted", shown(pointer), type_name(value));
+    let fault = DocumentFault::new(Code::WrongType, pointer, message);
+    if expected == "integer" && value.is_string() {
+        fault.help("write digits only, without a unit")
+    } else {
+        fault
+    }
 }
 
 fn unknown_value(pointer: &str, value: &Value, options: &[&str]) -> DocumentFault {

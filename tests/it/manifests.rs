@@ -1,0 +1,215 @@
+//! Manifests as people write them: `tests/manifests/valid`, `tests/manifests/invalid` (one mistake each, named by the
+//! file) and `zones-example`. What a person would see is kept as snapshots beside them.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use partner_zones::cli::findings::{Colour, count, text};
+use partner_zones::manifest::{Code, FileProblem, Known, Loaded, Severity, SourceFile, load};
+use partner_zones::zone::Operation;
+use proptest::prelude::*;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The YAML files of a folder of the repository, by name.
+fn files(folder: &str) -> Vec<(String, Vec<u8>)> {
+    let mut files: Vec<_> = std::fs::read_dir(root().join(folder))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "yaml"))
+        .map(|path| (path.file_stem().unwrap().to_string_lossy().into_owned(), std::fs::read(path).unwrap()))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "{folder} is empty");
+    files
+}
+
+fn loaded(content: impl Into<Vec<u8>>) -> Loaded {
+    load([SourceFile { path: "zone.yaml".into(), content: Ok(content.into()) }], &Known::default())
+}
+
+fn shown(loaded: &Loaded) -> String {
+    text(&loaded.findings, &loaded.texts, Colour::Plain)
+}
+
+fn errors(loaded: &Loaded) -> Vec<Code> {
+    loaded.findings.iter().filter(|finding| finding.is_error()).map(|finding| finding.code).collect()
+}
+
+/// To accept a changed text: run the tests with `INSTA_UPDATE=always`, and look at the difference.
+fn snapshot(folder: &str, name: &str, loaded: &Loaded) {
+    let shown = shown(loaded) + &count(&loaded.findings);
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(Path::new("../manifests").join(folder));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, shown));
+}
+
+#[test]
+fn a_valid_file_has_no_errors() {
+    for (name, content) in files("tests/manifests/valid") {
+        let loaded = loaded(content);
+        assert_eq!(errors(&loaded), [], "{name}:\n{}", shown(&loaded));
+        assert!(!loaded.zones.is_empty() && loaded.unreadable.is_empty(), "{name}");
+        snapshot("valid", &name, &loaded);
+    }
+}
+
+#[test]
+fn an_invalid_file_has_the_one_error_it_is_named_after() {
+    for (name, content) in files("tests/manifests/invalid") {
+        let loaded = loaded(content);
+        let wanted = if name == "several-faults" { 4 } else { 1 };
+        assert_eq!(errors(&loaded).len(), wanted, "{name}:\n{}", shown(&loaded));
+        assert!(loaded.zones.is_empty() && !loaded.unreadable.is_empty(), "{name}: its zone stays as it was");
+        snapshot("invalid", &name, &loaded);
+    }
+}
+
+#[test]
+fn the_published_document_is_one_zone_with_two_aliases_of_one_topic() {
+    let loaded = loaded(std::fs::read(root().join("tests/manifests/valid/seed.yaml")).unwrap());
+    let zone = &loaded.zones["external-partner-zone"].zone;
+    assert_eq!(zone.authentication.service_account.as_str(), "johndoe");
+    let topics: Vec<_> = zone
+        .topics
+        .iter()
+        .map(|topic| (topic.alias.as_str(), topic.backing.as_str(), topic.permission.as_str()))
+        .collect();
+    assert_eq!(topics, [("topic-a", "kafka-topic-a", "WRITE"), ("topic-b", "kafka-topic-a", "READ")]);
+    assert_eq!(zone.unbuilt_protections(), Vec::<&str>::new());
+}
+
+#[test]
+fn the_example_zones_are_ready_to_be_served() {
+    let examples = files("zones-example/zones");
+    let sources = examples.iter().map(|(name, content)| SourceFile {
+        path: format!("zones/{name}.yaml"),
+        content: Ok(content.clone()),
+    });
+    let known = Known { gateway: Some("gateway".into()), clusters: Some(BTreeSet::new()) };
+    let loaded = load(sources, &known);
+    let beyond_notes = loaded.findings.iter().any(|finding| finding.severity != Severity::Note);
+    assert!(!beyond_notes, "{}", shown(&loaded));
+    assert_eq!(loaded.zones.len(), examples.len());
+    let first =
+        loaded.zones.values().find(|zone| *zone.source.file == *format!("zones/{}.yaml", examples[0].0));
+    let readable = |zone: &partner_zones::manifest::LoadedZone| {
+        zone.zone.topics.iter().any(|topic| topic.permission.allows(Operation::Read))
+    };
+    assert!(first.is_some_and(readable), "the quickstart reads as the partner of the first file");
+}
+
+#[test]
+fn oddities_of_bytes_are_findings_at_their_place() {
+    let good = std::fs::read_to_string(root().join("tests/manifests/valid/no-topics.yaml")).unwrap();
+    let utf16 = |text: &str| -> Vec<u8> {
+        [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect()
+    };
+    let with = |text: &str| good.replace("name: acme", text).into_bytes();
+    let mut latin1 = with("name: acme # M_nchen");
+    let umlaut = latin1.iter().position(|byte| *byte == b'_').unwrap();
+    latin1[umlaut] = 0xfc;
+    for (content, code, line) in [
+        (latin1, Code::NotUtf8, 4),
+        (utf16(&good), Code::NotUtf8, 1),
+        (with("name: acme\0"), Code::ControlCharacter, 4),
+        (with("name: ac\u{1b}[2Jme"), Code::ControlCharacter, 4),
+        (with("name: \u{202e}emca"), Code::InvisibleCharacter, 4),
+        (with("name: ac\u{200b}me"), Code::InvisibleCharacter, 4),
+    ] {
+        let loaded = loaded(content);
+        assert_eq!(errors(&loaded), [code]);
+        assert_eq!(loaded.findings[0].source.as_ref().map(|at| at.line), Some(line), "{code:?}");
+        let shown = shown(&loaded);
+        let harmless = |c: char| c == '\n' || !(c.is_control() || c == '\u{202e}');
+        assert!(shown.chars().all(harmless), "{shown:?}");
+    }
+    for content in [format!("\u{feff}{good}"), good.replace('\n', "\r\n")] {
+        assert_eq!(errors(&loaded(content)), [], "a byte order mark and Windows line ends are fine");
+    }
+}
+
+#[test]
+fn what_is_no_file_is_a_finding() {
+    let problems = [
+        (FileProblem::Symlink, Code::NotAFile),
+        (FileProblem::Submodule, Code::NotAFile),
+        (FileProblem::TooLarge { size: 10_485_760 }, Code::FileTooLarge),
+        (FileProblem::Unreadable("permission denied".into()), Code::UnreadableFile),
+    ];
+    for (problem, code) in problems {
+        let file = SourceFile { path: "zones/acme.yaml".into(), content: Err(problem) };
+        let loaded = load([file], &Known::default());
+        assert_eq!(errors(&loaded), [code]);
+        assert_eq!(loaded.unreadable.nameless_files.len(), 1);
+    }
+}
+
+#[test]
+fn huge_and_deep_files_are_refused_in_bounded_time() {
+    let start = Instant::now();
+    let deep = |open: &str| open.repeat(5_000);
+    let block = (0..1_400).map(|level| " ".repeat(level) + "a:\n").collect::<Vec<_>>().concat();
+    let wide = format!("spec: [{}]", "{a: b}, ".repeat(100_000));
+    let one_line = format!("kind: PartnerZone\nspec: {{topics: [{}]}}", "{name: A B}, ".repeat(4_500));
+    for (content, code) in [
+        ("x".repeat(10 << 20), Code::FileTooLarge),
+        (deep("["), Code::TooDeep),
+        (deep("{a: "), Code::TooDeep),
+        (deep("- "), Code::TooDeep),
+        (block, Code::TooDeep),
+        (wide, Code::TooManyNodes),
+    ] {
+        assert_eq!(errors(&loaded(content)), [code]);
+    }
+    assert!(errors(&loaded(one_line)).len() > 100);
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_secret_is_never_shown() {
+    for (name, secret) in
+        [("password", "correct-horse"), ("private-key", "MIIBVQ"), ("token-in-a-description", "ghp_")]
+    {
+        let content = std::fs::read(root().join(format!("tests/manifests/invalid/{name}.yaml"))).unwrap();
+        let loaded = loaded(content);
+        let json = serde_json::to_string(&loaded.findings).unwrap();
+        assert!(!shown(&loaded).contains(secret) && !json.contains(secret), "{name}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_bytes_panic(content in prop::collection::vec(any::<u8>(), 0..300)) {
+        let loaded = loaded(content);
+        prop_assert!(!loaded.findings.is_empty());
+        shown(&loaded);
+    }
+
+    /// Real files, cut anywhere and with bytes replaced: never a panic, and never a zone lost without a word.
+    #[test]
+    fn a_damaged_file_is_a_zone_or_an_error(
+        which in any::<prop::sample::Index>(),
+        cut in any::<prop::sample::Index>(),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+    ) {
+        let mut files = files("tests/manifests/valid");
+        let (_, mut content) = files.swap_remove(which.index(files.len()));
+        content.truncate(cut.index(content.len()) + 1);
+        for (at, byte) in damage {
+            let at = at.index(content.len());
+            content[at] = byte;
+        }
+        let loaded = loaded(content);
+        prop_assert!(!loaded.zones.is_empty() || !errors(&loaded).is_empty());
+        prop_assert_eq!(errors(&loaded).is_empty(), loaded.unreadable.is_empty());
+        shown(&loaded);
+    }
+}

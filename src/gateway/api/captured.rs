@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use kafka_protocol::messages::{FetchResponse, JoinGroupRequest, ProduceRequest};
+use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
 use super::{Entry, REGISTRY};
@@ -34,10 +35,14 @@ fn captured(direction: &str) -> Vec<Captured> {
         for line in frames.lines() {
             let [api, version, of, hex] = line.split(' ').collect::<Vec<_>>().try_into().unwrap();
             let version: i16 = version.parse().unwrap();
-            let Some(entry) = REGISTRY.iter().find(|entry| entry.name() == api && of == direction) else { continue };
+            let Some(entry) = REGISTRY.iter().find(|entry| entry.name() == api && of == direction) else {
+                continue;
+            };
             assert!(entry.versions.contains(version), "{client} speaks {api} v{version}");
-            let frame: Vec<u8> =
-                (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect();
+            let frame: Vec<u8> = (0..hex.len())
+                .step_by(2)
+                .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
+                .collect();
             let (shape, body) = body_of(entry, version, direction, &frame);
             let body = Bytes::copy_from_slice(&frame[body..]);
             found.push(Captured { context: format!("{client} {api} v{version} {of}"), shape, version, body });
@@ -60,7 +65,8 @@ fn body_of(entry: &Entry, version: i16, direction: &str, frame: &[u8]) -> (&'sta
 }
 
 fn of(direction: &str, name: &str) -> Vec<Captured> {
-    let found: Vec<_> = captured(direction).into_iter().filter(|captured| captured.shape.name == name).collect();
+    let found: Vec<_> =
+        captured(direction).into_iter().filter(|captured| captured.shape.name == name).collect();
     assert_eq!(found.len(), CLIENTS.len(), "{name}");
     found
 }
@@ -78,7 +84,8 @@ fn real_frames_are_what_the_shapes_say_to_the_last_byte() {
 #[test]
 fn every_served_api_has_been_seen_on_a_real_wire() {
     let seen: BTreeSet<&str> = captured("response").iter().map(|frame| frame.shape.name).collect();
-    let unseen: Vec<_> = REGISTRY.iter().filter(|row| !seen.contains(row.response.name)).map(Entry::name).collect();
+    let unseen: Vec<_> =
+        REGISTRY.iter().filter(|row| !seen.contains(row.response.name)).map(Entry::name).collect();
     // Asked only after a leader has changed.
     assert_eq!(unseen, ["OffsetForLeaderEpoch"]);
 }
@@ -100,7 +107,7 @@ fn a_real_produce_request_is_streamed_under_another_topic() {
         out.extend(rest);
         let mut expected: ProduceRequest = codec::decode(frame.shape, frame.version, frame.body).unwrap();
         match topic {
-            TopicRef::Name(name) => expected.topic_data[0].name = super::names::wire(&name),
+            TopicRef::Name(name) => expected.topic_data[0].name = StrBytes::from_string(name).into(),
             TopicRef::Id(id) => expected.topic_data[0].topic_id = id,
         }
         assert_eq!(codec::encode(&expected, frame.version).unwrap(), out, "{}", frame.context);

@@ -1,5 +1,38 @@
 //! The data plane: partners' connections, mapped one to one onto connections to the backing brokers.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | [`config`] | what a gateway is told at start |
+//! | [`runtime`] | start, the tasks and what they publish |
+//! | `topology` | each cluster's brokers, versions and topic ids, polled |
+//! | `view` | zones and clusters put together, immutable |
+//! | `listener` | ports, limits on connections |
+//! | `session` | one connection: `login`, `upstream`, then `request_loop` and `response_loop` side by side |
+//! | [`api`] | the closed table, one file per Kafka API |
 
 pub mod addresses;
 pub(crate) mod api;
+mod budget;
+mod close;
+pub mod config;
+#[cfg(test)]
+mod fixture;
+mod inflight;
+mod listener;
+mod login;
 pub(crate) mod memory;
+mod metrics;
+mod request_loop;
+mod response_loop;
+pub mod runtime;
+mod sasl;
+mod session;
+mod shared;
+mod topology;
+mod transport;
+mod upstream;
+mod view;
+
+pub use config::{ClusterConfig, GatewayConfig, Limits};
+pub use listener::ListenError;
+pub use runtime::{Gateway, Handle, Report};

@@ -10,7 +10,6 @@
 
 mod architecture;
 mod broker_connection;
-mod capture;
 mod harness;
 mod manifests;
 mod reconcile;

@@ -29,8 +29,6 @@ pub(crate) mod sasl_handshake;
 mod sync_group;
 
 #[cfg(test)]
-mod captured;
-#[cfg(test)]
 mod fixture;
 
 use std::sync::{Arc, Mutex};

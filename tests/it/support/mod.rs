@@ -7,4 +7,3 @@ pub(crate) mod kafka;
 pub(crate) mod process;
 pub(crate) mod reconciler;
 pub(crate) mod scenarios;
-pub(crate) mod tap;

@@ -1,0 +1,125 @@
+//! Why a partner's connection ended.
+
+use thiserror::Error;
+
+use super::api::Refusal;
+use crate::kafka::frame::FrameError;
+
+/// Closed set: each is one label of the metric and one line for the operator. A partner never sees these texts.
+#[derive(Debug, Error)]
+pub(crate) enum Close {
+    #[error("the partner is done")]
+    PartnerDone,
+    #[error("the broker closed the connection")]
+    BrokerDone,
+    #[error("the partner is gone: {0}")]
+    PartnerGone(std::io::Error),
+    #[error("the broker is gone: {0}")]
+    BrokerGone(std::io::Error),
+    #[error("no request for {0} s")]
+    Idle(u64),
+    #[error("the gateway shuts down")]
+    Shutdown,
+    #[error(
+        "no cluster has been reached yet, so it is not known what to offer; see the errors about the cluster"
+    )]
+    NotReady,
+    #[error("not authenticated within {0} s")]
+    AuthenticationTimeout(u64),
+    #[error("login refused")]
+    AuthenticationFailed,
+    #[error("the client asked for a SASL mechanism other than PLAIN")]
+    Mechanism,
+    #[error(
+        "SaslHandshake version 0, whose tokens are not framed, is not served; the partner's client is older than Kafka 1.0"
+    )]
+    OldHandshake,
+    #[error(
+        "a request (API key {0}) came before the login was complete; the partner's client needs security.protocol=SASL_PLAINTEXT"
+    )]
+    NotAuthenticated(i16),
+    #[error(
+        "a TLS client on a port without TLS; the partner's client needs security.protocol=SASL_PLAINTEXT"
+    )]
+    TlsOnPlainPort,
+    #[error("another login on an authenticated connection")]
+    SecondLogin,
+    #[error(
+        "zone {zone} lies on cluster {cluster}, this port serves another one; the client keeps addresses of the wrong bootstrap server"
+    )]
+    WrongCluster { zone: String, cluster: String },
+    #[error("the zone or the credential is no longer served")]
+    Revoked,
+    #[error("the credential has expired")]
+    Expired,
+    #[error("no broker can be reached: {0}")]
+    NoBroker(String),
+    #[error("not a Kafka frame: {0}")]
+    BadFrame(#[from] FrameError),
+    #[error("the partner closed inside a frame")]
+    CutFrame,
+    #[error("the partner took too long to send a frame")]
+    SlowFrame,
+    #[error("a write made no progress for {0} s")]
+    WriteStalled(u64),
+    #[error("API key {key} version {version} is not served here")]
+    UnknownRequest { key: i16, version: i16 },
+    #[error("API {name}: {refusal}")]
+    Refused { name: &'static str, refusal: Refusal },
+    #[error(
+        "an unacknowledged produce was denied in part or whole; the connection is closed, as a broker does"
+    )]
+    DeniedUnacknowledged,
+    #[error("the broker's answer does not fit: {0}")]
+    BadAnswer(String),
+    #[error("all memory for large frames is taken; raise the limit or add a gateway")]
+    BudgetExhausted,
+}
+
+impl Close {
+    /// The metric label.
+    pub(crate) fn label(&self) -> &'static str {
+        match self {
+            Self::PartnerDone => "partner_done",
+            Self::BrokerDone => "broker_done",
+            Self::PartnerGone(_) => "partner_gone",
+            Self::BrokerGone(_) => "broker_gone",
+            Self::Idle(_) => "idle",
+            Self::Shutdown => "shutdown",
+            Self::NotReady => "not_ready",
+            Self::AuthenticationTimeout(_) => "authentication_timeout",
+            Self::AuthenticationFailed => "authentication_failed",
+            Self::Mechanism => "mechanism",
+            Self::OldHandshake => "old_handshake",
+            Self::NotAuthenticated(_) => "not_authenticated",
+            Self::TlsOnPlainPort => "tls_on_plain_port",
+            Self::SecondLogin => "second_login",
+            Self::WrongCluster { .. } => "wrong_cluster",
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+            Self::NoBroker(_) => "no_broker",
+            Self::BadFrame(_) => "bad_frame",
+            Self::CutFrame => "cut_frame",
+            Self::SlowFrame => "slow_frame",
+            Self::WriteStalled(_) => "write_stalled",
+            Self::UnknownRequest { .. } => "unknown_request",
+            Self::Refused { .. } => "refused",
+            Self::DeniedUnacknowledged => "denied_unacknowledged",
+            Self::BadAnswer(_) => "bad_answer",
+            Self::BudgetExhausted => "budget_exhausted",
+        }
+    }
+
+    /// Whether an operator should look: the ordinary ends of a connection are not worth a warning.
+    pub(crate) fn is_remarkable(&self) -> bool {
+        !matches!(
+            self,
+            Self::PartnerDone
+                | Self::BrokerDone
+                | Self::PartnerGone(_)
+                | Self::Idle(_)
+                | Self::Shutdown
+                | Self::DeniedUnacknowledged
+        )
+    }
+}

@@ -1,0 +1,105 @@
+//! What a gateway is told at start.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::kafka::client::UpstreamSecurity;
+use crate::zone::ClusterName;
+
+/// The `gateway` and `clusters` parts of the configuration, resolved.
+#[derive(Debug, Clone)]
+pub struct GatewayConfig {
+    /// What `spec.cluster` of a zone names.
+    pub name: String,
+    pub listen: IpAddr,
+    /// The host partners are told for every broker.
+    pub advertised_host: String,
+    /// Where partners start. 0 lets the system choose (tests).
+    pub bootstrap_port: u16,
+    pub clusters: BTreeMap<ClusterName, ClusterConfig>,
+    pub limits: Limits,
+}
+
+/// One backing cluster.
+#[derive(Debug, Clone)]
+pub struct ClusterConfig {
+    /// `host:port` each.
+    pub bootstrap_servers: Vec<String>,
+    pub security: UpstreamSecurity,
+    /// Broker n is served at `broker_port_base + n`.
+    pub broker_port_base: u16,
+}
+
+/// What one process, address or connection may take. None of it is a setting yet; tests lower them.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Partner connections in this process.
+    pub connections: usize,
+    /// Connections of one address that have not authenticated.
+    pub unauthenticated_per_address: usize,
+    /// Bytes of a frame before authentication; a PLAIN token is far smaller.
+    pub unauthenticated_frame: usize,
+    /// From accept to a successful login.
+    pub authenticate_within: Duration,
+    /// How long a failed login waits for its answer, as Kafka's `connection.failed.authentication.delay.ms`.
+    pub failed_login_delay: Duration,
+    /// Bytes of a Produce request: Kafka's `socket.request.max.bytes`.
+    pub produce_frame: usize,
+    /// Bytes of any other request. The largest in practice, a SyncGroup of a big group, stays below a record's limit of 1 MiB.
+    pub control_frame: usize,
+    /// Bytes of a broker's response: what a Fetch may ask for, with room for one batch above it.
+    pub response_frame: usize,
+    /// A frame up to this size is held as a whole without asking for budget, and is never worth streaming.
+    pub small_frame: usize,
+    /// Bytes of larger frames that this process holds at any time.
+    pub buffered: usize,
+    /// How long a frame waits for its share of `buffered`.
+    pub budget_within: Duration,
+    /// Requests of one connection without an answer; then the client sees TCP backpressure.
+    pub in_flight: usize,
+    /// Without a request for this long, a connection is closed: longer than a Java client's `connections.max.idle.ms` (9 min),
+    /// shorter than a broker's (10 min).
+    pub idle: Duration,
+    /// To reach and log in to one broker; well below a client's `socket.connection.setup.timeout.ms` (10 s).
+    pub connect_within: Duration,
+    /// After the partner is done or the process shuts down, for answers still owed.
+    pub drain_within: Duration,
+    /// From the first byte of a frame to its last, beside the time its length takes at 32 KiB/s: slower is either a broken line
+    /// or somebody who wants to hold memory.
+    pub frame_within: Duration,
+    /// How long a write may make no progress before the peer counts as gone.
+    pub write_stall: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            unauthenticated_per_address: 128,
+            unauthenticated_frame: 64 << 10,
+            authenticate_within: Duration::from_secs(10),
+            failed_login_delay: Duration::from_millis(100),
+            produce_frame: 100 << 20,
+            control_frame: 8 << 20,
+            response_frame: 128 << 20,
+            small_frame: 64 << 10,
+            buffered: 256 << 20,
+            budget_within: Duration::from_secs(10),
+            in_flight: 64,
+            idle: Duration::from_secs(590),
+            connect_within: Duration::from_secs(4),
+            drain_within: Duration::from_secs(10),
+            frame_within: Duration::from_secs(30),
+            write_stall: Duration::from_mins(1),
+        }
+    }
+}
+
+impl Limits {
+    /// How long a frame of this length may take.
+    pub(crate) fn frame_time(&self, len: usize) -> Duration {
+        let seconds = u64::try_from(len / (32 << 10)).unwrap_or(u64::MAX);
+        self.frame_within.saturating_add(Duration::from_secs(seconds))
+    }
+}

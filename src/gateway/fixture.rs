@@ -1,0 +1,155 @@
+//! Zones, clusters and a shared state for the runtime's tests.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::metrics::gauge::Gauge;
+use time::OffsetDateTime;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::addresses::ApiRanges;
+use super::api::REGISTRY;
+use super::budget::Budget;
+use super::config::{ClusterConfig, GatewayConfig, Limits};
+use super::metrics::Metrics;
+use super::shared::Shared;
+use super::topology::{ClusterState, Clusters, TopicState, Topology};
+use super::view::GatewayView;
+use crate::kafka::client::UpstreamSecurity;
+use crate::policy::{Served, ServedZone};
+use crate::zone::{
+    Access, Authentication, AuthenticationMode, ClusterName, Credential, Headers, KeyId, PartnerZone,
+    Permission, PlainVerifier, Sequence, ServiceAccount, SharedTopic, TopicName, TrafficControl, ZoneId,
+    ZoneName,
+};
+
+pub(super) const KEY_ID: &str = "pz0123456789abcdef";
+pub(super) const SECRET: &str = "correct-horse";
+
+pub(super) fn cluster() -> ClusterName {
+    ClusterName::try_from("default").unwrap()
+}
+
+pub(super) fn topic(name: &str) -> TopicName {
+    TopicName::try_from(name).unwrap()
+}
+
+pub(super) fn config() -> GatewayConfig {
+    GatewayConfig {
+        name: "gateway".to_owned(),
+        listen: [127, 0, 0, 1].into(),
+        advertised_host: "kafka.example.com".to_owned(),
+        bootstrap_port: 0,
+        clusters: BTreeMap::from([(
+            cluster(),
+            ClusterConfig {
+                bootstrap_servers: vec!["127.0.0.1:9".to_owned()],
+                security: UpstreamSecurity::Plaintext,
+                broker_port_base: 19_100,
+            },
+        )]),
+        limits: Limits::default(),
+    }
+}
+
+/// Limits that a test can wait for.
+pub(super) fn impatient() -> Limits {
+    let soon = Duration::from_millis(300);
+    Limits {
+        authenticate_within: soon,
+        failed_login_delay: Duration::from_millis(5),
+        idle: soon,
+        drain_within: soon,
+        frame_within: soon,
+        write_stall: soon,
+        budget_within: soon,
+        ..Limits::default()
+    }
+}
+
+/// A zone with these (alias, backing) pairs, all WRITE, and one credential.
+pub(super) fn zone(name: &str, topics: &[(&str, &str)]) -> ServedZone {
+    let zone_name = ZoneName::try_from(name).unwrap();
+    let credential = Credential {
+        key_id: KeyId::try_from(KEY_ID).unwrap(),
+        zone: zone_name.clone(),
+        created_at: OffsetDateTime::UNIX_EPOCH,
+        expires_at: None,
+        plain: PlainVerifier::new(SECRET, b"salt"),
+        scram: Vec::new(),
+    };
+    let shared = |&(alias, backing): &(&str, &str)| SharedTopic {
+        alias: topic(alias),
+        backing: topic(backing),
+        permission: Permission::Write,
+        description: None,
+        tags: Vec::new(),
+        schemas: None,
+        deprecated: None,
+        replay: None,
+    };
+    let zone = PartnerZone {
+        name: zone_name,
+        labels: BTreeMap::new(),
+        cluster: "gateway".to_owned(),
+        underlying_cluster: None,
+        display_name: None,
+        description: None,
+        url: None,
+        authentication: Authentication {
+            mode: AuthenticationMode::Plain,
+            service_account: ServiceAccount::try_from(format!("{name}-app").as_str()).unwrap(),
+        },
+        topics: topics.iter().map(shared).collect(),
+        partner: None,
+        organization: None,
+        traffic_control: TrafficControl::default(),
+        headers: Headers::default(),
+        access: Access::default(),
+        consumer_groups: Vec::new(),
+    };
+    ServedZone {
+        id: ZoneId(Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes())),
+        zone: Arc::new(zone),
+        cluster: cluster(),
+        changed: Sequence(1),
+        credentials: vec![Arc::new(credential)],
+    }
+}
+
+pub(super) fn served(sequence: u64, zones: Vec<ServedZone>) -> Served {
+    Served { sequence: Sequence(sequence), zones: zones.into_iter().map(Arc::new).collect() }
+}
+
+/// One broker that serves everything we do, and these topics.
+pub(super) fn clusters(topics: &[(&str, TopicState)]) -> Clusters {
+    let versions: ApiRanges = REGISTRY.iter().map(|entry| (entry.key(), entry.versions)).collect();
+    let topology = Topology {
+        cluster_id: None,
+        brokers: BTreeMap::from([(1, "127.0.0.1:9".to_owned())]),
+        versions,
+        topics: topics.iter().map(|&(name, state)| (topic(name), state)).collect::<HashMap<_, _>>(),
+    };
+    BTreeMap::from([(cluster(), ClusterState { last: Some(Arc::new(topology)), trouble: None })])
+}
+
+pub(super) fn present(name: &str) -> TopicState {
+    TopicState::Present(Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()))
+}
+
+pub(super) fn view(served: &Served, clusters: &Clusters) -> GatewayView {
+    GatewayView::build(&config(), Some(served), clusters, &GatewayView::default())
+}
+
+/// Zone `acme` with alias `orders` of `backing-orders`, and the sender to replace the view with.
+pub(super) fn shared(limits: Limits) -> (Shared, watch::Sender<Arc<GatewayView>>) {
+    let served = served(1, vec![zone("acme", &[("orders", "backing-orders")])]);
+    let view = view(&served, &clusters(&[("backing-orders", present("backing-orders"))]));
+    let (sender, views) = watch::channel(Arc::new(view));
+    let budget = Budget::new(limits.buffered, limits.budget_within, Gauge::default());
+    let config = GatewayConfig { limits, ..config() };
+    let shared = Shared { config, metrics: Metrics::default(), budget, views, refresh: BTreeMap::new() };
+    (shared, sender)
+}

@@ -1,0 +1,156 @@
+use bytes::BufMut as _;
+use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
+use kafka_protocol::protocol::{Decodable, Encodable};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+
+use super::super::fixture::{SECRET, impatient, shared};
+use super::super::transport::Peer;
+use super::*;
+
+/// Runs a login in the background of a partner's script, and gives how it ended.
+async fn at_the_desk<F: Future<Output = ()>>(script: impl FnOnce(DuplexStream) -> F) -> Result<Login, Close> {
+    let (far, near) = tokio::io::duplex(256 << 10);
+    let (shared, _views) = shared(impatient());
+    let (read, write) = tokio::io::split(near);
+    let mut partner_in = Inbound::new(read, Peer::Partner);
+    let mut partner_out = Outbound::new(write, Peer::Partner, impatient().write_stall);
+    let mut desk = Desk { shared: &shared, partner_in: &mut partner_in, partner_out: &mut partner_out };
+    let (ended, ()) = tokio::join!(desk.log_in(), script(far));
+    ended
+}
+
+fn frame<M: Encodable>(key: i16, version: i16, flexible: bool, message: &M) -> Vec<u8> {
+    let body = codec::encode(message, version).unwrap();
+    let header =
+        RequestHeader { api_key: key, version, correlation_id: 7, client_id: Some("test".to_owned()) };
+    let mut out = BytesMut::new();
+    header.put(&mut out, flexible, body.len()).unwrap();
+    out.put_slice(&body);
+    out.to_vec()
+}
+
+fn handshake(version: i16, mechanism: &'static str) -> Vec<u8> {
+    frame(17, version, false, &SaslHandshakeRequest::default().with_mechanism(mechanism.into()))
+}
+
+fn token(user: &str, password: &str) -> Vec<u8> {
+    let token = Bytes::from(format!("\0{user}\0{password}"));
+    frame(36, 2, true, &SaslAuthenticateRequest::default().with_auth_bytes(token))
+}
+
+/// The body of the next answer, whose header has `header` bytes.
+async fn answer<M: Decodable>(partner: &mut DuplexStream, header: usize, version: i16) -> M {
+    let len = usize::try_from(partner.read_i32().await.unwrap()).unwrap();
+    let mut frame = vec![0; len];
+    partner.read_exact(&mut frame).await.unwrap();
+    assert_eq!(frame[..4], 7_i32.to_be_bytes());
+    M::decode(&mut Bytes::from(frame).slice(header..), version).unwrap()
+}
+
+#[tokio::test]
+async fn the_right_secret_opens_the_zone() {
+    let login = at_the_desk(|mut partner| async move {
+        partner.write_all(&frame(18, 3, true, &versions_request())).await.unwrap();
+        let versions: ApiVersionsResponse = answer(&mut partner, 4, 3).await;
+        assert!(versions.api_keys.iter().any(|row| row.api_key == 1));
+        partner.write_all(&handshake(1, "PLAIN")).await.unwrap();
+        let agreed: SaslHandshakeResponse = answer(&mut partner, 4, 1).await;
+        assert_eq!(agreed.error_code, 0);
+        partner.write_all(&token("acme-app", SECRET)).await.unwrap();
+        let done: SaslAuthenticateResponse = answer(&mut partner, 5, 2).await;
+        assert_eq!((done.error_code, done.session_lifetime_ms), (0, 0));
+    })
+    .await
+    .unwrap();
+    assert_eq!((login.user.as_str(), login.zone.name.as_str()), ("acme-app", "acme"));
+}
+
+fn versions_request() -> ApiVersionsRequest {
+    ApiVersionsRequest::default()
+        .with_client_software_name("test".into())
+        .with_client_software_version("1".into())
+}
+
+#[tokio::test]
+async fn every_wrong_login_gets_the_same_answer() {
+    let mut answers = Vec::new();
+    for (user, password) in [("acme-app", "wrong"), ("nobody", SECRET), ("", "")] {
+        let (seen, saw) = tokio::sync::oneshot::channel();
+        let ended = at_the_desk(|mut partner| async move {
+            partner.write_all(&handshake(1, "PLAIN")).await.unwrap();
+            let _: SaslHandshakeResponse = answer(&mut partner, 4, 1).await;
+            partner.write_all(&token(user, password)).await.unwrap();
+            let refused: SaslAuthenticateResponse = answer(&mut partner, 5, 2).await;
+            seen.send((refused.error_code, refused.error_message)).unwrap();
+        })
+        .await;
+        assert!(matches!(ended, Err(Close::AuthenticationFailed)));
+        answers.push(saw.await.unwrap());
+    }
+    assert_eq!(answers[0].0, 58);
+    assert!(answers.iter().all(|answer| *answer == answers[0]));
+}
+
+#[tokio::test]
+async fn only_plain_is_offered_and_version_0_is_refused_with_an_answer() {
+    for (version, mechanism, code) in [(1, "SCRAM-SHA-256", 33), (0, "PLAIN", 35)] {
+        let ended = at_the_desk(|mut partner| async move {
+            partner.write_all(&handshake(version, mechanism)).await.unwrap();
+            let refused: SaslHandshakeResponse = answer(&mut partner, 4, version).await;
+            assert_eq!(refused.error_code, code);
+            assert_eq!(refused.mechanisms.iter().map(StrBytes::as_str).collect::<Vec<_>>(), ["PLAIN"]);
+        })
+        .await;
+        assert!(matches!(ended, Err(Close::Mechanism | Close::OldHandshake)));
+    }
+}
+
+#[tokio::test]
+async fn a_newer_api_versions_is_told_which_ones_there_are() {
+    at_the_desk(|mut partner| async move {
+        let mut newer = frame(18, 4, true, &versions_request());
+        newer[4 + 3] = 9;
+        partner.write_all(&newer).await.unwrap();
+        let told: ApiVersionsResponse = answer(&mut partner, 4, 0).await;
+        assert_eq!((told.error_code, told.api_keys.len()), (35, 1));
+    })
+    .await
+    .unwrap_err();
+}
+
+#[tokio::test]
+async fn nothing_else_is_served_before_the_login() {
+    let metadata = frame(3, 0, false, &kafka_protocol::messages::MetadataRequest::default());
+    let early_token = token("acme-app", SECRET);
+    let tls_hello = [0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00].to_vec();
+    let too_long = [0x00, 0x10, 0x00, 0x00, 0x00].to_vec();
+    let negative = [0xff; 8].to_vec();
+    let cut = handshake(1, "PLAIN")[..9].to_vec();
+    for (bytes, reason) in [
+        (metadata, "not_authenticated"),
+        (early_token, "not_authenticated"),
+        (tls_hello, "tls_on_plain_port"),
+        (too_long, "bad_frame"),
+        (negative, "bad_frame"),
+        (cut, "cut_frame"),
+        (Vec::new(), "partner_done"),
+    ] {
+        let ended = at_the_desk(|mut partner| async move {
+            partner.write_all(&bytes).await.unwrap();
+            partner.shutdown().await.unwrap();
+        })
+        .await;
+        assert_eq!(ended.unwrap_err().label(), reason);
+    }
+}
+
+#[tokio::test]
+async fn who_says_nothing_is_sent_away() {
+    let (_far, near) = tokio::io::duplex(64);
+    let (shared, _views) = shared(impatient());
+    let (read, write) = tokio::io::split(near);
+    let mut partner_in = Inbound::new(read, Peer::Partner);
+    let mut partner_out = Outbound::new(write, Peer::Partner, impatient().write_stall);
+    let mut desk = Desk { shared: &shared, partner_in: &mut partner_in, partner_out: &mut partner_out };
+    assert!(matches!(desk.log_in().await, Err(Close::AuthenticationTimeout(_))));
+}

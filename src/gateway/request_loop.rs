@@ -1,0 +1,226 @@
+//! Partner → broker: one request at a time, each mapped with the view of its moment.
+
+use std::sync::{Arc, Mutex};
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::addresses::Brokers;
+use super::api::{self, Entry, Exchange, Outcome};
+use super::close::Close;
+use super::inflight::{Awaited, InFlight, response_frame};
+use super::memory::Memory;
+use super::metrics::Direction;
+use super::shared::Shared;
+use super::transport::{Inbound, Outbound};
+use super::view::Login;
+use crate::kafka::frame::{LENGTH_PREFIX, RequestHeader, ResponseHeader, request_length};
+use crate::policy::ZoneView;
+
+/// One direction of an authenticated connection.
+pub(crate) struct RequestLoop<'a, R, W> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) login: &'a Login,
+    pub(crate) memory: &'a Mutex<Memory>,
+    pub(crate) partner: &'a mut Inbound<R>,
+    pub(crate) broker: &'a mut Outbound<W>,
+    pub(crate) owed: mpsc::Sender<InFlight>,
+    pub(crate) cancel: &'a CancellationToken,
+}
+
+/// A request whose header has been read.
+struct Incoming {
+    header: RequestHeader,
+    entry: &'static Entry,
+    /// Bytes of the frame behind its length prefix, and of the header among them.
+    frame_len: usize,
+    header_len: usize,
+}
+
+impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
+    /// Runs until the partner is done or must be cut off. Dropping `owed` then tells the other direction to finish.
+    pub(crate) async fn run(mut self) -> Close {
+        loop {
+            if let Err(close) = self.one().await {
+                // What was already accepted still goes out: it may be unacknowledged records. The reason to close stands.
+                let _ = self.broker.flush().await;
+                return close;
+            }
+        }
+    }
+
+    async fn one(&mut self) -> Result<(), Close> {
+        let request = self.next_request().await?;
+        self.shared.metrics.request(request.entry.name());
+        self.shared.metrics.relayed(Direction::Up, LENGTH_PREFIX + request.frame_len);
+        let limits = &self.shared.config.limits;
+        let reservation = if request.frame_len > limits.small_frame {
+            // Twice: what is read, and what is written from it.
+            Some(
+                self.shared
+                    .budget
+                    .reserve(request.frame_len * 2)
+                    .await
+                    .map_err(|_| Close::BudgetExhausted)?,
+            )
+        } else {
+            None
+        };
+        let total = LENGTH_PREFIX + request.frame_len;
+        self.need(total).await?;
+        let body = self.partner.take(total).split_off(LENGTH_PREFIX + request.header_len).freeze();
+        let outcome = self.handle(&request, body)?;
+        self.carry_out(&request, outcome).await?;
+        drop(reservation);
+        Ok(())
+    }
+
+    /// Waits for the next request, looks it up in the table and reads its header.
+    async fn next_request(&mut self) -> Result<Incoming, Close> {
+        self.wait_for_first_byte().await?;
+        self.need(LENGTH_PREFIX).await?;
+        let prefix = self.partner.buffered().first_chunk().copied().unwrap_or_default();
+        let limits = &self.shared.config.limits;
+        let frame_len = request_length(prefix, limits.produce_frame)?;
+        let (header, header_len) = self.header(frame_len).await?;
+        let unknown = Close::UnknownRequest { key: header.api_key, version: header.version };
+        let Some(entry) = api::entry(header.api_key) else { return Err(unknown) };
+        if [api::sasl_handshake::REQUEST.api_key, api::sasl_authenticate::REQUEST.api_key]
+            .contains(&entry.key())
+        {
+            return Err(Close::SecondLogin);
+        }
+        // A client may ask for an ApiVersions that we do not have, and is told which ones we do.
+        if !entry.versions.contains(header.version) && !is_api_versions(entry) {
+            return Err(unknown);
+        }
+        if entry.key() != api::produce::REQUEST.api_key {
+            request_length(prefix, limits.control_frame)?;
+        }
+        Ok(Incoming { header, entry, frame_len, header_len })
+    }
+
+    /// Between two requests: whatever waits for company is sent, and the connection may be idle or told to end.
+    async fn wait_for_first_byte(&mut self) -> Result<(), Close> {
+        if self.cancel.is_cancelled() {
+            return Err(Close::Shutdown);
+        }
+        if !self.partner.buffered().is_empty() {
+            return Ok(());
+        }
+        self.broker.flush().await?;
+        let idle = self.shared.config.limits.idle;
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(Close::Shutdown),
+            read = timeout(idle, self.partner.fill()) => match read {
+                Err(_) => Err(Close::Idle(idle.as_secs())),
+                Ok(Ok(0)) => Err(Close::PartnerDone),
+                Ok(read) => read.map(drop),
+            },
+        }
+    }
+
+    async fn header(&mut self, frame_len: usize) -> Result<(RequestHeader, usize), Close> {
+        loop {
+            let frame = self.partner.buffered().get(LENGTH_PREFIX..).unwrap_or_default();
+            if let Some(read) = RequestHeader::read(frame, frame_len, is_flexible)? {
+                return Ok(read);
+            }
+            let more = self.partner.buffered().len() + 1;
+            self.need(more).await?;
+        }
+    }
+
+    /// Reads until `len` bytes are there, in the time that so long a frame may take.
+    async fn need(&mut self, len: usize) -> Result<(), Close> {
+        if self.partner.buffered().len() >= len {
+            return Ok(());
+        }
+        self.broker.flush().await?;
+        match timeout(self.shared.config.limits.frame_time(len), self.partner.fill_to(len)).await {
+            Err(_) => Err(Close::SlowFrame),
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false)) => Err(Close::CutFrame),
+            Ok(Err(close)) => Err(close),
+        }
+    }
+
+    fn handle(&self, request: &Incoming, body: Bytes) -> Result<Outcome, Close> {
+        let Incoming { header, entry, .. } = request;
+        let refused = |refusal| Close::Refused { name: entry.name(), refusal };
+        let (zone, brokers) = self.moment()?;
+        if is_api_versions(entry) && !entry.versions.contains(header.version) {
+            return api::api_versions::unsupported().map(Outcome::Answer).map_err(refused);
+        }
+        let exchange =
+            Exchange { version: header.version, view: &zone, brokers: &brokers, memory: self.memory };
+        (entry.handle)(&exchange, body).map_err(refused)
+    }
+
+    /// The zone and its cluster as they are now.
+    fn moment(&self) -> Result<(Arc<ZoneView>, Arc<Brokers>), Close> {
+        let view = self.shared.view();
+        let zone = view.admitted(self.login).ok_or(Close::Revoked)?;
+        let cluster = view.cluster(&zone.cluster).ok_or(Close::NotReady)?;
+        Ok((Arc::clone(zone), Arc::clone(&cluster.brokers)))
+    }
+
+    async fn carry_out(&mut self, request: &Incoming, outcome: Outcome) -> Result<(), Close> {
+        let Incoming { header, entry, .. } = request;
+        match outcome {
+            Outcome::Answer(body) => {
+                let reply = ResponseHeader::of(entry.response, header.version);
+                let frame = response_frame(reply, header.correlation_id, &body)?;
+                self.owe(InFlight::Ready(frame)).await
+            }
+            Outcome::Forward { body, respond } => {
+                // Noted before it is sent: the broker may answer before the write returns.
+                let awaited = Awaited {
+                    correlation_id: header.correlation_id,
+                    response: entry.response,
+                    version: header.version,
+                    respond,
+                };
+                self.owe(InFlight::Awaited(awaited)).await?;
+                self.forward(request, &body).await
+            }
+            Outcome::ForwardUnanswered { body, then_close } => {
+                if let Some(body) = body {
+                    self.forward(request, &body).await?;
+                }
+                if then_close { Err(Close::DeniedUnacknowledged) } else { Ok(()) }
+            }
+        }
+    }
+
+    /// Queues an owed answer. A full queue is the partner's backpressure; what waits to be sent must not wait behind it.
+    async fn owe(&mut self, entry: InFlight) -> Result<(), Close> {
+        let entry = match self.owed.try_send(entry) {
+            Ok(()) => return Ok(()),
+            Err(mpsc::error::TrySendError::Full(entry) | mpsc::error::TrySendError::Closed(entry)) => entry,
+        };
+        self.broker.flush().await?;
+        self.owed.send(entry).await.map_err(|_| Close::BrokerDone)
+    }
+
+    async fn forward(&mut self, request: &Incoming, body: &[u8]) -> Result<(), Close> {
+        let mut head = BytesMut::with_capacity(64);
+        let flexible = is_flexible(request.header.api_key, request.header.version);
+        request.header.put(&mut head, flexible, body.len())?;
+        self.broker.push(&head).await?;
+        self.broker.push(body).await
+    }
+}
+
+fn is_api_versions(entry: &Entry) -> bool {
+    entry.key() == api::api_versions::REQUEST.api_key
+}
+
+/// Header v2. An unknown key is refused right after its header.
+fn is_flexible(key: i16, version: i16) -> bool {
+    api::entry(key).is_some_and(|entry| entry.request.is_flexible(version))
+}

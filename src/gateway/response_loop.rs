@@ -1,0 +1,121 @@
+//! Broker → partner: answers leave in the order of their requests.
+
+use std::sync::Mutex;
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
+
+use super::close::Close;
+use super::inflight::{Awaited, InFlight, response_frame};
+use super::memory::Memory;
+use super::metrics::Direction;
+use super::shared::Shared;
+use super::transport::{Inbound, Outbound};
+use crate::kafka::frame::{LENGTH_PREFIX, ResponseHeader, response_length};
+
+/// The other direction of an authenticated connection.
+pub(crate) struct ResponseLoop<'a, R, W> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) memory: &'a Mutex<Memory>,
+    pub(crate) broker: &'a mut Inbound<R>,
+    pub(crate) partner: &'a mut Outbound<W>,
+    pub(crate) owed: mpsc::Receiver<InFlight>,
+}
+
+impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
+    /// Runs until nothing more can be owed ([`Close::PartnerDone`]) or the broker is done.
+    pub(crate) async fn run(mut self) -> Close {
+        loop {
+            if let Err(close) = self.one().await {
+                // Answers that are complete still reach the partner; the reason to close stands.
+                let _ = self.partner.flush().await;
+                return close;
+            }
+        }
+    }
+
+    async fn one(&mut self) -> Result<(), Close> {
+        match self.next_owed().await? {
+            InFlight::Ready(frame) => self.send(&frame).await,
+            InFlight::Awaited(awaited) => self.relay(awaited).await,
+        }
+    }
+
+    /// The head of the queue. While it is empty the broker is watched: it may close an idle connection.
+    async fn next_owed(&mut self) -> Result<InFlight, Close> {
+        match self.owed.try_recv() {
+            Ok(entry) => return Ok(entry),
+            Err(mpsc::error::TryRecvError::Disconnected) => return Err(Close::PartnerDone),
+            Err(mpsc::error::TryRecvError::Empty) => self.partner.flush().await?,
+        }
+        tokio::select! {
+            biased;
+            entry = self.owed.recv() => entry.ok_or(Close::PartnerDone),
+            read = self.broker.fill() => match read? {
+                0 => Err(Close::BrokerDone),
+                _ => Err(Close::BadAnswer("bytes that nobody asked for".to_owned())),
+            },
+        }
+    }
+
+    async fn relay(&mut self, awaited: Awaited) -> Result<(), Close> {
+        self.need(LENGTH_PREFIX).await?;
+        let prefix = self.broker.buffered().first_chunk().copied().unwrap_or_default();
+        let limits = &self.shared.config.limits;
+        let frame_len = response_length(prefix, limits.response_frame)
+            .map_err(|error| Close::BadAnswer(error.to_string()))?;
+        let header_len = self.header(awaited.header(), awaited.correlation_id, frame_len).await?;
+        let reservation = if frame_len > limits.small_frame {
+            Some(self.shared.budget.reserve(frame_len * 2).await.map_err(|_| Close::BudgetExhausted)?)
+        } else {
+            None
+        };
+        self.need(LENGTH_PREFIX + frame_len).await?;
+        let frame = self.broker.take(LENGTH_PREFIX + frame_len);
+        let body = frame.freeze().slice(LENGTH_PREFIX + header_len..);
+        let mapped = self.map(awaited, body)?;
+        self.send(&mapped).await?;
+        drop(reservation);
+        Ok(())
+    }
+
+    fn map(&self, awaited: Awaited, body: Bytes) -> Result<Bytes, Close> {
+        let (header, correlation_id, name) =
+            (awaited.header(), awaited.correlation_id, awaited.response.name);
+        let body =
+            awaited.respond.whole(body, self.memory).map_err(|refusal| Close::Refused { name, refusal })?;
+        response_frame(header, correlation_id, &body)
+    }
+
+    /// Reads the header and checks that this is the answer to the head of the queue.
+    async fn header(&mut self, header: ResponseHeader, due: i32, frame_len: usize) -> Result<usize, Close> {
+        loop {
+            let frame = self.broker.buffered().get(LENGTH_PREFIX..).unwrap_or_default();
+            let read = header.read(frame, frame_len).map_err(|error| Close::BadAnswer(error.to_string()))?;
+            match read {
+                Some((id, header_len)) if id == due => return Ok(header_len),
+                Some((id, _)) => {
+                    return Err(Close::BadAnswer(format!("correlation id {id} where {due} is due")));
+                }
+                None => {
+                    let more = self.broker.buffered().len() + 1;
+                    self.need(more).await?;
+                }
+            }
+        }
+    }
+
+    async fn need(&mut self, len: usize) -> Result<(), Close> {
+        if self.broker.buffered().len() >= len {
+            return Ok(());
+        }
+        self.partner.flush().await?;
+        if self.broker.fill_to(len).await? { Ok(()) } else { Err(Close::BrokerDone) }
+    }
+
+    async fn send(&mut self, frame: &[u8]) -> Result<(), Close> {
+        self.shared.metrics.relayed(Direction::Down, frame.len());
+        self.partner.push(frame).await
+    }
+}

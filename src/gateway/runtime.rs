@@ -1,0 +1,219 @@
+//! Starts the data plane and tells what it really serves.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use prometheus_client::registry::Registry;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::budget::Budget;
+use super::config::GatewayConfig;
+use super::listener::{Blocked, Gate, ListenError, Listeners, bind};
+use super::metrics::Metrics;
+use super::shared::{Port, Shared};
+use super::topology::{Clusters, Poller};
+use super::view::{GatewayView, wanted_topics};
+use crate::policy::Served;
+use crate::zone::{ClusterName, Sequence, TopicName, ZoneName};
+
+/// The zones to serve; `None` until there has been a snapshot.
+pub type Zones = watch::Receiver<Option<Arc<Served>>>;
+
+/// What this node says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// The commit that connections are served from, once all of its zones have been held against their clusters.
+    pub serving: Option<Sequence>,
+    /// Zones that are not served as wanted, with a reason a person can act on.
+    pub problems: BTreeMap<ZoneName, String>,
+}
+
+/// Starts gateways.
+#[derive(Debug)]
+pub struct Gateway;
+
+/// A running gateway. It ends when the cancellation token that it was started with is cancelled.
+#[derive(Debug)]
+pub struct Handle {
+    reports: watch::Receiver<Report>,
+    shared: Arc<Shared>,
+    bootstrap: SocketAddr,
+}
+
+impl Gateway {
+    /// Opens the bootstrap port and starts all tasks on `tasks`. They end when `cancel` is cancelled: connections get their
+    /// owed answers first, within [`super::Limits::drain_within`].
+    pub fn start(
+        config: GatewayConfig,
+        zones: Zones,
+        registry: &mut Registry,
+        tasks: &TaskTracker,
+        cancel: &CancellationToken,
+    ) -> Result<Handle, ListenError> {
+        let listener = bind(SocketAddr::new(config.listen, config.bootstrap_port), "gateway.bootstrapPort")?;
+        let bootstrap = listener.local_addr().map_err(|cause| ListenError {
+            address: SocketAddr::new(config.listen, config.bootstrap_port),
+            cause,
+            setting: "gateway.bootstrapPort",
+        })?;
+        let metrics = Metrics::register(registry);
+        let (views, seen) = watch::channel(Arc::new(GatewayView::default()));
+        let (clusters, clusters_seen) = watch::channel(Clusters::new());
+        let (wanted, refresh) = start_pollers(&config, clusters, tasks, cancel);
+        let limits = &config.limits;
+        let shared = Arc::new(Shared {
+            budget: Budget::new(limits.buffered, limits.budget_within, metrics.buffered.clone()),
+            metrics,
+            views: seen.clone(),
+            refresh,
+            config,
+        });
+        let (blocked, blocked_seen) = watch::channel(BTreeMap::new());
+        let limits = &shared.config.limits;
+        let listeners = Listeners {
+            shared: Arc::clone(&shared),
+            gate: Arc::new(Gate::new(limits.connections, limits.unauthenticated_per_address)),
+            tasks: tasks.clone(),
+            cancel: cancel.clone(),
+            blocked,
+        };
+        listeners.accept(listener, Port::Bootstrap, cancel.child_token());
+        tracing::info!(%bootstrap, gateway = shared.config.name, "gateway listens");
+        tasks.spawn(listeners.follow(seen));
+        let (reports, reported) = watch::channel(Report::default());
+        let publisher = Publisher {
+            shared: Arc::clone(&shared),
+            zones,
+            clusters: clusters_seen,
+            blocked: blocked_seen,
+            wanted,
+            views,
+            reports,
+        };
+        let stop = cancel.clone();
+        tasks.spawn(async move { stop.run_until_cancelled(publisher.run()).await });
+        Ok(Handle { reports: reported, shared, bootstrap })
+    }
+}
+
+impl Handle {
+    /// What is really served; each change is published.
+    pub fn reports(&self) -> watch::Receiver<Report> {
+        self.reports.clone()
+    }
+
+    /// Partner connections that are open now.
+    pub fn connections(&self) -> u64 {
+        u64::try_from(self.shared.metrics.connections.get()).unwrap_or_default()
+    }
+
+    /// The port partners bootstrap from, as bound.
+    pub fn bootstrap_port(&self) -> u16 {
+        self.bootstrap.port()
+    }
+
+    /// `host:port` for partners, by cluster. In port mode it is one address for all.
+    pub fn bootstrap_addresses(&self) -> BTreeMap<ClusterName, String> {
+        let address = format!("{}:{}", self.shared.config.advertised_host, self.bootstrap.port());
+        self.shared.config.clusters.keys().map(|name| (name.clone(), address.clone())).collect()
+    }
+}
+
+type Wanted = BTreeMap<ClusterName, watch::Sender<Arc<std::collections::BTreeSet<TopicName>>>>;
+
+fn start_pollers(
+    config: &GatewayConfig,
+    clusters: watch::Sender<Clusters>,
+    tasks: &TaskTracker,
+    cancel: &CancellationToken,
+) -> (Wanted, BTreeMap<ClusterName, Arc<Notify>>) {
+    let published = Arc::new(clusters);
+    let (mut wanted, mut refresh) = (Wanted::new(), BTreeMap::new());
+    for (name, cluster) in &config.clusters {
+        let (want, topics) = watch::channel(Arc::default());
+        let poke = Arc::new(Notify::new());
+        let poller = Poller {
+            cluster: name.clone(),
+            config: cluster.clone(),
+            connect_within: config.limits.connect_within,
+            wanted: topics,
+            refresh: Arc::clone(&poke),
+            published: Arc::clone(&published),
+        };
+        tasks.spawn(poller.run(cancel.clone()));
+        wanted.insert(name.clone(), want);
+        refresh.insert(name.clone(), poke);
+    }
+    (wanted, refresh)
+}
+
+/// Turns zones and clusters into views, and views into reports.
+struct Publisher {
+    shared: Arc<Shared>,
+    zones: Zones,
+    clusters: watch::Receiver<Clusters>,
+    blocked: watch::Receiver<BTreeMap<u16, Blocked>>,
+    wanted: Wanted,
+    views: watch::Sender<Arc<GatewayView>>,
+    reports: watch::Sender<Report>,
+}
+
+impl Publisher {
+    async fn run(mut self) {
+        loop {
+            self.publish();
+            let changed = tokio::select! {
+                changed = self.zones.changed() => changed,
+                changed = self.clusters.changed() => changed,
+                changed = self.blocked.changed() => changed,
+            };
+            if changed.is_err() {
+                // The feed has ended: what was served last is still served, until the gateway is told to stop.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    fn publish(&mut self) {
+        let served = self.zones.borrow_and_update().clone();
+        for (cluster, topics) in wanted_topics(&self.shared.config, served.as_deref()) {
+            if let Some(want) = self.wanted.get(&cluster) {
+                want.send_if_modified(|before| {
+                    let changed = **before != topics;
+                    if changed {
+                        *before = Arc::new(topics);
+                    }
+                    changed
+                });
+            }
+        }
+        let before = Arc::clone(&self.views.borrow());
+        let view = {
+            let clusters = self.clusters.borrow_and_update();
+            GatewayView::build(&self.shared.config, served.as_deref(), &clusters, &before)
+        };
+        let view = Arc::new(view);
+        self.views.send_replace(Arc::clone(&view));
+        self.report(&view);
+    }
+
+    fn report(&mut self, view: &GatewayView) {
+        let mut problems = view.problems.clone();
+        for blocked in self.blocked.borrow_and_update().values() {
+            let Port::Broker { cluster, .. } = &blocked.port else { continue };
+            for zone in view.zones_on(cluster) {
+                problems.entry(zone.clone()).or_insert_with(|| blocked.reason.clone());
+            }
+        }
+        self.reports.send_if_modified(|report| {
+            let serving = if view.settled { view.sequence } else { report.serving };
+            let fresh = Report { serving, problems };
+            let changed = *report != fresh;
+            *report = fresh;
+            changed
+        });
+    }
+}

@@ -1,0 +1,214 @@
+//! One partner connection from accept to close: log in, connect to the broker, relay both ways.
+
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::close::Close;
+use super::listener::Admission;
+use super::login::Desk;
+use super::memory::Memory;
+use super::request_loop::RequestLoop;
+use super::response_loop::ResponseLoop;
+use super::shared::{Port, Shared};
+use super::transport::{Inbound, Outbound, Peer};
+use super::upstream;
+use super::view::{GatewayView, Login};
+
+/// Serves one accepted connection.
+pub(crate) async fn serve(
+    shared: &Shared,
+    socket: TcpStream,
+    port: &Port,
+    admission: Admission,
+    cancel: &CancellationToken,
+) -> Close {
+    let stall = shared.config.limits.write_stall;
+    let (read, write) = socket.into_split();
+    let mut partner_in = Inbound::new(read, Peer::Partner);
+    let mut partner_out = Outbound::new(write, Peer::Partner, stall);
+    let close = converse(shared, &mut partner_in, &mut partner_out, port, admission, cancel).await;
+    if !matches!(close, Close::PartnerGone(_) | Close::Revoked | Close::Expired) {
+        part(&mut partner_in, &mut partner_out).await;
+    }
+    close
+}
+
+/// Says goodbye so that the last answer arrives: our side is closed first, then what the partner still sends is read away.
+async fn part<R, W>(partner_in: &mut Inbound<R>, partner_out: &mut Outbound<W>)
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    const LINGER: Duration = Duration::from_millis(500);
+    if partner_out.finish().await.is_ok() {
+        // Running out of time is fine: the partner had its chance to read.
+        let _ = timeout(LINGER, partner_in.discard()).await;
+    }
+}
+
+async fn converse<R, W>(
+    shared: &Shared,
+    partner_in: &mut Inbound<R>,
+    partner_out: &mut Outbound<W>,
+    port: &Port,
+    admission: Admission,
+    cancel: &CancellationToken,
+) -> Close
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let entered = tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(Close::Shutdown),
+        entered = enter(shared, partner_in, partner_out, port) => entered,
+    };
+    let (login, broker) = match entered {
+        Ok(entered) => entered,
+        Err(close) => return close,
+    };
+    drop(admission);
+    tracing::info!(zone = %login.zone.name, user = login.user, key_id = %login.key_id, ?port, "partner connected");
+    let (read, write) = broker.into_split();
+    let stall = shared.config.limits.write_stall;
+    let mut relay = Relay {
+        shared,
+        login: &login,
+        partner_in,
+        partner_out,
+        broker_in: Inbound::new(read, Peer::Broker),
+        broker_out: Outbound::new(write, Peer::Broker, stall),
+    };
+    relay.run(cancel).await
+}
+
+/// Logs the partner in and connects to its broker. Nothing is read from the partner between the two.
+async fn enter<R, W>(
+    shared: &Shared,
+    partner_in: &mut Inbound<R>,
+    partner_out: &mut Outbound<W>,
+    port: &Port,
+) -> Result<(Login, TcpStream), Close>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let login = Desk { shared, partner_in, partner_out }.log_in().await?;
+    let broker = upstream::connect(shared, &login, port).await?;
+    Ok((login, broker))
+}
+
+/// An authenticated connection and its broker's.
+pub(crate) struct Relay<'a, PR, PW, BR, BW> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) login: &'a Login,
+    pub(crate) partner_in: &'a mut Inbound<PR>,
+    pub(crate) partner_out: &'a mut Outbound<PW>,
+    pub(crate) broker_in: Inbound<BR>,
+    pub(crate) broker_out: Outbound<BW>,
+}
+
+impl<PR, PW, BR, BW> Relay<'_, PR, PW, BR, BW>
+where
+    PR: AsyncRead + Unpin,
+    PW: AsyncWrite + Unpin,
+    BR: AsyncRead + Unpin,
+    BW: AsyncWrite + Unpin,
+{
+    /// Both directions as two futures of one task, so that neither waits for the other: a broker that cannot send to us does
+    /// not keep us from reading, nor the other way round.
+    pub(crate) async fn run(&mut self, cancel: &CancellationToken) -> Close {
+        let memory = Mutex::new(Memory::default());
+        let (owe, owed) = mpsc::channel(self.shared.config.limits.in_flight);
+        let mut revoked = pin!(revoked(self.shared.views.clone(), self.login));
+        let mut overdue = pin!(overdue(cancel, self.shared.config.limits.drain_within));
+        let ended = {
+            let mut requests = pin!(
+                RequestLoop {
+                    shared: self.shared,
+                    login: self.login,
+                    memory: &memory,
+                    partner: self.partner_in,
+                    broker: &mut self.broker_out,
+                    owed: owe,
+                    cancel,
+                }
+                .run()
+            );
+            let mut responses = pin!(
+                ResponseLoop {
+                    shared: self.shared,
+                    memory: &memory,
+                    broker: &mut self.broker_in,
+                    partner: self.partner_out,
+                    owed,
+                }
+                .run()
+            );
+            tokio::select! {
+                biased;
+                close = &mut revoked => return close,
+                () = &mut overdue => return Close::Shutdown,
+                close = &mut responses => close,
+                close = &mut requests => {
+                    // The partner gets what it is still owed; then both sides are closed in order.
+                    let drained = timeout(self.shared.config.limits.drain_within, responses);
+                    tokio::select! {
+                        biased;
+                        close = &mut revoked => return close,
+                        _ = drained => close,
+                    }
+                }
+            }
+        };
+        // To the broker the end of the stream follows everything that was sent, unacknowledged records included. It may be
+        // gone already, which is then the reason we already have.
+        let _ = self.broker_out.finish().await;
+        ended
+    }
+}
+
+/// Waits until the login is no longer admitted, on an idle connection too.
+async fn revoked(mut views: watch::Receiver<Arc<GatewayView>>, login: &Login) -> Close {
+    loop {
+        if views.borrow_and_update().admitted(login).is_none() {
+            return Close::Revoked;
+        }
+        tokio::select! {
+            () = expired(login.expires_at) => return Close::Expired,
+            changed = views.changed() => if changed.is_err() {
+                return Close::Shutdown;
+            },
+        }
+    }
+}
+
+/// Waits for a moment of the wall clock, which may be moved: it is looked at again every minute.
+async fn expired(at: Option<OffsetDateTime>) {
+    const GLANCE: Duration = Duration::from_mins(1);
+    let Some(at) = at else { return std::future::pending().await };
+    loop {
+        let left = Duration::try_from(at - OffsetDateTime::now_utc()).unwrap_or_default();
+        if left.is_zero() {
+            return;
+        }
+        sleep(left.min(GLANCE)).await;
+    }
+}
+
+/// A shutdown that its connections do not follow in time.
+async fn overdue(cancel: &CancellationToken, within: Duration) {
+    cancel.cancelled().await;
+    sleep(within).await;
+}
+
+#[cfg(test)]
+mod tests;

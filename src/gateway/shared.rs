@@ -1,0 +1,40 @@
+//! What all connections of one gateway have in common.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::{Notify, watch};
+
+use super::budget::Budget;
+use super::config::GatewayConfig;
+use super::metrics::Metrics;
+use super::view::GatewayView;
+use crate::zone::ClusterName;
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: GatewayConfig,
+    pub(crate) metrics: Metrics,
+    pub(crate) budget: Budget,
+    pub(crate) views: watch::Receiver<Arc<GatewayView>>,
+    /// Asks a cluster's poller to look again at once.
+    pub(crate) refresh: BTreeMap<ClusterName, Arc<Notify>>,
+}
+
+impl Shared {
+    /// The view of this moment. A request takes it once and keeps it until it is answered.
+    pub(crate) fn view(&self) -> Arc<GatewayView> {
+        Arc::clone(&self.views.borrow())
+    }
+}
+
+/// What a listening port stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Port {
+    /// Any live broker of whichever cluster the login's zone lies on.
+    Bootstrap,
+    Broker {
+        cluster: ClusterName,
+        node: i32,
+    },
+}

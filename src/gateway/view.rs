@@ -1,0 +1,200 @@
+//! Everything a connection looks things up in: immutable, rebuilt when the zones or a cluster change, read once per request.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use time::OffsetDateTime;
+
+use super::addresses::{ApiRanges, Brokers};
+use super::config::GatewayConfig;
+use super::topology::{ClusterState, Clusters, TopicState, Topology, common_ranges};
+use crate::policy::{Served, ServedZone, ZoneView};
+use crate::zone::{ClusterName, Credential, KeyId, Sequence, TopicName, ZoneName};
+
+mod problems;
+
+/// Who a connection belongs to.
+#[derive(Debug, Clone)]
+pub(crate) struct Login {
+    /// As the partner wrote it: the service account or the key id.
+    pub(crate) user: String,
+    pub(crate) zone: Arc<ZoneView>,
+    pub(crate) key_id: KeyId,
+    pub(crate) expires_at: Option<OffsetDateTime>,
+}
+
+/// A credential that a user name may prove, and what it opens.
+pub(crate) type Candidate = (Arc<ZoneView>, Arc<Credential>);
+
+/// A cluster as connections use it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ClusterView {
+    /// What partners are told.
+    pub(crate) brokers: Arc<Brokers>,
+    /// Where we connect.
+    pub(crate) topology: Arc<Topology>,
+}
+
+/// One moment of the data plane.
+#[derive(Debug, Default)]
+pub(crate) struct GatewayView {
+    /// The commit it was made from; none before the first.
+    pub(crate) sequence: Option<Sequence>,
+    zones: HashMap<ZoneName, Arc<ZoneView>>,
+    logins: HashMap<String, Vec<Candidate>>,
+    clusters: BTreeMap<ClusterName, Arc<ClusterView>>,
+    /// What every broker of every cluster serves: before a login it is not known which one it will be.
+    pub(crate) common_versions: Arc<ApiRanges>,
+    /// Zones that are not served as wanted, and why.
+    pub(crate) problems: BTreeMap<ZoneName, String>,
+    /// Every topic of every served zone has been looked for, so that a missing problem means there is none.
+    pub(crate) settled: bool,
+}
+
+impl GatewayView {
+    /// Puts zones and clusters together. A [`ZoneView`] in which nothing changed is the one of `previous`, so that "did my
+    /// zone change" is [`Arc::ptr_eq`].
+    pub(crate) fn build(
+        config: &GatewayConfig,
+        served: Option<&Served>,
+        clusters: &Clusters,
+        previous: &Self,
+    ) -> Self {
+        let mut view = Self {
+            sequence: served.map(|served| served.sequence),
+            clusters: cluster_views(config, clusters, previous),
+            settled: true,
+            ..Self::default()
+        };
+        view.common_versions =
+            Arc::new(common_ranges(view.clusters.values().map(|cluster| &cluster.topology.versions)));
+        for served_zone in served.into_iter().flat_map(|served| &served.zones) {
+            let name = &served_zone.zone.name;
+            if let Some(reason) = problems::not_servable(config, served_zone) {
+                view.problems.insert(name.clone(), reason);
+                continue;
+            }
+            let state = clusters.get(&served_zone.cluster).cloned().unwrap_or_default();
+            view.settled &= is_settled(served_zone, &state);
+            if let Some(reason) = problems::of_backing(served_zone, &state) {
+                view.problems.insert(name.clone(), reason);
+            }
+            let zone = zone_view(served_zone, &state, previous);
+            view.admit(&zone, served_zone);
+        }
+        view
+    }
+
+    fn admit(&mut self, zone: &Arc<ZoneView>, served: &ServedZone) {
+        let account = served.zone.authentication.service_account.as_str();
+        for credential in &served.credentials {
+            for user in [account, credential.key_id.as_str()] {
+                let login = (Arc::clone(zone), Arc::clone(credential));
+                self.logins.entry(user.to_owned()).or_default().push(login);
+            }
+        }
+        self.zones.insert(zone.name.clone(), Arc::clone(zone));
+    }
+
+    /// The credentials a user name may prove, each with its zone.
+    pub(crate) fn credentials(&self, user: &str) -> &[Candidate] {
+        self.logins.get(user).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The login's zone as it is now; none if the zone, its identity, its cluster, the user name or the credential is gone.
+    pub(crate) fn admitted(&self, login: &Login) -> Option<&Arc<ZoneView>> {
+        let known = |(zone, credential): &Candidate| {
+            zone.id == login.zone.id
+                && zone.cluster == login.zone.cluster
+                && credential.key_id == login.key_id
+        };
+        self.credentials(&login.user).iter().find(|candidate| known(candidate)).map(|(zone, _)| zone)
+    }
+
+    /// None while the cluster has never been reached.
+    pub(crate) fn cluster(&self, name: &ClusterName) -> Option<&Arc<ClusterView>> {
+        self.clusters.get(name)
+    }
+
+    /// The zones that are served from this cluster.
+    pub(crate) fn zones_on(&self, cluster: &ClusterName) -> impl Iterator<Item = &ZoneName> {
+        self.zones.values().filter(move |zone| zone.cluster == *cluster).map(|zone| &zone.name)
+    }
+
+    pub(crate) fn clusters(&self) -> &BTreeMap<ClusterName, Arc<ClusterView>> {
+        &self.clusters
+    }
+}
+
+/// The topics that servable zones name, by cluster.
+pub(crate) fn wanted_topics(
+    config: &GatewayConfig,
+    served: Option<&Served>,
+) -> BTreeMap<ClusterName, BTreeSet<TopicName>> {
+    let mut wanted: BTreeMap<ClusterName, BTreeSet<TopicName>> =
+        config.clusters.keys().map(|name| (name.clone(), BTreeSet::new())).collect();
+    for zone in served.into_iter().flat_map(|served| &served.zones) {
+        if problems::not_servable(config, zone).is_none()
+            && let Some(topics) = wanted.get_mut(&zone.cluster)
+        {
+            topics.extend(zone.zone.topics.iter().map(|topic| topic.backing.clone()));
+        }
+    }
+    wanted
+}
+
+fn cluster_views(
+    config: &GatewayConfig,
+    clusters: &Clusters,
+    previous: &GatewayView,
+) -> BTreeMap<ClusterName, Arc<ClusterView>> {
+    let mut views = BTreeMap::new();
+    for (name, cluster) in &config.clusters {
+        let Some(topology) = clusters.get(name).and_then(|state| state.last.clone()) else { continue };
+        let brokers = Arc::new(Brokers {
+            host: config.advertised_host.clone(),
+            port_base: cluster.broker_port_base,
+            live: topology.brokers.keys().copied().collect(),
+            serves: topology.versions.clone(),
+        });
+        let view = Arc::new(ClusterView { brokers, topology });
+        let kept = previous.clusters.get(name).filter(|before| **before == view).cloned();
+        views.insert(name.clone(), kept.unwrap_or(view));
+    }
+    views
+}
+
+fn zone_view(served: &ServedZone, state: &ClusterState, previous: &GatewayView) -> Arc<ZoneView> {
+    let ids = served
+        .zone
+        .topics
+        .iter()
+        .filter_map(|topic| match state.topic(&topic.backing) {
+            Some(TopicState::Present(id)) if !id.is_nil() => Some((topic.backing.clone(), id)),
+            _ => None,
+        })
+        .collect();
+    let fresh = ZoneView::new(served, &ids);
+    previous
+        .zones
+        .get(&served.zone.name)
+        .filter(|before| {
+            before.id == fresh.id && before.cluster == fresh.cluster && before.topics() == fresh.topics()
+        })
+        .cloned()
+        .unwrap_or_else(|| Arc::new(fresh))
+}
+
+/// Whether the cluster has been asked for all of the zone's topics, or is known to be out of reach.
+fn is_settled(zone: &ServedZone, state: &ClusterState) -> bool {
+    state.trouble.is_some() || zone.zone.topics.iter().all(|topic| state.topic(&topic.backing).is_some())
+}
+
+impl ClusterState {
+    fn topic(&self, name: &TopicName) -> Option<TopicState> {
+        self.last.as_ref().and_then(|topology| topology.topics.get(name).copied())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,59 @@
+//! Why a zone cannot be served as wanted, in words that say what to do.
+
+use super::super::config::GatewayConfig;
+use super::super::topology::{ClusterState, TopicState};
+use crate::policy::ServedZone;
+
+/// Reasons to serve nothing of the zone at all.
+pub(super) fn not_servable(config: &GatewayConfig, served: &ServedZone) -> Option<String> {
+    let zone = &served.zone;
+    let unbuilt = zone.unbuilt_protections();
+    if !unbuilt.is_empty() {
+        return Some(format!(
+            "{} needs a later version; the zone is not served without it. Remove the field or wait for the version that has it",
+            unbuilt.join(", ")
+        ));
+    }
+    if zone.cluster != config.name {
+        return Some(format!(
+            "spec.cluster names gateway `{}`, this gateway is `{}`; correct spec.cluster or gateway.name",
+            zone.cluster, config.name
+        ));
+    }
+    if !config.clusters.contains_key(&served.cluster) {
+        let known: Vec<&str> = config.clusters.keys().map(crate::zone::ClusterName::as_str).collect();
+        return Some(format!(
+            "unknown cluster `{}`; the configuration has {}. Correct spec.underlyingCluster or add it to `clusters`",
+            served.cluster,
+            known.join(", ")
+        ));
+    }
+    None
+}
+
+/// What is wrong behind a zone that is served all the same.
+pub(super) fn of_backing(served: &ServedZone, state: &ClusterState) -> Option<String> {
+    if let Some(trouble) = &state.trouble {
+        return Some(format!("cluster `{}` cannot be reached: {trouble}", served.cluster));
+    }
+    let mut wrong = Vec::new();
+    for topic in &served.zone.topics {
+        let backing = &topic.backing;
+        match state.topic(backing) {
+            None | Some(TopicState::Present(_)) => {}
+            Some(TopicState::Missing) => wrong.push(format!(
+                "backing topic `{backing}` (alias `{}`) does not exist on cluster `{}`; create it or correct the manifest",
+                topic.alias, served.cluster
+            )),
+            Some(TopicState::Forbidden) => wrong.push(format!(
+                "the gateway's principal may not describe backing topic `{backing}` on cluster `{}`; grant it DESCRIBE, READ and WRITE",
+                served.cluster
+            )),
+            Some(TopicState::Failed(code)) => wrong.push(format!(
+                "cluster `{}` answers Kafka error {code} for backing topic `{backing}`",
+                served.cluster
+            )),
+        }
+    }
+    (!wrong.is_empty()).then(|| wrong.join("; "))
+}

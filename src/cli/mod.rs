@@ -9,6 +9,7 @@ mod failure;
 pub mod findings;
 pub mod get;
 pub mod output;
+pub mod plan;
 pub mod report;
 pub mod schema;
 pub mod validate;
@@ -43,6 +44,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Plan(plan::Args),
     Validate(validate::Args),
     /// Prints the JSON Schema of a PartnerZone
     Schema,
@@ -103,6 +105,7 @@ fn start(cli: Cli) -> Result<ExitCode, Failure> {
 
 async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failure> {
     match command {
+        Command::Plan(args) => plan::run(args, context).await,
         Command::Validate(args) => validate::run(args, context),
         Command::Schema => schema::run(),
         Command::Get(args) => get::run(args, context).await,

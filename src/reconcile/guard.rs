@@ -56,7 +56,7 @@ impl Guard {
         }
         if deletions > 0 && creations == 0 && deletions >= existing {
             guard.deletions.push(format!(
-                "all {existing} zones would be deleted, and the last one never is: check source.path and the branch"
+                "every zone ({existing}) would be deleted, and the last one never is: check source.path and the branch"
             ));
         }
         let over = |number: usize, percent: u8| {

@@ -1,0 +1,111 @@
+//! What is in force, from a running server or from the state topic, and which backing topics are missing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::super::client::{Client, Server};
+use super::super::{Context, Failure, output};
+use super::Observed;
+use crate::api::state::ObservedState;
+use crate::app::config::{Cluster, Config, StoreKind};
+use crate::kafka::client::UpstreamSecurity;
+use crate::kafka::topics;
+use crate::manifest::Loaded;
+use crate::reconcile::plan::MissingTopics;
+use crate::store::Store;
+use crate::store::kafka::{KafkaOptions, KafkaStore, Names, Role, Timing};
+use crate::zone::{ClusterName, TopicName};
+
+/// Time for the state topic to be read to its end.
+const STATE_WITHIN: Duration = Duration::from_secs(30);
+/// Time for one broker to say which topics it lacks.
+const TOPICS_WITHIN: Duration = Duration::from_secs(10);
+
+/// The zones in force. Without them there is no plan: unknown is not empty.
+pub(super) async fn observed(
+    server: &Server,
+    context: &Context,
+    config: &Config,
+) -> Result<Observed, Failure> {
+    if server.url.is_some() || context.environment().get("RECONCILER_URL").is_some() {
+        let answer = Client::new(server, context)?.get(&["state"]).await?;
+        let state: ObservedState = serde_json::from_value(answer).map_err(|error| {
+            Failure::unreachable(format!("the server's state is not understood: {error}"))
+        })?;
+        return Ok(Observed::of(&state.into_state().map_err(Failure::unreachable)?));
+    }
+    if config.store == StoreKind::Memory {
+        return Err(Failure::usage("with `store: memory` only the running process knows the state")
+            .next("name its admin address with --url, and an API key with --api-key"));
+    }
+    let home =
+        config.home().map_err(|error| Failure::usage(error).next("or name a running server with --url"))?;
+    from_topic(home, config).await
+}
+
+async fn from_topic(home: &Cluster, config: &Config) -> Result<Observed, Failure> {
+    let options = KafkaOptions {
+        bootstrap_servers: home.bootstrap_servers.clone(),
+        properties: home.librdkafka_properties(),
+        replication: home.state_replication_factor,
+        role: Role::Gateway,
+        node: config.node.clone(),
+        advertised_url: config.http.advertised_url.clone(),
+        names: Names::default(),
+        timing: Timing::default(),
+    };
+    let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
+    let unknown = |cause: &dyn std::fmt::Display| {
+        Failure::unreachable(format!("what is in force is not known: {cause}"))
+            .next("check `clusters` in the configuration, or ask a running server with --url")
+    };
+    let reading = async {
+        let store =
+            KafkaStore::open(options, &tasks, cancel.clone()).await.map_err(|error| unknown(&error))?;
+        let mut state = store.state();
+        let state = state.wait_for(Option::is_some).await.map_err(|error| unknown(&error))?.clone();
+        state.map(|state| Observed::of(&state)).ok_or_else(|| unknown(&"the store ended"))
+    };
+    let observed = tokio::time::timeout(STATE_WITHIN, reading).await;
+    cancel.cancel();
+    tasks.close();
+    tasks.wait().await;
+    observed
+        .unwrap_or_else(|_| Err(unknown(&format!("the state topic was not read within {STATE_WITHIN:?}"))))
+}
+
+/// Asks every cluster that zones use for the backing topics it lacks. What cannot be asked is said and left open: it
+/// decides about warnings only.
+pub(super) async fn missing_topics(loaded: &Loaded, config: &Config) -> Option<MissingTopics> {
+    let home = config.clusters.first()?;
+    let mut wanted: BTreeMap<&ClusterName, BTreeSet<String>> = BTreeMap::new();
+    for zone in loaded.zones.values().map(|zone| &zone.zone) {
+        let topics = wanted.entry(zone.underlying_cluster.as_ref().unwrap_or(&home.name)).or_default();
+        topics.extend(zone.topics.iter().map(|topic| topic.backing.to_string()));
+    }
+    let mut missing = MissingTopics { home: home.name.clone(), by_cluster: BTreeMap::new() };
+    for cluster in &config.clusters {
+        let Some(topics) = wanted.get(&cluster.name) else { continue };
+        match ask(cluster, topics).await {
+            Ok(names) => {
+                missing.by_cluster.insert(cluster.name.clone(), names);
+            }
+            Err(cause) => output::note(&format!(
+                "warning: whether the backing topics on cluster `{}` exist was not checked: {cause}",
+                cluster.name
+            )),
+        }
+    }
+    Some(missing)
+}
+
+async fn ask(cluster: &Cluster, wanted: &BTreeSet<String>) -> Result<BTreeSet<TopicName>, String> {
+    let security = UpstreamSecurity::from_properties(&cluster.librdkafka_properties())
+        .map_err(|error| error.to_string())?;
+    let missing = topics::missing_topics(&cluster.bootstrap_servers, &security, wanted, TOPICS_WITHIN).await;
+    let missing = missing.map_err(|error| error.to_string())?;
+    Ok(missing.iter().filter_map(|name| TopicName::try_from(name.as_str()).ok()).collect())
+}

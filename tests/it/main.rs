@@ -10,6 +10,7 @@
 
 mod architecture;
 mod broker_connection;
+mod capture;
 mod harness;
 mod manifests;
 mod reconcile;

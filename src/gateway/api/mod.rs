@@ -29,6 +29,8 @@ pub(crate) mod sasl_handshake;
 mod sync_group;
 
 #[cfg(test)]
+mod captured;
+#[cfg(test)]
 mod fixture;
 
 use std::sync::{Arc, Mutex};

@@ -7,3 +7,4 @@ pub(crate) mod kafka;
 pub(crate) mod process;
 pub(crate) mod reconciler;
 pub(crate) mod scenarios;
+pub(crate) mod tap;

@@ -32,6 +32,8 @@ mod sync_group;
 mod captured;
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod proof;
 
 use std::sync::{Arc, Mutex};
 

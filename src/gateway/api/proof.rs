@@ -1,0 +1,194 @@
+//! The proof of the whole table: every shape agrees with `kafka-protocol` at every version, in both directions, and no
+//! handler panics on bytes that are not a request.
+
+use std::fmt::Debug;
+use std::sync::Mutex;
+
+use bytes::Bytes;
+use kafka_protocol::messages as m;
+use kafka_protocol::protocol::{Decodable, Encodable};
+use proptest::prelude::*;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use super::fixture::{Partner, Produce, Read, Write};
+use super::{Entry, Exchange, Outcome, REGISTRY, entry, names};
+use crate::gateway::memory::Memory;
+use crate::kafka::codec;
+use crate::kafka::sample;
+use crate::kafka::shape::Shape;
+use crate::zone::Operation;
+
+/// Runs `$check::<M>(shape, version)` for request and response of every row at every version.
+macro_rules! for_every_message {
+    ($check:ident: $($key:literal $request:ident $response:ident),+ $(,)?) => {{
+        let mut rows = 0;
+        $(
+            let row = entry($key).unwrap();
+            for version in row.versions.first..=row.versions.last {
+                $check::<m::$request>(row.request, version);
+                $check::<m::$response>(row.response, version);
+            }
+            rows += 1;
+        )+
+        assert_eq!(rows, REGISTRY.len(), "every row is proven");
+    }};
+}
+
+macro_rules! for_the_whole_table {
+    ($check:ident) => {
+        for_every_message! { $check:
+            0 ProduceRequest ProduceResponse,
+            1 FetchRequest FetchResponse,
+            2 ListOffsetsRequest ListOffsetsResponse,
+            3 MetadataRequest MetadataResponse,
+            8 OffsetCommitRequest OffsetCommitResponse,
+            9 OffsetFetchRequest OffsetFetchResponse,
+            10 FindCoordinatorRequest FindCoordinatorResponse,
+            11 JoinGroupRequest JoinGroupResponse,
+            12 HeartbeatRequest HeartbeatResponse,
+            13 LeaveGroupRequest LeaveGroupResponse,
+            14 SyncGroupRequest SyncGroupResponse,
+            17 SaslHandshakeRequest SaslHandshakeResponse,
+            18 ApiVersionsRequest ApiVersionsResponse,
+            22 InitProducerIdRequest InitProducerIdResponse,
+            23 OffsetForLeaderEpochRequest OffsetForLeaderEpochResponse,
+            36 SaslAuthenticateRequest SaslAuthenticateResponse,
+            60 DescribeClusterRequest DescribeClusterResponse,
+        }
+    };
+}
+
+#[test]
+fn every_shape_agrees_with_kafka_protocol_at_every_version_to_the_last_byte() {
+    use sample::assert_agreement;
+    for_the_whole_table!(assert_agreement);
+}
+
+/// Mutated bodies: some still parse, none may panic, and what parses is written back as it was understood.
+fn assert_survives_mutation<M: Decodable + Encodable + Debug + PartialEq>(
+    shape: &'static Shape,
+    version: i16,
+) {
+    let mut random = StdRng::seed_from_u64(
+        u64::from(shape.api_key.unsigned_abs()) << 8 | u64::from(version.unsigned_abs()),
+    );
+    for seed in 0..20 {
+        let mut bytes = sample::body(shape, version, seed);
+        for _ in 0..10 {
+            if bytes.is_empty() {
+                break;
+            }
+            let place = random.random_range(0..bytes.len());
+            bytes[place] = random.random();
+            let Ok(message) = codec::decode::<M>(shape, version, Bytes::copy_from_slice(&bytes)) else {
+                continue;
+            };
+            let Ok(again) = codec::encode(&message, version) else { continue };
+            let again: M = codec::decode(shape, version, again).unwrap();
+            assert_eq!(again, message, "{} v{version}", shape.name);
+        }
+    }
+}
+
+#[test]
+fn mutated_bodies_are_refused_or_understood_and_never_panic() {
+    for_the_whole_table!(assert_survives_mutation);
+}
+
+fn partner() -> Partner {
+    Partner::of(&[("a", "b", Read), ("b", "a", Write), ("in", "t", Produce), ("out", "t", Read)])
+}
+
+/// Feeds a body to a row's handler, and whatever comes of it, a broker's body to the way back.
+fn call(entry: &Entry, version: i16, request: Bytes, response: Bytes) {
+    let Partner { view, brokers, .. } = partner();
+    let memory = Mutex::<Memory>::default();
+    let exchange = Exchange { version, view: &view, brokers: &brokers, memory: &memory };
+    match (entry.handle)(&exchange, request) {
+        Ok(Outcome::Forward { body, respond }) => {
+            codec::accept(entry.request, version, body).expect("what goes to the broker has the right shape");
+            if let Ok(body) = respond.whole(response, &memory) {
+                codec::accept(entry.response, version, body)
+                    .expect("what goes to the partner has the right shape");
+            }
+        }
+        Ok(Outcome::Answer(body)) => {
+            codec::accept(entry.response, version, body).expect("what is answered has the right shape");
+        }
+        Ok(Outcome::ForwardUnanswered { body: Some(body), .. }) => {
+            codec::accept(entry.request, version, body).expect("what goes to the broker has the right shape");
+        }
+        Ok(Outcome::ForwardUnanswered { body: None, .. }) | Err(_) => {}
+    }
+}
+
+#[test]
+fn every_handler_takes_what_its_shape_allows_and_gives_what_its_shape_allows() {
+    for entry in REGISTRY {
+        for version in entry.versions.first..=entry.versions.last {
+            for seed in 0..20 {
+                let request = sample::body(entry.request, version, seed).into();
+                call(entry, version, request, sample::body(entry.response, version, seed + 1).into());
+            }
+        }
+    }
+}
+
+#[test]
+fn an_array_of_two_billion_elements_is_refused_by_every_handler() {
+    for entry in REGISTRY {
+        for version in entry.versions.first..=entry.versions.last {
+            for fill in [&[0x7f, 0xff, 0xff, 0xff][..], &[0xff, 0xff, 0xff, 0xff, 0x07]] {
+                let body = Bytes::from(fill.repeat(8));
+                call(entry, version, body.clone(), body);
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn random_bytes_never_make_a_handler_panic(
+        row in 0..REGISTRY.len(),
+        version in 0..20_i16,
+        request in prop::collection::vec(any::<u8>(), 0..200),
+        response in prop::collection::vec(any::<u8>(), 0..200),
+    ) {
+        call(&REGISTRY[row], version, request.into(), response.into());
+    }
+
+    #[test]
+    fn a_name_that_went_out_comes_back_as_the_alias_it_was(
+        backings in prop::collection::btree_map("[a-d]{1,2}", "[a-d]{1,2}", 1..6),
+        asked in prop::collection::vec("[a-d]{1,2}", 0..8),
+    ) {
+        let topics: Vec<_> = backings.iter().map(|(alias, backing)| (alias.as_str(), backing.as_str(), Read)).collect();
+        let partner = Partner::of(&topics);
+        let mut names = names::Names::default();
+        for alias in &asked {
+            for by_id in [false, true] {
+                let known = partner.view.by_alias(alias);
+                let key = match known.and_then(|topic| topic.ids) {
+                    Some(ids) if by_id => names::Key::Id(ids.synthetic),
+                    _ => names::Key::Name(alias),
+                };
+                match names.admit(&partner.view, key, Operation::Read) {
+                    Ok(topic) => {
+                        prop_assert_eq!(topic.alias.as_str(), alias);
+                        let back = names.back(topic.backing.as_str()).unwrap();
+                        prop_assert_eq!(&back.alias, &topic.alias);
+                        let by_id = names.back_by_id(topic.ids.unwrap().real).unwrap();
+                        prop_assert_eq!(&by_id.alias, &topic.alias);
+                    }
+                    Err(error) if error.code() == 17 => {
+                        // Another alias holds this topic already, and keeps it.
+                        let first = names.back(known.unwrap().backing.as_str()).unwrap();
+                        prop_assert_ne!(first.alias.as_str(), alias);
+                    }
+                    Err(error) => prop_assert!(known.is_none() && error.code() == 29),
+                }
+            }
+        }
+    }
+}

@@ -1,1 +1,353 @@
+use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic, ForgottenTopic};
+use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, NodeEndpoint, PartitionData};
 
+use super::*;
+use crate::gateway::api::fixture::{self, Partner, Produce, Read, Write, real_id, topic};
+use crate::kafka::codec;
+
+/// A topic in the words of a version: its name, or the id that `alias` is known by; an unknown one has an id of its own.
+fn named(partner: &Partner, version: i16, alias: &str) -> (messages::TopicName, Uuid) {
+    if version < BY_ID {
+        return (topic(alias), Uuid::nil());
+    }
+    let ids = partner.view.by_alias(alias).and_then(|topic| topic.ids);
+    (topic(""), ids.map_or_else(|| real_id(alias), |ids| ids.synthetic))
+}
+
+fn ask(partner: &Partner, version: i16, session: (i32, i32), topics: &[(&str, &[i32])]) -> FetchRequest {
+    let of = |(alias, partitions): &(&str, &[i32])| {
+        let (name, id) = named(partner, version, alias);
+        let partition = |&index: &i32| FetchPartition::default().with_partition(index).with_fetch_offset(5);
+        FetchTopic::default()
+            .with_topic(name)
+            .with_topic_id(id)
+            .with_partitions(partitions.iter().map(partition).collect())
+    };
+    FetchRequest::default()
+        .with_session_id(session.0)
+        .with_session_epoch(session.1)
+        .with_topics(topics.iter().map(of).collect())
+}
+
+fn forget(
+    partner: &Partner,
+    version: i16,
+    request: FetchRequest,
+    alias: &str,
+    partitions: &[i32],
+) -> FetchRequest {
+    let (name, id) = named(partner, version, alias);
+    let forgotten =
+        ForgottenTopic::default().with_topic(name).with_topic_id(id).with_partitions(partitions.to_vec());
+    request.with_forgotten_topics_data(vec![forgotten])
+}
+
+/// A broker's answer about these backing topics, with ten bytes of records for each partition.
+fn answer(version: i16, session: i32, topics: &[(&str, &[i32])]) -> FetchResponse {
+    let of = |(backing, partitions): &(&str, &[i32])| {
+        let partition = |&index: &i32| {
+            PartitionData::default()
+                .with_partition_index(index)
+                .with_high_watermark(9)
+                .with_records(Some(Bytes::from_static(b"0123456789")))
+        };
+        let topic =
+            FetchableTopicResponse::default().with_partitions(partitions.iter().map(partition).collect());
+        if version < BY_ID {
+            topic.with_topic(fixture::topic(backing))
+        } else {
+            topic.with_topic_id(real_id(backing))
+        }
+    };
+    FetchResponse::default().with_session_id(session).with_responses(topics.iter().map(of).collect())
+}
+
+/// (alias, [(partition, error)]) of a response, ids resolved by the partner's own table.
+fn seen(partner: &Partner, response: &FetchResponse) -> Vec<(String, Vec<(i32, i16)>)> {
+    let of = |t: &FetchableTopicResponse| {
+        let known = partner.view.by_synthetic_id(t.topic_id).map(|topic| topic.alias.to_string());
+        let name =
+            if t.topic_id.is_nil() { t.topic.to_string() } else { known.unwrap_or_else(|| "?".to_owned()) };
+        (name, t.partitions.iter().map(|p| (p.partition_index, p.error_code)).collect())
+    };
+    response.responses.iter().map(of).collect()
+}
+
+fn topics<const N: usize>(topics: [(&str, &[(i32, i16)]); N]) -> Vec<(String, Vec<(i32, i16)>)> {
+    topics.map(|(name, partitions)| (name.to_owned(), partitions.to_vec())).into()
+}
+
+/// Backing names or ids in a forwarded request.
+fn sent_topics(version: i16, request: &FetchRequest) -> Vec<String> {
+    let of = |t: &FetchTopic| if version < BY_ID { t.topic.to_string() } else { t.topic_id.to_string() };
+    request.topics.iter().map(of).collect()
+}
+
+fn backing(version: i16, name: &str) -> String {
+    if version < BY_ID { name.to_owned() } else { real_id(name).to_string() }
+}
+
+/// Opens session 77 at the broker with these topics; `got` is what the broker answers for.
+fn open(partner: &Partner, version: i16, wanted: &[(&str, &[i32])], got: &[(&str, &[i32])]) -> FetchResponse {
+    let (_, awaited) =
+        partner.send(1, version, &ask(partner, version, (0, 0), wanted)).forwarded::<FetchRequest>();
+    partner.receive(awaited, &answer(version, 77, got))
+}
+
+fn error_code(partner: &Partner, version: i16, request: &FetchRequest) -> i16 {
+    partner.send(1, version, request).answered::<FetchResponse>().error_code
+}
+
+#[test]
+fn swapped_aliases_are_read_from_where_they_should_at_every_version() {
+    let partner = Partner::of(&[("a", "b", Read), ("b", "a", Write)]);
+    for version in VERSIONS.first..=VERSIONS.last {
+        let request = ask(&partner, version, (0, -1), &[("a", &[0]), ("b", &[1])]);
+        let (sent, awaited) = partner.send(1, version, &request).forwarded::<FetchRequest>();
+        assert_eq!(sent_topics(version, &sent), [backing(version, "b"), backing(version, "a")]);
+        let response: FetchResponse =
+            partner.receive(awaited, &answer(version, 0, &[("a", &[1]), ("b", &[0])]));
+        assert_eq!(seen(&partner, &response), topics([("b", &[(1, 0)]), ("a", &[(0, 0)])]), "v{version}");
+        assert_eq!(response.responses[0].partitions[0].records, Some(Bytes::from_static(b"0123456789")));
+    }
+}
+
+#[test]
+fn what_may_not_be_read_is_taken_out_and_answered_at_every_version() {
+    // `x` is the name of a shared topic's backing topic, `in` is write only, `t` and `t2` are one topic.
+    let zone = [("t", "x", Read), ("in", "y", Produce), ("t2", "x", Write)];
+    let partner = Partner::of(&zone);
+    for version in VERSIONS.first..=VERSIONS.last {
+        let wanted: &[(&str, &[i32])] = &[("x", &[0]), ("in", &[0, 1]), ("t", &[0]), ("t2", &[2])];
+        let request = ask(&partner, version, (0, -1), wanted);
+        let (sent, awaited) = partner.send(1, version, &request).forwarded::<FetchRequest>();
+        assert_eq!(sent_topics(version, &sent), [backing(version, "x")]);
+        let response: FetchResponse = partner.receive(awaited, &answer(version, 0, &[("x", &[0])]));
+        let mut seen = seen(&partner, &response);
+        seen.sort();
+        let (unknown, code) = if version < BY_ID { ("x", 29) } else { ("?", 100) };
+        let refused =
+            [("in", &[(0, 29), (1, 29)][..]), ("t", &[(0, 0)]), ("t2", &[(2, 17)]), (unknown, &[(0, code)])];
+        let mut expected = topics(refused);
+        expected.sort();
+        assert_eq!(seen, expected, "v{version}");
+    }
+}
+
+#[test]
+fn a_partner_is_a_consumer_whatever_it_says() {
+    let partner = Partner::of(&[("a", "x", Read)]);
+    for version in VERSIONS.first..=VERSIONS.last {
+        let mut request = ask(&partner, version, (0, -1), &[("a", &[0])]).with_max_bytes(i32::MAX);
+        if version <= 14 {
+            request.replica_id = BrokerId(3);
+        } else {
+            request.replica_state =
+                ReplicaState::default().with_replica_id(BrokerId(3)).with_replica_epoch(4);
+        }
+        if version >= 12 {
+            request.cluster_id = Some("real".into());
+        }
+        if version >= 17 {
+            request.topics[0].partitions[0].replica_directory_id = real_id("directory");
+        }
+        if version >= 18 {
+            request.topics[0].partitions[0].high_watermark = 0;
+        }
+        let (sent, _) = partner.send(1, version, &request).forwarded::<FetchRequest>();
+        assert_eq!((sent.replica_id, sent.replica_state), (BrokerId(-1), ReplicaState::default()));
+        assert_eq!((sent.cluster_id, sent.max_bytes), (None, MAX_BYTES));
+        let partition = &sent.topics[0].partitions[0];
+        assert_eq!((partition.replica_directory_id, partition.high_watermark), (Uuid::nil(), i64::MAX));
+        assert_eq!(partition.fetch_offset, 5);
+    }
+}
+
+#[test]
+fn new_leaders_stand_at_their_advertised_addresses() {
+    let partner = Partner::of(&[("a", "x", Read)]);
+    for version in 16..=VERSIONS.last {
+        let request = ask(&partner, version, (0, -1), &[("a", &[0])]);
+        let (_, awaited) = partner.send(1, version, &request).forwarded::<FetchRequest>();
+        let endpoint = |id| {
+            NodeEndpoint::default().with_node_id(BrokerId(id)).with_host("10.0.0.1".into()).with_port(9092)
+        };
+        let response = answer(version, 0, &[("x", &[0])]).with_node_endpoints(vec![endpoint(3), endpoint(8)]);
+        let response: FetchResponse = partner.receive(awaited, &response);
+        let endpoints: Vec<_> =
+            response.node_endpoints.iter().map(|e| (*e.node_id, e.host.to_string(), e.port)).collect();
+        assert_eq!(endpoints, [(3, "gw.example.com".to_owned(), 19_103)]);
+    }
+}
+
+#[test]
+fn an_error_is_repeated_in_every_response_of_a_session_until_the_partition_is_forgotten() {
+    let partner = Partner::of(&[("a", "x", Read), ("in", "y", Produce)]);
+    for version in [7, 12, 13, 18] {
+        let opened = open(&partner, version, &[("a", &[0]), ("in", &[0, 1])], &[("x", &[0])]);
+        assert_eq!(opened.session_id, 77);
+        assert_eq!(seen(&partner, &opened), topics([("a", &[(0, 0)]), ("in", &[(0, 29), (1, 29)])]));
+        for (epoch, forgets, left) in
+            [(1, None, &[(0, 29), (1, 29)][..]), (2, Some(0), &[(1, 29)]), (3, Some(1), &[])]
+        {
+            let mut request = ask(&partner, version, (77, epoch), &[]);
+            if let Some(partition) = forgets {
+                request = forget(&partner, version, request, "in", &[partition]);
+            }
+            let (sent, awaited) = partner.send(1, version, &request).forwarded::<FetchRequest>();
+            assert_eq!((sent.session_id, sent.session_epoch), (77, epoch));
+            assert!(sent.topics.is_empty() && sent.forgotten_topics_data.is_empty());
+            // An incremental response has only what is new; it is mapped by what the session knows.
+            let response: FetchResponse = partner.receive(awaited, &answer(version, 77, &[("x", &[0])]));
+            let mut expected = topics([("a", &[(0, 0)])]);
+            if !left.is_empty() {
+                expected.extend(topics([("in", left)]));
+            }
+            assert_eq!(seen(&partner, &response), expected, "v{version}");
+        }
+    }
+}
+
+#[test]
+fn what_the_broker_has_is_forgotten_there_under_its_own_name() {
+    let partner = Partner::of(&[("a", "x", Read), ("b", "y", Read)]);
+    for version in [7, 13] {
+        open(&partner, version, &[("a", &[0, 1]), ("b", &[0])], &[]);
+        let request = forget(&partner, version, ask(&partner, version, (77, 1), &[]), "a", &[0, 1]);
+        let (sent, awaited) = partner.send(1, version, &request).forwarded::<FetchRequest>();
+        let [forgotten] = &sent.forgotten_topics_data[..] else { panic!("one topic") };
+        let name = if version < BY_ID { forgotten.topic.to_string() } else { forgotten.topic_id.to_string() };
+        assert_eq!((name, &forgotten.partitions), (backing(version, "x"), &vec![0, 1]));
+        // It is out of the session: were the broker to speak of it, nobody would be told.
+        let response: FetchResponse =
+            partner.receive(awaited, &answer(version, 77, &[("x", &[0]), ("y", &[0])]));
+        assert_eq!(seen(&partner, &response), topics([("b", &[(0, 0)])]));
+    }
+}
+
+#[test]
+fn a_second_alias_of_one_topic_waits_until_the_first_is_forgotten() {
+    let partner = Partner::of(&[("one", "t", Read), ("two", "t", Read)]);
+    open(&partner, 13, &[("one", &[0])], &[("t", &[0])]);
+    let (sent, awaited) =
+        partner.send(1, 13, &ask(&partner, 13, (77, 1), &[("two", &[0])])).forwarded::<FetchRequest>();
+    assert!(sent.topics.is_empty());
+    let response: FetchResponse = partner.receive(awaited, &answer(13, 77, &[("t", &[0])]));
+    assert_eq!(seen(&partner, &response), topics([("one", &[(0, 0)]), ("two", &[(0, 17)])]));
+    let request = forget(&partner, 13, ask(&partner, 13, (77, 2), &[("two", &[0])]), "one", &[0]);
+    let (sent, awaited) = partner.send(1, 13, &request).forwarded::<FetchRequest>();
+    assert_eq!((sent.topics.len(), sent.forgotten_topics_data.len()), (1, 1));
+    let response: FetchResponse = partner.receive(awaited, &answer(13, 77, &[("t", &[0])]));
+    assert_eq!(seen(&partner, &response), topics([("two", &[(0, 0)])]));
+}
+
+#[test]
+fn a_session_from_elsewhere_does_not_exist_and_cannot_be_closed() {
+    let partner = Partner::of(&[("a", "x", Read)]);
+    for version in SESSIONS..=VERSIONS.last {
+        assert_eq!(error_code(&partner, version, &ask(&partner, version, (4242, 1), &[])), 70);
+        for epoch in [0, -1] {
+            let request = ask(&partner, version, (4242, epoch), &[("a", &[0])]);
+            let (sent, _) = partner.send(1, version, &request).forwarded::<FetchRequest>();
+            assert_eq!((sent.session_id, sent.session_epoch), (0, epoch));
+        }
+    }
+}
+
+#[test]
+fn a_session_of_this_connection_is_closed_at_the_broker_when_the_client_says_so() {
+    let partner = Partner::of(&[("a", "x", Read)]);
+    open(&partner, 13, &[("a", &[0])], &[("x", &[0])]);
+    let (sent, _) = partner.send(1, 13, &ask(&partner, 13, (77, -1), &[])).forwarded::<FetchRequest>();
+    assert_eq!((sent.session_id, sent.session_epoch), (77, -1));
+    assert_eq!(error_code(&partner, 13, &ask(&partner, 13, (77, 1), &[])), 70);
+}
+
+#[test]
+fn a_change_that_affects_the_session_ends_it_and_the_broker_is_told_with_the_next() {
+    let zone = [("a", "x", Read), ("in", "y", Produce)];
+    let changes: [(&str, &[(&str, &str, _)]); 4] = [
+        ("alias gone", &[("in", "y", Produce)]),
+        ("read lost", &[("a", "x", Produce), ("in", "y", Produce)]),
+        ("another topic", &[("a", "z", Read), ("in", "y", Produce)]),
+        ("a refused one allowed", &[("a", "x", Read), ("in", "y", Write)]),
+    ];
+    for (what, changed) in changes {
+        let mut partner = Partner::of(&zone);
+        open(&partner, 13, &[("a", &[0]), ("in", &[0])], &[("x", &[0])]);
+        partner.view = fixture::view(changed);
+        assert_eq!(error_code(&partner, 13, &ask(&partner, 13, (77, 1), &[])), 70, "{what}");
+        assert_eq!(error_code(&partner, 13, &ask(&partner, 13, (77, 2), &[])), 70, "{what}");
+        let (sent, _) = partner.send(1, 13, &ask(&partner, 13, (0, 0), &[])).forwarded::<FetchRequest>();
+        assert_eq!(sent.session_id, 77, "{what}");
+        let (sent, _) = partner.send(1, 13, &ask(&partner, 13, (0, 0), &[])).forwarded::<FetchRequest>();
+        assert_eq!(sent.session_id, 0, "{what}");
+    }
+}
+
+#[test]
+fn a_change_that_does_not_affect_the_session_lets_it_be() {
+    let mut partner = Partner::of(&[("a", "x", Read), ("in", "y", Produce)]);
+    open(&partner, 13, &[("a", &[0]), ("in", &[0])], &[("x", &[0])]);
+    partner.view = fixture::view(&[("new", "n", Read), ("a", "x", Read), ("in", "y", Produce)]);
+    let (_, awaited) = partner.send(1, 13, &ask(&partner, 13, (77, 1), &[])).forwarded::<FetchRequest>();
+    let response: FetchResponse = partner.receive(awaited, &answer(13, 77, &[("x", &[0])]));
+    assert_eq!(seen(&partner, &response), topics([("a", &[(0, 0)]), ("in", &[(0, 29)])]));
+}
+
+#[test]
+fn a_session_that_the_broker_closed_is_gone_here_too() {
+    for (session, code, lives) in [(0, 0, false), (0, 70, false), (0, 71, true), (77, 0, true)] {
+        let partner = Partner::of(&[("a", "x", Read)]);
+        open(&partner, 13, &[("a", &[0])], &[("x", &[0])]);
+        let (_, awaited) = partner.send(1, 13, &ask(&partner, 13, (77, 1), &[])).forwarded::<FetchRequest>();
+        let _: FetchResponse = partner.receive(awaited, &answer(13, session, &[]).with_error_code(code));
+        let sent = partner.send(1, 13, &ask(&partner, 13, (77, 2), &[]));
+        assert_eq!(matches!(sent.outcome, Outcome::Forward { .. }), lives, "session {session}, error {code}");
+    }
+}
+
+#[test]
+fn slow_down_stays_an_empty_answer() {
+    let partner = Partner::of(&[("a", "x", Read), ("in", "y", Produce)]);
+    let request = ask(&partner, 13, (0, 0), &[("a", &[0]), ("in", &[0])]);
+    let (_, awaited) = partner.send(1, 13, &request).forwarded::<FetchRequest>();
+    let response: FetchResponse = partner.receive(awaited, &answer(13, 0, &[]).with_throttle_time_ms(500));
+    assert!(response.responses.is_empty());
+}
+
+#[test]
+fn a_body_may_pass_as_it_arrives_where_only_ids_change() {
+    let partner = Partner::of(&[("a", "x", Read), ("in", "y", Produce)]);
+    for (version, wanted, streams) in [(12, "a", false), (13, "a", true), (18, "a", true), (13, "in", false)]
+    {
+        let request = ask(&partner, version, (0, 0), &[(wanted, &[0])]);
+        let Outcome::Forward { respond: Respond::Fetch(reply), .. } =
+            partner.send(1, version, &request).outcome
+        else {
+            panic!("not a fetch")
+        };
+        assert_eq!(reply.streams(), streams, "{wanted} v{version}");
+        if !streams {
+            continue;
+        }
+        assert_eq!(
+            reply.shown_id(real_id("x")),
+            Some(partner.view.by_alias("a").unwrap().ids.unwrap().synthetic)
+        );
+        assert_eq!(reply.shown_id(real_id("y")), None);
+        let body = codec::encode(&answer(version, 77, &[("x", &[0])]), version).unwrap();
+        reply.begin(body[..Reply::HEAD].try_into().unwrap(), &partner.memory);
+        let (_, awaited) =
+            partner.send(1, version, &ask(&partner, version, (77, 1), &[])).forwarded::<FetchRequest>();
+        let response: FetchResponse = partner.receive(awaited, &answer(version, 77, &[("x", &[0])]));
+        assert_eq!(seen(&partner, &response), topics([("a", &[(0, 0)])]));
+    }
+}
+
+#[test]
+fn a_session_that_names_too_many_partitions_ends() {
+    let partner = Partner::of(&[]);
+    let many: Vec<i32> = (0..100_001).collect();
+    assert_eq!(error_code(&partner, 13, &ask(&partner, 13, (0, 0), &[("x", &many)])), 70);
+}

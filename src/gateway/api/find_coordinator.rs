@@ -96,7 +96,9 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
                 None => false,
             });
         }
-        found.iter_mut().for_each(|coordinator| advertise(coordinator, &brokers));
+        for coordinator in &mut found {
+            advertise(coordinator, &brokers);
+        }
         found.extend(refused);
         *response = with_coordinators(std::mem::take(response), version, found);
     })
@@ -123,19 +125,16 @@ fn single(response: &FindCoordinatorResponse) -> Coordinator {
 /// Puts the advertised address in place of the broker's own, and drops its words.
 fn advertise(coordinator: &mut Coordinator, brokers: &Brokers) {
     coordinator.error_message = None;
-    let address = brokers.live_at(*coordinator.node_id);
-    match address {
-        Some((host, port)) => {
-            coordinator.host = StrBytes::from_string(host.to_owned());
-            coordinator.port = i32::from(port);
-        }
-        None => {
-            let error = ResponseError::CoordinatorNotAvailable.code();
-            let code = if coordinator.error_code == 0 { error } else { coordinator.error_code };
-            let key = std::mem::take(&mut coordinator.key);
-            *coordinator =
-                nowhere(ResponseError::CoordinatorNotAvailable).with_key(key).with_error_code(code);
-        }
+    if let Some((host, port)) = brokers.live_at(*coordinator.node_id) {
+        coordinator.host = StrBytes::from_string(host.to_owned());
+        coordinator.port = i32::from(port);
+        return;
+    }
+    let key = std::mem::take(&mut coordinator.key);
+    let told = coordinator.error_code;
+    *coordinator = nowhere(ResponseError::CoordinatorNotAvailable).with_key(key);
+    if told != 0 {
+        coordinator.error_code = told;
     }
 }
 

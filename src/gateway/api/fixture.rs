@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
 use kafka_protocol::protocol::{Decodable, Encodable};
 use uuid::Uuid;
 

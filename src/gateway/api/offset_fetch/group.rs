@@ -46,7 +46,7 @@ impl GroupPlan {
                 for wanted in topics {
                     match authorise(view, Key::Name(&wanted.name), Operation::Read) {
                         Ok(found) => {
-                            asked.push((found.clone(), wanted.partition_indexes.into_iter().collect()))
+                            asked.push((found.clone(), wanted.partition_indexes.into_iter().collect()));
                         }
                         Err(error) => refused.push(refused_topic(wanted, error)),
                     }
@@ -56,11 +56,6 @@ impl GroupPlan {
             }
         };
         Ok(Self { inside, outside, scope, refused })
-    }
-
-    /// Whether anything is left to ask.
-    pub(super) fn needs_broker(&self, group: &OffsetFetchRequestGroup) -> bool {
-        group.topics.as_ref().is_none_or(|topics| !topics.is_empty())
     }
 
     pub(super) fn without_broker(self) -> OffsetFetchResponseGroup {
@@ -91,6 +86,11 @@ impl GroupPlan {
         answer.topics.extend(self.refused);
         answer
     }
+}
+
+/// Whether anything is left to ask the broker for.
+pub(super) fn is_left(group: &OffsetFetchRequestGroup) -> bool {
+    group.topics.as_ref().is_none_or(|topics| !topics.is_empty())
 }
 
 /// Each backing topic once, with the partitions of all its aliases.

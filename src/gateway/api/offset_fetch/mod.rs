@@ -40,7 +40,7 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
     let mut local = Vec::new();
     for mut group in asked {
         match GroupPlan::take(exchange.view, &mut group) {
-            Ok(plan) if plan.needs_broker(&group) => {
+            Ok(plan) if group::is_left(&group) => {
                 forwarded.push(group);
                 plans.push_back(plan);
             }

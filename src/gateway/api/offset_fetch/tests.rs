@@ -4,7 +4,9 @@ use kafka_protocol::messages::offset_fetch_response::OffsetFetchResponseTopics;
 use super::*;
 use crate::gateway::api::fixture::{Partner, Produce, Read, Write, topic};
 
-type Wanted<'a> = Option<&'a [(&'a str, &'a [i32])]>;
+/// Names with partitions.
+type Topics<'a> = &'a [(&'a str, &'a [i32])];
+type Wanted<'a> = Option<Topics<'a>>;
 
 /// A request in the form of its version: below 8 only the first group counts.
 fn ask(version: i16, groups: &[(&str, Wanted<'_>)]) -> OffsetFetchRequest {
@@ -24,9 +26,9 @@ fn ask(version: i16, groups: &[(&str, Wanted<'_>)]) -> OffsetFetchRequest {
     let mut groups: Vec<_> = groups.iter().map(group).collect();
     let mut request = OffsetFetchRequest::default();
     if version < BATCHED {
-        split_single(&mut request, groups.remove(0))
+        split_single(&mut request, groups.remove(0));
     } else {
-        request.groups = groups
+        request.groups = groups;
     }
     request
 }
@@ -37,8 +39,8 @@ fn groups_of(version: i16, mut request: OffsetFetchRequest) -> Vec<OffsetFetchRe
 }
 
 /// A broker's answer for one group: these topics with partitions, committed at 100 + partition.
-fn answer(version: i16, groups: &[(&str, &[(&str, &[i32])])]) -> OffsetFetchResponse {
-    let group = |(name, topics): &(&str, &[(&str, &[i32])])| {
+fn answer(version: i16, groups: &[(&str, Topics<'_>)]) -> OffsetFetchResponse {
+    let group = |(name, topics): &(&str, Topics<'_>)| {
         let of = |(name, partitions): &(&str, &[i32])| {
             let partition = |&index: &i32| {
                 OffsetFetchResponsePartitions::default()
@@ -55,9 +57,10 @@ fn answer(version: i16, groups: &[(&str, &[(&str, &[i32])])]) -> OffsetFetchResp
     with_groups(OffsetFetchResponse::default(), version, groups.iter().map(group).collect())
 }
 
-type Seen = Vec<(String, Vec<(String, Vec<(i32, i64, i16)>)>)>;
+/// Topics with (partition, offset, error).
+type SeenTopics = Vec<(String, Vec<(i32, i64, i16)>)>;
+type Seen = Vec<(String, SeenTopics)>;
 
-/// Groups with topics with (partition, offset, error).
 fn seen(version: i16, mut response: OffsetFetchResponse) -> Seen {
     let groups = if version < BATCHED { vec![single_response(&mut response)] } else { response.groups };
     let topic = |topic: &OffsetFetchResponseTopics| {
@@ -70,7 +73,7 @@ fn seen(version: i16, mut response: OffsetFetchResponse) -> Seen {
     groups.iter().map(group).collect()
 }
 
-fn topics(seen: Seen) -> Vec<(String, Vec<(i32, i64, i16)>)> {
+fn topics(seen: Seen) -> SeenTopics {
     seen.into_iter().next().unwrap().1
 }
 

@@ -14,4 +14,5 @@ mod capture;
 mod harness;
 mod manifests;
 mod reconcile;
+mod store;
 mod support;

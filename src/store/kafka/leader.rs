@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -145,7 +145,7 @@ impl Leader {
     }
 
     async fn lead(&mut self, mut term: Term) {
-        let mut renewal = interval(self.lease_renewal);
+        let mut renewal = interval_at(Instant::now() + self.lease_renewal, self.lease_renewal);
         renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let command = tokio::select! {

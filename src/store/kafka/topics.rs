@@ -164,10 +164,11 @@ impl Observer {
     async fn look(self, names: &Names) -> Result<(Self, Cluster), StoreError> {
         let ours = [names.state.clone(), names.status.clone(), names.audit.clone()];
         let looked = tokio::task::spawn_blocking(move || {
-            let metadata = self
-                .reader
-                .fetch_metadata(None, REQUEST)
-                .map_err(|error| self.reports.unreachable("reading the cluster's metadata", &error))?;
+            let metadata = self.reader.fetch_metadata(None, REQUEST).map_err(|error| {
+                // The client tells its reasons to whoever polls.
+                drop(self.reader.poll(PAUSE));
+                self.reports.unreachable("reading the cluster's metadata", &error)
+            })?;
             let id = self.reader.client().fetch_cluster_id(REQUEST).ok_or_else(|| {
                 StoreError::Unreachable("the brokers do not say which cluster they are".to_owned())
             })?;

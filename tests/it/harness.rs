@@ -7,7 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::client::{Client, Connection};
 use crate::support::git::Repository;
@@ -182,6 +182,32 @@ fn a_repository_holds_what_was_pushed() {
     let listed = repository.git(&["ls-remote", repository.url().to_str().unwrap(), "refs/heads/main"]);
     assert!(listed.starts_with(&second), "{listed}");
     assert_eq!(repository.git(&["ls-tree", "-r", "--name-only", &second]), "zones/globex.yaml");
+}
+
+/// The test starts itself once more, as the victim.
+#[test]
+fn a_test_run_that_is_killed_leaves_nothing_behind() {
+    const VICTIM: &str = "HARNESS_TEST_IS_THE_VICTIM";
+    if std::env::var_os(VICTIM).is_some() {
+        let cluster = Cluster::private(1);
+        let broker = std::fs::read_to_string(cluster.folder().join("broker-1.pid")).unwrap();
+        let sleep = Process::start("sleep", Command::new("sleep").arg("600"));
+        eprintln!("victim {} {} {}", broker.trim(), sleep.pid(), cluster.folder().display());
+        thread::sleep(Duration::from_mins(10));
+    }
+    let myself = ["--exact", "harness::a_test_run_that_is_killed_leaves_nothing_behind", "--nocapture"];
+    let mut victim =
+        Process::start("myself", Command::new(std::env::current_exe().unwrap()).args(myself).env(VICTIM, ""));
+    let line = victim.wait_for_line("victim ", Duration::from_mins(5));
+    let words: Vec<_> = line[line.find("victim ").unwrap()..].split_whitespace().collect();
+    let left = [Path::new("/proc").join(words[1]), Path::new("/proc").join(words[2]), words[3].into()];
+    assert!(left.iter().all(|path| path.exists()), "{left:?}");
+    victim.kill();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while left.iter().any(|path| path.exists()) {
+        assert!(Instant::now() < deadline, "{left:?}");
+        thread::sleep(Duration::from_millis(50));
+    }
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! A child process whose output is kept line by line, waited for with a deadline, and shown when the test fails.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -39,12 +40,17 @@ impl Process {
     pub(crate) fn start(name: &str, command: &mut Command) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|e| panic!("cannot start {name}: {e}"));
+        tell_reaper("watch", child.id());
         let output = Arc::new(Output::default());
         let readers = vec![
             read(child.stdout.take().unwrap(), Stream::Stdout, &output),
             read(child.stderr.take().unwrap(), Stream::Stderr, &output),
         ];
         Self { name: name.to_owned(), child, output, readers }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// The child's stdin, to write to or, by dropping it, to close.
@@ -135,7 +141,7 @@ impl Process {
 
     /// Asks the child to end (SIGTERM); see [`wait`](Self::wait).
     pub(crate) fn terminate(&self) {
-        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        let status = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status().unwrap();
         assert!(status.success(), "{} is not running any more:\n{}", self.name, self.transcript());
     }
 
@@ -168,12 +174,39 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        // Before the wait: afterwards the number may belong to somebody else.
+        tell_reaper("forget", self.child.id());
         drop(self.child.kill());
         drop(self.child.wait());
         if thread::panicking() {
             eprintln!("--- {} wrote:\n{}---", self.name, self.transcript());
         }
     }
+}
+
+/// One small process that outlives this one for a moment: when its stdin closes, because the tests ended in whatever way
+/// (killed too), it ends all children that were not taken back.
+fn tell_reaper(verb: &str, pid: u32) {
+    const REAPER: &str = r#"
+        declare -A pids
+        while read -r verb pid; do
+            if [ "$verb" = watch ]; then pids[$pid]=1; else unset "pids[$pid]"; fi
+        done
+        [ ${#pids[@]} -gt 0 ] || exit
+        kill -TERM "${!pids[@]}"
+        sleep 5
+        kill -KILL "${!pids[@]}"
+    "#;
+    static STDIN: OnceLock<Mutex<ChildStdin>> = OnceLock::new();
+    let stdin = STDIN.get_or_init(|| {
+        let mut command = Command::new("bash");
+        // In a group of its own: what interrupts the tests must not interrupt this.
+        command.args(["-c", REAPER]).process_group(0);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        Mutex::new(command.spawn().unwrap_or_else(|e| panic!("cannot start bash: {e}")).stdin.take().unwrap())
+    });
+    // Panics in a `drop` would hide why a test fails.
+    drop(writeln!(stdin.lock().unwrap_or_else(std::sync::PoisonError::into_inner), "{verb} {pid}"));
 }
 
 fn read(stream: impl Read + Send + 'static, name: Stream, output: &Arc<Output>) -> thread::JoinHandle<()> {

@@ -1,4 +1,11 @@
-//! The top of the library: configuration, and the wiring of the roles.
+//! The top of the library: configuration, and the wiring of the roles. Owner of all tasks.
 
 pub mod config;
 pub mod control;
+mod feed;
+mod heartbeat;
+mod signal;
+pub mod storage;
+mod tasks;
+pub mod telemetry;
+pub mod wiring;

@@ -11,11 +11,13 @@ pub mod get;
 pub mod output;
 pub mod plan;
 pub mod report;
+pub mod run;
 pub mod schema;
 pub mod validate;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -23,6 +25,9 @@ pub use exit_code::ExitCode;
 pub use failure::Failure;
 
 use crate::app::config::{self, Config, Environment};
+
+/// For blocking calls that are still under way when a command has ended.
+const BLOCKING_CALLS_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Share Kafka topics with outside partners from a Git repository.
 ///
@@ -39,11 +44,12 @@ struct Cli {
     dry_run: bool,
 
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run::Args),
     Plan(plan::Args),
     Validate(validate::Args),
     /// Prints the JSON Schema of a PartnerZone
@@ -100,11 +106,16 @@ fn start(cli: Cli) -> Result<ExitCode, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::internal(format!("cannot start the runtime: {error}")))?;
-    runtime.block_on(dispatch(cli.command, &context))
+    let command = cli.command.unwrap_or(Command::Run(run::Args::default()));
+    let outcome = runtime.block_on(dispatch(command, &context));
+    // A blocking call, such as a fetch from a Git server that is silent, must not hold the exit up.
+    runtime.shutdown_timeout(BLOCKING_CALLS_DEADLINE);
+    outcome
 }
 
 async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failure> {
     match command {
+        Command::Run(args) => run::run(args, context).await,
         Command::Plan(args) => plan::run(args, context).await,
         Command::Validate(args) => validate::run(args, context),
         Command::Schema => schema::run(),

@@ -20,7 +20,7 @@ use thiserror::Error;
 
 pub use environment::Environment;
 
-use crate::secret::Secret;
+use crate::kafka::client::UpstreamSecurity;
 use crate::zone::ClusterName;
 
 /// Looked for in the working directory when nothing else names a file.
@@ -76,25 +76,12 @@ pub struct Gateway {
 pub struct Cluster {
     pub name: ClusterName,
     pub bootstrap_servers: String,
-    pub security: Security,
+    /// How this process proves itself to it.
+    pub security: UpstreamSecurity,
     /// `None`: three, or as many as there are brokers.
     pub state_replication_factor: Option<u16>,
     /// Broker n is advertised at this port + n.
     pub broker_port_base: u16,
-}
-
-/// How this process proves itself to a cluster.
-#[derive(Debug, Clone)]
-pub enum Security {
-    Plaintext,
-    SaslPlaintext { mechanism: Mechanism, username: String, password: Secret<String> },
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mechanism {
-    Plain,
-    ScramSha256,
-    ScramSha512,
 }
 
 /// When a plan is refused.
@@ -140,25 +127,15 @@ impl Cluster {
     /// How librdkafka is told what `security` says.
     pub fn librdkafka_properties(&self) -> BTreeMap<String, String> {
         let pairs = match &self.security {
-            Security::Plaintext => vec![("security.protocol", "plaintext")],
-            Security::SaslPlaintext { mechanism, username, password } => vec![
+            UpstreamSecurity::Plaintext => vec![("security.protocol", "plaintext")],
+            UpstreamSecurity::SaslPlaintext { mechanism, username, password } => vec![
                 ("security.protocol", "sasl_plaintext"),
-                ("sasl.mechanism", mechanism.as_str()),
+                ("sasl.mechanism", mechanism.name()),
                 ("sasl.username", username),
                 ("sasl.password", password.expose()),
             ],
         };
         pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
-    }
-}
-
-impl Mechanism {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Plain => "PLAIN",
-            Self::ScramSha256 => "SCRAM-SHA-256",
-            Self::ScramSha512 => "SCRAM-SHA-512",
-        }
     }
 }
 

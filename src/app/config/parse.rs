@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::environment::Environment;
-use super::{Mechanism, OnHistoryRewrite, StoreKind};
+use super::{OnHistoryRewrite, StoreKind};
 use crate::secret::Secret;
 use crate::zone::{ClusterName, parse_duration};
 
@@ -133,11 +133,6 @@ pub(super) fn on_history_rewrite(text: &str) -> Result<OnHistoryRewrite, String>
 
 pub(super) fn store(text: &str) -> Result<StoreKind, String> {
     choice(text, &[("kafka", StoreKind::Kafka), ("memory", StoreKind::Memory)], &[])
-}
-
-pub(super) fn mechanism(text: &str) -> Result<Mechanism, String> {
-    let all = [Mechanism::Plain, Mechanism::ScramSha256, Mechanism::ScramSha512];
-    choice(text, &all.map(|mechanism| (mechanism.as_str(), mechanism)), &["OAUTHBEARER", "GSSAPI"])
 }
 
 /// A secret as written, from `${NAME}`, or from `file:PATH` (whose final newline is not part of it).

@@ -1,12 +1,12 @@
 //! Settings → [`Config`]: types, defaults, and the rules between settings.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::environment::Environment;
 use super::settings::{Setting, Settings};
-use super::{
-    Cluster, Config, Gateway, Guards, Http, Mechanism, OnHistoryRewrite, Security, Source, StoreKind, parse,
-};
+use super::{Cluster, Config, Gateway, Guards, Http, OnHistoryRewrite, Source, StoreKind, parse};
+use crate::kafka::client::UpstreamSecurity;
 
 /// Of the first cluster.
 const DEFAULT_BROKER_PORT_BASE: u16 = 19_100;
@@ -151,34 +151,29 @@ fn cluster(
     })
 }
 
-fn security(reader: &mut Reader<'_>, environment: &Environment, cluster: &str) -> Security {
-    let property = |name: &'static str| ["clusters", cluster, "properties", name];
-    let protocols = [("plaintext", false), ("sasl_plaintext", true)];
-    let sasl = reader.or(&property("security.protocol"), false, |text| {
-        parse::choice(&text.to_lowercase(), &protocols, &["ssl", "sasl_ssl"])
-    });
-    let mechanism = reader
-        .optional(&property("sasl.mechanism"), parse::mechanism)
-        .or_else(|| reader.optional(&property("sasl.mechanisms"), parse::mechanism));
-    let username = reader.optional(&property("sasl.username"), parse::not_empty);
-    let password = reader.optional(&property("sasl.password"), |text| parse::secret(text, environment));
-    if !sasl {
-        let ignored = ["sasl.mechanism", "sasl.mechanisms", "sasl.username", "sasl.password"];
-        for setting in
-            ignored.into_iter().filter_map(|name| reader.settings.get(&property(name))).collect::<Vec<_>>()
-        {
-            reader.report(setting, "has no effect without `security.protocol: sasl_plaintext`");
-        }
-        return Security::Plaintext;
+/// The properties are those of the table of keys, so nothing that librdkafka knows and the gateway does not gets in.
+fn security(reader: &mut Reader<'_>, environment: &Environment, cluster: &str) -> UpstreamSecurity {
+    let at = ["clusters", cluster, "properties"];
+    let mut properties = BTreeMap::new();
+    for setting in reader.settings.names_below(&at) {
+        let Some(name) = setting.path.get(at.len()) else { continue };
+        let path = [at[0], at[1], at[2], name];
+        let value = reader.optional(&path, |text| match name.as_str() {
+            "sasl.password" => parse::secret(text, environment).map(|secret| secret.expose().clone()),
+            _ => parse::not_empty(text),
+        });
+        // What could not be read is there all the same: one problem is enough.
+        properties.insert(name.clone(), value.unwrap_or_else(|| "PLAIN".to_owned()));
     }
-    let Some(protocol) = reader.settings.get(&property("security.protocol")) else {
-        return Security::Plaintext;
-    };
-    let (Some(username), Some(password)) = (username, password) else {
-        reader.report(protocol, "needs `sasl.username` and `sasl.password`, both readable");
-        return Security::Plaintext;
-    };
-    Security::SaslPlaintext { mechanism: mechanism.unwrap_or(Mechanism::Plain), username, password }
+    match UpstreamSecurity::from_properties(&properties) {
+        Ok(security) => security,
+        Err(error) => {
+            if let Some(first) = reader.settings.names_below(&at).first() {
+                reader.problems.push(format!("{}: `clusters.{cluster}.properties`: {error}", first.place));
+            }
+            UpstreamSecurity::Plaintext
+        }
+    }
 }
 
 fn path(text: &str) -> Result<PathBuf, String> {

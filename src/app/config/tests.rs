@@ -97,6 +97,7 @@ fn every_key_can_come_from_the_environment_and_wins_over_the_file() {
         ("RECONCILER_SOURCE__POLL_INTERVAL", "5m"),
         ("RECONCILER_CLUSTERS__MY_CLUSTER__PROPERTIES__SECURITY_PROTOCOL", "sasl_plaintext"),
         ("RECONCILER_CLUSTERS__MY_CLUSTER__PROPERTIES__SASL_USERNAME", "u"),
+        ("RECONCILER_CLUSTERS__MY_CLUSTER__PROPERTIES__SASL_MECHANISM", "PLAIN"),
         ("RECONCILER_CLUSTERS__MY_CLUSTER__PROPERTIES__SASL_PASSWORD", "p"),
         ("RECONCILER_CLUSTERS__OTHER__BOOTSTRAP_SERVERS", "o:1"),
         ("RECONCILER_CLUSTERS__OTHER__BROKER_PORT_BASE", "30000"),
@@ -111,10 +112,7 @@ fn every_key_can_come_from_the_environment_and_wins_over_the_file() {
     assert_eq!(config.data_dir, Path::new("/elsewhere"));
     let names: Vec<_> = config.clusters.iter().map(|c| c.name.as_str()).collect();
     assert_eq!(names, ["my-cluster", "other"]);
-    assert!(matches!(
-        config.clusters[0].security,
-        Security::SaslPlaintext { mechanism: Mechanism::Plain, .. }
-    ));
+    assert!(matches!(config.clusters[0].security, UpstreamSecurity::SaslPlaintext { .. }));
 }
 
 #[test]
@@ -175,11 +173,11 @@ fn what_is_wrong_is_said_with_its_place_and_what_to_do() {
         ),
         (
             "clusters: {a: {bootstrapServers: 'b:1', properties: {security.protocol: ssl}}}",
-            "r.yaml:1:54: `clusters.a.properties.security.protocol` is `ssl`, which needs a later version; this one has plaintext or sasl_plaintext",
+            "r.yaml:1:54: `clusters.a.properties`: security.protocol ssl needs a later version; use PLAINTEXT or SASL_PLAINTEXT",
         ),
         (
             "clusters: {a: {bootstrapServers: 'b:1', properties: {sasl.username: u}}}",
-            "r.yaml:1:54: `clusters.a.properties.sasl.username` has no effect without `security.protocol: sasl_plaintext`",
+            "r.yaml:1:54: `clusters.a.properties`: sasl.username is set, and security.protocol is PLAINTEXT: set it to SASL_PLAINTEXT",
         ),
         ("store: kafka\nstore: memory", "r.yaml:2:1: the key `store` is here twice; keep one of the two"),
     ] {
@@ -219,7 +217,7 @@ fn a_secret_comes_from_a_file_or_a_variable_and_its_absence_is_named() {
     std::fs::write(&path, "from-file\n").unwrap();
     let yaml = |password: &str| {
         format!(
-            "clusters: {{a: {{bootstrapServers: 'b:1', properties: {{security.protocol: sasl_plaintext, sasl.username: u, sasl.password: '{password}'}}}}}}"
+            "clusters: {{a: {{bootstrapServers: 'b:1', properties: {{security.protocol: sasl_plaintext, sasl.mechanism: PLAIN, sasl.username: u, sasl.password: '{password}'}}}}}}"
         )
     };
     let config = good(&yaml(&format!("file:{}", path.display())), &Environment::default());

@@ -1,0 +1,98 @@
+//! Store → gateway: the zones to serve, with the credentials that are good now.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use crate::policy::{Served, ServedZone};
+use crate::store::{State, ZoneRecord};
+use crate::zone::{ClusterName, Credential, ZoneName};
+
+/// Expiry is looked at this often at least: the wall clock may be set while we sleep.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+
+/// What was served last, so that what did not change stays the same value.
+#[derive(Debug)]
+struct Feed {
+    default_cluster: ClusterName,
+    last: BTreeMap<ZoneName, Fed>,
+}
+
+#[derive(Debug)]
+struct Fed {
+    record: Arc<ZoneRecord>,
+    served: Arc<ServedZone>,
+}
+
+/// Publishes what to serve whenever the state changes or a credential expires. Ends when the store does.
+pub(super) async fn run(
+    mut states: watch::Receiver<Option<Arc<State>>>,
+    default_cluster: ClusterName,
+    served: watch::Sender<Option<Arc<Served>>>,
+) {
+    let mut feed = Feed { default_cluster, last: BTreeMap::new() };
+    loop {
+        let state = states.borrow_and_update().clone();
+        let now = OffsetDateTime::now_utc();
+        let mut wait = LONGEST_SLEEP;
+        if let Some(state) = state {
+            served.send_replace(Some(Arc::new(feed.next(&state, now))));
+            wait = until_next_expiry(&state, now).map_or(wait, |until| until.min(wait));
+        }
+        tokio::select! {
+            changed = states.changed() => if changed.is_err() { return },
+            () = sleep(wait) => {}
+        }
+    }
+}
+
+/// How long until a credential that is good now is not.
+fn until_next_expiry(state: &State, now: OffsetDateTime) -> Option<Duration> {
+    let next = state.credentials.values().filter_map(|c| c.expires_at).filter(|at| *at > now).min()?;
+    Duration::try_from(next - now).ok()
+}
+
+impl Feed {
+    fn next(&mut self, state: &State, now: OffsetDateTime) -> Served {
+        let mut credentials: BTreeMap<&ZoneName, Vec<Arc<Credential>>> = BTreeMap::new();
+        for credential in state.credentials.values().filter(|credential| !credential.is_expired(now)) {
+            credentials.entry(&credential.zone).or_default().push(Arc::clone(credential));
+        }
+        let mut last = std::mem::take(&mut self.last);
+        for (name, record) in &state.zones {
+            let credentials = credentials.remove(name).unwrap_or_default();
+            let same = last.remove(name).filter(|fed| fed.is(record, &credentials));
+            let fed = same.unwrap_or_else(|| self.fed(record, credentials));
+            self.last.insert(name.clone(), fed);
+        }
+        let zones = self.last.values().map(|fed| Arc::clone(&fed.served)).collect();
+        Served { sequence: state.sequence, zones }
+    }
+
+    fn fed(&self, record: &Arc<ZoneRecord>, credentials: Vec<Arc<Credential>>) -> Fed {
+        let cluster = record.zone.underlying_cluster.clone().unwrap_or_else(|| self.default_cluster.clone());
+        let served = ServedZone {
+            id: record.id,
+            zone: Arc::new(record.zone.clone()),
+            cluster,
+            changed: record.changed,
+            credentials,
+        };
+        Fed { record: Arc::clone(record), served: Arc::new(served) }
+    }
+}
+
+impl Fed {
+    fn is(&self, record: &Arc<ZoneRecord>, credentials: &[Arc<Credential>]) -> bool {
+        Arc::ptr_eq(&self.record, record)
+            && self.served.credentials.len() == credentials.len()
+            && self.served.credentials.iter().zip(credentials).all(|(a, b)| Arc::ptr_eq(a, b))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,245 @@
+//! Puts the parts together, starts them, and stops them in the right order.
+//!
+//! ```text
+//! source → controller → store → feed → gateway → heartbeat → store → api
+//! ```
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::registry::Registry;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::config::{Cluster, Config, ConfigError};
+pub use super::signal::stop_asked;
+use super::storage::{self, OpenError, Storage};
+use super::tasks::Tasks;
+use super::{control, feed, heartbeat};
+use crate::api::{self, ApiConfig, ApiMetrics};
+use crate::gateway::{ClusterConfig, Gateway, GatewayConfig, Handle, Limits, ListenError};
+use crate::reconcile::apply::Applier;
+use crate::reconcile::controller::{Controller, ControllerConfig};
+use crate::reconcile::source::{LocationError, Source};
+use crate::store::{Leadership, Store};
+use crate::zone::ControllerStatus;
+
+/// For partners' owed answers and open requests to the API.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(15);
+
+/// For the store's last writes, after everything that uses it has ended.
+const STORE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// What a process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Role {
+    /// Both of the others in one process
+    #[default]
+    All,
+    /// Git → plan → apply, and the API that writes
+    Controller,
+    /// The data plane
+    Gateway,
+}
+
+impl Role {
+    pub(super) fn controls(self) -> bool {
+        self != Self::Gateway
+    }
+
+    fn serves(self) -> bool {
+        self != Self::Controller
+    }
+}
+
+/// Why a process cannot start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    #[error("`source.url`: {0}")]
+    Source(#[from] LocationError),
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    #[error("`http.admin`: cannot listen on {address}: {cause}")]
+    Admin { address: SocketAddr, cause: std::io::Error },
+    #[error("no HTTP client can be made for other nodes: {0}")]
+    Http(#[from] reqwest::Error),
+}
+
+/// A running process. Everything it started ends with [`Running::stop`].
+#[derive(Debug)]
+pub struct Running {
+    /// What uses the store, and ends first.
+    front: Tasks,
+    /// The store itself.
+    back: Tasks,
+    store: Arc<dyn Store>,
+    admin: SocketAddr,
+    gateway: Option<Arc<Handle>>,
+}
+
+impl Running {
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Where the admin API listens.
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    pub fn gateway(&self) -> Option<&Handle> {
+        self.gateway.as_deref()
+    }
+
+    /// Waits until a part of the process has ended that should not have.
+    pub async fn failed(&self) {
+        tokio::select! {
+            () = self.front.cancel.cancelled() => {}
+            () = self.back.cancel.cancelled() => {}
+        }
+    }
+
+    /// Stops everything, partners' connections last to notice; `false` if a part had to be left behind or had failed.
+    pub async fn stop(self) -> bool {
+        let failed = self.front.failed() || self.back.failed();
+        let drained = self.front.stop(DRAIN_DEADLINE).await;
+        let closed = self.back.stop(STORE_DEADLINE).await;
+        if !(drained && closed) {
+            tracing::warn!("not everything ended in time; leaving it behind");
+        }
+        drained && closed && !failed
+    }
+}
+
+/// Starts everything that the role asks for. `memory_cluster_id` stands for the home cluster's id when the store is in
+/// memory. Dropping the future before it is done leaves nothing running.
+pub async fn start(
+    config: Config,
+    role: Role,
+    memory_cluster_id: Option<String>,
+) -> Result<Running, StartError> {
+    let (front, back) = (Tasks::default(), Tasks::default());
+    // Whatever has been started ends if the rest cannot be.
+    let unfinished = (front.cancel.clone().drop_guard(), back.cancel.clone().drop_guard());
+    // First of all, since it fails at once where the rest would wait.
+    let address = config.http.admin;
+    let listener = TcpListener::bind(address).await.map_err(|cause| StartError::Admin { address, cause })?;
+    let admin = listener.local_addr().map_err(|cause| StartError::Admin { address, cause })?;
+    let storage = storage::open(&config, role, memory_cluster_id, &back.tracker, &back.cancel).await?;
+    let store = Arc::clone(&storage.store);
+    let mut registry = Registry::default();
+    let api_metrics = ApiMetrics::register(&mut registry);
+    let controller = if role.controls() {
+        controller(&config, &storage, &front)?
+    } else {
+        watch::channel(Arc::default()).1
+    };
+    let (serves, serving) = watch::channel(false);
+    let gateway =
+        if role.serves() { Some(gateway(&config, &store, serves, &mut registry, &front)?) } else { None };
+    let api = ApiConfig {
+        store: Arc::clone(&store),
+        node: config.node.clone(),
+        default_cluster: config.home()?.name.clone(),
+        controller,
+        serves: serving,
+    };
+    let router = api::router(api, api_metrics, Arc::new(registry))?;
+    let cancel = front.cancel.clone();
+    front.spawn("admin API", async move {
+        if let Err(error) = api::serve(listener, router, cancel).await {
+            tracing::error!(%error, "the admin API has failed");
+        }
+    });
+    tracing::info!(%admin, node = config.node, ?role, "started");
+    let _ = (unfinished.0.disarm(), unfinished.1.disarm());
+    Ok(Running { front, back, store, admin, gateway })
+}
+
+/// Starts the control plane and the maker of the first key.
+fn controller(
+    config: &Config,
+    storage: &Storage,
+    tasks: &Tasks,
+) -> Result<watch::Receiver<Arc<ControllerStatus>>, StartError> {
+    let source = config.source()?;
+    let controller = Controller::new(
+        ControllerConfig {
+            source: Source::git(control::git(source, control::mirrors(config)))?,
+            poll_interval: source.poll_interval,
+            known: control::known(config),
+            limits: control::limits(config.guards),
+            applier: Applier { home_cluster_id: storage.cluster_id.clone(), node: config.node.clone() },
+        },
+        Arc::clone(&storage.store),
+    );
+    let status = controller.status();
+    tasks.spawn("controller", controller.run(tasks.cancel.clone()));
+    let (store, cancel) = (Arc::clone(&storage.store), tasks.cancel.clone());
+    let key_file = config.http.bootstrap_key_file.clone();
+    tasks.tracker.spawn(async move { cancel.run_until_cancelled(first_key(&*store, &key_file)).await });
+    Ok(status)
+}
+
+/// Makes the first admin key each time this node comes to lead, if there is none.
+async fn first_key(store: &dyn Store, file: &std::path::Path) {
+    let mut leadership = store.leadership();
+    while leadership.wait_for(|leadership| *leadership == Leadership::Leading).await.is_ok() {
+        if let Err(error) = api::create_first_key(store, file).await {
+            tracing::error!(%error, "nobody can use the admin API");
+        }
+        if leadership.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Starts the data plane, what it is fed with and what it reports.
+fn gateway(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    serves: watch::Sender<bool>,
+    registry: &mut Registry,
+    tasks: &Tasks,
+) -> Result<Arc<Handle>, StartError> {
+    let (zones, wanted) = watch::channel(None);
+    let handle = Gateway::start(gateway_config(config)?, wanted, registry, &tasks.tracker, &tasks.cancel)?;
+    let handle = Arc::new(handle);
+    let feed = feed::run(store.state(), config.home()?.name.clone(), zones);
+    let cancel = tasks.cancel.clone();
+    tasks.spawn("feed", async move {
+        cancel.run_until_cancelled(feed).await;
+    });
+    let heartbeats = heartbeat::run(config.node.clone(), Arc::clone(&handle), Arc::clone(store), serves);
+    let cancel = tasks.cancel.clone();
+    tasks.spawn("heartbeats", async move {
+        cancel.run_until_cancelled(heartbeats).await;
+    });
+    Ok(handle)
+}
+
+fn gateway_config(config: &Config) -> Result<GatewayConfig, ConfigError> {
+    let cluster = |cluster: &Cluster| {
+        let servers = cluster.bootstrap_servers.split(',').map(|server| server.trim().to_owned()).collect();
+        let config = ClusterConfig {
+            bootstrap_servers: servers,
+            security: cluster.security.clone(),
+            broker_port_base: cluster.broker_port_base,
+        };
+        (cluster.name.clone(), config)
+    };
+    Ok(GatewayConfig {
+        name: config.gateway.name.clone(),
+        listen: config.gateway.listen,
+        advertised_host: config.advertised_host()?.to_owned(),
+        bootstrap_port: config.gateway.bootstrap_port,
+        clusters: config.clusters.iter().map(cluster).collect(),
+        limits: Limits::default(),
+    })
+}

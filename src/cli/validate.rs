@@ -35,6 +35,12 @@ pub fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let paths = if args.paths.is_empty() { vec![default_folder()] } else { args.paths };
     let (files, revision) = read(&paths)?;
     let read = files.len();
+    if read == 0 {
+        // Almost always a wrong path: a check that looked at nothing must not pass.
+        return Err(
+            Failure::usage("no *.yaml or *.yml file was found").next("name the folder that holds the zones")
+        );
+    }
     let loaded = load(files, &known);
     for report in ReportTo::or_default(args.output) {
         report.write(&match report.format {

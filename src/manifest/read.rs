@@ -1,5 +1,6 @@
 //! A document → a zone, with the rules within one zone. The only way to make a [`PartnerZone`] from outside.
 
+mod plain;
 mod rules;
 mod values;
 
@@ -9,15 +10,16 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::zone::{
-    Access, AddHeader, Authentication, AuthenticationMode, ConsumerGroup, Deprecated, Headers, NameError,
-    Organization, PartnerContact, PartnerZone, Permission, Replay, ServiceAccount, SharedTopic,
-    TrafficControl,
+    Access, Authentication, AuthenticationMode, ConsumerGroup, Deprecated, NameError, PartnerZone, Replay,
+    ServiceAccount, SharedTopic, TopicName,
 };
 
 use super::fault::DocumentFault;
 use super::finding::{Code, Severity, quote};
 use super::schema::{self, shown};
 use super::v2;
+
+use plain::{headers, mode, organization, partner, permission, traffic_control};
 
 const RESERVED: &str =
     "choose another: `.`, `..` and the form of a key id (`pz` and 16 letters or digits) are reserved";
@@ -217,7 +219,7 @@ impl Reader<'_> {
         let topic: v2::Topic = self.part(pointer)?;
         let alias = self.name(&format!("{pointer}/name"), &topic.name);
         let backing_pointer = format!("{pointer}/backingTopic");
-        let backing: Option<crate::zone::TopicName> = self.name(&backing_pointer, &topic.backing_topic);
+        let backing: Option<TopicName> = self.name(&backing_pointer, &topic.backing_topic);
         if let Some(internal) = backing.as_ref().filter(|backing| backing.is_internal()) {
             self.fault(
                 DocumentFault::new(
@@ -233,11 +235,7 @@ impl Reader<'_> {
         Some(SharedTopic {
             alias: alias?,
             backing: backing?,
-            permission: match topic.permission {
-                v2::Permission::Read => Permission::Read,
-                v2::Permission::Write => Permission::Write,
-                v2::Permission::Produce => Permission::Produce,
-            },
+            permission: permission(topic.permission),
             description: topic.description,
             tags: topic.tags,
             schemas: topic.schemas,
@@ -305,48 +303,6 @@ impl Reader<'_> {
                 self.fault(fault);
             })
             .ok()
-    }
-}
-
-fn mode(kind: v2::AuthenticationType) -> AuthenticationMode {
-    match kind {
-        v2::AuthenticationType::Plain => AuthenticationMode::Plain,
-        v2::AuthenticationType::Scram => AuthenticationMode::Scram,
-        v2::AuthenticationType::OauthBearer => AuthenticationMode::OauthBearer,
-        v2::AuthenticationType::Mtls => AuthenticationMode::Mtls,
-    }
-}
-
-fn partner(partner: v2::Partner) -> PartnerContact {
-    let v2::Partner { name, role, email, phone } = partner;
-    PartnerContact { name, role, email, phone }
-}
-
-fn organization(organization: v2::Organization) -> Organization {
-    let v2::Organization { name, description, contact } = organization;
-    Organization { name, description, contact }
-}
-
-fn traffic_control(policies: v2::TrafficControlPolicies) -> TrafficControl {
-    TrafficControl {
-        max_produce_rate: policies.max_produce_rate,
-        max_consume_rate: policies.max_consume_rate,
-        limit_commit_offset: policies.limit_commit_offset,
-        max_connections: policies.max_connections,
-        max_connection_rate: policies.max_connection_rate,
-        max_request_rate: policies.max_request_rate,
-    }
-}
-
-fn headers(headers: v2::Headers) -> Headers {
-    let add = |header: v2::AddHeader| AddHeader {
-        key: header.key,
-        value: header.value,
-        override_if_exists: header.override_if_exists,
-    };
-    Headers {
-        add_on_produce: headers.add_on_produce.into_iter().map(add).collect(),
-        remove_on_consume: headers.remove_on_consume.into_iter().map(|header| header.key_regex).collect(),
     }
 }
 

@@ -187,6 +187,14 @@ fn known_form(text: &str) -> Option<&'static str> {
     if words().any(|word| forge.iter().any(|prefix| long_enough(word, prefix, 16))) {
         return Some("an access token");
     }
+    let credentials_in_url = |word: &str| {
+        let authority = word.split_once("://").map(|(_, rest)| rest.split('/').next().unwrap_or_default());
+        let user = authority.and_then(|authority| authority.rsplit_once('@')).map(|(user, _)| user);
+        user.and_then(|user| user.split_once(':')).is_some_and(|(_, password)| !password.is_empty())
+    };
+    if words().any(credentials_in_url) {
+        return Some("a password in a URL");
+    }
     let jaas = text
         .split_once("password=")
         .is_some_and(|(_, value)| !value.trim_matches(['"', '\'', '*', ';']).is_empty());
@@ -212,6 +220,7 @@ mod tests {
             ("clientSecret: 12345\n", "clientSecret: *****\n"),
             ("# api_key=abc\na: 1\n", "# api_key=***\na: 1\n"),
             ("password: [broken\n  token: abc\n", "password: [broken\n  token: ***\n"),
+            ("url: https://me:hunter2@example.com/x\n", "url: ********************************\n"),
             ("a: AKIAIOSFODNN7EXAMPLE\n", "a: ********************\n"),
         ] {
             assert_eq!(masked(text), (1, expected.to_owned()), "{text}");
@@ -236,6 +245,8 @@ mod tests {
             "password:\n",
             "password: ****\n",
             "labels: {secret: false}\n",
+            "url: https://example.com:8443/@me\n",
+            "contact: mailto:ada@example.com\n",
         ] {
             assert_eq!(masked(text), (0, text.to_owned()));
         }

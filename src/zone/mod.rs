@@ -1,7 +1,7 @@
 //! The domain: what a zone is, in plain values. No serde, no async, no clock, no I/O; time is a parameter.
 //!
 //! A value of these types has been parsed: a [`TopicName`] is a legal Kafka topic name, a [`PartnerZone`] keeps the rules
-//! within one zone. Rules across zones are [`set`]'s.
+//! within one zone. Rules across zones are checked where all are read together, in `manifest`.
 
 pub mod credential;
 pub mod duration;

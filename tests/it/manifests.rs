@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use partner_zones::cli::findings::{Colour, count, text};
@@ -180,6 +181,60 @@ fn a_secret_is_never_shown() {
         let loaded = loaded(content);
         let json = serde_json::to_string(&loaded.findings).unwrap();
         assert!(!shown(&loaded).contains(secret) && !json.contains(secret), "{name}");
+    }
+}
+
+/// The exit code, standard output and standard error of `reconciler validate` in the repository's root.
+fn validate(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let ended = Command::new(env!("CARGO_BIN_EXE_reconciler"))
+        .arg("validate")
+        .args(arguments)
+        .current_dir(root())
+        .env_clear()
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (ended.status.code(), text(ended.stdout), text(ended.stderr))
+}
+
+#[test]
+fn validate_says_what_is_wrong_in_every_form_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("report.json");
+    let json = format!("json={}", report.display());
+    let file = "tests/manifests/invalid/unknown-field.yaml";
+    let (code, shown, notes) = validate(&[file, "--output", &json, "--output", "text"]);
+    assert_eq!((code, notes.as_str()), (Some(1), ""));
+    assert!(shown.starts_with("error[PZ0101]: unknown field `permision`"), "{shown}");
+    assert!(shown.contains(&format!("--> {file}:13:7")), "{shown}");
+    assert!(shown.ends_with("\n0 valid zones in 1 file: 1 error, 0 warnings, 0 notes\n"), "{shown}");
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap();
+    assert_eq!(
+        report,
+        serde_json::json!({
+            "formatVersion": "1.0", "mode": "offline", "revision": null, "summary": {"findings": 1},
+            "findings": [{
+                "code": "PZ0101", "severity": "error", "message": "unknown field `permision` in `spec.topics[0]`",
+                "help": "did you mean `permission`?", "source": {"file": file, "line": 13, "column": 7}, "related": [],
+            }],
+        })
+    );
+}
+
+#[test]
+fn validate_ends_with_the_published_exit_codes() {
+    let (code, shown, _) = validate(&["zones-example/zones", "--output", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert!(
+        report["revision"].as_str().is_some_and(|revision| revision.starts_with("dir@sha256:")),
+        "{report}"
+    );
+    assert_eq!(code, Some(0));
+    for wrong in [&["no-such-folder"][..], &["README.md"], &["schema"], &["zones-example", "--output", "pdf"]]
+    {
+        let (code, shown, notes) = validate(wrong);
+        assert_eq!((code, shown.as_str()), (Some(2), ""), "{wrong:?}");
+        assert!(notes.starts_with("error: "), "{notes}");
     }
 }
 

@@ -3,8 +3,7 @@
 mod live;
 mod text;
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use super::client::Server;
 use super::findings::Colour;
@@ -13,7 +12,7 @@ use super::{Context, ExitCode, Failure, output};
 use crate::app::config::Config;
 use crate::app::control;
 use crate::manifest::Finding;
-use crate::reconcile::plan::{Desired, Observed, Plan, plan};
+use crate::reconcile::plan::{Observed, Plan, plan};
 use crate::reconcile::reader::Reader;
 use crate::reconcile::source::{Source, SourceError};
 

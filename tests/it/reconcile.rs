@@ -163,7 +163,7 @@ async fn a_file_that_is_added_becomes_a_zone_and_an_audit_event() {
     let event = || world.store.audit_events().into_iter().find(|event| event["subject"] == "zone/beta");
     tokio::time::timeout(PATIENCE, async {
         while event().is_none() {
-            tokio::time::sleep(POLL).await
+            tokio::time::sleep(POLL).await;
         }
     })
     .await

@@ -4,6 +4,7 @@ use super::*;
 use crate::app::config;
 use crate::manifest::{Known, SourceFile, load};
 use crate::reconcile::guard::Limits;
+use crate::reconcile::plan::Desired;
 use crate::zone::Revision;
 
 const FILE: &str = "zones/acme.yaml";

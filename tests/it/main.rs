@@ -13,6 +13,7 @@ mod broker_connection;
 mod capture;
 mod harness;
 mod manifests;
+mod plan_command;
 mod reconcile;
 mod store;
 mod support;

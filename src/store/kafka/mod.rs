@@ -137,7 +137,7 @@ pub struct KafkaStore {
     cluster_id: String,
     tail: Tail,
     nodes: watch::Receiver<Arc<Nodes>>,
-    leadership: watch::Receiver<Leadership>,
+    leadership: watch::Sender<Leadership>,
     /// Of a gateway: nobody listens.
     commands: mpsc::Sender<Command>,
     announcer: Announcer,
@@ -163,11 +163,14 @@ impl KafkaStore {
         let KafkaOptions { names, timing, role, .. } = options;
         let connection = Connection::new(options.properties, options.bootstrap_servers);
         let cluster_id = topics::prepare(&connection, &names, options.replication, role).await?;
+        // What was started ends again when the rest cannot be.
+        let cancel = cancel.child_token();
+        let unfinished = cancel.clone().drop_guard();
         let tail = tail::start(&connection, &names, tracker, cancel.clone())?;
         let nodes = status::start(&connection, &names, timing.node_lifetime, tracker, cancel.clone())?;
         let announcer = Announcer::new(&connection, &names)?;
         let (commands, inbox) = mpsc::channel(COMMANDS);
-        let (leadership_sender, leadership) = watch::channel(Leadership::Following);
+        let leadership = watch::Sender::new(Leadership::Following);
         if role == Role::Controller {
             let candidacy = election::start(&connection, &names, timing.session, tracker, cancel.clone())?;
             let leader = Leader {
@@ -178,12 +181,13 @@ impl KafkaStore {
                 tail: tail.clone(),
                 candidacy,
                 commands: inbox,
-                leadership: leadership_sender,
+                leadership: leadership.clone(),
                 tracker: tracker.clone(),
                 cancel,
             };
             tracker.spawn(leader.run());
         }
+        unfinished.disarm();
         Ok(Arc::new(Self { cluster_id, tail, nodes, leadership, commands, announcer }))
     }
 
@@ -215,7 +219,7 @@ impl Store for KafkaStore {
     }
 
     fn leadership(&self) -> watch::Receiver<Leadership> {
-        self.leadership.clone()
+        self.leadership.subscribe()
     }
 
     fn health(&self) -> watch::Receiver<Health> {

@@ -14,7 +14,7 @@ use rdkafka::metadata::MetadataTopic;
 use rdkafka::types::RDKafkaErrorCode;
 use tokio::time::{Instant, sleep};
 
-use super::connection::{Connection, Reports, describe};
+use super::connection::{Connection, Reports};
 use super::{Names, Role};
 use crate::store::StoreError;
 
@@ -237,16 +237,15 @@ async fn settings(admin: &AdminClient<Reports>, topic: &str) -> Result<ConfigRes
     loop {
         let described = admin.describe_configs([&ResourceSpecifier::Topic(topic)], &options).await;
         let error = match described.map(|mut all| all.pop()) {
-            Ok(Some(Ok(settings))) => return Ok(settings),
+            Ok(Some(Ok(settings))) if !settings.entries.is_empty() => return Ok(settings),
+            // A broker that has not heard of a new topic yet says so, or says nothing.
+            Ok(Some(Ok(_)) | None) => KafkaError::AdminOp(RDKafkaErrorCode::UnknownTopicOrPartition),
             Ok(Some(Err(code))) => KafkaError::AdminOp(code),
-            Ok(None) => KafkaError::NoMessageReceived,
             Err(error) => error,
         };
-        // A broker that has not heard of a new topic yet.
         let unknown = matches!(error, KafkaError::AdminOp(RDKafkaErrorCode::UnknownTopicOrPartition));
         if !unknown || Instant::now() >= deadline {
             let what = format!("reading the settings of topic `{topic}`");
-            tracing::debug!(error = describe(&error), "{what}");
             return Err(admin.inner().context().unreachable(&what, &error));
         }
         sleep(PAUSE).await;

@@ -53,12 +53,22 @@ pub(super) fn empty() -> messages::TopicName {
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     by_backing: HashMap<TopicName, Topic>,
+    backing: HashMap<Uuid, TopicName>,
 }
 
 impl Names {
     /// Of one topic that has been authorised already.
     pub(crate) fn of(topic: &Topic) -> Self {
-        Self { by_backing: HashMap::from([(topic.backing.clone(), topic.clone())]) }
+        let mut names = Self::default();
+        names.insert(topic);
+        names
+    }
+
+    fn insert(&mut self, topic: &Topic) {
+        if let Some(ids) = topic.ids {
+            self.backing.insert(ids.real, topic.backing.clone());
+        }
+        self.by_backing.insert(topic.backing.clone(), topic.clone());
     }
 
     /// Lets a topic pass. A second alias of a backing topic gets `InvalidTopicException`: the broker wants each topic once.
@@ -73,7 +83,7 @@ impl Names {
             Some(first) if first.alias != topic.alias => Err(ResponseError::InvalidTopicException),
             Some(_) => Ok(topic),
             None => {
-                self.by_backing.insert(topic.backing.clone(), topic.clone());
+                self.insert(topic);
                 Ok(topic)
             }
         }
@@ -86,7 +96,7 @@ impl Names {
 
     /// The topic that went to the broker under this id.
     pub(super) fn back_by_id(&self, real: Uuid) -> Option<&Topic> {
-        self.by_backing.values().find(|topic| topic.ids.is_some_and(|ids| ids.real == real))
+        self.back(self.backing.get(&real)?.as_str())
     }
 
     /// Gives a response's topic its alias. False for a topic that was not asked for: it must not be shown.

@@ -131,7 +131,9 @@ impl Session {
         let topic = held.topic.clone();
         if held.partitions.is_empty() {
             self.held.remove(&topic.backing);
-            self.backing.retain(|_, backing| *backing != topic.backing);
+            if let Some(ids) = topic.ids {
+                self.backing.remove(&ids.real);
+            }
         }
         Some(topic)
     }

@@ -87,6 +87,7 @@ fn asked(
     topics: Vec<MetadataRequestTopic>,
 ) -> (Scope, Vec<MetadataResponseTopic>) {
     let mut seen = HashSet::new();
+    let mut aliases = HashSet::new();
     let mut known = Vec::new();
     let mut local = Vec::new();
     for topic in topics {
@@ -94,8 +95,9 @@ fn asked(
             continue;
         }
         match find(version, view, &topic) {
-            Ok(found) if known.contains(found) => {}
-            Ok(found) => known.push(found.clone()),
+            Ok(found) if aliases.insert(&found.alias) => known.push(found.clone()),
+            // By name and by id.
+            Ok(_) => {}
             Err(error) => local.push(refuse(version, topic, error)),
         }
     }

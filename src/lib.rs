@@ -42,6 +42,8 @@
 //!
 //! # Where this differs from the first design
 //!
+//! * A tagged field that no shape knows passes in neither direction, not only `nodeEndpoints`: it keeps its size and becomes
+//!   a field of zeros that no peer knows ([`kafka::stream`], [`kafka::codec`]). What one peer understands and we do not could name a topic.
 //! * `store` and `api` use `manifest` for the written form of a zone, instead of a second set of row types (invariant 3).
 
 pub mod api;

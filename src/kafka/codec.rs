@@ -37,24 +37,64 @@ pub struct EncodeError {
     pub version: i16,
 }
 
-/// Decodes a request or response body that `shape` accepts.
+/// Decodes a body that `shape` accepts to its last byte.
 ///
 /// Tagged fields that the shape does not know keep their size and lose number and content: what one peer understands and
 /// we do not must not reach the other.
 pub fn decode<M: Decodable>(shape: &'static Shape, version: i16, body: Bytes) -> Result<M, DecodeError> {
+    decode_as(shape, version, body, Surplus::Refused)
+}
+
+/// As [`decode`], for what a broker answered: bytes behind the end are dropped. Kafka's own clients do not look at them,
+/// and the broker inside librdkafka's `MockCluster` writes one too many in most flexible versions.
+pub fn decode_response<M: Decodable>(
+    shape: &'static Shape,
+    version: i16,
+    body: Bytes,
+) -> Result<M, DecodeError> {
+    decode_as(shape, version, body, Surplus::Dropped)
+}
+
+/// What becomes of bytes behind the end of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Surplus {
+    Refused,
+    Dropped,
+}
+
+fn decode_as<M: Decodable>(
+    shape: &'static Shape,
+    version: i16,
+    body: Bytes,
+    surplus: Surplus,
+) -> Result<M, DecodeError> {
     let failed = |cause| DecodeError { name: shape.name, version, cause };
-    let mut accepted = accept(shape, version, body).map_err(|error| failed(error.into()))?;
+    let mut accepted = accept(shape, version, body, surplus).map_err(|error| failed(error.into()))?;
     let message = M::decode(&mut accepted, version).map_err(|_| failed(DecodeCause::Value))?;
     if accepted.is_empty() { Ok(message) } else { Err(failed(DecodeCause::Unread(accepted.len()))) }
 }
 
 /// Walks the body; copies it only if there is an unknown tagged field to neutralise.
-pub fn accept(shape: &'static Shape, version: i16, body: Bytes) -> Result<Bytes, WalkError> {
+fn accept(
+    shape: &'static Shape,
+    version: i16,
+    mut body: Bytes,
+    surplus: Surplus,
+) -> Result<Bytes, WalkError> {
     let mut walker = Walker::new(shape, version, body.len(), Limits::default());
     let mut edited: Option<BytesMut> = None;
     let mut position = 0;
     loop {
-        let event = walker.next(body.get(position..).unwrap_or_default())?;
+        let event = match walker.next(body.get(position..).unwrap_or_default()) {
+            Err(WalkError::TrailingBytes) if surplus == Surplus::Dropped => {
+                if let Some(copy) = &mut edited {
+                    copy.truncate(walker.position());
+                }
+                body.truncate(walker.position());
+                Event::End
+            }
+            walked => walked?,
+        };
         let next = position + event.len();
         match event {
             Event::End => return Ok(edited.map_or(body, BytesMut::freeze)),
@@ -135,8 +175,24 @@ mod tests {
     #[test]
     fn a_body_without_unknown_tagged_fields_is_not_copied() {
         let body = Bytes::from(sample::body(&FETCH_RESPONSE, 16, 5));
-        let accepted = accept(&FETCH_RESPONSE, 16, body.clone()).unwrap();
+        let accepted = accept(&FETCH_RESPONSE, 16, body.clone(), Surplus::Refused).unwrap();
         assert_eq!(accepted.as_ptr(), body.as_ptr());
+    }
+
+    #[test]
+    fn bytes_behind_a_message_are_refused_in_a_request_and_dropped_from_a_response() {
+        let message = FetchResponse::default()
+            .with_session_id(7)
+            .with_unknown_tagged_field(3, Bytes::from_static(b"from a newer broker"));
+        for (version, exact) in
+            [(16, encode(&message, 16).unwrap()), (7, sample::body(&FETCH_RESPONSE, 7, 5).into())]
+        {
+            let longer = Bytes::from([&exact[..], &[0, 1]].concat());
+            let refused = decode::<FetchResponse>(&FETCH_RESPONSE, version, longer.clone()).unwrap_err();
+            assert_eq!(refused.cause, DecodeCause::Layout(WalkError::TrailingBytes));
+            let read: FetchResponse = decode_response(&FETCH_RESPONSE, version, longer).unwrap();
+            assert_eq!(read, decode(&FETCH_RESPONSE, version, exact).unwrap());
+        }
     }
 
     #[test]

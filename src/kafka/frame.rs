@@ -107,16 +107,13 @@ impl RequestHeader {
     /// Appends length prefix and header of a request whose body of `body_len` bytes the caller appends.
     pub fn put(&self, out: &mut impl BufMut, flexible: bool, body_len: usize) -> Result<(), FrameError> {
         let id = self.client_id.as_deref();
-        let id_len = id.map_or(0, str::len);
-        let len = FIXED_HEADER + 2 + id_len + usize::from(flexible) + body_len;
+        let id_len = id.map_or(Ok(-1), |id| i16::try_from(id.len())).map_err(|_| FrameError::ClientId)?;
+        let len = FIXED_HEADER + 2 + id.map_or(0, str::len) + usize::from(flexible) + body_len;
         out.put_i32(i32::try_from(len).map_err(|_| FrameError::TooLong { len, limit: MAX_FRAME })?);
         out.put_i16(self.api_key);
         out.put_i16(self.version);
         out.put_i32(self.correlation_id);
-        out.put_i16(match id {
-            None => -1,
-            Some(id) => i16::try_from(id.len()).map_err(|_| FrameError::ClientId)?,
-        });
+        out.put_i16(id_len);
         out.put_slice(id.unwrap_or_default().as_bytes());
         if flexible {
             put_varint(out, 0);

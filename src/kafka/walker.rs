@@ -112,6 +112,11 @@ impl Walker {
         }
     }
 
+    /// Bytes accounted for, from the start of the body; after [`WalkError::TrailingBytes`], where the message ended.
+    pub fn position(&self) -> usize {
+        self.position
+    }
+
     fn remaining(&self) -> usize {
         self.end.saturating_sub(self.position)
     }

@@ -9,6 +9,7 @@ use kafka_protocol::protocol::StrBytes;
 use partner_zones::kafka::client::{ClientError, Connection, UpstreamSecurity};
 use partner_zones::kafka::control_shapes::{API_VERSIONS_RESPONSE, METADATA_RESPONSE};
 use partner_zones::kafka::shape::Versions;
+use rdkafka::mocking::MockCluster;
 
 use crate::support::kafka::{ADMIN, Cluster, unique};
 
@@ -102,4 +103,19 @@ async fn what_a_real_broker_writes_is_what_the_shapes_say_at_every_version() {
         assert_eq!(answer.error_code, 0, "v{version}");
         assert!(answer.api_keys.len() > 40, "v{version}");
     }
+}
+
+#[tokio::test]
+async fn the_embedded_demo_kafka_which_knows_only_old_versions_is_understood() {
+    let mock = MockCluster::new(3).unwrap();
+    mock.create_topic("orders", 4, 3).unwrap();
+    let mut connection = connect(&mock.bootstrap_servers(), &UpstreamSecurity::Plaintext).await.unwrap();
+    let version = connection.common_version(METADATA, Versions::new(0, 13)).unwrap();
+    let orders =
+        MetadataRequestTopic::default().with_name(Some(TopicName(StrBytes::from_static_str("orders"))));
+    let request = MetadataRequest::default().with_topics(Some(vec![orders]));
+    let answer = connection.request(&request, version, &METADATA_RESPONSE).await.unwrap();
+    assert_eq!((answer.brokers.len(), answer.topics[0].partitions.len()), (3, 4), "v{version}");
+    let error = connect(&mock.bootstrap_servers(), &sasl("PLAIN", "x")).await.unwrap_err();
+    assert!(matches!(error, ClientError::NoSasl), "{error}");
 }

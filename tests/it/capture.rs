@@ -38,7 +38,9 @@ fn frames_of_real_clients_and_brokers_are_written_down() {
         let mut text = String::new();
         for ((api, version, direction), frame) in tap.frames() {
             write!(text, "{api} {version} {direction} ").unwrap();
-            frame.iter().for_each(|byte| write!(text, "{byte:02x}").unwrap());
+            for byte in &frame {
+                write!(text, "{byte:02x}").unwrap();
+            }
             text.push('\n');
         }
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/frames");

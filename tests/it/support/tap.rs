@@ -166,7 +166,7 @@ impl Link {
         if frame.len() > KEPT {
             return;
         }
-        let name = ApiKey::try_from(key).map_or_else(|_| key.to_string(), |key: ApiKey| format!("{key:?}"));
+        let name = ApiKey::try_from(key).map_or_else(|()| key.to_string(), |key: ApiKey| format!("{key:?}"));
         let mut frames = self.frames.lock().unwrap();
         let kept = frames.entry((name, version, direction)).or_default();
         if frame.len() > kept.len() {

@@ -18,7 +18,7 @@ pub(super) fn request<M: Decodable>(shape: &'static Shape, version: i16, body: B
 
 /// A broker's response.
 pub(super) fn response<M: Decodable>(shape: &'static Shape, version: i16, body: Bytes) -> Result<M, Refusal> {
-    codec::decode(shape, version, body).map_err(|error| {
+    codec::decode_response(shape, version, body).map_err(|error| {
         warn!(%error, "a broker's response does not parse; the partner's connection ends");
         Refusal::MalformedResponse
     })

@@ -69,13 +69,18 @@ fn decode_as<M: Decodable>(
     surplus: Surplus,
 ) -> Result<M, DecodeError> {
     let failed = |cause| DecodeError { name: shape.name, version, cause };
-    let mut accepted = accept(shape, version, body, surplus).map_err(|error| failed(error.into()))?;
+    let mut accepted = accept_as(shape, version, body, surplus).map_err(|error| failed(error.into()))?;
     let message = M::decode(&mut accepted, version).map_err(|_| failed(DecodeCause::Value))?;
     if accepted.is_empty() { Ok(message) } else { Err(failed(DecodeCause::Unread(accepted.len()))) }
 }
 
-/// Walks the body; copies it only if there is an unknown tagged field to neutralise.
-fn accept(
+/// Accepts a body that `shape` describes to its last byte, without decoding it. Copied only if there is an unknown tagged
+/// field to neutralise.
+pub fn accept(shape: &'static Shape, version: i16, body: Bytes) -> Result<Bytes, WalkError> {
+    accept_as(shape, version, body, Surplus::Refused)
+}
+
+fn accept_as(
     shape: &'static Shape,
     version: i16,
     mut body: Bytes,
@@ -175,7 +180,7 @@ mod tests {
     #[test]
     fn a_body_without_unknown_tagged_fields_is_not_copied() {
         let body = Bytes::from(sample::body(&FETCH_RESPONSE, 16, 5));
-        let accepted = accept(&FETCH_RESPONSE, 16, body.clone(), Surplus::Refused).unwrap();
+        let accepted = accept(&FETCH_RESPONSE, 16, body.clone()).unwrap();
         assert_eq!(accepted.as_ptr(), body.as_ptr());
     }
 

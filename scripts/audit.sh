@@ -7,8 +7,10 @@ DENY=$CACHE/cargo-deny/$VERSION
 
 install_deny() {
   say "installing cargo-deny $VERSION (once, a few minutes)"
-  # Unoptimised: it is built far oftener than it runs long. A target folder of its own, so that it is not rebuilt ours.
-  CARGO_TARGET_DIR=$CACHE/cargo-deny/target cargo install --quiet --debug --locked "cargo-deny@$VERSION" --root "$DENY" >&2 || die "cargo-deny could not be installed (see above)"
+  # Unoptimised: it is built far oftener than it runs long. Its target folder is thrown away.
+  CARGO_TARGET_DIR=$CACHE/cargo-deny/target \
+    cargo install --quiet --debug --locked "cargo-deny@$VERSION" --root "$DENY" >&2 ||
+    die "cargo-deny could not be installed (see above)"
   rm -rf "$CACHE/cargo-deny/target"
 }
 
@@ -20,5 +22,5 @@ cd "$ROOT"
 if timeout 60 "$DENY/bin/cargo-deny" --locked fetch db 2>"$CACHE/cargo-deny/fetch.log"; then
   "$DENY/bin/cargo-deny" --locked check --disable-fetch advisories
 else
-  say "known vulnerabilities were NOT checked: their list cannot be fetched ($(tail -n 1 "$CACHE/cargo-deny/fetch.log"))"
+  say "known vulnerabilities were NOT checked: their list cannot be fetched ($(grep -m1 fatal: "$CACHE/cargo-deny/fetch.log" || true))"
 fi

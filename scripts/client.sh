@@ -17,8 +17,8 @@ prepare_java() {
 build_java() {
   say "building the driver of the Java client (once)"
   rm -rf "$JAVA_DIR"
-  mvn -B -q -Dstyle.color=never -f "$DRIVERS/java/pom.xml" "-Ddriver.target=$JAVA_DIR" \
-    compile dependency:copy-dependencies -DoutputDirectory="$JAVA_DIR/lib" -DincludeScope=runtime >&2 ||
+  maven -f "$DRIVERS/java/pom.xml" "-Ddriver.target=$JAVA_DIR" \
+    compile dependency:copy-dependencies -DoutputDirectory="$JAVA_DIR/lib" -DincludeScope=runtime ||
     die "Maven could not build tests/clients/java (see above)"
 }
 

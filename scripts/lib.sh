@@ -62,9 +62,12 @@ jars() {
   (IFS=:; printf '%s' "${all[*]}")
 }
 
+# maven ARGUMENT...: quietly, on stderr, and without the colour codes that it prints even when told not to.
+maven() { mvn -B -q "$@" 2>&1 | sed 's/\x1b\[[0-9;]*m//g' >&2; }
+
 # maven_jars POM FOLDER: copies the class path of POM to FOLDER.
 maven_jars() {
   rm -rf "$2"
-  mvn -B -q -Dstyle.color=never -f "$1" dependency:copy-dependencies -DoutputDirectory="$2" -DincludeScope=runtime >&2 ||
+  maven -f "$1" dependency:copy-dependencies -DoutputDirectory="$2" -DincludeScope=runtime ||
     die "Maven could not fetch what $1 names (see above)"
 }

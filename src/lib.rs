@@ -45,6 +45,12 @@
 //! * A tagged field that no shape knows passes in neither direction, not only `nodeEndpoints`: it keeps its size and becomes
 //!   a field of zeros that no peer knows ([`kafka::stream`], [`kafka::codec`]). What one peer understands and we do not could name a topic.
 //! * `store` and `api` use `manifest` for the written form of a zone, instead of a second set of row types (invariant 3).
+//! * A renewed lease is a transaction that ends with `revision` too, with the sequence unchanged: it changes no zone, so no node
+//!   has to serve anything new. A renewal republishes the state all the same; compare `sequence` to tell.
+//! * A deleted zone takes its credentials with it. A record of a later schema version makes the state unfit (the last
+//!   snapshot stays, marked stale), since ignoring it would read it as absent; only unknown kinds of records are ignored.
+//! * A store topic with fewer copies than the default is a warning: a cluster that grew must not stop its nodes from starting.
+//!   Fewer than a configured `stateReplicationFactor` are refused.
 
 pub mod api;
 pub mod app;

@@ -100,15 +100,14 @@ impl GitSource {
         if self.on_history_rewrite == OnHistoryRewrite::Accept {
             return Ok(());
         }
-        let applied = applied
-            .and_then(|revision| revision.commit_of(&self.reference))
-            .map(Oid::from_str)
-            .transpose()?;
-        for base in mirror.accepted().into_iter().chain(applied) {
-            if !mirror.follows(head, base)? {
+        let applied = applied.and_then(|revision| revision.commit_of(&self.reference)).map(str::to_owned);
+        for base in mirror.accepted().map(|id| id.to_string()).into_iter().chain(applied) {
+            // What is no commit id at all is as foreign as a commit that nobody knows.
+            let follows = Oid::from_str(&base).map_or(Ok(false), |base| mirror.follows(head, base))?;
+            if !follows {
                 return Err(WalkError::Source(SourceError::HistoryRewritten {
                     reference: self.reference.clone(),
-                    from: base.to_string(),
+                    from: base,
                     to: head.to_string(),
                 }));
             }

@@ -204,6 +204,8 @@ fn a_lost_mirror_does_not_forget_what_is_in_force() {
     let applied = |reference: &str| Revision::commit(reference, &second.to_string());
     let refused = fixture.source().read(Some(&applied(MAIN))).unwrap_err();
     assert_eq!(refused.reason(), "SourceRewritten");
+    let nonsense = fixture.source().read(Some(&Revision::commit(MAIN, "nonsense"))).unwrap_err();
+    assert_eq!(nonsense.reason(), "SourceRewritten");
     // What another ref brought says nothing about this one.
     assert!(fixture.source().read(Some(&applied("refs/heads/other"))).is_ok());
 }

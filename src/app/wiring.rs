@@ -22,6 +22,7 @@ use crate::api::{self, ApiConfig, ApiMetrics};
 use crate::gateway::{ClusterConfig, Gateway, GatewayConfig, Handle, Limits, ListenError};
 use crate::reconcile::apply::Applier;
 use crate::reconcile::controller::{Controller, ControllerConfig};
+use crate::reconcile::metrics::ReconcileMetrics;
 use crate::reconcile::source::{LocationError, Source};
 use crate::store::{Leadership, Store};
 use crate::zone::ControllerStatus;
@@ -136,7 +137,7 @@ pub async fn start(
     let mut registry = Registry::default();
     let api_metrics = ApiMetrics::register(&mut registry);
     let controller = if role.controls() {
-        controller(&config, &storage, &front)?
+        controller(&config, &storage, &mut registry, &front)?
     } else {
         watch::channel(Arc::default()).1
     };
@@ -166,6 +167,7 @@ pub async fn start(
 fn controller(
     config: &Config,
     storage: &Storage,
+    registry: &mut Registry,
     tasks: &Tasks,
 ) -> Result<watch::Receiver<Arc<ControllerStatus>>, StartError> {
     let source = config.source()?;
@@ -176,6 +178,7 @@ fn controller(
             known: control::known(config),
             limits: control::limits(config.guards),
             applier: Applier { home_cluster_id: storage.cluster_id.clone(), node: config.node.clone() },
+            metrics: ReconcileMetrics::register(registry),
         },
         Arc::clone(&storage.store),
     );

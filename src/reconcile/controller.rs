@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::apply::{Applier, ApplyError};
 use super::guard::Limits;
+use super::metrics::ReconcileMetrics;
 use super::plan::{Desired, Observed, Plan, plan};
 use super::reader::Reader;
 use super::report;
@@ -32,6 +33,7 @@ pub struct ControllerConfig {
     pub known: Known,
     pub limits: Limits,
     pub applier: Applier,
+    pub metrics: ReconcileMetrics,
 }
 
 /// Reads on every node that has the role; applies on the one that leads.
@@ -41,6 +43,7 @@ pub struct Controller {
     watch: Watch,
     limits: Limits,
     applier: Applier,
+    metrics: ReconcileMetrics,
     store: Arc<dyn Store>,
     status: watch::Sender<Arc<ControllerStatus>>,
 }
@@ -60,14 +63,16 @@ enum Next {
     Due,
     /// Soon, since the fault may pass.
     Retry,
+    /// It was cancelled.
+    Never,
 }
 
 impl Controller {
     pub fn new(config: ControllerConfig, store: Arc<dyn Store>) -> Self {
-        let ControllerConfig { source, poll_interval, known, limits, applier } = config;
+        let ControllerConfig { source, poll_interval, known, limits, applier, metrics } = config;
         let watch = Watch::new(&source, poll_interval);
         let status = watch::Sender::new(Arc::default());
-        Self { reader: Reader::new(source, known), watch, limits, applier, store, status }
+        Self { reader: Reader::new(source, known), watch, limits, applier, metrics, store, status }
     }
 
     pub fn status(&self) -> watch::Receiver<Arc<ControllerStatus>> {
@@ -82,7 +87,8 @@ impl Controller {
         // Nothing is compared with a state that has not been read yet. An error means that the store is gone.
         while cancel.run_until_cancelled(is_known(&mut state)).await == Some(true) {
             leadership.mark_unchanged();
-            let wait = match self.reconcile().await {
+            let wait = match self.reconcile(&cancel).await {
+                Next::Never => break,
                 Next::Due => {
                     backoff = SHORTEST_BACKOFF;
                     None
@@ -101,14 +107,23 @@ impl Controller {
         }
     }
 
-    async fn reconcile(&mut self) -> Next {
+    async fn reconcile(&mut self, cancel: &CancellationToken) -> Next {
         let Some(state) = self.store.state().borrow().clone() else { return Next::Retry };
-        match self.attempt(&state).await {
+        // A server that does not answer is not waited for; a commit that has begun is.
+        let reading = self.reader.read(state.revision.clone());
+        let Some(read) = cancel.run_until_cancelled(reading).await else { return Next::Never };
+        let attempt = match read {
+            Ok(desired) => self.attempt(desired, &state).await,
+            Err(error) => Err(error.into()),
+        };
+        match attempt {
             Ok(status) => {
+                self.metrics.completed(&status, OffsetDateTime::now_utc());
                 self.publish(status);
                 Next::Due
             }
             Err(error) => {
+                self.metrics.failed();
                 let is_transient = is_transient(&error);
                 let last = Arc::clone(&self.status.borrow());
                 self.publish(report::failure(&last, &error, is_transient));
@@ -117,8 +132,7 @@ impl Controller {
         }
     }
 
-    async fn attempt(&mut self, state: &State) -> Result<ControllerStatus, RunError> {
-        let desired = self.reader.read(state.revision.clone()).await?;
+    async fn attempt(&self, desired: Desired, state: &State) -> Result<ControllerStatus, RunError> {
         let observed = Observed::of(state);
         let (plan, desired, observed) = planned(desired, observed, self.limits).await?;
         if *self.store.leadership().borrow() != Leadership::Leading {

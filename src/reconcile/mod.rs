@@ -5,6 +5,7 @@ pub mod controller;
 mod diff;
 mod digest;
 pub mod guard;
+pub mod metrics;
 pub mod plan;
 pub mod reader;
 mod report;

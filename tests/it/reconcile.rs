@@ -10,6 +10,7 @@ use partner_zones::manifest::Known;
 use partner_zones::reconcile::apply::Applier;
 use partner_zones::reconcile::controller::{Controller, ControllerConfig};
 use partner_zones::reconcile::guard::Limits;
+use partner_zones::reconcile::metrics::ReconcileMetrics;
 use partner_zones::reconcile::source::{GitConfig, OnHistoryRewrite, Source};
 use partner_zones::store::memory::MemoryStore;
 use partner_zones::store::{
@@ -69,6 +70,7 @@ impl World {
             known: Known::default(),
             limits: Limits::default(),
             applier: Applier { home_cluster_id: "home".to_owned(), node: "node-1".to_owned() },
+            metrics: ReconcileMetrics::default(),
         };
         let controller = Controller::new(config, seen);
         let status = controller.status();
@@ -430,4 +432,22 @@ async fn a_node_that_does_not_lead_reads_and_never_writes() {
     world.until_reason("LostLead").await;
     assert_eq!(world.zones(), [""; 0]);
     world.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_does_not_hold_up_the_end() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mirrors = tempfile::tempdir().unwrap();
+    let source = Source::git(GitConfig {
+        url: format!("https://{}/zones.git", silent.local_addr().unwrap()),
+        reference: MAIN.to_owned(),
+        path: ".".to_owned(),
+        on_history_rewrite: OnHistoryRewrite::Refuse,
+        mirrors: mirrors.path().to_owned(),
+    });
+    let world = World::start(source.unwrap());
+    let (connection, _) = tokio::time::timeout(PATIENCE, silent.accept()).await.unwrap().unwrap();
+    world.stop().await;
+    // Now the blocked thread may end too.
+    drop(connection);
 }

@@ -22,7 +22,8 @@
 //!
 //! ```text
 //! main → cli → app → { gateway, reconcile, api }        siblings never import each other; cli may use any ring below
-//! gateway → kafka, policy, zone        reconcile → manifest, store, kafka, zone        api → store, manifest, zone
+//! gateway → kafka, policy, zone        reconcile → manifest, store, kafka, zone
+//! api → store, manifest, policy, secret, zone
 //! store → manifest, zone               manifest → zone        policy → zone           kafka → secret
 //! ```
 //!
@@ -44,6 +45,7 @@
 //!
 //! * A tagged field that no shape knows passes in neither direction, not only `nodeEndpoints`: it keeps its size and becomes
 //!   a field of zeros that no peer knows ([`kafka::stream`], [`kafka::codec`]). What one peer understands and we do not could name a topic.
+//! * `api` makes and checks credentials with `policy`'s verifiers: hashing is pure, and the gateway checks with the same code.
 //! * `store` and `api` use `manifest` for the written form of a zone, instead of a second set of row types (invariant 3).
 //! * A renewed lease is a transaction that ends with `revision` too, with the sequence unchanged: it changes no zone, so no node
 //!   has to serve anything new. A renewal republishes the state all the same; compare `sequence` to tell.

@@ -175,7 +175,7 @@ struct Rule {
     also_in_tests: bool,
 }
 
-const RULES: [Rule; 6] = [
+const RULES: [Rule; 7] = [
     Rule { name: "kafka_protocol::", only_in: &["kafka/", "gateway/"], also_in_tests: false },
     // Every task has an owner: `TaskTracker::spawn`.
     Rule { name: "tokio::spawn(", only_in: &[], also_in_tests: true },
@@ -183,6 +183,7 @@ const RULES: [Rule; 6] = [
     // What nobody bounds, somebody fills.
     Rule { name: "unbounded_channel", only_in: &[], also_in_tests: true },
     Rule { name: "allow(unsafe_code)", only_in: &["reconcile/source/libgit2.rs"], also_in_tests: false },
+    Rule { name: "axum::", only_in: &["api/"], also_in_tests: true },
     Rule { name: "git2::", only_in: &["reconcile/source/", "cli/"], also_in_tests: true },
 ];
 

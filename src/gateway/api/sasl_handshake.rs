@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::{SaslHandshakeRequest, SaslHandshakeResponse};
-use kafka_protocol::protocol::StrBytes;
 
 use super::{Exchange, Outcome, Refusal, body};
 pub(crate) use crate::kafka::control_shapes::SASL_HANDSHAKE_RESPONSE as RESPONSE;
@@ -23,51 +22,25 @@ pub(crate) static REQUEST: Shape = Shape {
     ],
 };
 
-/// After authentication there is nothing to choose: sessions here have no lifetime, so nobody needs to log in again.
+/// After a login there is nothing to choose: sessions here have no lifetime, so nobody needs to log in again. The login
+/// itself is the connection's.
 pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Refusal> {
-    mechanism(exchange.version, body)?;
-    Ok(Outcome::Answer(answer(exchange.version, Some(ResponseError::IllegalSaslState), &[])?))
-}
-
-/// The mechanism that a request asks for.
-pub(crate) fn mechanism(version: i16, body: Bytes) -> Result<String, Refusal> {
-    let request: SaslHandshakeRequest = body::request(&REQUEST, version, body)?;
-    Ok(request.mechanism.to_string())
-}
-
-/// The response: no error lets the client go on; the mechanisms are those it may choose from.
-pub(crate) fn answer(
-    version: i16,
-    error: Option<ResponseError>,
-    mechanisms: &[&'static str],
-) -> Result<Bytes, Refusal> {
-    let response = SaslHandshakeResponse::default()
-        .with_error_code(error.map_or(0, |error| error.code()))
-        .with_mechanisms(mechanisms.iter().map(|&mechanism| StrBytes::from_static_str(mechanism)).collect());
-    body::encode(&response, version)
+    let version = exchange.version;
+    let _: SaslHandshakeRequest = body::request(&REQUEST, version, body)?;
+    let refused = SaslHandshakeResponse::default().with_error_code(ResponseError::IllegalSaslState.code());
+    body::answer(&refused, version)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::fixture::Partner;
     use super::*;
-    use crate::kafka::codec;
-
-    #[test]
-    fn the_mechanism_is_read_and_the_choice_is_listed() {
-        for version in VERSIONS.first..=VERSIONS.last {
-            let request = SaslHandshakeRequest::default().with_mechanism("GSSAPI".into());
-            let body = codec::encode(&request, version).unwrap();
-            assert_eq!(mechanism(version, body).unwrap(), "GSSAPI");
-            let body = answer(version, Some(ResponseError::UnsupportedSaslMechanism), &["PLAIN"]).unwrap();
-            let response: SaslHandshakeResponse = codec::decode(&RESPONSE, version, body).unwrap();
-            assert_eq!((response.error_code, response.mechanisms), (33, vec!["PLAIN".into()]));
-        }
-    }
 
     #[test]
     fn whoever_is_logged_in_cannot_start_again() {
-        let sent = Partner::of(&[]).send(17, 1, &SaslHandshakeRequest::default());
-        assert_eq!(sent.answered::<SaslHandshakeResponse>().error_code, 34);
+        for version in VERSIONS.first..=VERSIONS.last {
+            let sent = Partner::of(&[]).send(17, version, &SaslHandshakeRequest::default());
+            assert_eq!(sent.answered::<SaslHandshakeResponse>().error_code, 34);
+        }
     }
 }

@@ -46,7 +46,7 @@ pub fn decode<M: Decodable>(shape: &'static Shape, version: i16, body: Bytes) ->
 }
 
 /// As [`decode`], for what a broker answered: bytes behind the end are dropped. Kafka's own clients do not look at them,
-/// and the broker inside librdkafka's `MockCluster` writes one too many in most flexible versions.
+/// and librdkafka's `MockCluster` writes one too many behind Metadata (v9 and later).
 pub fn decode_response<M: Decodable>(
     shape: &'static Shape,
     version: i16,

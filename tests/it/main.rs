@@ -12,6 +12,7 @@ mod architecture;
 mod broker_connection;
 mod capture;
 mod harness;
+mod http;
 mod manifests;
 mod plan_command;
 mod reconcile;

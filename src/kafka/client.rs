@@ -138,7 +138,7 @@ impl Connection {
         if correlation_id != self.correlation_id {
             return Err(ClientError::Correlation);
         }
-        Ok(codec::decode_response(response, version, frame.slice(start..))?)
+        Ok(codec::decode_lenient(response, version, frame.slice(start..))?)
     }
 
     /// Reads one frame; its buffer grows as bytes arrive, not by what the length claims.

@@ -10,7 +10,7 @@ use crate::kafka::shape::Shape;
 
 /// A partner's request.
 pub(super) fn request<M: Decodable>(shape: &'static Shape, version: i16, body: Bytes) -> Result<M, Refusal> {
-    codec::decode(shape, version, body).map_err(|error| {
+    codec::decode_lenient(shape, version, body).map_err(|error| {
         debug!(%error, "a partner's request does not parse");
         Refusal::MalformedRequest
     })
@@ -18,7 +18,7 @@ pub(super) fn request<M: Decodable>(shape: &'static Shape, version: i16, body: B
 
 /// A broker's response.
 pub(super) fn response<M: Decodable>(shape: &'static Shape, version: i16, body: Bytes) -> Result<M, Refusal> {
-    codec::decode_response(shape, version, body).map_err(|error| {
+    codec::decode_lenient(shape, version, body).map_err(|error| {
         warn!(%error, "a broker's response does not parse; the partner's connection ends");
         Refusal::MalformedResponse
     })
@@ -49,4 +49,20 @@ pub(super) fn forward<Q: Encodable, R: Decodable + Encodable>(
         encode(&message, version)
     });
     Ok(Outcome::Forward { body: encode(request, version)?, respond: Respond::Whole(back) })
+}
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::messages::MetadataRequest;
+
+    use super::super::metadata;
+    use super::*;
+
+    /// What librdkafka 2.12 sends: a null list in four bytes instead of one. Brokers read it the same way.
+    #[test]
+    fn librdkafkas_request_for_all_topics_is_read_as_a_broker_does() {
+        let body = Bytes::from_static(&[0, 0, 0, 0, 1, 0, 0]);
+        let request: MetadataRequest = request(&metadata::REQUEST, 13, body).unwrap();
+        assert_eq!(request.topics, None);
+    }
 }

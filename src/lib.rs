@@ -51,6 +51,10 @@
 //!   has to serve anything new. A renewal republishes the state all the same; compare `sequence` to tell.
 //! * A deleted zone takes its credentials with it. A record of a later schema version makes the state unfit (the last
 //!   snapshot stays, marked stale), since ignoring it would read it as absent; only unknown kinds of records are ignored.
+//! * A guard refuses all deletions of a run, or all updates, never a part of them; creations go ahead. The applied revision is
+//!   recorded only when the state reflects it in full, so a run that was held back is a change again next time, not drift.
+//! * Hidden files and folders (`.github`) of a source are not read, so that `source.path: .` works. `source.path` is one
+//!   folder; globs need a later version. Only https and local repositories are read.
 //! * A store topic with fewer copies than the default is a warning: a cluster that grew must not stop its nodes from starting.
 //!   Fewer than a configured `stateReplicationFactor` are refused.
 

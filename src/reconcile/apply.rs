@@ -148,15 +148,13 @@ fn change(change: &Change) -> Value {
     })
 }
 
+/// The store takes the zone's credentials along; the keys of its partner are no credentials of it.
 fn delete(name: &ZoneName, state: &State) -> Vec<store::Change> {
-    let credentials = state.credentials.values().filter(|credential| credential.zone == *name);
-    let keys = state
+    state
         .api_keys
         .values()
-        .filter(|key| matches!(&key.role, ApiKeyRole::Partner { zone } if zone == name));
-    credentials
-        .map(|credential| store::Change::DeleteCredential(credential.key_id.clone()))
-        .chain(keys.map(|key| store::Change::DeleteApiKey(key.id.clone())))
+        .filter(|key| matches!(&key.role, ApiKeyRole::Partner { zone } if zone == name))
+        .map(|key| store::Change::DeleteApiKey(key.id.clone()))
         .chain(std::iter::once(store::Change::DeleteZone(name.clone())))
         .collect()
 }

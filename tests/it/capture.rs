@@ -22,10 +22,13 @@ fn frames_of_real_clients_and_brokers_are_written_down() {
             topic
         };
         run(&scenarios::nulls_stay_nulls);
-        run(&|site| scenarios::members_join_and_leave(site, Protocol::Eager, &unique("readers"), 6));
-        let topic = run(&|site| {
-            scenarios::members_join_and_leave(site, Protocol::Cooperative, &unique("readers"), 6)
+        run(&|site| {
+            scenarios::members_join_and_leave(site, Protocol::Eager, &unique("readers"), 6);
         });
+        let cooperative = |site: Site<'_>| {
+            scenarios::members_join_and_leave(site, Protocol::Cooperative, &unique("readers"), 6);
+        };
+        let topic = run(&cooperative);
         client.run(&connection, &["produce", "--topic", &topic, "--acks", "0,1,all"]);
         client.run(
             &connection,

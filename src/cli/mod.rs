@@ -10,6 +10,7 @@ pub mod findings;
 pub mod get;
 pub mod output;
 pub mod plan;
+pub mod quickstart;
 pub mod report;
 pub mod run;
 pub mod schema;
@@ -54,6 +55,7 @@ enum Command {
     Validate(validate::Args),
     /// Prints the JSON Schema of a PartnerZone
     Schema,
+    Quickstart(quickstart::Args),
     Get(get::Args),
     Credentials(credentials::Args),
     ApiKey(api_key::Args),
@@ -119,6 +121,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failu
         Command::Plan(args) => plan::run(args, context).await,
         Command::Validate(args) => validate::run(args, context),
         Command::Schema => schema::run(),
+        Command::Quickstart(args) => quickstart::run(args).await,
         Command::Get(args) => get::run(args, context).await,
         Command::Credentials(args) => credentials::run(args, context).await,
         Command::ApiKey(args) => api_key::run(args, context).await,

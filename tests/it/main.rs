@@ -11,6 +11,7 @@
 mod architecture;
 mod broker_connection;
 mod capture;
+mod first_zone;
 mod harness;
 mod http;
 mod manifests;
@@ -18,3 +19,4 @@ mod plan_command;
 mod reconcile;
 mod store;
 mod support;
+mod two_controllers;

@@ -5,6 +5,7 @@ pub(crate) mod events;
 pub(crate) mod git;
 pub(crate) mod kafka;
 pub(crate) mod process;
+pub(crate) mod product;
 pub(crate) mod reconciler;
 pub(crate) mod scenarios;
 pub(crate) mod tap;

@@ -1,0 +1,259 @@
+//! The product as an operator runs it: the `reconciler` binary on a configuration file, a Git repository, real Kafka.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
+
+use super::client::Connection;
+use super::git::Repository;
+use super::kafka::{Cluster, GATEWAY};
+use super::process::Process;
+use super::reconciler::{await_ok, reconciler};
+
+/// The bootstrap port and one for each of up to three brokers (ids 1 to 3), counted from a base of its own.
+const PORTS: u16 = 6;
+const START: Duration = Duration::from_secs(60);
+/// A commit is polled for, planned, applied, served and reported back.
+const SETTLE: Duration = Duration::from_secs(45);
+
+/// How a product is set up.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Setup {
+    /// `kafka` or `memory`.
+    pub(crate) store: &'static str,
+    /// Whether the gateway logs in to the brokers (SCRAM-SHA-512) or uses their open listener.
+    pub(crate) upstream_sasl: bool,
+}
+
+impl Setup {
+    pub(crate) const MEMORY: Self = Self { store: "memory", upstream_sasl: false };
+    pub(crate) const KAFKA: Self = Self { store: "kafka", upstream_sasl: true };
+}
+
+/// A running reconciler with its repository.
+#[derive(Debug)]
+pub(crate) struct Product {
+    pub(crate) repository: Arc<Repository>,
+    process: Option<Process>,
+    folder: tempfile::TempDir,
+    pub(crate) port: u16,
+    pub(crate) http: u16,
+}
+
+/// What a partner logs in with.
+#[derive(Debug, Clone)]
+pub(crate) struct Partner {
+    pub(crate) bootstrap: String,
+    pub(crate) username: String,
+    pub(crate) secret: String,
+}
+
+impl Product {
+    /// Starts with these zone files (name below `zones/`, text) and waits until the process serves.
+    pub(crate) fn start(cluster: &Cluster, setup: Setup, zones: &[(&str, &str)]) -> Self {
+        let repository = Repository::new();
+        for (name, text) in zones {
+            repository.write(&format!("zones/{name}"), text);
+        }
+        repository.push("Share the first topics");
+        Self::node(cluster, setup, Arc::new(repository))
+    }
+
+    /// Starts another node on the same source and, with the Kafka store, the same state.
+    pub(crate) fn start_beside(&self, cluster: &Cluster, setup: Setup) -> Self {
+        Self::node(cluster, setup, Arc::clone(&self.repository))
+    }
+
+    fn node(cluster: &Cluster, setup: Setup, repository: Arc<Repository>) -> Self {
+        let (port, http) = (free_ports(PORTS), free_ports(1));
+        let folder = tempfile::tempdir().unwrap();
+        let mut product = Self { repository, process: None, folder, port, http };
+        fs::write(product.config(), product.configuration(cluster, setup)).unwrap();
+        product.restart();
+        product
+    }
+
+    fn configuration(&self, cluster: &Cluster, setup: Setup) -> String {
+        let (bootstrap, properties) = if setup.upstream_sasl {
+            let login = format!(
+                "{{security.protocol: SASL_PLAINTEXT, sasl.mechanism: SCRAM-SHA-512, sasl.username: {}, \
+                 sasl.password: \"file:{}\"}}",
+                GATEWAY.user,
+                self.folder.path().join("upstream-password").display()
+            );
+            fs::write(self.folder.path().join("upstream-password"), GATEWAY.password).unwrap();
+            (cluster.sasl_bootstrap(), login)
+        } else {
+            (cluster.bootstrap(), "{}".to_owned())
+        };
+        format!(
+            "source: {{url: {source}, path: zones, pollInterval: 1s}}\n\
+             gateway:\n  listen: 127.0.0.1\n  advertisedHost: 127.0.0.1\n  bootstrapPort: {port}\n  \
+             brokerPortBase: {port}\n\
+             clusters:\n  default:\n    bootstrapServers: \"{bootstrap}\"\n    properties: {properties}\n    \
+             isolation: shared\n\
+             http: {{admin: \"127.0.0.1:{http}\", bootstrapKeyFile: {key}}}\n\
+             dataDir: {data}\nstore: {store}\n",
+            source = self.repository.url().display(),
+            port = self.port,
+            http = self.http,
+            key = self.key_file().display(),
+            data = self.folder.path().join("data").display(),
+            store = setup.store,
+        )
+    }
+
+    /// Stops the process if it runs (SIGTERM) and starts it on the same configuration.
+    pub(crate) fn restart(&mut self) {
+        self.stop();
+        let mut process = reconciler(self.folder.path(), &["run"]);
+        await_ok(&mut process, &format!("127.0.0.1:{}", self.http), "/readyz", START);
+        self.process = Some(process);
+    }
+
+    pub(crate) fn stop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.terminate();
+            process.wait(Duration::from_secs(30));
+        }
+    }
+
+    /// Ends the process as `kill -9` does.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill();
+        }
+    }
+
+    /// Everything the process has written, for a failing test's message.
+    pub(crate) fn transcript(&self) -> String {
+        self.process.as_ref().map(Process::transcript).unwrap_or_default()
+    }
+
+    /// Changes the source: writes or removes (`None`) files below `zones/`, commits and pushes.
+    pub(crate) fn commit(&self, message: &str, files: &[(&str, Option<&str>)]) -> String {
+        for (name, text) in files {
+            match text {
+                Some(text) => self.repository.write(&format!("zones/{name}"), text),
+                None => self.repository.remove(&format!("zones/{name}")),
+            }
+        }
+        self.repository.push(message)
+    }
+
+    /// `reconciler` with these arguments, on this product's configuration and admin key.
+    pub(crate) fn cli(&self, arguments: &[&str]) -> Output {
+        self.cli_as(&self.admin_key(), arguments)
+    }
+
+    /// The same with another node's key: all nodes share their keys.
+    pub(crate) fn cli_as(&self, key: &str, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_reconciler"))
+            .arg("--config")
+            .arg(self.config())
+            .args(arguments)
+            .env("RECONCILER_API_KEY", key)
+            .output()
+            .unwrap()
+    }
+
+    /// A zone as `get zone NAME -o json` shows it; `None` if there is no such zone.
+    pub(crate) fn zone(&self, name: &str) -> Option<serde_json::Value> {
+        let output = self.cli(&["get", "zone", name, "-o", "json"]);
+        output.status.success().then(|| serde_json::from_slice(&output.stdout).unwrap())
+    }
+
+    /// Waits until `wanted` of the zone holds, and returns it.
+    ///
+    /// # Panics
+    /// With the zone and the server's log, when it does not come to that.
+    pub(crate) fn wait_for_zone(
+        &self,
+        name: &str,
+        wanted: impl Fn(Option<&serde_json::Value>) -> bool,
+    ) -> Option<serde_json::Value> {
+        let started = Instant::now();
+        loop {
+            let zone = self.zone(name);
+            if wanted(zone.as_ref()) {
+                return zone;
+            }
+            assert!(started.elapsed() < SETTLE, "zone {name} is {zone:#?}\n{}", self.transcript());
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// Waits until the zone has this status.
+    pub(crate) fn wait_for_status(&self, name: &str, status: &str) -> serde_json::Value {
+        self.wait_for_zone(name, |zone| zone.is_some_and(|zone| zone["status"]["phase"] == status)).unwrap()
+    }
+
+    /// Issues a credential for a zone.
+    pub(crate) fn partner(&self, zone: &str) -> Partner {
+        let output = self.cli(&["credentials", "issue", zone, "-o", "json"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let issued: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let text = |field: &str| issued[field].as_str().unwrap().to_owned();
+        Partner { bootstrap: text("bootstrapServers"), username: text("username"), secret: text("secret") }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.as_ref().expect("the product runs").pid()
+    }
+
+    pub(crate) fn config(&self) -> PathBuf {
+        self.folder.path().join("reconciler.yaml")
+    }
+
+    /// The first admin key, if this node led the empty store; else nothing.
+    pub(crate) fn admin_key(&self) -> String {
+        fs::read_to_string(self.key_file()).unwrap_or_default().trim().to_owned()
+    }
+
+    fn key_file(&self) -> PathBuf {
+        self.folder.path().join("api-key")
+    }
+}
+
+impl Partner {
+    /// As the tests' clients want it.
+    pub(crate) fn connection(&self) -> Connection {
+        Connection::sasl(&self.bootstrap, "PLAIN", &self.username, &self.secret)
+    }
+}
+
+/// A zone file in the manifest's words: (alias, backing topic, permission) for each topic.
+pub(crate) fn manifest(zone: &str, topics: &[(&str, &str, &str)]) -> String {
+    let topics: String = topics
+        .iter()
+        .map(|(alias, backing, permission)| {
+            format!("    - name: {alias}\n      backingTopic: {backing}\n      permission: {permission}\n")
+        })
+        .collect();
+    format!(
+        "apiVersion: v2\nkind: PartnerZone\nmetadata:\n  name: {zone}\nspec:\n  cluster: gateway\n  \
+         displayName: {zone}\n  authenticationMode:\n    type: PLAIN\n    serviceAccount: {zone}-account\n  \
+         topics:\n{topics}"
+    )
+}
+
+/// The first of `count` free ports in a row, below the range that the kernel hands to clients. Tests run side by side:
+/// each caller starts to look where the last one stopped.
+fn free_ports(count: u16) -> u16 {
+    const FIRST: u16 = 20_000;
+    const LAST: u16 = 28_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Another test process may be at it as well.
+    let offset = u16::try_from(std::process::id() % 4_000).unwrap_or_default();
+    for _ in 0..1_000 {
+        let first = FIRST + (offset + NEXT.fetch_add(count, Ordering::Relaxed)) % (LAST - FIRST - count);
+        if (first..first + count).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
+            return first;
+        }
+    }
+    panic!("no {count} free ports in a row between {FIRST} and {LAST}")
+}

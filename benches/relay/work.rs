@@ -12,7 +12,7 @@ use rdkafka::{Offset, TopicPartitionList};
 pub(crate) const RECORD_BYTES: usize = 1024;
 /// Produce requests timed one by one for the latency row.
 const LATENCY_SAMPLES: usize = 400;
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Where to, and as whom.
 pub(crate) struct Target {

@@ -98,7 +98,7 @@ impl Folder {
     }
 
     /// Writes a file that may hold a secret: readable by its owner alone.
-    pub(crate) fn write_private(&self, path: &Path, text: &str) -> Result<(), FolderError> {
+    pub(crate) fn write_private(path: &Path, text: &str) -> Result<(), FolderError> {
         use std::io::Write;
         use std::os::unix::fs::OpenOptionsExt;
 
@@ -193,7 +193,7 @@ mod tests {
         let path = folder.partner_dir("acme").join("client.properties");
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, "old").unwrap();
-        folder.write_private(&path, "new").unwrap();
+        Folder::write_private(&path, "new").unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
     }

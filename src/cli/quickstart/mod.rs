@@ -27,7 +27,7 @@ use crate::secret::Secret;
 use crate::zone::{Operation, PartnerZone, TopicName};
 
 /// A zone is READY a heartbeat or two after its commit; the rest is a slow machine.
-const READY_DEADLINE: Duration = Duration::from_secs(60);
+const READY_DEADLINE: Duration = Duration::from_mins(1);
 const READY_POLL: Duration = Duration::from_millis(250);
 /// Records that the self-check reads.
 const RECORDS: usize = 3;
@@ -134,7 +134,7 @@ fn write_config(folder: &Folder, args: &Args, kafka: &DemoKafka) -> Result<Confi
     })?;
     let path = folder.config_file();
     let text = report::configuration(folder, args.port, base, args.http_port, &kafka.bootstrap_servers)?;
-    folder.write_private(&path, &text).map_err(Failure::usage)?;
+    Folder::write_private(&path, &text).map_err(Failure::usage)?;
     config::load(Some(&path), &Environment::default()).map_err(Failure::internal)
 }
 
@@ -148,7 +148,7 @@ async fn check(folder: &Folder, args: &Args, topics: &[TopicName]) -> Result<Sho
         let login = ClientLogin { bootstrap_servers: &login.0, username: &login.1, secret: login.2.expose() };
         let partner_dir = folder.partner_dir(zone.name.as_str());
         let write =
-            |name, text: &str| folder.write_private(&partner_dir.join(name), text).map_err(Failure::usage);
+            |name, text: &str| Folder::write_private(&partner_dir.join(name), text).map_err(Failure::usage);
         write("client.properties", &client_properties::java(login))?;
         write("kcat.conf", &client_properties::librdkafka(login))?;
         let readable = zone.topics.iter().find(|topic| topic.permission.allows(Operation::Read));

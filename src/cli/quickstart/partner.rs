@@ -94,7 +94,11 @@ impl Partner {
     pub(crate) fn refusal(&self, topic: &str) -> Result<String, CheckError> {
         let metadata =
             self.consumer()?.fetch_metadata(Some(topic), METADATA_TIMEOUT).map_err(CheckError::Connect)?;
-        let error = metadata.topics().iter().find(|t| t.name() == topic).and_then(|t| t.error());
+        let error = metadata
+            .topics()
+            .iter()
+            .find(|t| t.name() == topic)
+            .and_then(rdkafka::metadata::MetadataTopic::error);
         let code = error.map(RDKafkaErrorCode::from);
         match code {
             Some(RDKafkaErrorCode::TopicAuthorizationFailed) => {

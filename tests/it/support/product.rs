@@ -16,7 +16,7 @@ use super::reconciler::{await_ok, reconciler};
 
 /// The bootstrap port and one for each of up to three brokers (ids 1 to 3), counted from a base of its own.
 const PORTS: u16 = 6;
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 /// A commit is polled for, planned, applied, served and reported back.
 const SETTLE: Duration = Duration::from_secs(45);
 
@@ -228,17 +228,16 @@ impl Partner {
 
 /// A zone file in the manifest's words: (alias, backing topic, permission) for each topic.
 pub(crate) fn manifest(zone: &str, topics: &[(&str, &str, &str)]) -> String {
-    let topics: String = topics
-        .iter()
-        .map(|(alias, backing, permission)| {
-            format!("    - name: {alias}\n      backingTopic: {backing}\n      permission: {permission}\n")
-        })
-        .collect();
-    format!(
+    let mut text = format!(
         "apiVersion: v2\nkind: PartnerZone\nmetadata:\n  name: {zone}\nspec:\n  cluster: gateway\n  \
          displayName: {zone}\n  authenticationMode:\n    type: PLAIN\n    serviceAccount: {zone}-account\n  \
-         topics:\n{topics}"
-    )
+         topics:\n"
+    );
+    for (alias, backing, permission) in topics {
+        text +=
+            &format!("    - name: {alias}\n      backingTopic: {backing}\n      permission: {permission}\n");
+    }
+    text
 }
 
 /// The first of `count` free ports in a row, below the range that the kernel hands to clients. Tests run side by side:

@@ -231,7 +231,7 @@ async fn a_credential_is_shown_once_and_kept_as_verifiers() {
     let state = store.state().borrow().clone().unwrap();
     let kept = state.credentials.values().next().unwrap();
     assert!(kept.plain.accepts(secret.as_bytes()));
-    assert_eq!((kept.scram.len(), kept.expires_at.map(|at| at.year())), (2, Some(2999)));
+    assert_eq!((kept.scram.len(), kept.expires_at.map(OffsetDateTime::year)), (2, Some(2999)));
     assert!(!format!("{state:?}").contains(secret));
     for path in [ISSUE, "/api/v1/credentials"] {
         let (_, listed) = node.get(path, &admin).await;

@@ -82,7 +82,7 @@ mod tests {
             assert_eq!(throttle.blocked(peer, start), Some(Duration::from_secs(wanted)));
         }
         assert_eq!(throttle.blocked(other, start), None, "another address is not concerned");
-        assert_eq!(throttle.blocked(peer, start + Duration::from_secs(60)), None);
+        assert_eq!(throttle.blocked(peer, start + Duration::from_mins(1)), None);
         throttle.succeeded(peer);
         assert_eq!(throttle.blocked(peer, start), None);
     }

@@ -139,3 +139,45 @@ fn dry_run_is_plan(mut arguments: Vec<OsString>) -> Vec<OsString> {
     }
     arguments
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Cli, String> {
+        let arguments = line.split(' ').map(OsString::from).collect();
+        Cli::try_parse_from(dry_run_is_plan(arguments)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+        let commands: Vec<_> = Cli::command().get_subcommands().map(|c| c.get_name().to_owned()).collect();
+        for wanted in ["run", "plan", "validate", "schema", "get", "credentials", "api-key"] {
+            assert!(commands.iter().any(|command| command == wanted), "{wanted}");
+        }
+    }
+
+    #[test]
+    fn a_dry_run_is_a_plan_with_its_flags() {
+        for line in [
+            "reconciler --dry-run",
+            "reconciler --dry-run --zones z --fail-on-changes",
+            "reconciler --config c --dry-run --zones z",
+            "reconciler plan --dry-run",
+        ] {
+            assert!(matches!(parsed(line).unwrap().command, Some(Command::Plan(_))), "{line}");
+        }
+        assert!(parsed("reconciler --config c").unwrap().command.is_none(), "without a command it runs");
+        assert!(parsed("reconciler --dry-run get zones").is_err());
+        assert!(parsed("reconciler --zones z").is_err(), "a flag of plan without --dry-run");
+    }
+
+    #[test]
+    fn an_api_key_does_not_show_in_what_was_parsed() {
+        let cli = parsed("reconciler get zones --api-key pzk_a_hunter2").unwrap();
+        assert!(!format!("{cli:?}").contains("hunter2"));
+    }
+}

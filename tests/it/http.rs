@@ -17,7 +17,7 @@ use crate::support::process::Process;
 use crate::support::reconciler::{await_ok, reconciler};
 
 /// What any single step may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Ports of one process: admin, bootstrap, and room for the brokers.
 const PORTS: u16 = 8;

@@ -108,7 +108,7 @@ fn every_key_can_come_from_the_environment_and_wins_over_the_file() {
     ]);
     let yaml = "source: {url: /zones, pollInterval: 1s}\nclusters: {my-cluster: {bootstrapServers: 'b:1'}}\n";
     let config = good(yaml, &environment);
-    assert_eq!(config.source().unwrap().poll_interval, Duration::from_secs(300));
+    assert_eq!(config.source().unwrap().poll_interval, Duration::from_mins(5));
     assert_eq!(config.data_dir, Path::new("/elsewhere"));
     let names: Vec<_> = config.clusters.iter().map(|c| c.name.as_str()).collect();
     assert_eq!(names, ["my-cluster", "other"]);
@@ -235,4 +235,13 @@ fn a_file_that_was_named_must_exist() {
     assert!(matches!(load(Some(missing), &Environment::default()), Err(ConfigError::Unreadable { .. })));
     let environment = Environment::from([("RECONCILER_CONFIG", "/nonexistent/r.yaml")]);
     assert!(matches!(load(None, &environment), Err(ConfigError::Unreadable { .. })));
+}
+
+#[test]
+fn the_configuration_of_the_readme_is_one_that_works() {
+    let readme = include_str!("../../../README.md");
+    let mut blocks = readme.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let shown = blocks.find(|block| block.starts_with("source:")).unwrap();
+    let config = good(shown, &Environment::from([("KAFKA_PASSWORD", "p")]));
+    assert!(config.source().is_ok() && config.advertised_host().is_ok());
 }

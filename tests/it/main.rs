@@ -12,6 +12,7 @@ mod architecture;
 mod broker_connection;
 mod capture;
 mod first_zone;
+mod gateway_smoke;
 mod harness;
 mod http;
 mod manifests;

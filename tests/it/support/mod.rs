@@ -2,6 +2,7 @@
 
 pub(crate) mod client;
 pub(crate) mod events;
+pub(crate) mod gateway;
 pub(crate) mod git;
 pub(crate) mod kafka;
 pub(crate) mod process;

@@ -1,0 +1,231 @@
+//! The gateway alone, in this process, with zones made by hand: no controller, no store, no Git.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use partner_zones::gateway::{ClusterConfig, Gateway, GatewayConfig, Handle, Limits};
+use partner_zones::kafka::client::UpstreamSecurity;
+use partner_zones::manifest::document::from_document;
+use partner_zones::policy::{Served, ServedZone};
+use partner_zones::zone::{ClusterName, Credential, KeyId, PlainVerifier, Sequence, ZoneId};
+use prometheus_client::registry::Registry;
+use serde_json::json;
+use time::OffsetDateTime;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::client::Connection;
+use super::kafka::{Cluster, GATEWAY};
+
+/// Every zone's secret here.
+pub(crate) const SECRET: &str = "only-for-tests";
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A gateway in front of a cluster, on ports of its own. Dropping it stops it.
+pub(crate) struct InProcess {
+    ports: Ports,
+    upstream: Upstream,
+    zones: watch::Sender<Option<Arc<Served>>>,
+    running: Option<Running>,
+}
+
+struct Running {
+    runtime: Runtime,
+    handle: Handle,
+    tasks: TaskTracker,
+    cancel: CancellationToken,
+}
+
+#[derive(Clone, Copy)]
+struct Ports {
+    bootstrap: u16,
+    broker_base: u16,
+}
+
+struct Upstream {
+    bootstrap: String,
+    security: UpstreamSecurity,
+}
+
+/// One alias: (alias, backing topic, permission).
+pub(crate) type Alias<'a> = (&'a str, &'a str, &'a str);
+
+/// A zone whose service account is its name, with one credential whose secret is [`SECRET`].
+pub(crate) fn zone(name: &str, topics: &[Alias<'_>]) -> ServedZone {
+    let topics: Vec<_> = topics
+        .iter()
+        .map(|(alias, backing, permission)| {
+            json!({"name": alias, "backingTopic": backing, "permission": permission})
+        })
+        .collect();
+    let document = json!({
+        "apiVersion": "v2",
+        "kind": "PartnerZone",
+        "metadata": {"name": name},
+        "spec": {
+            "cluster": "gateway",
+            "displayName": name,
+            "authenticationMode": {"type": "PLAIN", "serviceAccount": name},
+            "topics": topics,
+        },
+    });
+    let zone = from_document(&document).unwrap();
+    let mut letter = name.bytes().cycle();
+    let key_id = KeyId::from_random(|limit| usize::from(letter.next().unwrap()) % limit);
+    let credential = Credential {
+        key_id,
+        zone: zone.name.clone(),
+        created_at: OffsetDateTime::UNIX_EPOCH,
+        expires_at: None,
+        plain: PlainVerifier::new(SECRET, name.as_bytes()),
+        scram: Vec::new(),
+    };
+    ServedZone {
+        id: ZoneId::derive("test", &zone.name),
+        cluster: cluster_name(),
+        changed: Sequence(1),
+        credentials: vec![Arc::new(credential)],
+        zone: Arc::new(zone),
+    }
+}
+
+fn cluster_name() -> ClusterName {
+    ClusterName::try_from("default").unwrap()
+}
+
+impl InProcess {
+    /// In front of the cluster's plain listeners.
+    pub(crate) fn start(cluster: &Cluster) -> Self {
+        Self::in_front_of(Upstream {
+            bootstrap: cluster.bootstrap().to_owned(),
+            security: UpstreamSecurity::Plaintext,
+        })
+    }
+
+    /// In front of the cluster's SASL listeners, as the gateway's own user.
+    pub(crate) fn start_with_login(cluster: &Cluster, mechanism: &str) -> Self {
+        let properties = [
+            ("security.protocol", "SASL_PLAINTEXT"),
+            ("sasl.mechanism", mechanism),
+            ("sasl.username", GATEWAY.user),
+            ("sasl.password", GATEWAY.password),
+        ];
+        let properties: BTreeMap<String, String> =
+            properties.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let security = UpstreamSecurity::from_properties(&properties).unwrap();
+        Self::in_front_of(Upstream { bootstrap: cluster.sasl_bootstrap().to_owned(), security })
+    }
+
+    fn in_front_of(upstream: Upstream) -> Self {
+        let (zones, _) = watch::channel(None);
+        let mut gateway = Self { ports: Ports::free(), upstream, zones, running: None };
+        gateway.run();
+        gateway
+    }
+
+    fn run(&mut self) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
+        let config = GatewayConfig {
+            name: "gateway".to_owned(),
+            listen: [127, 0, 0, 1].into(),
+            advertised_host: "127.0.0.1".to_owned(),
+            bootstrap_port: self.ports.bootstrap,
+            clusters: BTreeMap::from([(
+                cluster_name(),
+                ClusterConfig {
+                    bootstrap_servers: self.upstream.bootstrap.split(',').map(str::to_owned).collect(),
+                    security: self.upstream.security.clone(),
+                    broker_port_base: self.ports.broker_base,
+                },
+            )]),
+            limits: Limits::default(),
+        };
+        let handle = {
+            let _entered = runtime.enter();
+            Gateway::start(config, self.zones.subscribe(), &mut Registry::default(), &tasks, &cancel).unwrap()
+        };
+        self.running = Some(Running { runtime, handle, tasks, cancel });
+    }
+
+    /// Gives the gateway these zones and waits until it says that it serves them. Answers its problems by zone.
+    pub(crate) fn serve(&self, zones: impl IntoIterator<Item = ServedZone>) -> BTreeMap<String, String> {
+        let next = self.zones.borrow().as_ref().map_or(Sequence(1), |served| served.sequence.next());
+        let served = Served { sequence: next, zones: zones.into_iter().map(Arc::new).collect() };
+        self.zones.send_replace(Some(Arc::new(served)));
+        self.await_serving(next)
+    }
+
+    fn await_serving(&self, sequence: Sequence) -> BTreeMap<String, String> {
+        let Running { runtime, handle, .. } = self.running.as_ref().unwrap();
+        let mut reports = handle.reports();
+        let report = runtime.block_on(async {
+            let served = reports.wait_for(|report| report.serving == Some(sequence));
+            tokio::time::timeout(PATIENCE, served).await.expect("not served in time").unwrap().clone()
+        });
+        report.problems.into_iter().map(|(zone, problem)| (zone.to_string(), problem)).collect()
+    }
+
+    /// Stops and starts again on the same ports, with the same zones.
+    pub(crate) fn restart(&mut self) {
+        self.stop();
+        self.run();
+        let sequence = self.zones.borrow().as_ref().map(|served| served.sequence);
+        if let Some(sequence) = sequence {
+            self.await_serving(sequence);
+        }
+    }
+
+    fn stop(&mut self) {
+        let Some(Running { runtime, tasks, cancel, .. }) = self.running.take() else { return };
+        cancel.cancel();
+        tasks.close();
+        runtime.block_on(async {
+            tokio::time::timeout(PATIENCE, tasks.wait()).await.expect("a task did not end");
+        });
+    }
+
+    /// How a client connects as this zone's partner.
+    pub(crate) fn connection(&self, zone: &str) -> Connection {
+        Connection::sasl(&self.bootstrap(), "PLAIN", zone, SECRET)
+    }
+
+    pub(crate) fn bootstrap(&self) -> String {
+        format!("127.0.0.1:{}", self.ports.bootstrap)
+    }
+
+    /// What partners are told of broker `id`.
+    pub(crate) fn broker_address(&self, id: u16) -> String {
+        format!("127.0.0.1:{}", self.ports.broker_base + id)
+    }
+
+    pub(crate) fn open_connections(&self) -> u64 {
+        self.running.as_ref().unwrap().handle.connections()
+    }
+}
+
+impl Drop for InProcess {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Ports {
+    /// A run of ports of which none is in use now: the bootstrap port, and one for each of up to three brokers.
+    fn free() -> Self {
+        loop {
+            let bootstrap = TcpListener::bind("127.0.0.1:0").unwrap();
+            let first = bootstrap.local_addr().unwrap().port();
+            let Some(last) = first.checked_add(3) else { continue };
+            let brokers: Vec<_> =
+                (first + 1..=last).filter_map(|port| TcpListener::bind(("127.0.0.1", port)).ok()).collect();
+            if brokers.len() == 3 {
+                return Self { bootstrap: first, broker_base: first };
+            }
+        }
+    }
+}

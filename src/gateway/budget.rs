@@ -78,7 +78,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_frame_above_the_whole_budget_is_refused_without_waiting() {
-        let budget = Budget::new(64 << 10, Duration::from_secs(3600), Gauge::default());
+        let budget = Budget::new(64 << 10, Duration::from_hours(1), Gauge::default());
         assert_eq!(budget.reserve((64 << 10) + 1).await.unwrap_err(), Exhausted);
     }
 }

@@ -22,6 +22,7 @@ mod listener;
 mod login;
 pub(crate) mod memory;
 mod metrics;
+mod relay;
 mod request_loop;
 mod response_loop;
 pub mod runtime;

@@ -1,5 +1,7 @@
 //! Partner → broker: one request at a time, each mapped with the view of its moment.
 
+mod produce;
+
 use std::sync::{Arc, Mutex};
 
 use bytes::{Bytes, BytesMut};
@@ -57,7 +59,14 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
         self.shared.metrics.request(request.entry.name());
         self.shared.metrics.relayed(Direction::Up, LENGTH_PREFIX + request.frame_len);
         let limits = &self.shared.config.limits;
-        let reservation = if request.frame_len > limits.small_frame {
+        let is_large = request.frame_len > limits.small_frame;
+        if is_large
+            && request.entry.key() == api::produce::REQUEST.api_key
+            && self.pass_produce(&request).await?
+        {
+            return Ok(());
+        }
+        let reservation = if is_large {
             // Twice: what is read, and what is written from it.
             Some(
                 self.shared
@@ -75,7 +84,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
         let outcome = self.handle(&request, body)?;
         self.carry_out(&request, outcome).await?;
         drop(reservation);
-        Ok(())
+        // Answered with an error as Kafka does; a client that goes on all the same is not one we know.
+        if is_login(request.entry) { Err(Close::SecondLogin) } else { Ok(()) }
     }
 
     /// Waits for the next request, looks it up in the table and reads its header.
@@ -88,11 +98,6 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
         let (header, header_len) = self.header(frame_len).await?;
         let unknown = Close::UnknownRequest { key: header.api_key, version: header.version };
         let Some(entry) = api::entry(header.api_key) else { return Err(unknown) };
-        if [api::sasl_handshake::REQUEST.api_key, api::sasl_authenticate::REQUEST.api_key]
-            .contains(&entry.key())
-        {
-            return Err(Close::SecondLogin);
-        }
         // A client may ask for an ApiVersions that we do not have, and is told which ones we do.
         if !entry.versions.contains(header.version) && !is_api_versions(entry) {
             return Err(unknown);
@@ -175,7 +180,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
             Outcome::Answer(body) => {
                 let reply = ResponseHeader::of(entry.response, header.version);
                 let frame = response_frame(reply, header.correlation_id, &body)?;
-                self.owe(InFlight::Ready(frame)).await
+                owe(&self.owed, self.broker, InFlight::Ready(frame)).await
             }
             Outcome::Forward { body, respond } => {
                 // Noted before it is sent: the broker may answer before the write returns.
@@ -185,7 +190,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
                     version: header.version,
                     respond,
                 };
-                self.owe(InFlight::Awaited(awaited)).await?;
+                owe(&self.owed, self.broker, InFlight::Awaited(awaited)).await?;
                 self.forward(request, &body).await
             }
             Outcome::ForwardUnanswered { body, then_close } => {
@@ -197,16 +202,6 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
         }
     }
 
-    /// Queues an owed answer. A full queue is the partner's backpressure; what waits to be sent must not wait behind it.
-    async fn owe(&mut self, entry: InFlight) -> Result<(), Close> {
-        let entry = match self.owed.try_send(entry) {
-            Ok(()) => return Ok(()),
-            Err(mpsc::error::TrySendError::Full(entry) | mpsc::error::TrySendError::Closed(entry)) => entry,
-        };
-        self.broker.flush().await?;
-        self.owed.send(entry).await.map_err(|_| Close::BrokerDone)
-    }
-
     async fn forward(&mut self, request: &Incoming, body: &[u8]) -> Result<(), Close> {
         let mut head = BytesMut::with_capacity(64);
         let flexible = is_flexible(request.header.api_key, request.header.version);
@@ -216,8 +211,26 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
     }
 }
 
+/// Queues an owed answer. A full queue is the partner's backpressure; what waits to be sent must not wait behind it.
+async fn owe<W: AsyncWrite + Unpin>(
+    owed: &mpsc::Sender<InFlight>,
+    broker: &mut Outbound<W>,
+    entry: InFlight,
+) -> Result<(), Close> {
+    let entry = match owed.try_send(entry) {
+        Ok(()) => return Ok(()),
+        Err(mpsc::error::TrySendError::Full(entry) | mpsc::error::TrySendError::Closed(entry)) => entry,
+    };
+    broker.flush().await?;
+    owed.send(entry).await.map_err(|_| Close::BrokerDone)
+}
+
 fn is_api_versions(entry: &Entry) -> bool {
     entry.key() == api::api_versions::REQUEST.api_key
+}
+
+fn is_login(entry: &Entry) -> bool {
+    [api::sasl_handshake::REQUEST.api_key, api::sasl_authenticate::REQUEST.api_key].contains(&entry.key())
 }
 
 /// Header v2. An unknown key is refused right after its header.

@@ -2,17 +2,31 @@
 
 use std::sync::Mutex;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 
+use super::api::Respond;
+use super::api::fetch::Reply;
 use super::close::Close;
 use super::inflight::{Awaited, InFlight, response_frame};
 use super::memory::Memory;
 use super::metrics::Direction;
+use super::relay::{Broken, Passing};
 use super::shared::Shared;
 use super::transport::{Inbound, Outbound};
 use crate::kafka::frame::{LENGTH_PREFIX, ResponseHeader, response_length};
+use crate::kafka::shape::Shape;
+use crate::kafka::stream::{ResponseIdSwap, StreamError};
+use crate::kafka::walker::WalkError;
+
+/// A Fetch whose response is not held as a whole.
+struct PassingFetch {
+    reply: Reply,
+    correlation_id: i32,
+    response: &'static Shape,
+    version: i16,
+}
 
 /// The other direction of an authenticated connection.
 pub(crate) struct ResponseLoop<'a, R, W> {
@@ -66,6 +80,16 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
         let frame_len = response_length(prefix, limits.response_frame)
             .map_err(|error| Close::BadAnswer(error.to_string()))?;
         let header_len = self.header(awaited.header(), awaited.correlation_id, frame_len).await?;
+        let awaited = match awaited {
+            Awaited { respond: Respond::Fetch(reply), correlation_id, response, version }
+                if frame_len > limits.small_frame && reply.streams() =>
+            {
+                let passing = PassingFetch { reply: *reply, correlation_id, response, version };
+                self.broker.skip(LENGTH_PREFIX + header_len);
+                return self.pass_fetch(passing, frame_len - header_len).await;
+            }
+            other => other,
+        };
         let reservation = if frame_len > limits.small_frame {
             Some(self.shared.budget.reserve(frame_len * 2).await.map_err(|_| Close::BudgetExhausted)?)
         } else {
@@ -78,6 +102,31 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
         self.send(&mapped).await?;
         drop(reservation);
         Ok(())
+    }
+
+    /// Passes a Fetch response on as it arrives, with topic ids swapped in place.
+    async fn pass_fetch(&mut self, fetch: PassingFetch, body_len: usize) -> Result<(), Close> {
+        let bad = |error: StreamError| Close::BadAnswer(error.to_string());
+        self.need(Reply::HEAD).await?;
+        if let Some(head) = self.broker.buffered().first_chunk() {
+            fetch.reply.begin(*head, self.memory);
+        }
+        let mut header = BytesMut::new();
+        ResponseHeader::of(fetch.response, fetch.version).put(&mut header, fetch.correlation_id, body_len)?;
+        self.shared.metrics.relayed(Direction::Down, header.len() + body_len);
+        self.partner.push(&header).await?;
+        let shown = |real| fetch.reply.shown_id(real);
+        let mut editor = ResponseIdSwap::new(fetch.response, fetch.version, body_len, shown);
+        let mut passing = Passing::new(self.broker, body_len, self.shared.config.limits.write_stall);
+        loop {
+            match passing.advance(|chunk| editor.push(chunk)).await {
+                Ok(true) => self.partner.push(passing.chunk()).await?,
+                Ok(false) if editor.is_complete() => return Ok(()),
+                Ok(false) | Err(Broken::Body(None)) => return Err(bad(WalkError::Truncated.into())),
+                Err(Broken::Body(Some(error))) => return Err(bad(error)),
+                Err(Broken::Connection(close)) => return Err(close),
+            }
+        }
     }
 
     fn map(&self, awaited: Awaited, body: Bytes) -> Result<Bytes, Close> {

@@ -51,13 +51,29 @@ impl<R: AsyncRead + Unpin> Inbound<R> {
     }
 
     /// For editing in place before it is passed on.
-    pub(crate) fn buffered_mut(&mut self) -> &mut BytesMut {
+    pub(crate) fn buffered_mut(&mut self) -> &mut [u8] {
         &mut self.buffer
     }
 
     /// Takes the front of what has arrived.
     pub(crate) fn take(&mut self, len: usize) -> BytesMut {
         self.buffer.split_to(len.min(self.buffer.len()))
+    }
+
+    /// Forgets the front of what has arrived.
+    pub(crate) fn skip(&mut self, len: usize) {
+        self.buffer.advance(len.min(self.buffer.len()));
+    }
+
+    /// Reads once, inside a frame: that nothing comes, or the end, is a fault.
+    pub(crate) async fn more(&mut self, within: Duration) -> Result<(), Close> {
+        match (timeout(within, self.fill()).await, self.peer) {
+            (Ok(Ok(0)), Peer::Partner) => Err(Close::CutFrame),
+            (Ok(Ok(0)), Peer::Broker) => Err(Close::BrokerDone),
+            (Ok(read), _) => read.map(drop),
+            (Err(_), Peer::Partner) => Err(Close::SlowFrame),
+            (Err(_), Peer::Broker) => Err(Close::BrokerGone(io::ErrorKind::TimedOut.into())),
+        }
     }
 
     /// Reads once; 0 means the peer has closed its side. Nothing is lost when the future is dropped.

@@ -109,7 +109,8 @@ fn aliases_swapped_with_each_other_go_where_they_should() {
             (&direct, &b, "to alias a"),
             (&direct, &a, "to alias b"),
         ] {
-            let read = client.run(connection, &["assign", "--topic", topic, "--partition", "0", "--max", "1"]);
+            let read =
+                client.run(connection, &["assign", "--topic", topic, "--partition", "0", "--max", "1"]);
             assert_eq!(read.errors(), []);
             assert_eq!(read.records()[0].text(), text);
             assert_eq!(read.records()[0].topic, *topic);
@@ -138,7 +139,8 @@ fn a_zone_that_is_gone_cuts_its_clients_and_another_zone_does_not_notice() {
     let (gone, stays) = (zone("gone", &[("t", &topic, "WRITE")]), zone("stays", &[("t", &topic, "WRITE")]));
     gateway.serve([gone, stays.clone()]);
     let start = |zone: &str| {
-        let arguments = ["produce", "--topic", "t", "--interval", "50", "--until-stdin-closes", "--timeout", "3000"];
+        let arguments =
+            ["produce", "--topic", "t", "--interval", "50", "--until-stdin-closes", "--timeout", "3000"];
         Client::Librdkafka.start(&gateway.connection(zone), &arguments)
     };
     let (mut cut, mut left_alone) = (start("gone"), start("stays"));
@@ -194,7 +196,8 @@ fn the_gateway_logs_in_to_brokers_that_want_it() {
         let gateway = InProcess::start_with_login(cluster, mechanism);
         assert_eq!(gateway.serve([zone("acme", &[("orders", &topic, "WRITE")])]), [].into());
         let connection = gateway.connection("acme");
-        let produced = Client::Librdkafka.run(&connection, &["produce", "--topic", "orders", "--value", mechanism]);
+        let produced =
+            Client::Librdkafka.run(&connection, &["produce", "--topic", "orders", "--value", mechanism]);
         assert_eq!((produced.acked().len(), produced.errors()), (1, vec![]), "{mechanism}");
     }
 }

@@ -10,22 +10,26 @@ use bytes::Bytes;
 
 use crate::gateway::memory::Membership;
 use crate::kafka::consumer_protocol;
-use crate::policy::ZoneView;
+use crate::policy::{Topic, ZoneView};
 use crate::zone::{Operation, TopicName};
 
 /// The only protocol type whose bytes are known.
 pub(super) const CONSUMER: &str = "consumer";
 
-/// The name the broker knows. None for what is no readable alias: the broker would answer for it, so it is never sent.
+/// The name the broker knows. None for what is no alias: the broker would answer for it, so it is never sent.
+///
+/// An alias without READ is sent all the same: Kafka lets such a topic be subscribed to and assigned, and the Fetch then
+/// tells the partner what is missing. Left out here, the consumer would wait for ever without a word.
 fn backing(view: &ZoneView, alias: &str) -> Option<String> {
-    Some(view.permitted(alias, Operation::Read)?.backing.as_str().to_owned())
+    Some(view.by_alias(alias)?.backing.as_str().to_owned())
 }
 
-/// The alias that stands for a backing topic: the first in manifest order that the receiving member subscribed to, else
-/// the first it may read.
+/// The alias that stands for a backing topic: the first in manifest order that the receiving member subscribed to, and
+/// among those one it may read before one it may not.
 fn alias(view: &ZoneView, subscribed: &HashSet<TopicName>, backing: &str) -> Option<String> {
-    let readable = || view.by_backing(backing).filter(|topic| topic.permission.allows(Operation::Read));
-    let topic = readable().find(|topic| subscribed.contains(&topic.alias)).or_else(|| readable().next())?;
+    let rank =
+        |topic: &&Topic| (!subscribed.contains(&topic.alias), !topic.permission.allows(Operation::Read));
+    let topic = view.by_backing(backing).min_by_key(rank)?;
     Some(topic.alias.as_str().to_owned())
 }
 

@@ -1,3 +1,5 @@
+mod streaming;
+
 use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
@@ -104,7 +106,7 @@ fn heartbeat_answer(id: i32) -> Vec<u8> {
 }
 
 /// Reads one frame: API key or upper half of the correlation id first, whatever the direction.
-async fn frame(from: &mut DuplexStream) -> Vec<u8> {
+async fn frame(from: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
     let len = usize::try_from(from.read_i32().await.unwrap()).unwrap();
     let mut frame = vec![0; len];
     from.read_exact(&mut frame).await.unwrap();
@@ -128,7 +130,7 @@ async fn an_answer_given_here_waits_for_earlier_ones_of_the_broker() {
         for id in [1, 3] {
             assert_eq!(request_id(&frame(&mut ends.broker).await), id);
         }
-        let early = tokio::time::timeout(Duration::from_millis(100), ends.partner.read_i32()).await;
+        let early = timeout(Duration::from_millis(100), ends.partner.read_i32()).await;
         assert!(early.is_err(), "answered before the broker did");
         ends.broker.write_all(&[heartbeat_answer(1), heartbeat_answer(3)].concat()).await.unwrap();
         for id in [1, 2, 3] {
@@ -215,20 +217,14 @@ async fn both_directions_full_at_once_do_not_block_each_other() {
         };
         let serving = async {
             for id in (0..ROUNDS).filter(|id| id % 3 != 0) {
-                let len = usize::try_from(broker_in.read_i32().await.unwrap()).unwrap();
-                let mut got = vec![0; len];
-                broker_in.read_exact(&mut got).await.unwrap();
-                assert_eq!(request_id(&got), id);
+                assert_eq!(request_id(&frame(&mut broker_in).await), id);
                 // Answered only once the broker has nothing left to read, as brokers do: one request at a time.
                 broker_out.write_all(&heartbeat_answer(id)).await.unwrap();
             }
         };
         let receiving = async {
             for id in 0..ROUNDS {
-                let len = usize::try_from(partner_in.read_i32().await.unwrap()).unwrap();
-                let mut got = vec![0; len];
-                partner_in.read_exact(&mut got).await.unwrap();
-                assert_eq!(response_id(&got), id);
+                assert_eq!(response_id(&frame(&mut partner_in).await), id);
             }
         };
         tokio::join!(sending, serving, receiving);
@@ -247,7 +243,7 @@ async fn a_zone_that_is_gone_cuts_an_idle_connection_at_once() {
         ends.broker.write_all(&heartbeat_answer(1)).await.unwrap();
         assert_eq!(response_id(&frame(&mut ends.partner).await), 1, "another change cuts nobody");
         ends.views.send_replace(Arc::new(view(&served(3, vec![zone("new", &[])]), &clusters(&[]))));
-        let cut = tokio::time::timeout(Duration::from_secs(1), ends.partner.read(&mut [0; 1])).await;
+        let cut = timeout(Duration::from_secs(1), ends.partner.read(&mut [0; 1])).await;
         assert_eq!(cut.unwrap().unwrap(), 0);
     })
     .await;

@@ -128,7 +128,10 @@ impl InProcess {
     }
 
     fn run(&mut self) {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        // What the gateway tells its operator, shown when a test fails. Another test may have done it already.
+        let _ = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_test_writer().try_init();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
         let config = GatewayConfig {
             name: "gateway".to_owned(),

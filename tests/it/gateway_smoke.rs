@@ -5,53 +5,51 @@ use std::time::{Duration, Instant};
 use crate::support::client::{Client, Connection};
 use crate::support::gateway::{InProcess, zone};
 use crate::support::kafka::{Cluster, unique};
-use crate::support::scenarios::{self, Protocol, Site};
+use crate::support::scenarios::{self, Site};
 
-/// Runs `check` for each client through a gateway of its own, with an alias of a fresh topic of six partitions.
-fn with_each_client(check: impl Fn(Site<'_>)) {
+/// Records near the largest that a topic takes: their frames are passed on in pieces in both directions.
+#[test]
+fn large_records_arrive_whole_by_name_and_by_id() {
     let cluster = Cluster::shared();
     let gateway = InProcess::start(cluster);
     for client in Client::ALL {
         let backing = unique("backing");
-        cluster.create_topic(&backing, 6);
-        assert_eq!(gateway.serve([zone("acme", &[("orders", &backing, "WRITE")])]), [].into());
-        check(Site { client, connection: &gateway.connection("acme"), topic: "orders" });
-    }
-}
-
-#[test]
-fn records_arrive_unchanged_with_every_codec_and_acknowledgement() {
-    with_each_client(scenarios::records_arrive_unchanged);
-}
-
-#[test]
-fn nulls_stay_nulls() {
-    with_each_client(scenarios::nulls_stay_nulls);
-}
-
-#[test]
-fn members_join_and_leave_an_eager_group() {
-    with_each_client(|site| scenarios::members_join_and_leave(site, Protocol::Eager, &unique("group"), 6));
-}
-
-#[test]
-fn members_join_and_leave_a_cooperative_group() {
-    with_each_client(|site| {
-        scenarios::members_join_and_leave(site, Protocol::Cooperative, &unique("group"), 6);
-    });
-}
-
-#[test]
-fn a_group_goes_on_where_it_stopped_over_a_restart_of_the_gateway() {
-    let cluster = Cluster::shared();
-    for client in Client::ALL {
-        let mut gateway = InProcess::start(cluster);
-        let backing = unique("backing");
-        cluster.create_topic(&backing, 6);
-        gateway.serve([zone("acme", &[("orders", &backing, "WRITE")])]);
+        cluster.create_topic(&backing, 1);
+        gateway.serve([zone("acme", &[("orders", &backing, "WRITE"), ("closed", &backing, "READ")])]);
         let connection = gateway.connection("acme");
-        let site = Site { client, connection: &connection, topic: "orders" };
-        scenarios::a_group_goes_on_where_it_stopped(site, &unique("group"), || gateway.restart());
+        let produced = client.run(
+            &connection,
+            &[
+                "produce",
+                "--topic",
+                "orders",
+                "--count",
+                "40",
+                "--value",
+                "{acks}/{i} ",
+                "--size",
+                "900000",
+                "--acks",
+                "1,all,0",
+            ],
+        );
+        assert_eq!((produced.acked().len(), produced.errors()), (120, vec![]));
+        let arguments = ["assign", "--topic", "orders", "--partition", "0", "--max", "120"];
+        for connection in [&connection, &Connection::plaintext(cluster.bootstrap())] {
+            let topic = if connection.login.is_some() { "orders" } else { &backing };
+            let arguments = arguments.map(|argument| if argument == "orders" { topic } else { argument });
+            let records = client.run(connection, &arguments).records();
+            assert_eq!(records.len(), 120);
+            for (number, record) in records.iter().enumerate() {
+                let acks = ["1", "all", "0"][number / 40];
+                assert_eq!(record.value.as_ref().unwrap().len(), 900_000);
+                assert!(record.text().starts_with(&format!("{acks}/{} ", number % 40)), "record {number}");
+            }
+        }
+        let refused =
+            client.run(&connection, &["produce", "--topic", "closed", "--value", "x", "--size", "900000"]);
+        let errors: Vec<_> = refused.errors().into_iter().map(|error| error.error).collect();
+        assert_eq!((errors, refused.acked()), (vec!["TOPIC_AUTHORIZATION_FAILED".to_owned()], vec![]));
     }
 }
 
@@ -87,34 +85,6 @@ fn permissions_hold_and_what_is_not_shared_looks_like_what_does_not_exist() {
         scenarios::consume_is_refused(site("out"), &unique("group"), "TOPIC_AUTHORIZATION_FAILED");
         scenarios::topics_look_the_same(client, &connection, &hidden, "not-even-there");
         scenarios::topics_look_the_same(client, &connection, &readable, "not-even-there");
-    }
-}
-
-#[test]
-fn aliases_swapped_with_each_other_go_where_they_should() {
-    let cluster = Cluster::shared();
-    for client in Client::ALL {
-        let (a, b) = (unique("a"), unique("b"));
-        cluster.create_topic(&a, 1);
-        cluster.create_topic(&b, 1);
-        let gateway = InProcess::start(cluster);
-        gateway.serve([zone("acme", &[(&a, &b, "WRITE"), (&b, &a, "WRITE")])]);
-        let through = gateway.connection("acme");
-        let direct = Connection::plaintext(cluster.bootstrap());
-        client.run(&through, &["produce", "--topic", &a, "--value", "to alias a"]);
-        client.run(&through, &["produce", "--topic", &b, "--value", "to alias b"]);
-        for (connection, topic, text) in [
-            (&through, &a, "to alias a"),
-            (&through, &b, "to alias b"),
-            (&direct, &b, "to alias a"),
-            (&direct, &a, "to alias b"),
-        ] {
-            let read =
-                client.run(connection, &["assign", "--topic", topic, "--partition", "0", "--max", "1"]);
-            assert_eq!(read.errors(), []);
-            assert_eq!(read.records()[0].text(), text);
-            assert_eq!(read.records()[0].topic, *topic);
-        }
     }
 }
 

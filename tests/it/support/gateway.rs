@@ -173,16 +173,6 @@ impl InProcess {
         report.problems.into_iter().map(|(zone, problem)| (zone.to_string(), problem)).collect()
     }
 
-    /// Stops and starts again on the same ports, with the same zones.
-    pub(crate) fn restart(&mut self) {
-        self.stop();
-        self.run();
-        let sequence = self.zones.borrow().as_ref().map(|served| served.sequence);
-        if let Some(sequence) = sequence {
-            self.await_serving(sequence);
-        }
-    }
-
     fn stop(&mut self) {
         let Some(Running { runtime, tasks, cancel, .. }) = self.running.take() else { return };
         cancel.cancel();

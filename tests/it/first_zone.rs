@@ -190,7 +190,7 @@ fn the_providers_own_tools_see_real_topics_and_lag() {
         let cluster = Cluster::shared();
         let described = cluster.tool(
             "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
-            &["--bootstrap-server", cluster.bootstrap(), "--describe", "--group", &format!("acme:{group}")],
+            &["--describe", "--group", &format!("acme:{group}")],
         );
         let line =
             described.lines().find(|line| line.contains(&backing)).unwrap_or_else(|| panic!("{described}"));

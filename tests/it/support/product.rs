@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::client::Connection;
 use super::git::Repository;
-use super::kafka::{Cluster, GATEWAY};
+use super::kafka::{ADMIN, Cluster};
 use super::process::Process;
 use super::reconciler::{await_ok, reconciler};
 
@@ -82,10 +82,10 @@ impl Product {
             let login = format!(
                 "{{security.protocol: SASL_PLAINTEXT, sasl.mechanism: SCRAM-SHA-512, sasl.username: {}, \
                  sasl.password: \"file:{}\"}}",
-                GATEWAY.user,
+                ADMIN.user,
                 self.folder.path().join("upstream-password").display()
             );
-            fs::write(self.folder.path().join("upstream-password"), GATEWAY.password).unwrap();
+            fs::write(self.folder.path().join("upstream-password"), ADMIN.password).unwrap();
             (cluster.sasl_bootstrap(), login)
         } else {
             (cluster.bootstrap(), "{}".to_owned())

@@ -20,4 +20,3 @@ mod plan_command;
 mod reconcile;
 mod store;
 mod support;
-mod two_controllers;

@@ -1,10 +1,10 @@
 //! The product as an operator runs it: the `reconciler` binary on a configuration file, a Git repository, real Kafka.
 
+use std::fmt::Write;
 use std::fs;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Command, Output};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
@@ -37,11 +37,11 @@ impl Setup {
 /// A running reconciler with its repository.
 #[derive(Debug)]
 pub(crate) struct Product {
-    pub(crate) repository: Arc<Repository>,
+    repository: Repository,
     process: Option<Process>,
     folder: tempfile::TempDir,
     pub(crate) port: u16,
-    pub(crate) http: u16,
+    http: u16,
 }
 
 /// What a partner logs in with.
@@ -60,15 +60,6 @@ impl Product {
             repository.write(&format!("zones/{name}"), text);
         }
         repository.push("Share the first topics");
-        Self::node(cluster, setup, Arc::new(repository))
-    }
-
-    /// Starts another node on the same source and, with the Kafka store, the same state.
-    pub(crate) fn start_beside(&self, cluster: &Cluster, setup: Setup) -> Self {
-        Self::node(cluster, setup, Arc::clone(&self.repository))
-    }
-
-    fn node(cluster: &Cluster, setup: Setup, repository: Arc<Repository>) -> Self {
         let (port, http) = (free_ports(PORTS), free_ports(1));
         let folder = tempfile::tempdir().unwrap();
         let mut product = Self { repository, process: None, folder, port, http };
@@ -122,13 +113,6 @@ impl Product {
         }
     }
 
-    /// Ends the process as `kill -9` does.
-    pub(crate) fn kill(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            process.kill();
-        }
-    }
-
     /// Everything the process has written, for a failing test's message.
     pub(crate) fn transcript(&self) -> String {
         self.process.as_ref().map(Process::transcript).unwrap_or_default()
@@ -147,16 +131,11 @@ impl Product {
 
     /// `reconciler` with these arguments, on this product's configuration and admin key.
     pub(crate) fn cli(&self, arguments: &[&str]) -> Output {
-        self.cli_as(&self.admin_key(), arguments)
-    }
-
-    /// The same with another node's key: all nodes share their keys.
-    pub(crate) fn cli_as(&self, key: &str, arguments: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_reconciler"))
             .arg("--config")
             .arg(self.config())
             .args(arguments)
-            .env("RECONCILER_API_KEY", key)
+            .env("RECONCILER_API_KEY", self.admin_key())
             .output()
             .unwrap()
     }
@@ -201,6 +180,7 @@ impl Product {
         Partner { bootstrap: text("bootstrapServers"), username: text("username"), secret: text("secret") }
     }
 
+    #[allow(dead_code, reason = "the benchmark reads its CPU time")]
     pub(crate) fn pid(&self) -> u32 {
         self.process.as_ref().expect("the product runs").pid()
     }
@@ -209,8 +189,7 @@ impl Product {
         self.folder.path().join("reconciler.yaml")
     }
 
-    /// The first admin key, if this node led the empty store; else nothing.
-    pub(crate) fn admin_key(&self) -> String {
+    fn admin_key(&self) -> String {
         fs::read_to_string(self.key_file()).unwrap_or_default().trim().to_owned()
     }
 

@@ -1,3 +1,4 @@
+mod hostile;
 mod streaming;
 
 use std::time::Duration;

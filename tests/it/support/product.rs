@@ -213,8 +213,10 @@ pub(crate) fn manifest(zone: &str, topics: &[(&str, &str, &str)]) -> String {
          topics:\n"
     );
     for (alias, backing, permission) in topics {
-        text +=
-            &format!("    - name: {alias}\n      backingTopic: {backing}\n      permission: {permission}\n");
+        let _ = write!(
+            text,
+            "    - name: {alias}\n      backingTopic: {backing}\n      permission: {permission}\n"
+        );
     }
     text
 }

@@ -17,6 +17,7 @@ mod harness;
 mod http;
 mod manifests;
 mod plan_command;
+mod quickstart;
 mod reconcile;
 mod store;
 mod support;

@@ -141,7 +141,16 @@ impl Process {
 
     /// Asks the child to end (SIGTERM); see [`wait`](Self::wait).
     pub(crate) fn terminate(&self) {
-        let status = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status().unwrap();
+        self.signal("-TERM");
+    }
+
+    /// Asks as Ctrl-C does (SIGINT).
+    pub(crate) fn interrupt(&self) {
+        self.signal("-INT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let status = Command::new("kill").args([signal, &self.pid().to_string()]).status().unwrap();
         assert!(status.success(), "{} is not running any more:\n{}", self.name, self.transcript());
     }
 

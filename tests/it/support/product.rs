@@ -223,7 +223,7 @@ pub(crate) fn manifest(zone: &str, topics: &[(&str, &str, &str)]) -> String {
 
 /// The first of `count` free ports in a row, below the range that the kernel hands to clients. Tests run side by side:
 /// each caller starts to look where the last one stopped.
-fn free_ports(count: u16) -> u16 {
+pub(crate) fn free_ports(count: u16) -> u16 {
     const FIRST: u16 = 20_000;
     const LAST: u16 = 28_000;
     static NEXT: AtomicU16 = AtomicU16::new(0);

@@ -1,6 +1,7 @@
 //! The product end to end: Git → plan → gateway → clients that nobody here wrote, on three real brokers.
 //!
-//! Each test has a product of its own; the brokers are shared where nothing is stopped.
+//! Each test has a product of its own; the brokers are shared where nothing is stopped. So are the groups of zones with the
+//! same name: group names are unique.
 
 use crate::support::client::{Client, Connection};
 use crate::support::kafka::{Cluster, unique};
@@ -46,12 +47,14 @@ fn nulls_stay_nulls() {
 
 #[test]
 fn members_join_and_leave_an_eager_group() {
-    with_each_client(|site| scenarios::members_join_and_leave(site, Protocol::Eager, "readers", 6));
+    with_each_client(|site| scenarios::members_join_and_leave(site, Protocol::Eager, &unique("readers"), 6));
 }
 
 #[test]
 fn members_join_and_leave_a_cooperative_group() {
-    with_each_client(|site| scenarios::members_join_and_leave(site, Protocol::Cooperative, "readers", 6));
+    with_each_client(|site| {
+        scenarios::members_join_and_leave(site, Protocol::Cooperative, &unique("readers"), 6)
+    });
 }
 
 #[test]
@@ -97,7 +100,7 @@ fn permissions_are_kept() {
     for client in Client::ALL {
         let on = |topic| Site { client, connection: &connection, topic };
         scenarios::produce_is_refused(on("readable"), "TOPIC_AUTHORIZATION_FAILED");
-        scenarios::consume_is_refused(on("writable"), "readers", "TOPIC_AUTHORIZATION_FAILED");
+        scenarios::consume_is_refused(on("writable"), &unique("readers"), "TOPIC_AUTHORIZATION_FAILED");
     }
 }
 

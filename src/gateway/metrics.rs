@@ -1,6 +1,6 @@
 //! What the data plane counts.
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -19,7 +19,7 @@ pub(crate) struct Metrics {
 }
 
 /// Where bytes went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Direction {
     /// Partner to broker.
     Up,
@@ -29,7 +29,7 @@ pub(crate) enum Direction {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Flow {
-    direction: Direction,
+    direction: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -56,7 +56,7 @@ impl Metrics {
         registry.register("accepted", "Accepted partner connections", metrics.accepted.clone());
         registry.register_with_unit(
             "relayed",
-            "Bytes of frames that went to brokers (Up) and to partners (Down)",
+            "Bytes of frames that went to brokers (up) and to partners (down)",
             Unit::Bytes,
             metrics.bytes.clone(),
         );
@@ -73,6 +73,10 @@ impl Metrics {
     }
 
     pub(crate) fn relayed(&self, direction: Direction, bytes: usize) {
+        let direction = match direction {
+            Direction::Up => "up",
+            Direction::Down => "down",
+        };
         self.bytes.get_or_create(&Flow { direction }).inc_by(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
 
@@ -105,7 +109,7 @@ mod tests {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         for line in [
-            "gateway_relayed_bytes_total{direction=\"Up\"} 5",
+            "gateway_relayed_bytes_total{direction=\"up\"} 5",
             "gateway_requests_total{api=\"Fetch\"} 1",
             "gateway_authentications_total{result=\"refused\"} 1",
             "gateway_closed_total{reason=\"idle\"} 1",

@@ -8,6 +8,7 @@
 //! | `view` | zones and clusters put together, immutable |
 //! | `listener` | ports, limits on connections |
 //! | `session` | one connection: `login`, `upstream`, then `request_loop` and `response_loop` side by side |
+//! | `relay` | large bodies, passed as they arrive; all others are held under `budget` |
 //! | [`api`] | the closed table, one file per Kafka API |
 
 pub mod addresses;

@@ -17,7 +17,7 @@ fn valid() -> Vec<u8> {
 }
 
 /// The relay's end when a partner sends these bytes and leaves, in front of a broker that reads and says nothing.
-fn ends_with(bytes: Vec<u8>) -> Close {
+fn ends_with(bytes: &[u8]) -> Close {
     let soon = Duration::from_millis(5);
     let limits = Limits { drain_within: soon, buffered: 1 << 20, ..impatient() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -26,7 +26,7 @@ fn ends_with(bytes: Vec<u8>) -> Close {
             let (mut partner_in, mut partner_out) = split(&mut ends.partner);
             let sending = async {
                 // It may have been cut off before.
-                let _ = partner_out.write_all(&bytes).await;
+                let _ = partner_out.write_all(bytes).await;
                 let _ = partner_out.shutdown().await;
             };
             let mut answers = Vec::new();
@@ -48,7 +48,7 @@ proptest! {
 
     #[test]
     fn random_bytes_end_the_connection(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-        ends_with(bytes);
+        ends_with(&bytes);
     }
 
     #[test]
@@ -61,6 +61,6 @@ proptest! {
             bytes[at] = value;
         }
         bytes.truncate(cut);
-        ends_with(bytes);
+        ends_with(&bytes);
     }
 }

@@ -28,6 +28,8 @@ pub(super) struct Candidate {
     pub(super) name: Location,
     pub(super) service_account: Location,
     pub(super) topics: BTreeMap<TopicName, Location>,
+    /// It names a gateway or a cluster that this installation does not have.
+    pub(super) misplaced: bool,
 }
 
 /// Everything that one file says.
@@ -103,7 +105,7 @@ impl FileReading {
     }
 }
 
-/// Reads one document; nothing comes back if it has an error.
+/// Reads one document; nothing comes back if it has an error of its own.
 fn read_document(
     document: &Node,
     places: &Places<'_>,
@@ -117,13 +119,14 @@ fn read_document(
     }
     let reading = read(&document.to_json());
     let mut found = reading.faults;
-    if let Some(zone) = &reading.zone {
-        found.extend(set::against_configuration(zone, known));
-        found.extend(set::unbuilt_protections(zone));
-    }
+    let sound = !found.iter().any(|fault| fault.finding.is_error());
+    let misplaced =
+        reading.zone.as_ref().map(|zone| set::against_configuration(zone, known)).unwrap_or_default();
+    let is_misplaced = !misplaced.is_empty();
+    found.extend(misplaced);
+    found.extend(reading.zone.iter().flat_map(set::unbuilt_protections));
     // What an earlier layer has refused is not refused again.
     let earlier: BTreeSet<usize> = faults.iter().map(|fault| fault.span.start).collect();
-    let sound = !found.iter().any(|fault| fault.finding.is_error());
     faults.extend(
         found
             .into_iter()
@@ -144,6 +147,7 @@ fn read_document(
                 Some((topic.alias.clone(), place(&format!("/spec/topics/{index}/name"))?))
             })
             .collect(),
+        misplaced: is_misplaced,
         zone,
     })
 }

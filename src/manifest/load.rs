@@ -73,11 +73,22 @@ impl Unreadable {
 #[derive(Debug, Clone, Default)]
 pub struct Loaded {
     pub zones: BTreeMap<ZoneName, LoadedZone>,
+    /// Zones that are right in themselves, but name a gateway or a cluster that this installation does not have. Each is
+    /// [unreadable](Unreadable) too, so that one in force stays as it was.
+    pub misplaced: BTreeMap<ZoneName, LoadedZone>,
     /// Sorted by place.
     pub findings: Vec<Finding>,
     pub unreadable: Unreadable,
     /// Texts of the files, secrets masked, by [`Location::file`]: for snippets.
     pub texts: BTreeMap<Arc<str>, Arc<str>>,
+}
+
+impl Loaded {
+    /// The form that a zone is to have. A misplaced one is wanted only while nothing of it is in force: kept, it is seen as
+    /// FAILED by those who wait for it, and no gateway serves it.
+    pub fn wanted(&self, name: &ZoneName, in_force: Option<&PartnerZone>) -> Option<&LoadedZone> {
+        self.zones.get(name).or_else(|| self.misplaced.get(name).filter(|_| in_force.is_none()))
+    }
 }
 
 /// Whether a file of this name is a manifest. Source readers ask; what they hand over is loaded, whatever its path.
@@ -120,9 +131,15 @@ pub fn load(files: impl IntoIterator<Item = SourceFile>, known: &Known) -> Loade
         }
     }
     for candidate in between_zones(candidates, &mut unreadable, &mut loaded.findings) {
-        let Candidate { zone, name, topics, .. } = candidate;
+        let Candidate { zone, name, topics, misplaced, .. } = candidate;
         let zone = LoadedZone { zone: Arc::new(zone), source: name, topics };
-        loaded.zones.insert(zone.zone.name.clone(), zone);
+        let name = zone.zone.name.clone();
+        if misplaced {
+            unreadable.insert(name.clone(), zone.source.clone());
+            loaded.misplaced.insert(name, zone);
+        } else {
+            loaded.zones.insert(name, zone);
+        }
     }
     loaded.unreadable.zones = unreadable;
     loaded.findings.sort();

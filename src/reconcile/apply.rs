@@ -81,12 +81,11 @@ impl Applier {
         state: &State,
         now: OffsetDateTime,
     ) -> Option<store::Change> {
-        let zone = desired.loaded.zones.get(name)?.zone.as_ref().clone();
+        let in_force = state.zones.get(name);
+        let wanted = desired.loaded.wanted(name, in_force.map(|record| &record.zone))?;
+        let zone = wanted.zone.as_ref().clone();
         // An id is made once: it outlives a restore on another cluster.
-        let id = state
-            .zones
-            .get(name)
-            .map_or_else(|| ZoneId::derive(&self.home_cluster_id, name), |record| record.id);
+        let id = in_force.map_or_else(|| ZoneId::derive(&self.home_cluster_id, name), |record| record.id);
         Some(store::Change::PutZone(Box::new(ZoneRecord {
             id,
             zone,

@@ -147,12 +147,15 @@ pub fn plan(desired: &Desired, observed: &Observed, limits: Limits, topics: Opti
     let loaded = desired.loaded.as_ref();
     let origin =
         if observed.revision.as_ref() == Some(&desired.revision) { Origin::Drift } else { Origin::Change };
-    let names: BTreeSet<&ZoneName> = loaded.zones.keys().chain(observed.zones.keys()).collect();
+    let wanted = loaded.zones.keys().chain(loaded.misplaced.keys());
+    let names: BTreeSet<&ZoneName> = wanted.chain(observed.zones.keys()).collect();
     let (mut changes, mut fates) = (Vec::new(), BTreeMap::new());
-    for name in names.into_iter().filter(|name| !loaded.unreadable.zones.contains_key(*name)) {
-        let (before, after) = (observed.zones.get(name), loaded.zones.get(name));
+    for name in names {
+        let before = observed.zones.get(name);
+        let after = loaded.wanted(name, before.map(Arc::as_ref));
+        let stays = after.is_none() && loaded.unreadable.zones.contains_key(name);
         let differences = diff(before.map(Arc::as_ref), after.map(|it| it.zone.as_ref()));
-        if differences.is_empty() {
+        if stays || differences.is_empty() {
             continue;
         }
         fates.insert(name.clone(), fate(before.is_some(), after.is_some()));

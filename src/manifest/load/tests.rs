@@ -126,6 +126,10 @@ fn the_configuration_is_checked_only_where_it_is_known() {
         errors(&loaded),
         [(Code::OtherGateway, "a.yaml:6:12".into()), (Code::UnknownCluster, "a.yaml:7:22".into())]
     );
+    assert!(loaded.zones.is_empty() && unreadable(&loaded) == ["a"], "one in force stays as it was");
+    let misplaced = &loaded.misplaced["a"].zone;
+    assert!(loaded.wanted(&misplaced.name, None).is_some(), "a new one is kept, to be seen as FAILED");
+    assert!(loaded.wanted(&misplaced.name, Some(misplaced)).is_none());
 }
 
 #[test]

@@ -283,3 +283,16 @@ proptest! {
         prop_assert_eq!(straight.digest, turned.digest);
     }
 }
+
+#[test]
+fn a_zone_of_a_cluster_that_is_not_configured_is_made_once_and_never_changes_one_in_force() {
+    let mut wanted = desired("two", &[zone("acme", &[ORDERS])]);
+    let loaded = Arc::get_mut(&mut wanted.loaded).unwrap();
+    loaded.misplaced = std::mem::take(&mut loaded.zones);
+    let unreadable = loaded.misplaced.iter().map(|(name, zone)| (name.clone(), zone.source.clone()));
+    loaded.unreadable.zones = unreadable.collect();
+    let new = plan(&wanted, &observed("one", &[]), Limits::default(), None);
+    assert_eq!(lines(&new), ["create zone/acme", "create zone/acme/topic/orders"]);
+    let in_force = observed("one", &[zone("acme", &[BILLS])]);
+    assert!(plan(&wanted, &in_force, Limits::default(), None).changes.is_empty());
+}

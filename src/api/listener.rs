@@ -1,4 +1,4 @@
-//! The sockets under the API: bounded in number, and closed when nothing comes in.
+//! The sockets under the API: bounded in number, and closed when a caller is silent or slow.
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,8 +18,9 @@ use tokio_util::sync::CancellationToken;
 /// Connections at a time; more wait in the kernel's queue.
 const MAX_CONNECTIONS: usize = 512;
 
-/// A connection on which nothing arrives for so long is closed. Longer than a request may take.
-const IDLE_LIMIT: Duration = Duration::from_mins(1);
+/// How long a caller may keep a connection waiting: for a request to begin, for one that has begun to be answered (a trickle
+/// does not count as progress), and to take the answer. Longer than a request may take.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Pause after a failed accept: out of file descriptors passes, spinning does not help.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(250);
@@ -51,8 +52,7 @@ impl Listener for Bounded {
         loop {
             match self.inner.accept().await {
                 Ok((stream, peer)) => {
-                    let silence = Box::pin(tokio::time::sleep(IDLE_LIMIT));
-                    return (Connection { stream, silence, _permit: permit }, peer);
+                    return (Connection::new(stream, permit, PATIENCE), peer);
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the admin API cannot accept a connection");
@@ -67,13 +67,32 @@ impl Listener for Bounded {
     }
 }
 
-struct Connection {
-    stream: TcpStream,
-    silence: Pin<Box<Sleep>>,
+struct Connection<S = TcpStream> {
+    stream: S,
+    patience: Duration,
+    deadline: Pin<Box<Sleep>>,
+    /// Nothing has come in since the last answer: what comes next begins a request.
+    is_idle: bool,
     _permit: Option<OwnedSemaphorePermit>,
 }
 
-impl AsyncRead for Connection {
+impl<S> Connection<S> {
+    fn new(stream: S, permit: Option<OwnedSemaphorePermit>, patience: Duration) -> Self {
+        let deadline = Box::pin(tokio::time::sleep(patience));
+        Self { stream, patience, deadline, is_idle: true, _permit: permit }
+    }
+
+    fn wait_anew(&mut self) {
+        let deadline = Instant::now() + self.patience;
+        self.deadline.as_mut().reset(deadline);
+    }
+
+    fn out_of_patience<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        self.deadline.as_mut().poll(cx).map(|()| Err(io::Error::from(io::ErrorKind::TimedOut)))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -81,20 +100,26 @@ impl AsyncRead for Connection {
     ) -> Poll<io::Result<()>> {
         match Pin::new(&mut self.stream).poll_read(cx, buf) {
             Poll::Ready(read) => {
-                let deadline = Instant::now() + IDLE_LIMIT;
-                self.silence.as_mut().reset(deadline);
+                if std::mem::take(&mut self.is_idle) {
+                    self.wait_anew();
+                }
                 Poll::Ready(read)
             }
-            Poll::Pending => {
-                self.silence.as_mut().poll(cx).map(|()| Err(io::Error::from(io::ErrorKind::TimedOut)))
-            }
+            Poll::Pending => self.out_of_patience(cx),
         }
     }
 }
 
-impl AsyncWrite for Connection {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        match Pin::new(&mut self.stream).poll_write(cx, bytes) {
+            Poll::Ready(written) => {
+                self.is_idle = true;
+                self.wait_anew();
+                Poll::Ready(written)
+            }
+            Poll::Pending => self.out_of_patience(cx),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -103,5 +128,54 @@ impl AsyncWrite for Connection {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+
+    use super::*;
+
+    const SHORT: Duration = Duration::from_secs(1);
+
+    fn connected() -> (Connection<DuplexStream>, DuplexStream) {
+        let (here, there) = duplex(16);
+        (Connection::new(here, None, SHORT), there)
+    }
+
+    #[tokio::test]
+    async fn a_trickled_request_is_cut_off_and_a_caller_who_gets_answers_is_not() {
+        let (mut connection, mut caller) = connected();
+        for _ in 0..3 {
+            tokio::time::sleep(SHORT / 2).await;
+            caller.write_all(b"request").await.unwrap();
+            connection.read_exact(&mut [0; 7]).await.unwrap();
+            tokio::time::sleep(SHORT / 2).await;
+            connection.write_all(b"answer").await.unwrap();
+            caller.read_exact(&mut [0; 6]).await.unwrap();
+        }
+        let trickle = tokio::spawn(async move {
+            while caller.write_all(b"x").await.is_ok() {
+                tokio::time::sleep(SHORT / 10).await;
+            }
+        });
+        let begun = Instant::now();
+        let error = loop {
+            match connection.read_u8().await {
+                Ok(_) => assert!(begun.elapsed() <= SHORT * 3, "a trickle keeps it open"),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        drop(connection);
+        trickle.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_nobody_takes_is_given_up() {
+        let (mut connection, _caller) = connected();
+        let error = connection.write_all(&[0; 64]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 }

@@ -1,7 +1,8 @@
 //! The first key: without one, nobody could make another.
 
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use thiserror::Error;
@@ -10,50 +11,82 @@ use time::OffsetDateTime;
 use super::key;
 use crate::secret::Secret;
 use crate::store::{Change, Store, StoreError};
-use crate::zone::ApiKeyRole;
+use crate::zone::{ApiKey, ApiKeyRole};
+
+/// Far more than a key has.
+const MAX_FILE_BYTES: u64 = 1024;
 
 /// Why there is no first key.
 #[derive(Debug, Error)]
 pub enum BootstrapError {
-    /// An old key may be in it, and somebody may rely on it.
     #[error(
-        "the first admin key is not made: {0} exists already, but the state has no API key; remove the file, or name \
-         another one with `http.bootstrapKeyFile`, and start again"
+        "the first admin key is not made: {path} exists already, and {cause}; remove the file, or name another one with \
+         `http.bootstrapKeyFile`"
     )]
-    FileExists(String),
+    NotOurs { path: String, cause: &'static str },
     #[error(
         "the first admin key cannot be written to {path}: {cause}; create its folder, or set `http.bootstrapKeyFile`"
     )]
-    CannotWrite { path: String, cause: std::io::Error },
+    CannotWrite { path: String, cause: io::Error },
     #[error("the first admin key cannot be stored: {0}")]
     Store(#[from] StoreError),
 }
 
 /// Makes the first admin key if the state has none, and writes it to `file` with mode 0600. Only the leader may call it.
-/// The file is written before the state: a key that exists nowhere else would be lost.
+///
+/// The file is written before the state, since a key that exists nowhere else would be lost. So a file with a key in it is
+/// what a process left that was killed in between, or whose commit may or may not have been made: its key becomes the
+/// first one. It may belong to its owner only.
 pub async fn create_first_key(store: &dyn Store, file: &Path) -> Result<(), BootstrapError> {
     let state = store.state().borrow().clone();
     if state.is_none_or(|state| !state.api_keys.is_empty()) {
         return Ok(());
     }
-    let (kept, shown) = key::new_api_key(ApiKeyRole::Admin, OffsetDateTime::now_utc());
+    let now = OffsetDateTime::now_utc();
     let path = file.display().to_string();
-    write_new(file, &shown).map_err(|cause| match cause.kind() {
-        std::io::ErrorKind::AlreadyExists => BootstrapError::FileExists(path.clone()),
-        _ => BootstrapError::CannotWrite { path: path.clone(), cause },
-    })?;
-    if let Err(error) = store.commit(vec![Change::PutApiKey(kept)]).await {
-        // Nothing was made, so the next leader must find the place free; a failure to remove is told by that one.
-        let _ = std::fs::remove_file(file);
-        return Err(error.into());
-    }
+    let kept = if let Some(left) = left_behind(file, now)? {
+        left
+    } else {
+        let (kept, shown) = key::new_api_key(ApiKeyRole::Admin, now);
+        write_new(file, &shown).map_err(|cause| BootstrapError::CannotWrite { path: path.clone(), cause })?;
+        kept
+    };
+    store.commit(vec![Change::PutApiKey(kept)]).await?;
     tracing::info!(file = %path, "made the first admin key");
     Ok(())
 }
 
-fn write_new(file: &Path, key: &Secret<String>) -> std::io::Result<()> {
-    let mut created = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
-    created.write_all(key.expose().as_bytes())?;
-    created.write_all(b"\n")?;
-    created.sync_all()
+/// The key in the file, if there is a file.
+fn left_behind(path: &Path, now: OffsetDateTime) -> Result<Option<ApiKey>, BootstrapError> {
+    let not_ours = |cause| BootstrapError::NotOurs { path: path.display().to_string(), cause };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(_) => return Err(not_ours("it cannot be read")),
+    };
+    let about = file.metadata().map_err(|_| not_ours("it cannot be read"))?;
+    if !about.is_file() || about.mode() & 0o077 != 0 {
+        return Err(not_ours("others than its owner may read or write it"));
+    }
+    let mut text = String::new();
+    file.take(MAX_FILE_BYTES).read_to_string(&mut text).map_err(|_| not_ours("it holds no API key"))?;
+    let text = Secret::new(text);
+    let kept = key::adopted(text.expose().trim_end(), ApiKeyRole::Admin, now);
+    kept.map(Some).ok_or_else(|| not_ours("it holds no API key"))
+}
+
+/// Under its name the file is whole or not there.
+fn write_new(path: &Path, key: &Secret<String>) -> io::Result<()> {
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".new");
+    let unfinished = Path::new(&unfinished);
+    match std::fs::remove_file(unfinished) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(unfinished)?;
+    file.write_all(key.expose().as_bytes())?;
+    file.write_all(b"\n")?;
+    file.sync_all()?;
+    std::fs::rename(unfinished, path)
 }

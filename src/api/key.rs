@@ -34,8 +34,20 @@ pub(super) fn new_api_key(role: ApiKeyRole, now: OffsetDateTime) -> (ApiKey, Sec
     let id: String = (0..ID_LETTERS).map(letter).collect();
     let secret = new_secret();
     let shown = Secret::new(format!("{PREFIX}{id}_{}", secret.expose()));
-    let verifier = PlainVerifier::new(secret.expose(), &random_bytes::<SALT_BYTES>());
-    (ApiKey { id, role, created_at: now, verifier }, shown)
+    (kept(id, secret.expose(), role, now), shown)
+}
+
+fn kept(id: String, secret: &str, role: ApiKeyRole, now: OffsetDateTime) -> ApiKey {
+    let verifier = PlainVerifier::new(secret, &random_bytes::<SALT_BYTES>());
+    ApiKey { id, role, created_at: now, verifier }
+}
+
+/// What is kept of a key that was made before; `None` if the text is not a whole key.
+pub(super) fn adopted(shown: &str, role: ApiKeyRole, now: OffsetDateTime) -> Option<ApiKey> {
+    let Presented { id, secret } = Presented::from_key(shown)?;
+    let is_id = id.len() == ID_LETTERS && id.bytes().all(|letter| ALPHABET.contains(&letter));
+    let is_secret = URL_SAFE_NO_PAD.decode(secret.expose()).is_ok_and(|bytes| bytes.len() == SECRET_BYTES);
+    (is_id && is_secret).then(|| kept(id, secret.expose(), role, now))
 }
 
 /// What a request presents: not checked yet.
@@ -51,8 +63,7 @@ impl Presented {
         let (scheme, rest) = value.split_once(' ')?;
         let rest = rest.trim();
         if scheme.eq_ignore_ascii_case("bearer") {
-            let (id, secret) = rest.strip_prefix(PREFIX)?.split_once('_')?;
-            Some(Self { id: id.to_owned(), secret: Secret::new(secret.to_owned()) })
+            Self::from_key(rest)
         } else if scheme.eq_ignore_ascii_case("basic") {
             let pair = Secret::new(String::from_utf8(STANDARD.decode(rest).ok()?).ok()?);
             let (id, secret) = pair.expose().split_once(':')?;
@@ -60,6 +71,12 @@ impl Presented {
         } else {
             None
         }
+    }
+
+    /// From a whole key.
+    fn from_key(text: &str) -> Option<Self> {
+        let (id, secret) = text.strip_prefix(PREFIX)?.split_once('_')?;
+        Some(Self { id: id.to_owned(), secret: Secret::new(secret.to_owned()) })
     }
 }
 

@@ -33,6 +33,9 @@ const DRAIN_DEADLINE: Duration = Duration::from_secs(15);
 /// For the store's last writes, after everything that uses it has ended.
 const STORE_DEADLINE: Duration = Duration::from_secs(5);
 
+/// Between attempts to make the first admin key: a person makes the folder, or the store comes back.
+const FIRST_KEY_RETRY: Duration = Duration::from_secs(15);
+
 /// What a process does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Role {
@@ -190,15 +193,17 @@ fn controller(
     Ok(status)
 }
 
-/// Makes the first admin key each time this node comes to lead, if there is none.
+/// Makes the first admin key when this node comes to lead, if there is none, and tries again for as long as it cannot.
 async fn first_key(store: &dyn Store, file: &std::path::Path) {
     let mut leadership = store.leadership();
     while leadership.wait_for(|leadership| *leadership == Leadership::Leading).await.is_ok() {
-        if let Err(error) = api::create_first_key(store, file).await {
-            tracing::error!(%error, "nobody can use the admin API");
+        let made = api::create_first_key(store, file).await;
+        if let Err(error) = &made {
+            tracing::error!(%error, retry_after = ?FIRST_KEY_RETRY, "nobody can use the admin API");
         }
-        if leadership.changed().await.is_err() {
-            return;
+        tokio::select! {
+            changed = leadership.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep(FIRST_KEY_RETRY), if made.is_err() => {}
         }
     }
 }

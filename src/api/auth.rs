@@ -44,15 +44,9 @@ fn forbidden(detail: &str) -> Problem {
     Problem::new(StatusCode::FORBIDDEN, detail)
 }
 
-/// Every reason for refusing looks the same, and takes the same work, so that ids cannot be found out.
+/// Every reason for refusing looks the same, and takes the same work, so that ids cannot be found out. A good key is never
+/// slowed down: behind a proxy or a NAT, whoever guesses would lock out everybody else.
 fn authenticate(api: &Api, peer: IpAddr, headers: &HeaderMap) -> Result<Arc<ApiKey>, Problem> {
-    if let Some(wait) = api.throttle.blocked(peer, Instant::now()) {
-        return Err(Problem::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "too many failed attempts from this address",
-        )
-        .retry_after(wait.as_secs().max(1)));
-    }
     let state = api.config.store.state().borrow().clone();
     let Some(state) = state else {
         return Err(Problem::unavailable("this node has not read its state yet"));
@@ -68,8 +62,13 @@ fn authenticate(api: &Api, peer: IpAddr, headers: &HeaderMap) -> Result<Arc<ApiK
         api.throttle.succeeded(peer);
         return Ok(Arc::clone(key));
     }
-    api.throttle.failed(peer, Instant::now());
     api.metrics.refused_keys.inc();
+    let now = Instant::now();
+    if let Some(wait) = api.throttle.blocked(peer, now) {
+        let detail = "the API key is not valid, and this address has tried too many";
+        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(wait.as_secs().max(1)));
+    }
+    api.throttle.failed(peer, now);
     tracing::warn!(%peer, "an API key was refused");
     Err(Problem::new(StatusCode::UNAUTHORIZED, "the API key is not valid"))
 }

@@ -9,8 +9,8 @@ use axum::http::header::{CACHE_CONTROL, HeaderName};
 use rand::RngExt as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
 
 use super::auth::Caller;
 use super::body::Body;
@@ -37,8 +37,24 @@ pub(super) fn shown_once(value: Value) -> Shown {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Issue {
-    #[serde(default, with = "time::serde::rfc3339::option")]
-    expires_at: Option<OffsetDateTime>,
+    #[serde(default)]
+    expires_at: Option<String>,
+}
+
+impl Issue {
+    /// When the credential is to end, in UTC: one instant has one written form.
+    fn end(&self, now: OffsetDateTime) -> Result<Option<OffsetDateTime>, Problem> {
+        let Some(text) = &self.expires_at else { return Ok(None) };
+        let at =
+            OffsetDateTime::parse(text, &Rfc3339).ok().and_then(|at| at.checked_to_offset(UtcOffset::UTC));
+        match at.filter(|at| at.year() <= 9999) {
+            None => Err(Problem::bad_request(
+                "`expiresAt` is not a time; write RFC 3339, such as 2027-01-31T00:00:00Z",
+            )),
+            Some(at) if at <= now => Err(Problem::bad_request("`expiresAt` is not in the future")),
+            at => Ok(at),
+        }
+    }
 }
 
 pub(super) async fn all(Shared(api): Shared<Arc<Api>>) -> Result<Json<Value>, Problem> {
@@ -67,9 +83,7 @@ pub(super) async fn issue(
         return Err(Problem::conflict("credentials for zones that do not use PLAIN need a later version"));
     }
     let now = OffsetDateTime::now_utc();
-    if wanted.expires_at.is_some_and(|at| at <= now) {
-        return Err(Problem::bad_request("`expiresAt` is not in the future"));
-    }
+    let end = wanted.end(now)?;
     let zone = record.zone.name.clone();
     if state.credentials.values().filter(|credential| credential.zone == zone).count() >= MAX_PER_ZONE {
         let detail =
@@ -77,15 +91,17 @@ pub(super) async fn issue(
         return Err(Problem::conflict(detail));
     }
     let nodes = api.config.store.nodes().borrow().clone();
+    if nodes.is_empty() {
+        let detail = "no gateway node is running, so there is no address to give to a partner; start one";
+        return Err(Problem::unavailable(detail));
+    }
     let bootstrap_servers = api.bootstrap_servers(record, &nodes).ok_or_else(|| {
-        Problem::unavailable(
-            "no gateway node is running, so there is no address to give to a partner; start one",
-        )
+        Problem::conflict("no gateway node serves the cluster of this zone; the zone's status says why")
     })?;
-    let (credential, secret) = new_credential(zone.clone(), now, wanted.expires_at).await?;
+    let (credential, secret) = new_credential(zone.clone(), now, end).await?;
     let key_id = credential.key_id.clone();
     api.config.store.commit(vec![Change::PutCredential(credential)]).await?;
-    let expires_at = wanted.expires_at.map(rfc3339);
+    let expires_at = end.map(rfc3339);
     let data = json!({ "keyId": key_id.as_str(), "expiresAt": expires_at });
     audit::write(&api, &caller, "credential.issued", &format!("zone/{zone}"), data).await;
     Ok(shown_once(json!({

@@ -33,6 +33,11 @@ impl Drop for Node {
 
 impl Node {
     async fn start(name: &str, store: Arc<dyn Store>) -> Self {
+        Self::reporting(name, store, ControllerStatus::default()).await
+    }
+
+    /// A node whose controller says this.
+    async fn reporting(name: &str, store: Arc<dyn Store>, controller: ControllerStatus) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut registry = Registry::default();
         let metrics = ApiMetrics::register(&mut registry);
@@ -41,7 +46,7 @@ impl Node {
             store,
             node: name.to_owned(),
             default_cluster: ClusterName::try_from("default").unwrap(),
-            controller: watch::channel(Arc::default()).1,
+            controller: watch::channel(Arc::new(controller)).1,
             serves: serving,
         };
         let router = router(config, metrics, Arc::new(registry)).unwrap();
@@ -88,6 +93,7 @@ async fn put_zone(store: &dyn Store, name: &str, mode: &str) {
         "apiVersion": "v2", "kind": "PartnerZone", "metadata": {"name": name},
         "spec": {
             "cluster": "gateway", "displayName": "Acme Inc.",
+            "underlyingCluster": if name == "misplaced" { "west" } else { "default" },
             "authenticationMode": {"type": mode, "serviceAccount": format!("{name}-sa")},
             "topics": [{"name": "orders", "backingTopic": "eu.orders", "permission": "READ"}],
         },
@@ -168,6 +174,11 @@ async fn basic_works_like_bearer_and_repeated_wrong_keys_are_slowed_down() {
     let answer = node.request(Method::GET, "/api/v1/zones", "pzk_x_y").send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
     assert!(answer.headers().contains_key("retry-after"));
+    assert_eq!(
+        node.get("/api/v1/zones", &admin).await.0,
+        StatusCode::OK,
+        "a good key from there still passes"
+    );
 }
 
 #[tokio::test]
@@ -257,10 +268,12 @@ async fn a_credential_is_refused_where_it_would_be_of_no_use() {
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(problem["detail"].as_str().unwrap().contains("no gateway node is running"));
     heartbeat(&*store, 3).await;
+    put_zone(&*store, "misplaced", "PLAIN").await;
     let past = json!({"expiresAt": "2001-01-01T00:00:00Z"});
     for (path, body, wanted) in [
         ("/api/v1/zones/none/credentials", None, StatusCode::NOT_FOUND),
         ("/api/v1/zones/later/credentials", None, StatusCode::CONFLICT),
+        ("/api/v1/zones/misplaced/credentials", None, StatusCode::CONFLICT),
         (ISSUE, Some(past), StatusCode::BAD_REQUEST),
         (ISSUE, Some(json!({"expires": "1d"})), StatusCode::BAD_REQUEST),
         (ISSUE, Some(json!([])), StatusCode::BAD_REQUEST),
@@ -336,9 +349,33 @@ async fn the_first_key_is_written_once_for_its_owner_alone() {
     assert_eq!(node.get("/api/v1/zones", key.trim()).await.0, StatusCode::OK);
     create_first_key(&*store, &file).await.unwrap();
     assert_eq!(std::fs::read_to_string(&file).unwrap(), key, "a second start changes nothing");
-    let refused = create_first_key(&*memory_store(), &file).await.unwrap_err();
-    assert!(matches!(refused, bootstrap::BootstrapError::FileExists(_)), "{refused}");
+}
+
+/// A kill between the file and the commit, or a commit whose answer was lost, needs nobody to repair it.
+#[tokio::test]
+async fn a_first_key_that_was_left_behind_is_taken_and_nothing_else_is() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("api-key");
+    create_first_key(&*memory_store(), &file).await.unwrap();
+    let key = std::fs::read_to_string(&file).unwrap();
+    let store = memory_store();
+    create_first_key(&*store, &file).await.unwrap();
     assert_eq!(std::fs::read_to_string(&file).unwrap(), key);
+    let node = Node::start("n1", store as Arc<dyn Store>).await;
+    assert_eq!(node.get("/api/v1/zones", key.trim()).await.0, StatusCode::OK);
+
+    let refused = async |mode: u32, content: &str| {
+        std::fs::write(&file, content).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        let refused = create_first_key(&*memory_store(), &file).await;
+        assert!(matches!(refused, Err(bootstrap::BootstrapError::NotOurs { .. })), "{mode:o} {content}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), content);
+    };
+    refused(0o644, &key).await;
+    for content in ["", "hunter2", "pzk_abcdefghijkl_short", key.trim_end().get(1..).unwrap()] {
+        refused(0o600, content).await;
+    }
 }
 
 #[tokio::test]
@@ -430,5 +467,43 @@ impl Store for Follower {
 
     fn confirm_leadership(&self) -> StoreFuture<'_, ()> {
         Box::pin(async { Err(StoreError::NotLeader) })
+    }
+}
+
+#[tokio::test]
+async fn what_holds_the_source_up_shows_with_the_zones() {
+    use crate::zone::{Condition, ConditionKind, ConditionStatus};
+    let store = memory_store();
+    let admin = key_of(&*store, ApiKeyRole::Admin).await;
+    let node = Node::start("n1", Arc::clone(&store) as Arc<dyn Store>).await;
+    assert_eq!(node.get("/api/v1/zones", &admin).await.1["source"], Value::Null, "it has not looked yet");
+    let refused = "every zone (3) would be deleted";
+    let ready = Condition::new(ConditionKind::Ready, ConditionStatus::False, "RefusedByGuard", refused);
+    let status = ControllerStatus {
+        conditions: vec![ready],
+        refused: vec![refused.to_owned()],
+        ..ControllerStatus::default()
+    };
+    let node = Node::reporting("n2", store as Arc<dyn Store>, status).await;
+    let source = node.get("/api/v1/zones", &admin).await.1["source"].clone();
+    assert_eq!(source["conditions"][0]["reason"], "RefusedByGuard");
+    assert_eq!(source["refused"], json!([refused]));
+}
+
+#[tokio::test]
+async fn the_end_of_a_credential_is_checked_and_written_in_utc() {
+    let store = memory_store();
+    let admin = key_of(&*store, ApiKeyRole::Admin).await;
+    put_zone(&*store, "acme", "PLAIN").await;
+    heartbeat(&*store, 1).await;
+    let node = Node::start("n1", store as Arc<dyn Store>).await;
+    let issue =
+        async |end: &str| node.send(Method::POST, ISSUE, &admin, Some(json!({ "expiresAt": end }))).await;
+    let (status, issued) = issue("2999-01-01T01:00:00+01:00").await;
+    assert_eq!((status, &issued["expiresAt"]), (StatusCode::CREATED, &json!("2999-01-01T00:00:00Z")));
+    for bad in ["", "soon", "2020-01-01T00:00:00Z", "2999-01-01", "9999-12-31T23:59:59-23:59"] {
+        let (status, problem) = issue(bad).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{bad}");
+        assert!(problem["detail"].as_str().unwrap().contains("`expiresAt`"), "{bad}: {problem}");
     }
 }

@@ -1,5 +1,5 @@
-//! Slows down an address that presents wrong keys. A key has 256 random bits, so this keeps the log and the processor
-//! quiet rather than the key safe.
+//! Slows down an address that presents wrong keys. A key has 256 random bits, so this keeps the log quiet
+//! rather than the key safe.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

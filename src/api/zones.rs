@@ -12,13 +12,13 @@ use super::Api;
 use super::problem::Problem;
 use crate::manifest::document;
 use crate::store::{Nodes, State, ZoneRecord};
-use crate::zone::status::{Condition, NodeView, zone_status};
-use crate::zone::{Sequence, ZoneName};
+use crate::zone::status::{Condition, ControllerStatus, NodeView, Problem as FileProblem, zone_status};
+use crate::zone::{Revision, Sequence, ZoneName};
 
 pub(super) async fn list(Shared(api): Shared<Arc<Api>>) -> Result<Json<Value>, Problem> {
     let state = api.state()?;
     let items: Vec<Value> = state.zones.values().map(|record| api.zone(record)).collect();
-    Ok(Json(json!({ "items": items })))
+    Ok(Json(json!({ "items": items, "source": source(&api.config.controller.borrow()) })))
 }
 
 pub(super) async fn one(
@@ -77,6 +77,28 @@ impl Api {
             .collect();
         (!servers.is_empty()).then(|| servers.into_iter().collect::<Vec<_>>().join(","))
     }
+}
+
+/// How the last look at the source ended; null on a node that has not looked, or never does.
+fn source(status: &ControllerStatus) -> Value {
+    if status.conditions.is_empty() {
+        return Value::Null;
+    }
+    let problem = |problem: &FileProblem| {
+        json!({
+            "zone": problem.zone.as_ref().map(ZoneName::as_str),
+            "code": problem.code,
+            "place": problem.place,
+            "message": problem.message,
+        })
+    };
+    json!({
+        "lastAttempted": status.last_attempted.as_ref().map(Revision::as_str),
+        "lastApplied": status.last_applied.as_ref().map(Revision::as_str),
+        "conditions": status.conditions.iter().map(condition).collect::<Vec<_>>(),
+        "problems": status.problems.iter().map(problem).collect::<Vec<_>>(),
+        "refused": status.refused,
+    })
 }
 
 fn condition(condition: &Condition) -> Value {

@@ -50,6 +50,9 @@ impl Client {
                  `http.bootstrapKeyFile` names, on the node that led first",
             )
         })?;
+        if !(base.starts_with("http://") || base.starts_with("https://")) {
+            return Err(wrong_url(&base));
+        }
         let http = reqwest::Client::builder()
             .timeout(TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
@@ -68,12 +71,12 @@ impl Client {
 
     /// `path` is what follows `/api/v1`, by segment: each is escaped.
     async fn call(&self, method: Method, path: &[&str], body: Option<&Value>) -> Result<Value, Failure> {
-        let wrong_url = || {
-            Failure::usage(format!("`{}` is no address of a server", self.base))
-                .next("write it as http://host:port")
-        };
-        let mut url = reqwest::Url::parse(&self.base).map_err(|_| wrong_url())?;
-        url.path_segments_mut().map_err(|()| wrong_url())?.pop_if_empty().extend(["api", "v1"]).extend(path);
+        let mut url = reqwest::Url::parse(&self.base).map_err(|_| wrong_url(&self.base))?;
+        url.path_segments_mut()
+            .map_err(|()| wrong_url(&self.base))?
+            .pop_if_empty()
+            .extend(["api", "v1"])
+            .extend(path);
         let mut request = self.http.request(method, url).bearer_auth(self.key.expose());
         if let Some(body) = body {
             request = request.json(body);
@@ -115,4 +118,8 @@ impl Client {
             _ => failure,
         }
     }
+}
+
+fn wrong_url(base: &str) -> Failure {
+    Failure::usage(format!("`{base}` is no address of a server")).next("write it as http://host:port")
 }

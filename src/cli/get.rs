@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::client::{Client, Server};
 use super::output::{self, Format};
 use super::{Context, ExitCode, Failure};
+use crate::manifest::finding::printable;
 
 /// Read zones, credentials and nodes from a running server
 #[derive(Debug, clap::Args)]
@@ -42,7 +43,18 @@ pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
         What::Nodes => (client.get(&["nodes"]).await?, nodes),
     };
     output::data(&render(&value, args.output, table)?)?;
+    if let Some(held_up) = source_trouble(&value) {
+        output::note(&held_up);
+    }
     Ok(ExitCode::Fine)
+}
+
+/// Why what is in the repository is not, or not all, in force: nothing in a table of zones would show it.
+fn source_trouble(zones: &Value) -> Option<String> {
+    let conditions = zones.pointer("/source/conditions")?.as_array()?;
+    let ready = conditions.iter().find(|condition| cell(condition, "/type") == "Ready")?;
+    let text = format!("warning: the source: {}: {}", cell(ready, "/reason"), cell(ready, "/message"));
+    (cell(ready, "/status") == "False").then(|| printable(&text))
 }
 
 /// An answer of the server in the format asked for.

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Extension, Path, State as Shared};
+use axum::extract::{Extension, State as Shared};
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::auth::Caller;
-use super::body::Body;
+use super::body::{Body, Name};
 use super::credentials::{Shown, rfc3339, shown_once};
 use super::problem::Problem;
 use super::{Api, audit, key};
@@ -68,7 +68,7 @@ pub(super) async fn create(
 pub(super) async fn delete(
     Shared(api): Shared<Arc<Api>>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    Name(id): Name,
 ) -> Result<StatusCode, Problem> {
     let state = api.state()?;
     let key = state.api_keys.get(&id).ok_or_else(|| Problem::not_found("there is no API key of this id"))?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Extension, Path, State as Shared};
+use axum::extract::{Extension, State as Shared};
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, HeaderName};
 use rand::RngExt as _;
@@ -13,7 +13,7 @@ use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
 use super::auth::Caller;
-use super::body::Body;
+use super::body::{Body, Name};
 use super::problem::Problem;
 use super::{Api, audit, key, zones};
 use crate::policy::verifier::{SCRAM_ITERATIONS, Salts, verifiers};
@@ -62,10 +62,7 @@ pub(super) async fn all(Shared(api): Shared<Arc<Api>>) -> Result<Json<Value>, Pr
     Ok(Json(items(state.credentials.values())))
 }
 
-pub(super) async fn of_zone(
-    Shared(api): Shared<Arc<Api>>,
-    Path(name): Path<String>,
-) -> Result<Json<Value>, Problem> {
+pub(super) async fn of_zone(Shared(api): Shared<Arc<Api>>, Name(name): Name) -> Result<Json<Value>, Problem> {
     let state = api.state()?;
     let zone = &zones::find(&state, &name)?.zone.name;
     Ok(Json(items(state.credentials.values().filter(|credential| credential.zone == *zone))))
@@ -74,7 +71,7 @@ pub(super) async fn of_zone(
 pub(super) async fn issue(
     Shared(api): Shared<Arc<Api>>,
     Extension(caller): Extension<Caller>,
-    Path(name): Path<String>,
+    Name(name): Name,
     Body(wanted): Body<Issue>,
 ) -> Result<Shown, Problem> {
     let state = api.state()?;
@@ -117,7 +114,7 @@ pub(super) async fn issue(
 pub(super) async fn revoke(
     Shared(api): Shared<Arc<Api>>,
     Extension(caller): Extension<Caller>,
-    Path(key_id): Path<String>,
+    Name(key_id): Name,
 ) -> Result<StatusCode, Problem> {
     let state = api.state()?;
     let credential = KeyId::try_from(key_id.as_str()).ok().and_then(|id| state.credentials.get(&id));

@@ -145,6 +145,12 @@ async fn without_a_good_key_nothing_is_said_not_even_what_exists() {
     let admin = key_of(&*store, ApiKeyRole::Admin).await;
     let node = Node::start("n1", store).await;
     let forged = format!("{}x", admin.trim_end_matches(char::is_alphanumeric));
+    let (status, problem) = node.get("/api/v1/zones/%ff", &admin).await;
+    assert_eq!(
+        (status, problem["status"].as_u64()),
+        (StatusCode::NOT_FOUND, Some(404)),
+        "no UTF-8: {problem}"
+    );
     for key in ["", "nonsense", "pzk_aaaaaaaaaaaa_secret", &forged] {
         for path in ["/api/v1/zones", "/api/v1/zones/none", "/api/v1/nothing"] {
             let (status, problem) = node.get(path, key).await;

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State as Shared};
+use axum::extract::State as Shared;
 use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 
 use super::Api;
+use super::body::Name;
 use super::problem::Problem;
 use crate::manifest::document;
 use crate::store::{Nodes, State, ZoneRecord};
@@ -21,10 +22,7 @@ pub(super) async fn list(Shared(api): Shared<Arc<Api>>) -> Result<Json<Value>, P
     Ok(Json(json!({ "items": items, "source": source(&api.config.controller.borrow()) })))
 }
 
-pub(super) async fn one(
-    Shared(api): Shared<Arc<Api>>,
-    Path(name): Path<String>,
-) -> Result<Json<Value>, Problem> {
+pub(super) async fn one(Shared(api): Shared<Arc<Api>>, Name(name): Name) -> Result<Json<Value>, Problem> {
     let state = api.state()?;
     Ok(Json(api.zone(find(&state, &name)?)))
 }

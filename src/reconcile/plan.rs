@@ -3,6 +3,7 @@
 //! The command line prints it, the daemon applies it. Zones whose files cannot be read keep their last applied form and
 //! do not appear.
 
+mod accounts;
 mod json;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -140,6 +141,8 @@ pub struct Plan {
     pub findings: Vec<Finding>,
     pub guard: Guard,
     fates: BTreeMap<ZoneName, Fate>,
+    /// Zones that wait although no guard holds them back.
+    waiting: BTreeSet<ZoneName>,
 }
 
 /// Compares what the files want with what is in force. Without `missing`, nothing is said about backing topics.
@@ -171,11 +174,15 @@ pub fn plan(desired: &Desired, observed: &Observed, limits: Limits, topics: Opti
     let mut findings = loaded.findings.clone();
     findings.extend(renamed_zones(loaded, observed, &fates));
     findings.extend(topics.into_iter().flat_map(|topics| missing_topics(loaded, topics)));
+    let guard = Guard::judge(tally(&fates, observed, loaded), limits);
+    let taken = accounts::taken(loaded, observed, &fates, &guard);
+    findings.extend(taken.values().cloned());
     findings.sort();
     Plan {
         revision: desired.revision.clone(),
         digest: digest::plan(&desired.tree, observed, &changes),
-        guard: Guard::judge(tally(&fates, observed, loaded), limits),
+        guard,
+        waiting: taken.into_keys().collect(),
         changes,
         findings,
         fates,
@@ -246,14 +253,18 @@ fn missing_topics(loaded: &Loaded, missing: &MissingTopics) -> Vec<Finding> {
 }
 
 impl Plan {
-    /// Zones to act on, without those that a guard holds back.
+    /// Zones to act on, without those that are held back.
     pub fn applicable(&self) -> impl Iterator<Item = (&ZoneName, Fate)> {
-        self.fates.iter().map(|(name, fate)| (name, *fate)).filter(|(_, fate)| self.guard.allows(*fate))
+        self.fates
+            .iter()
+            .map(|(name, fate)| (name, *fate))
+            .filter(|(name, fate)| self.guard.allows(*fate) && !self.waiting.contains(*name))
     }
 
-    /// Whether a guard holds this change back.
+    /// Whether this change is held back: by a guard, or for an error of its zone.
     pub fn is_held(&self, change: &Change) -> bool {
-        self.fates.get(&change.address.zone).is_some_and(|fate| !self.guard.allows(*fate))
+        let zone = &change.address.zone;
+        self.waiting.contains(zone) || self.fates.get(zone).is_some_and(|fate| !self.guard.allows(*fate))
     }
 
     /// Whether applying it makes the state what this revision asks for, in full.

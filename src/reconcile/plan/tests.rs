@@ -296,3 +296,43 @@ fn a_zone_of_a_cluster_that_is_not_configured_is_made_once_and_never_changes_one
     let in_force = observed("one", &[zone("acme", &[BILLS])]);
     assert!(plan(&wanted, &in_force, Limits::default(), None).changes.is_empty());
 }
+
+/// A zone that logs in as `account`.
+fn zone_of(name: &str, account: &str) -> PartnerZone {
+    let mut zone = zone(name, &[ORDERS]);
+    zone.authentication.service_account = account.try_into().unwrap();
+    zone
+}
+
+fn applicable(plan: &Plan) -> Vec<String> {
+    plan.applicable().map(|(name, fate)| format!("{fate:?} {name}")).collect()
+}
+
+#[test]
+fn no_zone_gets_the_service_account_of_one_that_stays_as_it_was() {
+    let mut wanted = desired("two", &[zone_of("b", "y"), zone_of("new", "x"), zone_of("other", "z")]);
+    let at = Location { file: "a.yaml".into(), line: 1, column: 1, span: 0..0 };
+    let broken: ZoneName = "a".try_into().unwrap();
+    Arc::get_mut(&mut wanted.loaded).unwrap().unreadable.zones.insert(broken, at);
+    let in_force = observed("one", &[zone_of("a", "x"), zone_of("b", "b")]);
+    let plan = plan(&wanted, &in_force, Limits::default(), None);
+    assert_eq!(applicable(&plan), ["Update b", "Create other"]);
+    let found: Vec<_> = plan.findings.iter().map(|finding| finding.code).collect();
+    assert_eq!(found, [Code::DuplicateServiceAccount]);
+    assert!(!plan.is_complete());
+    assert_eq!(plan.changes.iter().filter(|change| plan.is_held(change)).count(), 2, "zone and topic");
+}
+
+#[test]
+fn accounts_may_be_swapped_and_a_zone_that_waits_makes_the_next_one_wait() {
+    let swapped = planned(&[zone_of("a", "x"), zone_of("b", "y")], &[zone_of("a", "y"), zone_of("b", "x")]);
+    assert_eq!(applicable(&swapped), ["Update a", "Update b"]);
+    assert!(swapped.findings.is_empty());
+    // Nothing is deleted beside a file with an error, so `b` cannot have its account, so `c` cannot have that of `b`.
+    let before = [zone_of("a", "x"), zone_of("b", "y")];
+    let mut wanted = desired("two", &[zone_of("b", "x"), zone_of("c", "y")]);
+    Arc::get_mut(&mut wanted.loaded).unwrap().findings.push(Finding::error(Code::EmptyFile, "no"));
+    let plan = plan(&wanted, &observed("one", &before), Limits::default(), None);
+    assert!(!plan.guard.allows(Fate::Delete));
+    assert_eq!(applicable(&plan), Vec::<String>::new());
+}

@@ -53,6 +53,11 @@
 //!   snapshot stays, marked stale), since ignoring it would read it as absent; only unknown kinds of records are ignored.
 //! * A guard refuses all deletions of a run, or all updates, never a part of them; creations go ahead. The applied revision is
 //!   recorded only when the state reflects it in full, so a run that was held back is a change again next time, not drift.
+//! * A zone that names a gateway or a cluster which this installation does not have is an error in its file, and more: a new one
+//!   is kept, FAILED and served by nobody, so that whoever waits for it sees why. One in force stays as it was.
+//! * A zone never gets the service account of one that stays as it was: it waits, with an error, until that one is settled.
+//! * The leader of an empty store takes an API key that it finds in `http.bootstrapKeyFile`, if only its owner can read it: a
+//!   process that was killed between the file and the commit left it there.
 //! * Hidden files and folders (`.github`) of a source are not read, so that `source.path: .` works. `source.path` is one
 //!   folder; globs need a later version. Only https and local repositories are read.
 //! * A store topic with fewer copies than the default is a warning: a cluster that grew must not stop its nodes from starting.

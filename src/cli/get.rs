@@ -43,17 +43,17 @@ pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
         What::Nodes => (client.get(&["nodes"]).await?, nodes),
     };
     output::data(&render(&value, args.output, table)?)?;
-    if let Some(held_up) = source_trouble(&value) {
-        output::note(&held_up);
+    if let Some(trouble) = source_trouble(&value) {
+        output::note(&format!("warning: {trouble}"));
     }
     Ok(ExitCode::Fine)
 }
 
 /// Why what is in the repository is not, or not all, in force: nothing in a table of zones would show it.
-fn source_trouble(zones: &Value) -> Option<String> {
+pub(super) fn source_trouble(zones: &Value) -> Option<String> {
     let conditions = zones.pointer("/source/conditions")?.as_array()?;
     let ready = conditions.iter().find(|condition| cell(condition, "/type") == "Ready")?;
-    let text = format!("warning: the source: {}: {}", cell(ready, "/reason"), cell(ready, "/message"));
+    let text = format!("the source: {}: {}", cell(ready, "/reason"), cell(ready, "/message"));
     (cell(ready, "/status") == "False").then(|| printable(&text))
 }
 

@@ -17,7 +17,8 @@ use partner_zones::store::{
     Change, Health, Heartbeat, Leadership, Nodes, State, Store, StoreError, StoreFuture,
 };
 use partner_zones::zone::{
-    ConditionKind, ConditionStatus, ControllerStatus, Credential, KeyId, PlainVerifier, Sequence, ZoneName,
+    ClusterName, ConditionKind, ConditionStatus, ControllerStatus, Credential, KeyId, PlainVerifier,
+    Sequence, ZoneName,
 };
 use tempfile::TempDir;
 use time::OffsetDateTime;
@@ -67,7 +68,10 @@ impl World {
         let config = ControllerConfig {
             source,
             poll_interval: POLL,
-            known: Known::default(),
+            known: Known {
+                gateway: Some("gateway".to_owned()),
+                clusters: Some([ClusterName::try_from("default").unwrap()].into()),
+            },
             limits: Limits::default(),
             applier: Applier { home_cluster_id: "home".to_owned(), node: "node-1".to_owned() },
             metrics: ReconcileMetrics::default(),
@@ -203,6 +207,35 @@ async fn an_invalid_file_changes_nothing_for_its_zone_and_is_reported_while_othe
         })
         .await;
     assert_eq!(world.backing("acme"), "other-v1");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_new_zone_of_an_unknown_cluster_is_there_to_be_seen_and_one_in_force_stays_as_it_was() {
+    let on_west = |zone: &str| {
+        let gateway = "cluster: gateway";
+        manifest(zone, "other-v1").replace(gateway, &format!("{gateway}\n  underlyingCluster: west"))
+    };
+    let folder = Folder::with(&["acme"]);
+    let mut world = World::start(folder.source());
+    world.until("the zone is applied", |state| state.zones.len() == 1).await;
+    folder.write("acme.yaml", &on_west("acme"));
+    folder.write("new.yaml", &on_west("new"));
+    world.until("the new zone is kept", |state| state.zones.contains_key(&name("new"))).await;
+    let status = world.until_reason("InvalidFiles").await;
+    world.several_runs().await;
+    assert_eq!(world.backing("acme"), "orders-v1");
+    for zone in ["acme", "new"] {
+        let problem = status.file_problem(&name(zone)).unwrap();
+        assert!(problem.contains(&format!("{zone}.yaml:7:22")) && problem.contains("PZ0303"), "{problem}");
+    }
+    assert_eq!(world.state().sequence.0, 2, "it is made once, not in every run");
+    folder.write("new.yaml", &manifest("new", "other-v1"));
+    world
+        .until("the correction is applied", |state| {
+            state.zones[&name("new")].zone.underlying_cluster.is_none()
+        })
+        .await;
     world.stop().await;
 }
 

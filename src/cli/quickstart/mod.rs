@@ -18,7 +18,7 @@ use self::partner::Partner;
 use self::report::Shown;
 use super::client::{Client, Server};
 use super::client_properties::{self, ClientLogin};
-use super::{Context, ExitCode, Failure, output};
+use super::{Context, ExitCode, Failure, get, output};
 use crate::app::config::{self, Config, Environment};
 use crate::app::wiring::{self, Running};
 use crate::manifest::{Known, Loaded, from_document, load};
@@ -216,7 +216,8 @@ async fn ready(client: &Client) -> Result<Vec<PartnerZone>, Failure> {
             return items.into_iter().map(written_form).collect();
         }
         if started.elapsed() > READY_DEADLINE {
-            let reasons: Vec<String> = waiting.iter().map(|zone| report::why_waiting(zone)).collect();
+            let zones = waiting.iter().map(|zone| report::why_waiting(zone));
+            let reasons: Vec<String> = zones.chain(get::source_trouble(&answer)).collect();
             return Err(Failure::internal(format!(
                 "not READY after {} s: {}",
                 READY_DEADLINE.as_secs(),

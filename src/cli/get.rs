@@ -81,6 +81,10 @@ fn cell(value: &Value, pointer: &str) -> String {
     }
 }
 
+fn text(value: &Value) -> String {
+    cell(value, "")
+}
+
 /// What is said of the phase: why it failed, else the message of the Ready condition.
 fn message(zone: &Value) -> String {
     let reason = cell(zone, "/status/failedReason");
@@ -112,8 +116,12 @@ fn zone(value: &Value) -> String {
         ("Description", "/spec/description"),
         ("URL", "/spec/url"),
         ("Organization", "/spec/organization/name"),
+        ("About it", "/spec/organization/description"),
+        ("Its contact", "/spec/organization/contact"),
         ("Partner", "/spec/partner/name"),
+        ("Role", "/spec/partner/role"),
         ("E-mail", "/spec/partner/email"),
+        ("Phone", "/spec/partner/phone"),
         ("Service account", "/spec/authenticationMode/serviceAccount"),
         ("Bootstrap servers", "/status/bootstrapServers"),
         ("Phase", "/status/phase"),
@@ -126,6 +134,12 @@ fn zone(value: &Value) -> String {
         .map(|(label, pointer)| [format!("{label}:"), cell(value, pointer)])
         .filter(|row| row.iter().all(|cell| !cell.is_empty()))
         .collect();
+    let labels: Vec<_> =
+        value.pointer("/metadata/labels").and_then(Value::as_object).into_iter().flatten().collect();
+    if !labels.is_empty() {
+        let labels: Vec<_> = labels.iter().map(|(name, value)| format!("{name}={}", text(value))).collect();
+        rows.push(["Labels:".to_owned(), labels.join(", ")]);
+    }
     rows.extend(list(value, "/status/conditions").iter().map(|condition| {
         let said = format!("{} ({})", cell(condition, "/status"), cell(condition, "/message"));
         [format!("{}:", cell(condition, "/type")), said]
@@ -137,6 +151,7 @@ fn zone(value: &Value) -> String {
                 cell(topic, "/name"),
                 cell(topic, "/backingTopic"),
                 cell(topic, "/permission"),
+                list(topic, "/tags").iter().map(text).collect::<Vec<_>>().join(", "),
                 cell(topic, "/description"),
             ]
         })
@@ -145,7 +160,7 @@ fn zone(value: &Value) -> String {
     format!(
         "{}\n{}",
         facts.trim_start(),
-        output::table(["ALIAS", "TOPIC", "PERMISSION", "DESCRIPTION"], &topics)
+        output::table(["ALIAS", "TOPIC", "PERMISSION", "TAGS", "DESCRIPTION"], &topics)
     )
 }
 
@@ -211,16 +226,39 @@ mod tests {
     }
 
     #[test]
+    fn what_holds_the_source_up_is_said_and_nothing_when_all_is_well() {
+        let source = |status: &str| {
+            json!({"items": [], "source": {"conditions": [
+                {"type": "Ready", "status": status, "reason": "RefusedByGuard", "message": "no \u{1b}zone is deleted"},
+            ]}})
+        };
+        let trouble = source_trouble(&source("False")).unwrap();
+        assert!(
+            trouble.starts_with("the source: RefusedByGuard: no ") && !trouble.contains('\u{1b}'),
+            "{trouble}"
+        );
+        assert_eq!(source_trouble(&source("True")), None);
+        assert_eq!(source_trouble(&json!({"items": [], "source": null})), None);
+    }
+
+    #[test]
     fn one_zone_shows_every_fact_it_has_and_its_topics() {
         let value = json!({
-            "metadata": {"name": "acme"},
-            "spec": {"topics": [{"name": "orders", "backingTopic": "eu.orders", "permission": "READ"}]},
+            "metadata": {"name": "acme", "labels": {"domain": "sales", "tier": "1"}},
+            "spec": {
+                "partner": {"name": "Ada", "phone": "+1 555 0100"},
+                "topics": [
+                    {"name": "orders", "backingTopic": "eu.orders", "permission": "READ", "tags": ["a", "b"], "description": "All."},
+                ],
+            },
             "status": {"phase": "READY", "conditions": [{"type": "Ready", "status": "True", "message": "served"}]},
         });
         assert_eq!(
             zone(&value),
-            "Name:   acme\nPhase:  READY\nReady:  True (served)\n\n\
-             ALIAS   TOPIC      PERMISSION  DESCRIPTION\norders  eu.orders  READ\n"
+            "Name:     acme\nPartner:  Ada\nPhone:    +1 555 0100\nPhase:    READY\n\
+             Labels:   domain=sales, tier=1\nReady:    True (served)\n\n\
+             ALIAS   TOPIC      PERMISSION  TAGS  DESCRIPTION\n\
+             orders  eu.orders  READ        a, b  All.\n"
         );
     }
 }

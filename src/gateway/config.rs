@@ -58,6 +58,9 @@ pub struct Limits {
     pub budget_within: Duration,
     /// Requests of one connection without an answer; then the client sees TCP backpressure.
     pub in_flight: usize,
+    /// Bytes that those requests leave here until they are answered: the parts that were not sent on, and the answers given
+    /// here. A larger one waits until it is alone. Parts that do not pass are rare with an honest client.
+    pub kept: usize,
     /// Without a request for this long, a connection is closed: longer than a Java client's `connections.max.idle.ms` (9 min),
     /// shorter than a broker's (10 min).
     pub idle: Duration,
@@ -87,6 +90,7 @@ impl Default for Limits {
             buffered: 256 << 20,
             budget_within: Duration::from_secs(10),
             in_flight: 64,
+            kept: 256 << 10,
             idle: Duration::from_secs(590),
             connect_within: Duration::from_secs(4),
             drain_within: Duration::from_secs(10),

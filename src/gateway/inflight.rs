@@ -2,7 +2,10 @@
 
 use bytes::{Bytes, BytesMut};
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use super::api::Respond;
+use super::budget::Reservation;
 use super::close::Close;
 use crate::kafka::frame::ResponseHeader;
 use crate::kafka::shape::Shape;
@@ -11,8 +14,26 @@ use crate::kafka::shape::Shape;
 /// strictly in order. A request with acks=0 has no entry.
 pub(crate) enum InFlight {
     /// Answered here: a whole frame.
-    Ready(Bytes),
+    Ready {
+        frame: Bytes,
+        kept: Kept,
+    },
     Awaited(Awaited),
+}
+
+/// What stays in memory between a request and its answer is counted until the answer is out, so that a partner who asks
+/// and never reads cannot pile it up.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    _of_connection: Option<OwnedSemaphorePermit>,
+    _of_process: Option<Reservation>,
+}
+
+impl Kept {
+    /// Out of what this connection may keep ([`super::Limits::kept`]), and, if it is large, of what the process may hold.
+    pub(crate) fn new(of_connection: OwnedSemaphorePermit, of_process: Option<Reservation>) -> Self {
+        Self { _of_connection: Some(of_connection), _of_process: of_process }
+    }
 }
 
 /// The broker answers. `respond` keeps the view that the request was mapped with.
@@ -21,6 +42,7 @@ pub(crate) struct Awaited {
     pub(crate) response: &'static Shape,
     pub(crate) version: i16,
     pub(crate) respond: Respond,
+    pub(crate) kept: Kept,
 }
 
 impl Awaited {

@@ -1,25 +1,27 @@
 //! Partner → broker: one request at a time, each mapped with the view of its moment.
 
+mod kept;
 mod produce;
 
 use std::sync::{Arc, Mutex};
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::addresses::Brokers;
 use super::api::{self, Entry, Exchange, Outcome};
+use super::budget::Reservation;
 use super::close::Close;
-use super::inflight::{Awaited, InFlight, response_frame};
+use super::inflight::{Awaited, InFlight};
 use super::memory::Memory;
 use super::metrics::Direction;
 use super::shared::Shared;
 use super::transport::{Inbound, Outbound};
 use super::view::Login;
-use crate::kafka::frame::{LENGTH_PREFIX, RequestHeader, ResponseHeader, request_length};
+use crate::kafka::frame::{LENGTH_PREFIX, RequestHeader, request_length};
 use crate::policy::ZoneView;
 
 /// One direction of an authenticated connection.
@@ -30,6 +32,8 @@ pub(crate) struct RequestLoop<'a, R, W> {
     pub(crate) partner: &'a mut Inbound<R>,
     pub(crate) broker: &'a mut Outbound<W>,
     pub(crate) owed: mpsc::Sender<InFlight>,
+    /// Bytes that requests of this connection may leave here until they are answered.
+    pub(crate) kept: Arc<Semaphore>,
     pub(crate) cancel: &'a CancellationToken,
 }
 
@@ -66,24 +70,12 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
         {
             return Ok(());
         }
-        let reservation = if is_large {
-            // Twice: what is read, and what is written from it.
-            Some(
-                self.shared
-                    .budget
-                    .reserve(request.frame_len * 2)
-                    .await
-                    .map_err(|_| Close::BudgetExhausted)?,
-            )
-        } else {
-            None
-        };
+        let room = self.room(&request).await?;
         let total = LENGTH_PREFIX + request.frame_len;
         self.need(total).await?;
         let body = self.partner.take(total).split_off(LENGTH_PREFIX + request.header_len).freeze();
         let outcome = self.handle(&request, body)?;
-        self.carry_out(&request, outcome).await?;
-        drop(reservation);
+        self.carry_out(&request, outcome, room).await?;
         // Answered with an error as Kafka does; a client that goes on all the same is not one we know.
         if is_login(request.entry) { Err(Close::SecondLogin) } else { Ok(()) }
     }
@@ -174,21 +166,28 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
         Ok((Arc::clone(zone), Arc::clone(&cluster.brokers)))
     }
 
-    async fn carry_out(&mut self, request: &Incoming, outcome: Outcome) -> Result<(), Close> {
+    async fn carry_out(
+        &mut self,
+        request: &Incoming,
+        outcome: Outcome,
+        room: Option<Reservation>,
+    ) -> Result<(), Close> {
         let Incoming { header, entry, .. } = request;
         match outcome {
             Outcome::Answer(body) => {
-                let reply = ResponseHeader::of(entry.response, header.version);
-                let frame = response_frame(reply, header.correlation_id, &body)?;
-                owe(&self.owed, self.broker, InFlight::Ready(frame)).await
+                drop(room);
+                self.answer(request, &body).await
             }
             Outcome::Forward { body, respond } => {
+                let whole = request.frame_len.saturating_sub(request.header_len);
+                let kept = self.keep_rest(request, whole, body.len(), room).await?;
                 // Noted before it is sent: the broker may answer before the write returns.
                 let awaited = Awaited {
                     correlation_id: header.correlation_id,
                     response: entry.response,
                     version: header.version,
                     respond,
+                    kept,
                 };
                 owe(&self.owed, self.broker, InFlight::Awaited(awaited)).await?;
                 self.forward(request, &body).await

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::api::Respond;
 use super::api::fetch::Reply;
 use super::close::Close;
-use super::inflight::{Awaited, InFlight, response_frame};
+use super::inflight::{Awaited, InFlight, Kept, response_frame};
 use super::memory::Memory;
 use super::metrics::Direction;
 use super::relay::{Broken, Passing};
@@ -51,7 +51,11 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
 
     async fn one(&mut self) -> Result<(), Close> {
         match self.next_owed().await? {
-            InFlight::Ready(frame) => self.send(&frame).await,
+            InFlight::Ready { frame, kept } => {
+                let sent = self.send(&frame).await;
+                drop(kept);
+                sent
+            }
             InFlight::Awaited(awaited) => self.relay(awaited).await,
         }
     }
@@ -81,7 +85,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
             .map_err(|error| Close::BadAnswer(error.to_string()))?;
         let header_len = self.header(awaited.header(), awaited.correlation_id, frame_len).await?;
         let awaited = match awaited {
-            Awaited { respond: Respond::Fetch(reply), correlation_id, response, version }
+            Awaited { respond: Respond::Fetch(reply), correlation_id, response, version, kept: _ }
                 if frame_len > limits.small_frame && reply.streams() =>
             {
                 let passing = PassingFetch { reply: *reply, correlation_id, response, version };
@@ -98,9 +102,9 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
         self.need(LENGTH_PREFIX + frame_len).await?;
         let frame = self.broker.take(LENGTH_PREFIX + frame_len);
         let body = frame.freeze().slice(LENGTH_PREFIX + header_len..);
-        let mapped = self.map(awaited, body)?;
+        let (mapped, kept) = self.map(awaited, body)?;
         self.send(&mapped).await?;
-        drop(reservation);
+        drop((reservation, kept));
         Ok(())
     }
 
@@ -129,12 +133,11 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
         }
     }
 
-    fn map(&self, awaited: Awaited, body: Bytes) -> Result<Bytes, Close> {
-        let (header, correlation_id, name) =
-            (awaited.header(), awaited.correlation_id, awaited.response.name);
-        let body =
-            awaited.respond.whole(body, self.memory).map_err(|refusal| Close::Refused { name, refusal })?;
-        response_frame(header, correlation_id, &body)
+    fn map(&self, awaited: Awaited, body: Bytes) -> Result<(Bytes, Kept), Close> {
+        let (header, name) = (awaited.header(), awaited.response.name);
+        let Awaited { correlation_id, respond, kept, .. } = awaited;
+        let body = respond.whole(body, self.memory).map_err(|refusal| Close::Refused { name, refusal })?;
+        Ok((response_frame(header, correlation_id, &body)?, kept))
     }
 
     /// Reads the header and checks that this is the answer to the head of the queue.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -139,6 +139,7 @@ where
                     partner: self.partner_in,
                     broker: &mut self.broker_out,
                     owed: owe,
+                    kept: Arc::new(Semaphore::new(self.shared.config.limits.kept)),
                     cancel,
                 }
                 .run()

@@ -14,6 +14,7 @@ mod capture;
 mod first_zone;
 mod gateway_smoke;
 mod harness;
+mod hostile;
 mod http;
 mod manifests;
 mod plan_command;

@@ -44,6 +44,11 @@ pub(super) fn wire(name: &TopicName) -> messages::TopicName {
     messages::TopicName(StrBytes::from_string(name.as_str().to_owned()))
 }
 
+/// The same name in memory of its own: as decoded it keeps the whole frame that it came in.
+pub(super) fn detached(name: &messages::TopicName) -> messages::TopicName {
+    messages::TopicName(StrBytes::from_string(name.to_string()))
+}
+
 /// The name of a topic that has none, in versions where it cannot be null.
 pub(super) fn empty() -> messages::TopicName {
     messages::TopicName(StrBytes::from_static_str(""))

@@ -6,10 +6,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::super::api::{Key, Refusal, produce};
 use super::super::close::Close;
-use super::super::inflight::{Awaited, InFlight, response_frame};
+use super::super::inflight::{Awaited, InFlight, Kept};
 use super::super::relay::{Broken, Passing};
 use super::{Incoming, RequestLoop, is_flexible, owe};
-use crate::kafka::frame::{LENGTH_PREFIX, ResponseHeader};
+use crate::kafka::frame::LENGTH_PREFIX;
 use crate::kafka::stream::{ProduceHead, ProduceTail, TopicRef};
 use crate::policy::Topic;
 
@@ -39,6 +39,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
                     response: request.entry.response,
                     version: request.header.version,
                     respond: produce::respond_to_one(request.header.version, topic, &brokers),
+                    kept: Kept::default(),
                 };
                 self.send_produce(request, started, topic, InFlight::Awaited(awaited)).await?;
             }
@@ -132,9 +133,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
         let version = request.header.version;
         let body = produce::refused_response(version, key(&topic), tail.partitions(), error)
             .map_err(|refusal| Close::Refused { name: request.entry.name(), refusal })?;
-        let header = ResponseHeader::of(request.entry.response, version);
-        let frame = response_frame(header, request.header.correlation_id, &body)?;
-        owe(&self.owed, self.broker, InFlight::Ready(frame)).await
+        self.answer(request, &body).await
     }
 }
 

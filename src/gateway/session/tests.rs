@@ -1,4 +1,5 @@
 mod hostile;
+mod kept;
 mod streaming;
 
 use std::time::Duration;

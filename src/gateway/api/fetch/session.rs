@@ -8,12 +8,15 @@ use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages;
 use uuid::Uuid;
 
-use crate::gateway::api::names::{Key, authorise};
+use crate::gateway::api::names::{self, Key, authorise};
 use crate::policy::{Topic, ZoneView};
 use crate::zone::{Operation, TopicName};
 
 /// The most partitions that a session may name, those that were refused included.
 const PARTITION_LIMIT: usize = 100_000;
+/// The most topics that a session remembers as refused, and the longest name of a topic in Kafka (`Topic.MAX_NAME_LENGTH`).
+const REFUSED_LIMIT: usize = 2_000;
+const NAME_LIMIT: usize = 249;
 
 /// The partitions of a fetch.
 ///
@@ -61,9 +64,18 @@ impl Shown {
             Self::Id(id) => Key::Id(*id),
         }
     }
+
+    /// To be remembered beyond its request.
+    fn detached(&self) -> Result<Self, Overfull> {
+        match self {
+            Self::Name(name) if name.len() > NAME_LIMIT => Err(Overfull),
+            Self::Name(name) => Ok(Self::Name(names::detached(name))),
+            Self::Id(id) => Ok(Self::Id(*id)),
+        }
+    }
 }
 
-/// The session names more partitions than it may.
+/// The session names more than it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Overfull;
 
@@ -87,6 +99,7 @@ impl Session {
         shown: &Shown,
         partitions: impl Iterator<Item = i32>,
     ) -> Result<Option<Topic>, Overfull> {
+        let mut partitions = partitions.peekable();
         let admitted = authorise(&self.view, shown.key(), Operation::Read).and_then(|topic| {
             let first = self.held.get(&topic.backing).map_or(&topic.alias, |held| &held.topic.alias);
             if *first == topic.alias { Ok(topic.clone()) } else { Err(ResponseError::InvalidTopicException) }
@@ -102,9 +115,14 @@ impl Session {
                 let empty = || Held { topic: topic.clone(), partitions: BTreeSet::new() };
                 &mut self.held.entry(topic.backing.clone()).or_insert_with(empty).partitions
             }
+            // There is nothing to answer, and nothing that would ever be forgotten.
+            Err(_) if partitions.peek().is_none() => return Ok(None),
             Err(error) => {
+                if self.refused.len() >= REFUSED_LIMIT && !self.refused.contains_key(shown) {
+                    return Err(Overfull);
+                }
                 let empty = || Refused { error: *error, partitions: BTreeSet::new() };
-                &mut self.refused.entry(shown.clone()).or_insert_with(empty).partitions
+                &mut self.refused.entry(shown.detached()?).or_insert_with(empty).partitions
             }
         };
         for partition in partitions {

@@ -351,3 +351,29 @@ fn a_session_that_names_too_many_partitions_ends() {
     let many: Vec<i32> = (0..100_001).collect();
     assert_eq!(error_code(&partner, 13, &ask(&partner, 13, (0, 0), &[("x", &many)])), 70);
 }
+
+#[test]
+fn a_session_remembers_no_more_of_what_is_refused_than_it_must() {
+    let partner = Partner::of(&[("a", "backing-a", Read)]);
+    let version = 12;
+    let open = |name: &str| {
+        let request = ask(&partner, version, (0, 0), &[("a", &[0])]);
+        let partition = FetchPartition::default().with_partition(0);
+        let extra = FetchTopic::default().with_topic(topic(name)).with_partitions(vec![partition]);
+        let topics = [request.topics.clone(), vec![extra]].concat();
+        partner.send(1, version, &request.with_topics(topics))
+    };
+    assert!(matches!(open(&"n".repeat(249)).outcome, Outcome::Forward { .. }));
+    assert!(matches!(open(&"n".repeat(250)).outcome, Outcome::Answer(_)), "no topic has such a name");
+
+    let view = fixture::view(&[]);
+    let named = |n: usize| Shown::Name(topic(&format!("hidden-{n}")));
+    let mut session = Session::new(&view);
+    for n in 0..5_000 {
+        assert_eq!(session.ask(&named(n), std::iter::empty()), Ok(None));
+    }
+    assert!(session.refused().is_empty(), "nothing was asked of these topics");
+    let overfull = (0..5_000).find(|&n| session.ask(&named(n), std::iter::once(0)).is_err());
+    assert_eq!(overfull, Some(2_000));
+    assert_eq!(session.ask(&named(7), std::iter::once(1)), Ok(None), "known ones may still change");
+}

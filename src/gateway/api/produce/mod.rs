@@ -40,7 +40,7 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
         }
         Ok(())
     };
-    let (admitted, refused) = names::sort(request.topic_data, admit, refuse);
+    let (admitted, refused) = names::sort(request.topic_data, admit, |topic, error| refuse(&topic, error));
     let nothing_left = admitted.is_empty();
     request.topic_data = admitted;
     if request.acks == 0 {
@@ -89,10 +89,10 @@ fn key(version: i16, topic: &TopicProduceData) -> Key<'_> {
     if version < BY_ID { Key::Name(&topic.name) } else { Key::Id(topic.topic_id) }
 }
 
-fn refuse(topic: TopicProduceData, error: ResponseError) -> TopicProduceResponse {
+fn refuse(topic: &TopicProduceData, error: ResponseError) -> TopicProduceResponse {
     let partitions = topic.partition_data.iter().map(|data| refused_partition(data.index, error)).collect();
     TopicProduceResponse::default()
-        .with_name(topic.name)
+        .with_name(names::detached(&topic.name))
         .with_topic_id(topic.topic_id)
         .with_partition_responses(partitions)
 }

@@ -65,7 +65,10 @@ fn left_behind(path: &Path, now: OffsetDateTime) -> Result<Option<ApiKey>, Boots
         Err(_) => return Err(not_ours("it cannot be read")),
     };
     let about = file.metadata().map_err(|_| not_ours("it cannot be read"))?;
-    if !about.is_file() || about.mode() & 0o077 != 0 {
+    if !about.is_file() {
+        return Err(not_ours("it is not a regular file"));
+    }
+    if about.mode() & 0o077 != 0 {
         return Err(not_ours("others than its owner may read or write it"));
     }
     let mut text = String::new();

@@ -66,9 +66,6 @@ fn the_check_passes_twice_in_one_folder_and_leaves_what_it_promises() {
         "The partner of zone acme-logistics",
         "addresses, orders, shipments",
         "outside the zone, is refused: ",
-        "client.properties",
-        "kcat -F",
-        "git -C",
     ] {
         assert!(said.contains(wanted), "{wanted:?} is not in:\n{said}");
     }

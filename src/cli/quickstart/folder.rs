@@ -12,6 +12,8 @@ pub(crate) const BRANCH: &str = "main";
 /// The folder inside the repository that holds the zones.
 pub(crate) const ZONES_PATH: &str = "zones";
 
+const BARE: &str = "zones.git";
+const LOCK: &str = ".lock";
 const AUTHOR: (&str, &str) = ("Partner Zones quickstart", "quickstart@localhost");
 
 /// Why the folder cannot be used.
@@ -19,6 +21,8 @@ const AUTHOR: (&str, &str) = ("Partner Zones quickstart", "quickstart@localhost"
 pub(crate) enum FolderError {
     #[error("{0} is not empty and was not made by quickstart; choose another folder with --dir")]
     Foreign(PathBuf),
+    #[error("quickstart already runs in {0}; end it with Ctrl-C, or choose another folder with --dir")]
+    InUse(PathBuf),
     #[error("cannot write {path}: {source}")]
     Write { path: PathBuf, source: std::io::Error },
     #[error("cannot prepare the Git repository {path}: {source}")]
@@ -32,6 +36,8 @@ pub(crate) type ExampleFile = (&'static str, &'static str);
 #[derive(Debug)]
 pub(crate) struct Folder {
     root: PathBuf,
+    /// Held for as long as this process uses the folder.
+    _lock: fs::File,
     /// Whether it was there before: its Git history then is the user's.
     pub(crate) reused: bool,
 }
@@ -43,25 +49,28 @@ impl Folder {
         // Absolute, so that the printed lines work from anywhere and the clone finds its origin.
         let root =
             root.canonicalize().map_err(|source| FolderError::Write { path: root.to_owned(), source })?;
-        let mut folder = Self { root, reused: true };
+        let reused = root.join(BARE).exists();
+        if !reused && is_foreign(&root) {
+            return Err(FolderError::Foreign(root));
+        }
+        let folder = Self { _lock: lock(&root)?, root, reused };
         let bare = folder.bare();
-        if !bare.exists() {
-            if fs::read_dir(&folder.root).is_ok_and(|mut entries| entries.next().is_some()) {
-                return Err(FolderError::Foreign(folder.root));
-            }
-            folder.reused = false;
+        if !reused {
             seed(&bare, examples).map_err(|source| FolderError::Git { path: bare.clone(), source })?;
         }
         let clone = folder.clone_dir();
         if !clone.exists() {
             make_clone(&bare, &clone).map_err(|source| FolderError::Git { path: clone.clone(), source })?;
         }
+        // Where the first line of each example looks for it.
+        let schema = folder.root.join("schema/partner-zone.json");
+        write_new(&schema, include_str!("../../../schema/partner-zone.json"), 0o644)?;
         Ok(folder)
     }
 
     /// The bare repository that the reconciler watches.
     pub(crate) fn bare(&self) -> PathBuf {
-        self.root.join("zones.git")
+        self.root.join(BARE)
     }
 
     /// The clone to edit and push from.
@@ -86,34 +95,44 @@ impl Folder {
         self.root.join("partners").join(zone)
     }
 
-    /// Removes the admin key of an earlier run, so that the new one can be written.
-    pub(crate) fn remove_api_key(&self) -> Result<(), FolderError> {
-        let path = self.api_key_file();
-        match fs::remove_file(&path) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                Err(FolderError::Write { path, source })
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// Writes a file that may hold a secret: readable by its owner alone.
     pub(crate) fn write_private(path: &Path, text: &str) -> Result<(), FolderError> {
-        use std::io::Write;
-        use std::os::unix::fs::OpenOptionsExt;
-
-        let failed = |source| FolderError::Write { path: path.to_owned(), source };
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(failed)?;
-        }
-        // Anew each time: an older file's wider mode would otherwise stay.
-        if path.exists() {
-            fs::remove_file(path).map_err(failed)?;
-        }
-        let mut file =
-            fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
-        file.write_all(text.as_bytes()).map_err(failed)
+        write_new(path, text, 0o600)
     }
+}
+
+/// Whether the folder holds anything that is not ours.
+fn is_foreign(root: &Path) -> bool {
+    fs::read_dir(root)
+        .is_ok_and(|mut entries| entries.any(|entry| entry.is_ok_and(|entry| entry.file_name() != LOCK)))
+}
+
+/// One process at a time: a second one would replace the keys of the first.
+fn lock(root: &Path) -> Result<fs::File, FolderError> {
+    let path = root.join(LOCK);
+    let file = fs::File::create(&path).map_err(|source| FolderError::Write { path: path.clone(), source })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(FolderError::InUse(root.to_owned())),
+        Err(fs::TryLockError::Error(source)) => Err(FolderError::Write { path, source }),
+    }
+}
+
+/// Writes a file anew each time: an older file's wider mode would otherwise stay.
+fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), FolderError> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+
+    let failed = |source| FolderError::Write { path: path.to_owned(), source };
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(failed)?;
+    }
+    if path.exists() {
+        fs::remove_file(path).map_err(failed)?;
+    }
+    let mut file =
+        fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(failed)
 }
 
 /// Makes the bare repository with one commit of the example files.
@@ -146,13 +165,10 @@ fn seed(bare: &Path, examples: &[ExampleFile]) -> Result<(), git2::Error> {
 
 fn make_clone(bare: &Path, clone: &Path) -> Result<(), git2::Error> {
     let repository = RepoBuilder::new().branch(BRANCH).clone(&bare.to_string_lossy(), clone)?;
-    // `git commit` wants to know who commits. Whoever has told Git already keeps their name.
+    // `git commit` wants to know who commits, and on a fresh machine nobody has told it.
     let mut config = repository.config()?;
-    if config.get_entry("user.email").is_err() {
-        config.set_str("user.name", AUTHOR.0)?;
-        config.set_str("user.email", AUTHOR.1)?;
-    }
-    Ok(())
+    config.set_str("user.name", AUTHOR.0)?;
+    config.set_str("user.email", AUTHOR.1)
 }
 
 #[cfg(test)]
@@ -170,9 +186,11 @@ mod tests {
         let file = folder.clone_dir().join("zones/acme.yaml");
         assert_eq!(fs::read_to_string(&file).unwrap(), "kind: PartnerZone\n");
 
+        assert!(matches!(Folder::prepare(&temp.path().join("q"), &EXAMPLES), Err(FolderError::InUse(_))));
         fs::write(&file, "changed\n").unwrap();
+        drop(folder);
         let again = Folder::prepare(&temp.path().join("q"), &EXAMPLES).unwrap();
-        assert!(again.reused);
+        assert!(again.reused && again.clone_dir().join("zones/acme.yaml") == file);
         assert_eq!(fs::read_to_string(&file).unwrap(), "changed\n");
     }
 

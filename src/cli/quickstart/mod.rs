@@ -3,6 +3,7 @@
 mod demo_kafka;
 mod examples;
 mod folder;
+mod follow;
 mod partner;
 mod report;
 
@@ -43,7 +44,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR", default_value = "./quickstart-data")]
     dir: PathBuf,
 
-    /// Port that partners connect to first; the brokers follow from 8 above it
+    /// Port that partners connect to first; broker n is 8 + n above it
     #[arg(long, value_name = "PORT", default_value_t = 19092)]
     port: u16,
 
@@ -65,12 +66,9 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
 
     let config = write_config(&folder, &args, &kafka)?;
     output::note("starting reconciler and gateway");
-    // The key of an earlier run is no good for this one: its store is gone.
-    folder.remove_api_key().map_err(Failure::usage)?;
-    let product =
-        wiring::start(config, wiring::Role::All, Some(CLUSTER_ID.to_owned())).await.map_err(|failure| {
-            Failure::usage(failure).next("is another program on these ports? see --port, --http-port")
-        })?;
+    let product = wiring::start(config, wiring::Role::All, Some(CLUSTER_ID.to_owned()))
+        .await
+        .map_err(|failure| Failure::usage(failure).next("choose other ports with --port and --http-port"))?;
     let outcome = tokio::select! {
         shown = async {
             await_first_key(&product).await?;
@@ -85,13 +83,18 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
             return Err(failure);
         }
     };
-    output::data(&report::text(&shown, &folder))?;
+    output::data(&report::seen(&shown, &folder))?;
     if args.exit_after_check {
         product.stop().await;
         output::data("quickstart: ok\n")?;
         return Ok(ExitCode::Fine);
     }
-    wiring::stop_asked().await;
+    output::data(&report::next(&shown, &folder))?;
+    let client = admin(&folder, &args)?;
+    tokio::select! {
+        () = follow::tell_changes(&client) => {}
+        () = wiring::stop_asked() => {}
+    }
     finish(product).await
 }
 

@@ -102,16 +102,23 @@ pub(crate) fn why_waiting(zone: &Value) -> String {
     )
 }
 
-/// What the user reads: what was shown, and what to try next.
-pub(crate) fn text(shown: &Shown, folder: &Folder) -> String {
+/// What the partner saw.
+pub(crate) fn seen(shown: &Shown, folder: &Folder) -> String {
     let mut text = String::new();
     // Writing into a string cannot fail.
-    let _ = seen(&mut text, shown, folder);
-    let _ = next(&mut text, shown, folder);
+    let _ = write_seen(&mut text, shown, folder);
     text
 }
 
-fn seen(text: &mut String, shown: &Shown, folder: &Folder) -> std::fmt::Result {
+/// What to try next.
+pub(crate) fn next(shown: &Shown, folder: &Folder) -> String {
+    let mut text = String::new();
+    let _ = write_exercise(&mut text, shown, folder);
+    let _ = write_commands(&mut text, shown, folder);
+    text
+}
+
+fn write_seen(text: &mut String, shown: &Shown, folder: &Folder) -> std::fmt::Result {
     let zone = &shown.zone;
     if folder.reused {
         writeln!(
@@ -133,36 +140,44 @@ fn seen(text: &mut String, shown: &Shown, folder: &Folder) -> std::fmt::Result {
     if let Some((topic, refusal)) = &shown.refused {
         writeln!(text, "{topic}, which is outside the zone, is refused: {refusal}")?;
     }
-    writeln!(text)
+    Ok(())
 }
 
-fn next(text: &mut String, shown: &Shown, folder: &Folder) -> std::fmt::Result {
-    let quoted = |path: &Path| shell_quoted(&path.to_string_lossy());
-    let clone = folder.clone_dir();
+/// A change to make and to undo again, whichever is due.
+fn write_exercise(text: &mut String, shown: &Shown, folder: &Folder) -> std::fmt::Result {
+    let (zone, clone) = (&shown.zone.name, folder.clone_dir());
+    let file = clone.join(examples::file_of(zone).unwrap_or(ZONES_PATH));
+    let spare = examples::SPARE_TOPIC;
+    let message = if shown.zone.topics.iter().any(|topic| topic.backing.as_str() == spare) {
+        writeln!(
+            text,
+            "\nTry next\n1. Stop sharing {spare} with {zone}: delete its entry below `topics:` in"
+        )?;
+        writeln!(text, "   {}", file.display())?;
+        "Stop sharing payments"
+    } else {
+        writeln!(
+            text,
+            "\nTry next\n1. Share one more topic with {zone}: paste these lines, as they are, right below `topics:` in"
+        )?;
+        writeln!(text, "   {}", file.display())?;
+        writeln!(text, "\n    - name: payments\n      backingTopic: {spare}\n      permission: READ\n")?;
+        "Share payments"
+    };
+    let clone = quoted(&clone);
+    writeln!(text, "   then commit and push; what becomes of it is said here:")?;
+    writeln!(text, "     git -C {clone} commit -am '{message}' && git -C {clone} push")
+}
+
+fn write_commands(text: &mut String, shown: &Shown, folder: &Folder) -> std::fmt::Result {
     let partner = folder.partner_dir(shown.zone.name.as_str());
     let (kcat, java) = (quoted(&partner.join("kcat.conf")), quoted(&partner.join("client.properties")));
     let (alias, servers) = (&shown.alias, &shown.bootstrap_servers);
-    writeln!(text, "Try next")?;
-    writeln!(text, "1. Share one more topic with {}: add these lines below `topics:` in", shown.zone.name)?;
-    writeln!(
-        text,
-        "   {}",
-        examples::file_of(&shown.zone.name).map_or_else(
-            || clone.join(ZONES_PATH).display().to_string(),
-            |path| clone.join(path).display().to_string(),
-        )
-    )?;
-    writeln!(
-        text,
-        "     - name: payments\n       backingTopic: {}\n       permission: READ",
-        examples::SPARE_TOPIC
-    )?;
-    writeln!(text, "   then commit and push:")?;
-    writeln!(text, "     git -C {0} commit -am 'Share payments' && git -C {0} push", quoted(&clone))?;
+    let program = std::env::current_exe().map_or_else(|_| "reconciler".to_owned(), |path| quoted(&path));
     writeln!(text, "2. Watch it arrive:")?;
     writeln!(
         text,
-        "     RECONCILER_API_KEY=\"$(cat {})\" reconciler --url http://127.0.0.1:{} get zones",
+        "     RECONCILER_API_KEY=\"$(cat {})\" {program} get zones --url http://127.0.0.1:{}",
         quoted(&folder.api_key_file()),
         shown.http_port
     )?;
@@ -171,9 +186,14 @@ fn next(text: &mut String, shown: &Shown, folder: &Folder) -> std::fmt::Result {
     writeln!(text, "     kcat -F {kcat} -C -t {alias} -o beginning -e")?;
     writeln!(
         text,
-        "     kafka-console-consumer.sh --bootstrap-server {servers} --consumer.config {java} --topic {alias} --from-beginning"
+        "     kafka-console-consumer.sh --bootstrap-server {servers} --consumer.config {java} --topic {alias} \
+         --from-beginning"
     )?;
     writeln!(text, "Ctrl-C ends it.")
+}
+
+fn quoted(path: &Path) -> String {
+    shell_quoted(&path.to_string_lossy())
 }
 
 /// For pasting into a POSIX shell.

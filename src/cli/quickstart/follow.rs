@@ -42,11 +42,12 @@ fn standing(answer: &Value) -> BTreeMap<String, String> {
         })
         .collect();
     let problems = answer.pointer("/source/problems").and_then(Value::as_array).into_iter().flatten();
-    for (number, problem) in problems.enumerate() {
-        lines.insert(
-            format!("problem {}", number + 1),
-            problem.as_str().map_or_else(|| problem.to_string(), str::to_owned),
-        );
+    // A zone's own problems are in its reason already.
+    for (number, problem) in
+        problems.filter(|problem| problem.get("zone").is_none_or(Value::is_null)).enumerate()
+    {
+        let said = format!("{} {}", text(problem, "/place"), text(problem, "/message"));
+        lines.insert(format!("problem {}", number + 1), said.trim().to_owned());
     }
     lines
 }

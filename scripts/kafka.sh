@@ -95,9 +95,14 @@ new_broker() {
 
 # start_broker DIR BROKER [JVM FLAG]: does not wait. Brokers die with this shell, except those of `up`.
 start_broker() {
-  local dir=$1 broker=$2 archive=${3:-} tie=(setpriv --pdeathsig KILL --)
+  local dir=$1 broker=$2 archive=${3:-} tie
   [ -z "$archive" ] && [ -e "$HOME_DIR/classes.jsa" ] && archive=-XX:SharedArchiveFile=$HOME_DIR/classes.jsa
+  # The kernel kills the broker when this shell ends. It promises so only from the call of `setpriv` on: a shell that had
+  # ended before that is noticed by asking for the parent afterwards.
+  # shellcheck disable=SC2016 # for the inner shell
+  tie=(setpriv --pdeathsig KILL -- sh -c '[ "$PPID" = "$0" ] && exec "$@"' "$BASHPID")
   [ "$dir" = "$UP_DIR" ] && tie=(setsid)
+  : >>"$dir/broker-$broker.log" # by this shell, since `await_broker` can read it before the broker runs
   # shellcheck disable=SC2086 # flags are words
   "${tie[@]}" java $JVM_OPTS ${archive:+"$archive"} -Xlog:disable -Xlog:all=error:stderr \
     -Dlog4j2.configurationFile="$ROOT/tests/kafka/log4j2.properties" -cp "$(jars "$HOME_DIR/lib")" \
@@ -159,6 +164,14 @@ addresses() {
   echo "$all"
 }
 
+# Of `supervise`. Whoever closes stdin may send a signal too: it must not end the cleaning up half way.
+clean_up() {
+  trap '' INT TERM HUP
+  local broker
+  for broker in "${!PIDS[@]}"; do stop_broker "$broker" KILL; done
+  rm -rf "$DIR"
+}
+
 # Speaks with the test harness, line by line. Out: `ready BOOTSTRAP SASL_BOOTSTRAP FOLDER`, then an answer to each
 # request. In: `stop I` (in good order), `kill I`, `start I`; answers `done I` or `failed I`. At the end of stdin, which comes
 # even if the harness is killed, the brokers are killed and their data removed; should this shell be killed itself,
@@ -166,8 +179,8 @@ addresses() {
 supervise() {
   local brokers=$1 port try verb broker
   DIR=$(mktemp -d "${TMPDIR:-/tmp}/partner-zones-kafka.XXXXXX")
-  trap 'for b in "${!PIDS[@]}"; do stop_broker "$b" KILL; done; rm -rf "$DIR"' EXIT
-  trap 'exit 1' INT TERM HUP
+  trap clean_up EXIT
+  trap 'clean_up; exit 1' INT TERM HUP
   for try in 1 2 3; do
     port=$(free_ports $((3 * brokers))) || exit 1
     start_cluster "$DIR" "$brokers" "$port" && break

@@ -53,7 +53,7 @@ fn members_join_and_leave_an_eager_group() {
 #[test]
 fn members_join_and_leave_a_cooperative_group() {
     with_each_client(|site| {
-        scenarios::members_join_and_leave(site, Protocol::Cooperative, &unique("readers"), 6)
+        scenarios::members_join_and_leave(site, Protocol::Cooperative, &unique("readers"), 6);
     });
 }
 

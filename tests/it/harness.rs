@@ -201,13 +201,38 @@ fn a_test_run_that_is_killed_leaves_nothing_behind() {
         Process::start("myself", Command::new(std::env::current_exe().unwrap()).args(myself).env(VICTIM, ""));
     let line = victim.wait_for_line("victim ", Duration::from_mins(5));
     let words: Vec<_> = line[line.find("victim ").unwrap()..].split_whitespace().collect();
-    let left = [Path::new("/proc").join(words[1]), Path::new("/proc").join(words[2]), words[3].into()];
-    assert!(left.iter().all(|path| path.exists()), "{left:?}");
+    let [broker, sleep] = [1, 2].map(|word| Running::find(words[word]).expect(&line));
+    let folder = Path::new(words[3]);
+    assert!(folder.exists(), "{line}");
     victim.kill();
     let deadline = Instant::now() + Duration::from_mins(2);
-    while left.iter().any(|path| path.exists()) {
-        assert!(Instant::now() < deadline, "{left:?}");
+    loop {
+        let left = (broker.is_still_there(), sleep.is_still_there(), folder.exists());
+        if left == (false, false, false) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "broker, sleep, folder still there: {left:?} {line}");
         thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A process that is not our child, by number. Its start time tells it from a later one with the same number.
+struct Running {
+    pid: String,
+    since: String,
+}
+
+impl Running {
+    /// `None` for a zombie too: it has ended, and whether its parent ever asks is not up to us.
+    fn find(pid: &str) -> Option<Self> {
+        let stat = std::fs::read_to_string(Path::new("/proc").join(pid).join("stat")).ok()?;
+        // The name, in parentheses, may hold anything. Behind it: the state, and 19 fields later the start.
+        let fields: Vec<_> = stat.rsplit_once(") ")?.1.split_whitespace().collect();
+        (!matches!(fields[0], "Z" | "X")).then(|| Self { pid: pid.to_owned(), since: fields[19].to_owned() })
+    }
+
+    fn is_still_there(&self) -> bool {
+        Self::find(&self.pid).is_some_and(|found| found.since == self.since)
     }
 }
 

@@ -203,8 +203,12 @@ fn tell_reaper(verb: &str, pid: u32) {
         done
         [ ${#pids[@]} -gt 0 ] || exit
         kill -TERM "${!pids[@]}"
-        sleep 5
-        kill -KILL "${!pids[@]}"
+        # Time to clean up, on a busy machine too. A number that is free again is not ours any more.
+        for ((tries = 0; tries < 100 && ${#pids[@]} > 0; tries++)); do
+            sleep 0.2
+            for pid in "${!pids[@]}"; do kill -0 "$pid" || unset "pids[$pid]"; done
+        done
+        [ ${#pids[@]} -eq 0 ] || kill -KILL "${!pids[@]}"
     "#;
     static STDIN: OnceLock<Mutex<ChildStdin>> = OnceLock::new();
     let stdin = STDIN.get_or_init(|| {

@@ -155,14 +155,17 @@ def produce_all(options, acks, compression, closed):
     producer.flush(options.timeout / 1000 + 5)
 
 
-def send(producer, options, number, acks, compression):
-    def filled(template):
-        if template is None:
-            return None
-        text = template.replace("{i}", str(number)).replace("{acks}", acks)
-        return text.replace("{compression}", compression).encode()
+def filled(template, words):
+    if template is None:
+        return None
+    for name, value in words.items():
+        template = template.replace("{" + name + "}", str(value))
+    return template.encode()
 
-    value = filled(options.value)
+
+def send(producer, options, number, acks, compression):
+    words = {"i": number, "acks": acks, "compression": compression}
+    value = filled(options.value, words)
     if options.size:
         value = (value or b"").ljust(options.size, b".")
 
@@ -178,12 +181,107 @@ def send(producer, options, number, acks, compression):
     place = {} if options.partition is None else {"partition": int(options.partition[0])}
     if options.timestamp is not None:
         place["timestamp"] = options.timestamp + number
-    headers = [(name, value if equals else None) for name, equals, value in (h.partition("=") for h in options.header)]
     try:
-        producer.produce(options.topic[0], key=filled(options.key), value=value,
-                         headers=headers, on_delivery=delivered, **place)
+        producer.produce(options.topic[0], key=filled(options.key, words), value=value,
+                         headers=headers(options), on_delivery=delivered, **place)
     except KafkaException as thrown:
         show_error(thrown.args[0], number=number)
+
+
+def headers(options):
+    return [(name, value if equals else None) for name, equals, value in (h.partition("=") for h in options.header)]
+
+
+# --- transact ---------------------------------------------------------------------------------------------------------
+
+
+def transact(options):
+    closed = stdin_closed(options)
+    seconds = options.timeout / 1000
+    producer = Producer(client(
+        options,
+        **{"transactional.id": options.transactional_id, "linger.ms": 0, "error_cb": Troubles()},
+    ))
+    source = source_of(options)
+    try:
+        producer.init_transactions(seconds)
+        for end in options.ends.split(","):
+            records = read(source, options)
+            producer.begin_transaction()
+            try:
+                send_all(producer, source, records, options, end)
+                event("transaction", state="open")
+                if options.until_stdin_closes:
+                    closed.wait()
+                (producer.commit_transaction if end == "commit" else producer.abort_transaction)(seconds)
+            except KafkaException as failed:
+                if not failed.args[0].fatal():
+                    producer.abort_transaction(seconds)
+                    event("transaction", state="abort")
+                raise
+            event("transaction", state=end)
+    finally:
+        if source:
+            source.close()
+
+
+def source_of(options):
+    if options.from_topic is None:
+        return None
+    source = Consumer(client(options, **{
+        "group.id": options.group,
+        "enable.auto.commit": False,
+        "auto.offset.reset": "earliest",
+        "isolation.level": options.isolation,
+        "error_cb": Troubles(),
+        **PROTOCOLS[options.protocol],
+    }))
+    source.subscribe([options.from_topic])
+    return source
+
+
+def read(source, options):
+    """The next --max records of --from-topic, fewer when its time is over."""
+    records = []
+    wanted = options.max or 1
+    ends = time.monotonic() + options.timeout / 1000
+    while source and len(records) < wanted and time.monotonic() < ends:
+        messages = source.consume(num_messages=wanted - len(records), timeout=0.1)
+        records += [message for message in messages if not message.error()]
+    return records
+
+
+def send_all(producer, source, records, options, end):
+    """Writes the records of one transaction, with the offsets that go with them, and waits for all acknowledgements."""
+    failed = []
+
+    def delivered(number):
+        def show(error, message):
+            if error is not None:
+                failed.append(error)
+                return
+            event("acked", topic=message.topic(), partition=message.partition(), offset=message.offset(),
+                  acks="all", compression="none", number=number)
+
+        return show
+
+    place = {} if options.partition is None else {"partition": int(options.partition[0])}
+    if source:
+        contents = [(record.key(), record.value(), []) for record in records]
+    else:
+        contents = [(filled(options.key, words), filled(options.value, words), headers(options))
+                    for words in ({"i": i, "end": end} for i in range(options.count))]
+    for number, (key, value, with_headers) in enumerate(contents):
+        producer.produce(options.topic[0], key=key, value=value, headers=with_headers,
+                         on_delivery=delivered(number), **place)
+    if source:
+        following = {(record.topic(), record.partition()): record.offset() + 1 for record in records}
+        producer.send_offsets_to_transaction(
+            [TopicPartition(*at, offset) for at, offset in following.items()],
+            source.consumer_group_metadata(), options.timeout / 1000)
+    producer.flush(options.timeout / 1000)
+    if failed:
+        raise KafkaException(failed[0])
 
 
 # --- consume and assign -----------------------------------------------------------------------------------------------
@@ -202,6 +300,7 @@ class Reading:
                 "group.id": "unused",
                 "enable.auto.commit": False,
                 "auto.offset.reset": "latest" if options.start == "latest" else "earliest",
+                "isolation.level": options.isolation,
                 "error_cb": self.troubles,
                 **defaults,
             },
@@ -262,10 +361,10 @@ class Reading:
 def show_record(message):
     kind, timestamp = message.timestamp()
     kinds = {TIMESTAMP_CREATE_TIME: "create", TIMESTAMP_LOG_APPEND_TIME: "append"}
-    headers = [[name, as_base64(value)] for name, value in message.headers() or []]
+    shown = [[name, as_base64(value)] for name, value in message.headers() or []]
     event("record", topic=message.topic(), partition=message.partition(), offset=message.offset(),
           timestamp=timestamp, timestampType=kinds.get(kind, "none"),
-          key=as_base64(message.key()), value=as_base64(message.value()), headers=headers)
+          key=as_base64(message.key()), value=as_base64(message.value()), headers=shown)
 
 
 def consume(options):
@@ -346,6 +445,7 @@ COMMANDS = {
     "produce": produce,
     "consume": consume,
     "assign": assign,
+    "transact": transact,
     "list-topics": list_topics,
     "describe-topic": describe_topic,
     "describe-cluster": describe_cluster,
@@ -378,6 +478,10 @@ def parse(arguments):
     parser.add_argument("--max", type=int)
     parser.add_argument("--idle", type=int)
     parser.add_argument("--commit", action="store_true")
+    parser.add_argument("--isolation", choices=["read_committed", "read_uncommitted"], default="read_uncommitted")
+    parser.add_argument("--transactional-id")
+    parser.add_argument("--ends", default="commit")
+    parser.add_argument("--from-topic")
     return parser.parse_args(arguments)
 
 

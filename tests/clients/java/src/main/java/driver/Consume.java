@@ -31,25 +31,39 @@ final class Consume implements ConsumerRebalanceListener {
     }
 
     static void group(Options options) throws IOException {
-        var defaults = new HashMap<String, Object>(Map.of("group.id", options.need("--group")));
-        switch (options.get("--protocol", "eager")) {
-            case "eager" -> defaults.put(
-                    "partition.assignment.strategy", "org.apache.kafka.clients.consumer.RangeAssignor");
-            case "cooperative" -> defaults.put(
-                    "partition.assignment.strategy", "org.apache.kafka.clients.consumer.CooperativeStickyAssignor");
-            case "consumer" -> defaults.put("group.protocol", "consumer");
-            default -> throw new IllegalArgumentException("unknown protocol: " + options.get("--protocol"));
-        }
         var consume = new Consume(options);
-        try (var consumer = consume.consumer(defaults)) {
+        try (var consumer = consumer(options, member(options))) {
             consumer.subscribe(options.all("--topic"), consume);
             consume.read(consumer);
         }
     }
 
+    /** A member of `--group` that reads these topics. */
+    static KafkaConsumer<byte[], byte[]> subscribed(Options options, List<String> topics) throws IOException {
+        var settings = member(options);
+        // So that no transaction is given more than it takes.
+        settings.put("max.poll.records", 1);
+        var consumer = consumer(options, settings);
+        consumer.subscribe(topics);
+        return consumer;
+    }
+
+    private static Map<String, Object> member(Options options) {
+        var settings = new HashMap<String, Object>(Map.of("group.id", options.need("--group")));
+        switch (options.get("--protocol", "eager")) {
+            case "eager" -> settings.put(
+                    "partition.assignment.strategy", "org.apache.kafka.clients.consumer.RangeAssignor");
+            case "cooperative" -> settings.put(
+                    "partition.assignment.strategy", "org.apache.kafka.clients.consumer.CooperativeStickyAssignor");
+            case "consumer" -> settings.put("group.protocol", "consumer");
+            default -> throw new IllegalArgumentException("unknown protocol: " + options.get("--protocol"));
+        }
+        return settings;
+    }
+
     static void assigned(Options options) throws IOException {
         var consume = new Consume(options);
-        try (var consumer = consume.consumer(Map.of())) {
+        try (var consumer = consumer(options, Map.of())) {
             var partitions = new ArrayList<TopicPartition>();
             for (String topic : options.all("--topic")) {
                 for (String partition : options.all("--partition")) {
@@ -67,9 +81,11 @@ final class Consume implements ConsumerRebalanceListener {
         }
     }
 
-    private KafkaConsumer<byte[], byte[]> consumer(Map<String, Object> more) throws IOException {
+    private static KafkaConsumer<byte[], byte[]> consumer(Options options, Map<String, Object> more)
+            throws IOException {
         var defaults = new HashMap<String, Object>(Map.of(
                 "enable.auto.commit", "false",
+                "isolation.level", options.get("--isolation", "read_uncommitted"),
                 "auto.offset.reset", options.get("--from", "earliest").equals("latest") ? "latest" : "earliest",
                 "default.api.timeout.ms", options.timeout()));
         defaults.putAll(more);

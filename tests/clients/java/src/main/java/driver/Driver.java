@@ -28,6 +28,7 @@ public final class Driver {
             case "produce" -> Produce.run(options);
             case "consume" -> Consume.group(options);
             case "assign" -> Consume.assigned(options);
+            case "transact" -> Transact.run(options);
             case "list-topics" -> Describe.topics(options);
             case "describe-topic" -> Describe.topic(options);
             case "describe-cluster" -> Describe.cluster(options);

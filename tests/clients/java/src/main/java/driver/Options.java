@@ -2,6 +2,7 @@ package driver;
 
 import java.io.IOException;
 import java.io.Reader;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -56,6 +57,18 @@ final class Options {
 
     long number(String name, long otherwise) {
         return has(name) ? Long.parseLong(get(name)) : otherwise;
+    }
+
+    /** `option` with what it was given in place of `{i}`, and so on; or null. */
+    byte[] filled(String option, Map<String, ?> words) {
+        String text = get(option);
+        if (text == null) {
+            return null;
+        }
+        for (var word : words.entrySet()) {
+            text = text.replace("{" + word.getKey() + "}", word.getValue().toString());
+        }
+        return text.getBytes(StandardCharsets.UTF_8);
     }
 
     /** The longest that anything may take, in milliseconds. */

@@ -55,11 +55,8 @@ final class Produce {
         Integer partition = options.has("--partition") ? Integer.valueOf(options.get("--partition")) : null;
         Long timestamp = options.has("--timestamp") ? options.number("--timestamp", 0) + number : null;
         var record = new ProducerRecord<>(
-                options.need("--topic"), partition, timestamp, filled("--key", number), value(number));
-        for (String header : options.all("--header")) {
-            String[] parts = header.split("=", 2);
-            record.headers().add(parts[0], parts.length > 1 ? parts[1].getBytes(StandardCharsets.UTF_8) : null);
-        }
+                options.need("--topic"), partition, timestamp, options.filled("--key", words(number)), value(number));
+        headers(options, record);
         try {
             producer.send(record, (metadata, error) -> {
                 if (error != null) {
@@ -74,8 +71,19 @@ final class Produce {
         }
     }
 
+    static void headers(Options options, ProducerRecord<byte[], byte[]> record) {
+        for (String header : options.all("--header")) {
+            String[] parts = header.split("=", 2);
+            record.headers().add(parts[0], parts.length > 1 ? parts[1].getBytes(StandardCharsets.UTF_8) : null);
+        }
+    }
+
+    private Map<String, ?> words(long number) {
+        return Map.of("i", number, "acks", acks, "compression", compression);
+    }
+
     private byte[] value(long number) {
-        byte[] value = filled("--value", number);
+        byte[] value = options.filled("--value", words(number));
         int size = (int) options.number("--size", 0);
         if (size == 0) {
             return value;
@@ -86,14 +94,5 @@ final class Produce {
             System.arraycopy(value, 0, padded, 0, value.length);
         }
         return padded;
-    }
-
-    private byte[] filled(String option, long number) {
-        String template = options.get(option);
-        return template == null ? null : template
-                .replace("{i}", Long.toString(number))
-                .replace("{acks}", acks)
-                .replace("{compression}", compression)
-                .getBytes(StandardCharsets.UTF_8);
     }
 }

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::api::Respond;
 use super::api::fetch::Reply;
+use super::budget::Reservation;
 use super::close::Close;
 use super::inflight::{Awaited, InFlight, Kept, response_frame};
 use super::memory::Memory;
@@ -26,6 +27,13 @@ struct PassingFetch {
     correlation_id: i32,
     response: &'static Shape,
     version: i16,
+}
+
+/// A response whose header has been read, with the bytes of its frame behind the length prefix and of the header among them.
+#[derive(Clone, Copy)]
+struct Arriving {
+    frame_len: usize,
+    header_len: usize,
 }
 
 /// The other direction of an authenticated connection.
@@ -78,15 +86,12 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
     }
 
     async fn relay(&mut self, awaited: Awaited) -> Result<(), Close> {
-        self.need(LENGTH_PREFIX).await?;
-        let prefix = self.broker.buffered().first_chunk().copied().unwrap_or_default();
-        let limits = &self.shared.config.limits;
-        let frame_len = response_length(prefix, limits.response_frame)
-            .map_err(|error| Close::BadAnswer(error.to_string()))?;
-        let header_len = self.header(awaited.header(), awaited.correlation_id, frame_len).await?;
+        let (header, due) = (awaited.header(), awaited.correlation_id);
+        let arriving = self.arriving(header, due).await?;
+        let Arriving { frame_len, header_len } = arriving;
         let awaited = match awaited {
             Awaited { respond: Respond::Fetch(reply), correlation_id, response, version, kept: _ }
-                if frame_len > limits.small_frame && reply.streams() =>
+                if frame_len > self.shared.config.limits.small_frame && reply.streams() =>
             {
                 let passing = PassingFetch { reply: *reply, correlation_id, response, version };
                 self.broker.skip(LENGTH_PREFIX + header_len);
@@ -94,18 +99,41 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
             }
             other => other,
         };
-        let reservation = if frame_len > limits.small_frame {
+        let (body, room) = self.whole(arriving).await?;
+        let (mut more, mut rooms) = (Vec::new(), Vec::new());
+        for _ in 1..awaited.respond.parts() {
+            let arriving = self.arriving(header, due).await?;
+            let (body, room) = self.whole(arriving).await?;
+            more.push(body);
+            rooms.extend(room);
+        }
+        let (mapped, kept) = self.map(awaited, body, more)?;
+        self.send(&mapped).await?;
+        drop((room, rooms, kept));
+        Ok(())
+    }
+
+    /// Waits for a response and reads its header.
+    async fn arriving(&mut self, header: ResponseHeader, due: i32) -> Result<Arriving, Close> {
+        self.need(LENGTH_PREFIX).await?;
+        let prefix = self.broker.buffered().first_chunk().copied().unwrap_or_default();
+        let frame_len = response_length(prefix, self.shared.config.limits.response_frame)
+            .map_err(|error| Close::BadAnswer(error.to_string()))?;
+        let header_len = self.header(header, due, frame_len).await?;
+        Ok(Arriving { frame_len, header_len })
+    }
+
+    /// Reads the rest of a response. A large one takes its room first.
+    async fn whole(&mut self, arriving: Arriving) -> Result<(Bytes, Option<Reservation>), Close> {
+        let Arriving { frame_len, header_len } = arriving;
+        let room = if frame_len > self.shared.config.limits.small_frame {
             Some(self.shared.budget.reserve(frame_len * 2).await.map_err(|_| Close::BudgetExhausted)?)
         } else {
             None
         };
         self.need(LENGTH_PREFIX + frame_len).await?;
         let frame = self.broker.take(LENGTH_PREFIX + frame_len);
-        let body = frame.freeze().slice(LENGTH_PREFIX + header_len..);
-        let (mapped, kept) = self.map(awaited, body)?;
-        self.send(&mapped).await?;
-        drop((reservation, kept));
-        Ok(())
+        Ok((frame.freeze().slice(LENGTH_PREFIX + header_len..), room))
     }
 
     /// Passes a Fetch response on as it arrives, with topic ids swapped in place.
@@ -133,10 +161,11 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
         }
     }
 
-    fn map(&self, awaited: Awaited, body: Bytes) -> Result<(Bytes, Kept), Close> {
+    fn map(&self, awaited: Awaited, body: Bytes, more: Vec<Bytes>) -> Result<(Bytes, Kept), Close> {
         let (header, name) = (awaited.header(), awaited.response.name);
         let Awaited { correlation_id, respond, kept, .. } = awaited;
-        let body = respond.whole(body, self.memory).map_err(|refusal| Close::Refused { name, refusal })?;
+        let body =
+            respond.whole(body, more, self.memory).map_err(|refusal| Close::Refused { name, refusal })?;
         Ok((response_frame(header, correlation_id, &body)?, kept))
     }
 

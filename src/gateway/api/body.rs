@@ -1,10 +1,12 @@
 //! Bodies in and out. The codec walks a body before it decodes it, and neutralises tagged fields that no shape knows.
 
 use bytes::Bytes;
+use kafka_protocol::messages;
 use kafka_protocol::protocol::{Decodable, Encodable};
 use tracing::{debug, warn};
 
-use super::{MapBody, Outcome, Refusal, Respond};
+use super::names::{Names, Rounds};
+use super::{JoinBodies, MapBody, Outcome, Refusal, Respond};
 use crate::kafka::codec;
 use crate::kafka::shape::Shape;
 
@@ -34,6 +36,50 @@ pub(super) fn encode<M: Encodable>(message: &M, version: i16) -> Result<Bytes, R
 /// Answers with this response.
 pub(super) fn answer<M: Encodable>(message: &M, version: i16) -> Result<Outcome, Refusal> {
     Ok(Outcome::Answer(encode(message, version)?))
+}
+
+/// Where a response has its topics, and a topic its name.
+pub(super) struct Topics<R, D> {
+    pub(super) of: fn(&mut R) -> &mut Vec<D>,
+    pub(super) name: fn(&mut D) -> &mut messages::TopicName,
+}
+
+/// Sends a request for each of `rounds`, and one response back: the topics of all of them under their aliases, and `refused`.
+pub(super) fn forward_rounds<T, Q, R, D>(
+    rounds: Rounds<T>,
+    request: impl Fn(Vec<T>) -> Q,
+    shape: &'static Shape,
+    version: i16,
+    topics: Topics<R, D>,
+    refused: Vec<D>,
+) -> Result<Outcome, Refusal>
+where
+    Q: Encodable,
+    R: Decodable + Encodable + 'static,
+    D: Send + 'static,
+{
+    let mut bodies = Vec::new();
+    let mut ways_back = Vec::new();
+    for (names, asked) in rounds.into_rounds() {
+        bodies.push(encode(&request(asked), version)?);
+        ways_back.push(names);
+    }
+    let join: JoinBodies = Box::new(move |body, more| {
+        let shown = |body, names: &Names| {
+            let mut message: R = response(shape, version, body)?;
+            (topics.of)(&mut message).retain_mut(|topic| names.rename_back((topics.name)(topic)));
+            Ok(message)
+        };
+        let mut ways_back = ways_back.iter();
+        let first = ways_back.next().ok_or(Refusal::MalformedResponse)?;
+        let mut joined = shown(body, first)?;
+        for (body, names) in more.into_iter().zip(ways_back) {
+            (topics.of)(&mut joined).append((topics.of)(&mut shown(body, names)?));
+        }
+        (topics.of)(&mut joined).extend(refused);
+        encode(&joined, version)
+    });
+    Ok(Outcome::ForwardEach { bodies, join })
 }
 
 /// Sends `request` on, and its response back as `map` leaves it.

@@ -101,8 +101,16 @@ impl Partner {
 
     /// The response as the partner sees it.
     pub(super) fn receive<A: Decodable, R: Encodable>(&self, sent: Awaited, response: &R) -> A {
-        let body = codec::encode(response, sent.version).unwrap();
-        let back = sent.respond.whole(body, &self.memory).unwrap();
+        self.receive_each(sent, std::slice::from_ref(response))
+    }
+
+    /// The one response that the partner sees for several of the broker's.
+    pub(super) fn receive_each<A: Decodable, R: Encodable>(&self, sent: Awaited, responses: &[R]) -> A {
+        assert_eq!(responses.len(), sent.respond.parts());
+        let mut bodies: Vec<_> =
+            responses.iter().map(|response| codec::encode(response, sent.version).unwrap()).collect();
+        let first = bodies.remove(0);
+        let back = sent.respond.whole(first, bodies, &self.memory).unwrap();
         codec::decode(entry(sent.key).unwrap().response, sent.version, back).unwrap()
     }
 }
@@ -124,12 +132,25 @@ pub(super) struct Awaited {
 impl Sent {
     /// The request as the broker sees it.
     pub(super) fn forwarded<M: Decodable>(self) -> (M, Awaited) {
-        let Outcome::Forward { body, respond } = self.outcome else { panic!("not forwarded") };
+        let (mut sent, awaited) = self.forwarded_each();
+        assert_eq!(sent.len(), 1, "one request");
+        (sent.remove(0), awaited)
+    }
+
+    /// The requests as the broker sees them.
+    pub(super) fn forwarded_each<M: Decodable>(self) -> (Vec<M>, Awaited) {
+        let (bodies, respond) = match self.outcome {
+            Outcome::Forward { body, respond } => (vec![body], respond),
+            Outcome::ForwardEach { bodies, join } => {
+                let parts = bodies.len();
+                (bodies, Respond::Joined { parts, join })
+            }
+            Outcome::Answer(_) | Outcome::ForwardUnanswered { .. } => panic!("not forwarded"),
+        };
         let Self { key, version, .. } = self;
-        (
-            codec::decode(entry(key).unwrap().request, version, body).unwrap(),
-            Awaited { key, version, respond },
-        )
+        let shape = entry(key).unwrap().request;
+        let decode = |body| codec::decode(shape, version, body).unwrap();
+        (bodies.into_iter().map(decode).collect(), Awaited { key, version, respond })
     }
 
     /// The answer that was given here.

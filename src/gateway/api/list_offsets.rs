@@ -8,7 +8,8 @@ use kafka_protocol::messages::list_offsets_response::{
 };
 use kafka_protocol::messages::{BrokerId, ListOffsetsRequest, ListOffsetsResponse};
 
-use super::names::{self, Key, Names};
+use super::body::Topics;
+use super::names::{self, Key, Rounds};
 use super::{Exchange, Outcome, Refusal, body};
 use crate::kafka::shape::{Entity, Field as F, Shape, Type as T, Versions};
 use crate::zone::Operation;
@@ -63,21 +64,21 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
     let mut request: ListOffsetsRequest = body::request(&REQUEST, version, body)?;
     // Other ids see beyond the high watermark.
     request.replica_id = BrokerId(-1);
-    let mut names = Names::default();
     let admit = |topic: &mut ListOffsetsTopic| {
-        topic.name =
-            names::wire(&names.admit(exchange.view, Key::Name(&topic.name), Operation::Describe)?.backing);
-        Ok(())
+        let known = names::authorise(exchange.view, Key::Name(&topic.name), Operation::Describe)?;
+        topic.name = names::wire(&known.backing);
+        Ok(known)
     };
-    let (admitted, refused) = names::sort(request.topics, admit, refuse);
-    if admitted.is_empty() {
+    let (rounds, refused) = Rounds::sort(std::mem::take(&mut request.topics), admit, refuse);
+    if rounds.is_empty() {
         return body::answer(&ListOffsetsResponse::default().with_topics(refused), version);
     }
-    request.topics = admitted;
-    body::forward(&request, &RESPONSE, version, move |response: &mut ListOffsetsResponse| {
-        response.topics.retain_mut(|topic| names.rename_back(&mut topic.name));
-        response.topics.extend(refused);
-    })
+    let topics = Topics {
+        of: |response: &mut ListOffsetsResponse| &mut response.topics,
+        name: |topic| &mut topic.name,
+    };
+    let round = |topics| request.clone().with_topics(topics);
+    body::forward_rounds(rounds, round, &RESPONSE, version, topics, refused)
 }
 
 fn refuse(topic: ListOffsetsTopic, error: ResponseError) -> ListOffsetsTopicResponse {
@@ -153,11 +154,20 @@ mod tests {
     }
 
     #[test]
-    fn a_second_alias_of_one_topic_is_refused_and_never_gets_the_firsts_answer() {
-        let partner = Partner::of(&[("in", "t", Write), ("out", "t", Read)]);
-        let (sent, awaited) = partner.send(2, 7, &ask(&["out", "in"])).forwarded::<ListOffsetsRequest>();
-        let response = partner.receive(awaited, &reply(&sent));
-        assert_eq!(errors(&response), [("out".to_owned(), 0), ("in".to_owned(), 17)]);
+    fn two_aliases_of_one_topic_are_asked_for_one_behind_the_other_at_every_version() {
+        let partner = Partner::of(&[("in", "t", Write), ("out", "t", Read), ("a", "u", Read)]);
+        for version in VERSIONS.first..=VERSIONS.last {
+            let request = ask(&["out", "in", "a", "x"]);
+            let (sent, awaited) = partner.send(2, version, &request).forwarded_each::<ListOffsetsRequest>();
+            let asked = |sent: &ListOffsetsRequest| {
+                sent.topics.iter().map(|t| t.name.to_string()).collect::<Vec<_>>()
+            };
+            assert_eq!(sent.iter().map(asked).collect::<Vec<_>>(), [vec!["t", "u"], vec!["t"]]);
+            let replies: Vec<_> = sent.iter().map(reply).collect();
+            let response = partner.receive_each(awaited, &replies);
+            let expected = [("a", 0), ("out", 0), ("in", 0), ("x", 29)];
+            assert_eq!(errors(&response), expected.map(|(name, code)| (name.to_owned(), code)), "v{version}");
+        }
     }
 
     #[test]

@@ -104,6 +104,9 @@ pub(crate) struct Exchange<'a> {
 pub(crate) enum Outcome {
     /// Goes to the broker; its response comes back through `respond`.
     Forward { body: Bytes, respond: Respond },
+    /// Goes to the broker as several requests, one behind the other, because the broker wants each topic once and the partner
+    /// named one under two aliases. Their responses come back as one through `join`.
+    ForwardEach { bodies: Vec<Bytes>, join: JoinBodies },
     /// Goes to the broker, which will not answer (acks=0). With `then_close`, part of it was denied: the connection is
     /// closed after it, as a broker does.
     ForwardUnanswered { body: Option<Bytes>, then_close: bool },
@@ -117,20 +120,39 @@ pub(crate) enum Respond {
     Whole(MapBody),
     /// A Fetch response: from its whole body, or as it passes where [`fetch::Reply::streams`] says so.
     Fetch(Box<fetch::Reply>),
+    /// From the bodies of so many responses, the first and those behind it.
+    Joined { parts: usize, join: JoinBodies },
 }
 
 impl Respond {
-    /// Maps a whole body, whichever kind it is.
-    pub(crate) fn whole(self, body: Bytes, memory: &Mutex<Memory>) -> Result<Bytes, Refusal> {
+    /// How many responses of the broker become the partner's one.
+    pub(crate) fn parts(&self) -> usize {
+        match self {
+            Self::Whole(_) | Self::Fetch(_) => 1,
+            Self::Joined { parts, .. } => *parts,
+        }
+    }
+
+    /// Maps a whole body, and those of the [`Self::parts`] behind it.
+    pub(crate) fn whole(
+        self,
+        body: Bytes,
+        more: Vec<Bytes>,
+        memory: &Mutex<Memory>,
+    ) -> Result<Bytes, Refusal> {
         match self {
             Self::Whole(map) => map(body, memory),
             Self::Fetch(reply) => reply.whole(body, memory),
+            Self::Joined { join, .. } => join(body, more),
         }
     }
 }
 
 /// Maps a response body. It walks the body before it decodes anything.
 pub(crate) type MapBody = Box<dyn FnOnce(Bytes, &Mutex<Memory>) -> Result<Bytes, Refusal> + Send>;
+
+/// Maps the bodies of several responses to one. It walks each of them before it decodes anything.
+pub(crate) type JoinBodies = Box<dyn FnOnce(Bytes, Vec<Bytes>) -> Result<Bytes, Refusal> + Send>;
 
 /// Why a connection cannot go on. Closed set: each is a metric label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]

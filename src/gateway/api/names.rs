@@ -116,6 +116,54 @@ impl Names {
     }
 }
 
+/// The topics of a request that go on, in as many requests as it takes for each to name a backing topic once.
+///
+/// Two aliases of one backing topic cannot share a request: the broker wants each topic once, and its answer would not say
+/// which alias it is for.
+#[derive(Debug)]
+pub(super) struct Rounds<T> {
+    rounds: Vec<(Names, Vec<T>)>,
+}
+
+impl<T> Rounds<T> {
+    /// Sorts a request's topics into those that go on, as `admit` has changed them, and those that are answered here.
+    pub(super) fn sort<'v, D>(
+        topics: Vec<T>,
+        mut admit: impl FnMut(&mut T) -> Result<&'v Topic, ResponseError>,
+        refuse: impl Fn(T, ResponseError) -> D,
+    ) -> (Self, Vec<D>) {
+        let (mut sorted, mut refused) = (Self { rounds: Vec::new() }, Vec::new());
+        for mut topic in topics {
+            match admit(&mut topic) {
+                Ok(known) => sorted.put(known, topic),
+                Err(error) => refused.push(refuse(topic, error)),
+            }
+        }
+        (sorted, refused)
+    }
+
+    fn put(&mut self, known: &Topic, topic: T) {
+        let is_free =
+            |names: &Names| names.back(known.backing.as_str()).is_none_or(|other| other.alias == known.alias);
+        match self.rounds.iter_mut().find(|(names, _)| is_free(names)) {
+            Some((names, topics)) => {
+                names.insert(known);
+                topics.push(topic);
+            }
+            None => self.rounds.push((Names::of(known), vec![topic])),
+        }
+    }
+
+    /// Each round's topics, and the way back from them.
+    pub(super) fn into_rounds(self) -> Vec<(Names, Vec<T>)> {
+        self.rounds
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.rounds.is_empty()
+    }
+}
+
 /// Sorts a request's topics into those that go on, as `admit` has changed them, and those that are answered here.
 pub(super) fn sort<T, D>(
     topics: Vec<T>,

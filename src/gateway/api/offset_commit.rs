@@ -10,7 +10,8 @@ use kafka_protocol::messages::offset_commit_response::{
 };
 use kafka_protocol::messages::{OffsetCommitRequest, OffsetCommitResponse};
 
-use super::names::{self, Key, Names};
+use super::body::Topics;
+use super::names::{self, Key, Rounds};
 use super::{Exchange, Outcome, Refusal, body, group_id};
 use crate::kafka::shape::{Entity, Field as F, Shape, Type as T, Versions};
 use crate::zone::Operation;
@@ -64,23 +65,23 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
     let version = exchange.version;
     let mut request: OffsetCommitRequest = body::request(&REQUEST, version, body)?;
     let group = group_id::inside(exchange.view, &request.group_id);
-    let mut names = Names::default();
     let admit = |topic: &mut OffsetCommitRequestTopic| {
         group.as_ref().map_err(|error| *error)?;
-        topic.name =
-            names::wire(&names.admit(exchange.view, Key::Name(&topic.name), Operation::Read)?.backing);
-        Ok(())
+        let known = names::authorise(exchange.view, Key::Name(&topic.name), Operation::Read)?;
+        topic.name = names::wire(&known.backing);
+        Ok(known)
     };
-    let (admitted, refused) = names::sort(request.topics, admit, refuse);
-    let Some(group) = group.ok().filter(|_| !admitted.is_empty()) else {
+    let (rounds, refused) = Rounds::sort(std::mem::take(&mut request.topics), admit, refuse);
+    let Some(group) = group.ok().filter(|_| !rounds.is_empty()) else {
         return body::answer(&OffsetCommitResponse::default().with_topics(refused), version);
     };
     request.group_id = group;
-    request.topics = admitted;
-    body::forward(&request, &RESPONSE, version, move |response: &mut OffsetCommitResponse| {
-        response.topics.retain_mut(|topic| names.rename_back(&mut topic.name));
-        response.topics.extend(refused);
-    })
+    let topics = Topics {
+        of: |response: &mut OffsetCommitResponse| &mut response.topics,
+        name: |topic| &mut topic.name,
+    };
+    let round = |topics| request.clone().with_topics(topics);
+    body::forward_rounds(rounds, round, &RESPONSE, version, topics, refused)
 }
 
 fn refuse(topic: OffsetCommitRequestTopic, error: ResponseError) -> OffsetCommitResponseTopic {
@@ -124,17 +125,21 @@ mod tests {
             Partner::of(&[("a", "b", Read), ("b", "a", Write), ("in", "t", Produce), ("a2", "b", Read)]);
         for version in VERSIONS.first..=VERSIONS.last {
             let request = ask("g", &["a", "b", "in", "a2", "x"]);
-            let (sent, awaited) = partner.send(8, version, &request).forwarded::<OffsetCommitRequest>();
-            assert_eq!(sent.group_id.as_str(), "acme:g");
-            assert_eq!(sent.topics.iter().map(|t| t.name.to_string()).collect::<Vec<_>>(), ["b", "a"]);
+            let (sent, awaited) = partner.send(8, version, &request).forwarded_each::<OffsetCommitRequest>();
+            assert!(sent.iter().all(|sent| sent.group_id.as_str() == "acme:g"));
+            let asked = |sent: &OffsetCommitRequest| {
+                sent.topics.iter().map(|t| t.name.to_string()).collect::<Vec<_>>()
+            };
+            assert_eq!(sent.iter().map(asked).collect::<Vec<_>>(), [vec!["b", "a"], vec!["b"]]);
             let done = |name: &str, code| {
                 let partition =
                     OffsetCommitResponsePartition::default().with_partition_index(1).with_error_code(code);
                 OffsetCommitResponseTopic::default().with_name(topic(name)).with_partitions(vec![partition])
             };
-            let response = OffsetCommitResponse::default().with_topics(vec![done("a", 0), done("b", 22)]);
-            let expected = [("b", 0), ("a", 22), ("in", 29), ("a2", 17), ("x", 29)];
-            let response = partner.receive(awaited, &response);
+            let first = OffsetCommitResponse::default().with_topics(vec![done("a", 0), done("b", 22)]);
+            let second = OffsetCommitResponse::default().with_topics(vec![done("b", 25)]);
+            let expected = [("b", 0), ("a", 22), ("a2", 25), ("in", 29), ("x", 29)];
+            let response = partner.receive_each(awaited, &[first, second]);
             assert_eq!(errors(&response), expected.map(|(name, code)| (name.to_owned(), code)), "v{version}");
         }
     }

@@ -10,7 +10,8 @@ use kafka_protocol::messages::offset_for_leader_epoch_response::{
 };
 use kafka_protocol::messages::{BrokerId, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse};
 
-use super::names::{self, Key, Names};
+use super::body::Topics;
+use super::names::{self, Key, Rounds};
 use super::{Exchange, Outcome, Refusal, body};
 use crate::kafka::shape::{Entity, Field as F, Shape, Type as T, Versions};
 use crate::zone::Operation;
@@ -62,21 +63,21 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
     let mut request: OffsetForLeaderEpochRequest = body::request(&REQUEST, version, body)?;
     // The ids of replicas are the brokers' own.
     request.replica_id = BrokerId(-1);
-    let mut names = Names::default();
     let admit = |topic: &mut OffsetForLeaderTopic| {
-        let alias = Key::Name(&topic.topic);
-        topic.topic = names::wire(&names.admit(exchange.view, alias, Operation::Describe)?.backing);
-        Ok(())
+        let known = names::authorise(exchange.view, Key::Name(&topic.topic), Operation::Describe)?;
+        topic.topic = names::wire(&known.backing);
+        Ok(known)
     };
-    let (admitted, refused) = names::sort(request.topics, admit, refuse);
-    if admitted.is_empty() {
+    let (rounds, refused) = Rounds::sort(std::mem::take(&mut request.topics), admit, refuse);
+    if rounds.is_empty() {
         return body::answer(&OffsetForLeaderEpochResponse::default().with_topics(refused), version);
     }
-    request.topics = admitted;
-    body::forward(&request, &RESPONSE, version, move |response: &mut OffsetForLeaderEpochResponse| {
-        response.topics.retain_mut(|topic| names.rename_back(&mut topic.topic));
-        response.topics.extend(refused);
-    })
+    let topics = Topics {
+        of: |response: &mut OffsetForLeaderEpochResponse| &mut response.topics,
+        name: |topic| &mut topic.topic,
+    };
+    let round = |topics| request.clone().with_topics(topics);
+    body::forward_rounds(rounds, round, &RESPONSE, version, topics, refused)
 }
 
 fn refuse(topic: OffsetForLeaderTopic, error: ResponseError) -> OffsetForLeaderTopicResult {
@@ -107,19 +108,23 @@ mod tests {
         for version in VERSIONS.first..=VERSIONS.last {
             let request = ask(&["a", "b", "a2", "x"]);
             let (sent, awaited) =
-                partner.send(23, version, &request).forwarded::<OffsetForLeaderEpochRequest>();
-            assert_eq!(sent.topics.iter().map(|t| t.topic.to_string()).collect::<Vec<_>>(), ["b", "a"]);
+                partner.send(23, version, &request).forwarded_each::<OffsetForLeaderEpochRequest>();
+            let asked = |sent: &OffsetForLeaderEpochRequest| {
+                sent.topics.iter().map(|t| t.topic.to_string()).collect::<Vec<_>>()
+            };
+            assert_eq!(sent.iter().map(asked).collect::<Vec<_>>(), [vec!["b", "a"], vec!["b"]]);
             let found = |name: &str, end| {
                 let partition = EpochEndOffset::default().with_partition(2).with_end_offset(end);
                 OffsetForLeaderTopicResult::default().with_topic(topic(name)).with_partitions(vec![partition])
             };
-            let response =
+            let first =
                 OffsetForLeaderEpochResponse::default().with_topics(vec![found("a", 1), found("b", 2)]);
-            let response: OffsetForLeaderEpochResponse = partner.receive(awaited, &response);
+            let second = OffsetForLeaderEpochResponse::default().with_topics(vec![found("b", 3)]);
+            let response: OffsetForLeaderEpochResponse = partner.receive_each(awaited, &[first, second]);
             let seen = |t: &OffsetForLeaderTopicResult| {
                 (t.topic.to_string(), t.partitions[0].end_offset, t.partitions[0].error_code)
             };
-            let expected = [("b", 1, 0), ("a", 2, 0), ("a2", -1, 17), ("x", -1, 29)];
+            let expected = [("b", 1, 0), ("a", 2, 0), ("a2", 3, 0), ("x", -1, 29)];
             let expected = expected.map(|(name, end, code)| (name.to_owned(), end, code));
             assert_eq!(response.topics.iter().map(seen).collect::<Vec<_>>(), expected, "v{version}");
         }

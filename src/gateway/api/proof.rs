@@ -108,7 +108,18 @@ fn call(entry: &Entry, version: i16, request: Bytes, response: Bytes) {
     match (entry.handle)(&exchange, request) {
         Ok(Outcome::Forward { body, respond }) => {
             codec::accept(entry.request, version, body).expect("what goes to the broker has the right shape");
-            if let Ok(body) = respond.whole(response, &memory) {
+            if let Ok(body) = respond.whole(response, Vec::new(), &memory) {
+                codec::accept(entry.response, version, body)
+                    .expect("what goes to the partner has the right shape");
+            }
+        }
+        Ok(Outcome::ForwardEach { bodies, join }) => {
+            let more = vec![response.clone(); bodies.len() - 1];
+            for body in bodies {
+                codec::accept(entry.request, version, body)
+                    .expect("what goes to the broker has the right shape");
+            }
+            if let Ok(body) = join(response, more) {
                 codec::accept(entry.response, version, body)
                     .expect("what goes to the partner has the right shape");
             }

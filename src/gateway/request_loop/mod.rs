@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::addresses::Brokers;
-use super::api::{self, Entry, Exchange, Outcome};
+use super::api::{self, Entry, Exchange, Outcome, Respond};
 use super::budget::Reservation;
 use super::close::Close;
 use super::inflight::{Awaited, InFlight};
@@ -172,25 +172,23 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
         outcome: Outcome,
         room: Option<Reservation>,
     ) -> Result<(), Close> {
-        let Incoming { header, entry, .. } = request;
         match outcome {
             Outcome::Answer(body) => {
                 drop(room);
                 self.answer(request, &body).await
             }
             Outcome::Forward { body, respond } => {
-                let whole = request.frame_len.saturating_sub(request.header_len);
-                let kept = self.keep_rest(request, whole, body.len(), room).await?;
-                // Noted before it is sent: the broker may answer before the write returns.
-                let awaited = Awaited {
-                    correlation_id: header.correlation_id,
-                    response: entry.response,
-                    version: header.version,
-                    respond,
-                    kept,
-                };
-                owe(&self.owed, self.broker, InFlight::Awaited(awaited)).await?;
+                self.await_answer(request, body.len(), respond, room).await?;
                 self.forward(request, &body).await
+            }
+            Outcome::ForwardEach { bodies, join } => {
+                let sent = bodies.iter().map(Bytes::len).sum();
+                let respond = Respond::Joined { parts: bodies.len(), join };
+                self.await_answer(request, sent, respond, room).await?;
+                for body in bodies {
+                    self.forward(request, &body).await?;
+                }
+                Ok(())
             }
             Outcome::ForwardUnanswered { body, then_close } => {
                 if let Some(body) = body {
@@ -199,6 +197,26 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
                 if then_close { Err(Close::DeniedUnacknowledged) } else { Ok(()) }
             }
         }
+    }
+
+    /// Notes that the broker owes an answer. Before it is asked: it may answer before the write returns.
+    async fn await_answer(
+        &mut self,
+        request: &Incoming,
+        sent: usize,
+        respond: Respond,
+        room: Option<Reservation>,
+    ) -> Result<(), Close> {
+        let whole = request.frame_len.saturating_sub(request.header_len);
+        let kept = self.keep_rest(request, whole, sent, room).await?;
+        let awaited = Awaited {
+            correlation_id: request.header.correlation_id,
+            response: request.entry.response,
+            version: request.header.version,
+            respond,
+            kept,
+        };
+        owe(&self.owed, self.broker, InFlight::Awaited(awaited)).await
     }
 
     async fn forward(&mut self, request: &Incoming, body: &[u8]) -> Result<(), Close> {

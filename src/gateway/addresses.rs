@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
+use crate::kafka::features::Features;
 use crate::kafka::shape::Versions;
 use crate::zone::ZoneId;
 
@@ -23,6 +24,8 @@ pub struct Brokers {
     pub live: BTreeSet<i32>,
     /// What every live broker serves (the minimum over them).
     pub serves: ApiRanges,
+    /// What is switched on in the cluster.
+    pub features: Features,
 }
 
 impl Brokers {
@@ -62,7 +65,8 @@ mod tests {
 
     fn brokers(port_base: u16, live: &[i32]) -> Brokers {
         let live = live.iter().copied().collect();
-        Brokers { host: "kafka.example.com".to_owned(), port_base, live, serves: ApiRanges::new() }
+        let host = "kafka.example.com".to_owned();
+        Brokers { host, port_base, live, serves: ApiRanges::new(), features: Features::default() }
     }
 
     #[test]

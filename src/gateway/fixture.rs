@@ -18,6 +18,7 @@ use super::shared::Shared;
 use super::topology::{ClusterState, Clusters, TopicState, Topology};
 use super::view::GatewayView;
 use crate::kafka::client::UpstreamSecurity;
+use crate::kafka::features::Features;
 use crate::policy::{Served, ServedZone};
 use crate::zone::{
     Access, Authentication, AuthenticationMode, ClusterName, Credential, Headers, KeyId, PartnerZone,
@@ -130,6 +131,7 @@ pub(super) fn clusters(topics: &[(&str, TopicState)]) -> Clusters {
         cluster_id: None,
         brokers: BTreeMap::from([(1, "127.0.0.1:9".to_owned())]),
         versions,
+        features: Features::default(),
         topics: topics.iter().map(|&(name, state)| (topic(name), state)).collect::<HashMap<_, _>>(),
     };
     BTreeMap::from([(cluster(), ClusterState { last: Some(Arc::new(topology)), trouble: None })])

@@ -6,6 +6,7 @@ pub mod client;
 pub mod codec;
 pub mod consumer_protocol;
 pub mod control_shapes;
+pub mod features;
 pub mod frame;
 pub mod primitive;
 #[cfg(test)]

@@ -5,7 +5,7 @@ use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
 
-use super::{Entry, Exchange, Outcome, REGISTRY, Refusal, body};
+use super::{Entry, Exchange, Outcome, REGISTRY, Refusal, body, features};
 use crate::gateway::addresses::ApiRanges;
 pub(crate) use crate::kafka::control_shapes::API_VERSIONS_RESPONSE as RESPONSE;
 use crate::kafka::shape::{Field as F, Shape, Type as T, Versions};
@@ -29,23 +29,28 @@ pub(crate) static REQUEST: Shape = Shape {
 /// for compression and silently stops compressing (KAFKA-18659). Kafka 4 does the same.
 const PRODUCE: i16 = 0;
 
+/// After authentication: with the features of the zone's cluster.
 pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Refusal> {
-    Ok(Outcome::Answer(answer(exchange.version, body, &exchange.brokers.serves)?))
+    let response = respond(exchange.version, body, &exchange.brokers.serves)?;
+    let response = features::show(response, exchange.version, exchange.brokers);
+    body::answer(&response, exchange.version)
 }
 
-/// The response to a request of a version that is served; legal before, during and after authentication.
+/// The response to a request of a version that is served, before authentication. It has no features: of which cluster?
 pub(crate) fn answer(version: i16, body: Bytes, ranges: &ApiRanges) -> Result<Bytes, Refusal> {
+    body::encode(&respond(version, body, ranges)?.with_finalized_features_epoch(-1), version)
+}
+
+fn respond(version: i16, body: Bytes, ranges: &ApiRanges) -> Result<ApiVersionsResponse, Refusal> {
     let request: ApiVersionsRequest = body::request(&REQUEST, version, body)?;
     let named =
         is_software_name(&request.client_software_name) && is_software_name(&request.client_software_version);
-    // Features are the cluster's own business: seeing `transaction.version` would make clients speak what we do not serve.
-    let response = ApiVersionsResponse::default().with_finalized_features_epoch(-1);
-    let response = if version >= 3 && !named {
-        response.with_error_code(ResponseError::InvalidRequest.code())
+    Ok(if version >= 3 && !named {
+        ApiVersionsResponse::default().with_error_code(ResponseError::InvalidRequest.code())
     } else {
-        response.with_api_keys(REGISTRY.iter().filter_map(|entry| row(entry, ranges)).collect())
-    };
-    body::encode(&response, version)
+        let rows = REGISTRY.iter().filter_map(|entry| row(entry, ranges)).collect();
+        ApiVersionsResponse::default().with_api_keys(rows)
+    })
 }
 
 /// The response to a version that is not served: always in version 0, so that every client can read what it may ask for.
@@ -77,8 +82,14 @@ fn is_software_name(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use super::super::fixture::Partner;
     use super::*;
+    use crate::gateway::addresses::Brokers;
     use crate::kafka::codec;
+    use crate::kafka::features::Features;
 
     fn ask(version: i16, name: &'static str, ranges: &ApiRanges) -> ApiVersionsResponse {
         let request = ApiVersionsRequest::default();
@@ -110,10 +121,21 @@ mod tests {
     }
 
     #[test]
-    fn no_feature_is_shown() {
+    fn features_are_shown_after_authentication_only() {
         let response = ask(4, "librdkafka", &ApiRanges::new());
         assert_eq!(response.finalized_features_epoch, -1);
         assert!(response.finalized_features.is_empty() && response.supported_features.is_empty());
+
+        let mut partner = Partner::of(&[]);
+        let ranges = BTreeMap::from([("transaction.version".to_owned(), Versions::new(0, 2))]);
+        let features = Features { epoch: Some(9), supported: ranges.clone(), finalized: ranges };
+        partner.brokers = Arc::new(Brokers { features, ..(*partner.brokers).clone() });
+        let request = ApiVersionsRequest::default()
+            .with_client_software_name("x".into())
+            .with_client_software_version("1".into());
+        let response: ApiVersionsResponse = partner.send(18, 4, &request).answered();
+        assert_eq!(response.finalized_features_epoch, 9);
+        assert_eq!(response.finalized_features[0].name.as_str(), "transaction.version");
     }
 
     #[test]

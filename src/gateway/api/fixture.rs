@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex};
 use kafka_protocol::protocol::{Decodable, Encodable};
 use uuid::Uuid;
 
-use super::{Exchange, Outcome, Respond, entry};
-use crate::gateway::addresses::{ApiRanges, Brokers};
+use super::{Exchange, Outcome, REGISTRY, Respond, entry};
+use crate::gateway::addresses::Brokers;
 use crate::gateway::memory::Memory;
 use crate::kafka::codec;
+use crate::kafka::features::Features;
 use crate::policy::{ServedZone, ZoneView};
 use crate::zone::{
     Access, Authentication, AuthenticationMode, ClusterName, Headers, PartnerZone, Permission, Sequence,
@@ -76,7 +77,9 @@ pub(super) fn view(topics: &[(&str, &str, Permission)]) -> Arc<ZoneView> {
 /// Brokers 1, 2 and 3 of a cluster at `gw.example.com:19100+`.
 pub(super) fn brokers() -> Arc<Brokers> {
     let live = [1, 2, 3].into();
-    Arc::new(Brokers { host: "gw.example.com".to_owned(), port_base: 19_100, live, serves: ApiRanges::new() })
+    let serves = REGISTRY.iter().map(|entry| (entry.key(), entry.versions)).collect();
+    let host = "gw.example.com".to_owned();
+    Arc::new(Brokers { host, port_base: 19_100, live, serves, features: Features::default() })
 }
 
 /// One partner's connection.

@@ -7,6 +7,7 @@
 pub(crate) mod api_versions;
 mod body;
 mod describe_cluster;
+mod features;
 pub(crate) mod fetch;
 mod find_coordinator;
 mod group_id;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::addresses::ApiRanges;
 use super::config::ClusterConfig;
-use crate::kafka::shape::Versions;
+use crate::kafka::features::{Features, intersect};
 use crate::zone::{ClusterName, TopicName};
 
 mod poll;
@@ -26,6 +26,8 @@ pub(crate) struct Topology {
     pub(crate) brokers: BTreeMap<i32, String>,
     /// What all live brokers serve: an upgrade that is under way never shows a client more than its slowest broker.
     pub(crate) versions: ApiRanges,
+    /// What is switched on in the cluster, as all live brokers say.
+    pub(crate) features: Features,
     /// Every topic that was asked for; what is not in here has not been asked for yet.
     pub(crate) topics: HashMap<TopicName, TopicState>,
 }
@@ -150,11 +152,7 @@ pub(crate) fn common_ranges<'a>(all: impl IntoIterator<Item = &'a ApiRanges>) ->
     let mut all = all.into_iter();
     let mut common = all.next().cloned().unwrap_or_default();
     for ranges in all {
-        common.retain(|key, mine| {
-            let Some(theirs) = ranges.get(key) else { return false };
-            *mine = Versions::new(mine.first.max(theirs.first), mine.last.min(theirs.last));
-            mine.first <= mine.last
-        });
+        intersect(&mut common, ranges);
     }
     common
 }
@@ -162,6 +160,7 @@ pub(crate) fn common_ranges<'a>(all: impl IntoIterator<Item = &'a ApiRanges>) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kafka::shape::Versions;
 
     fn ranges(of: &[(i16, i16, i16)]) -> ApiRanges {
         of.iter().map(|&(key, first, last)| (key, Versions::new(first, last))).collect()
@@ -172,6 +171,7 @@ mod tests {
             cluster_id: None,
             brokers: brokers.iter().map(|&id| (id, format!("b{id}:9092"))).collect(),
             versions: ApiRanges::new(),
+            features: Features::default(),
             topics: HashMap::new(),
         }
     }

@@ -15,8 +15,9 @@ use super::super::addresses::ApiRanges;
 use super::super::config::ClusterConfig;
 use super::super::upstream::CLIENT_ID;
 use super::{TopicState, Topology, common_ranges};
-use crate::kafka::client::{ClientError, Connection};
+use crate::kafka::client::{ClientError, Connection, UpstreamSecurity};
 use crate::kafka::control_shapes::METADATA_RESPONSE;
+use crate::kafka::features::Features;
 use crate::kafka::shape::Versions;
 use crate::zone::TopicName;
 
@@ -50,7 +51,15 @@ pub(super) struct Source {
 struct KnownBroker {
     address: String,
     /// As long as it has not told, it does not count.
-    versions: Option<(ApiRanges, Instant)>,
+    tells: Option<Tells>,
+}
+
+/// What a broker serves.
+#[derive(Debug, Clone)]
+struct Tells {
+    versions: ApiRanges,
+    features: Features,
+    asked: Instant,
 }
 
 impl Source {
@@ -90,20 +99,18 @@ impl Source {
         for broker in &response.brokers {
             let address = host_port(&broker.host, broker.port);
             let known = self.brokers.remove(&broker.node_id.0).filter(|known| known.address == address);
-            live.insert(broker.node_id.0, known.unwrap_or(KnownBroker { address, versions: None }));
+            live.insert(broker.node_id.0, known.unwrap_or(KnownBroker { address, tells: None }));
         }
         self.brokers = live;
     }
 
     async fn ask_versions(&mut self) {
         for broker in self.brokers.values_mut() {
-            if broker.versions.as_ref().is_some_and(|(_, asked)| asked.elapsed() < VERSIONS_LAST) {
+            if broker.tells.as_ref().is_some_and(|tells| tells.asked.elapsed() < VERSIONS_LAST) {
                 continue;
             }
-            match Connection::connect(&broker.address, &self.config.security, CLIENT_ID, self.within).await {
-                Ok(connection) => {
-                    broker.versions = Some((connection.broker_versions().clone(), Instant::now()));
-                }
+            match ask(&broker.address, &self.config.security, self.within).await {
+                Ok(tells) => broker.take(tells),
                 // It keeps what it last told. Its own connections will fail with a reason of their own.
                 Err(error) => {
                     tracing::debug!(address = broker.address, %error, "broker does not tell its versions");
@@ -113,14 +120,33 @@ impl Source {
     }
 
     fn topology(&self, response: &MetadataResponse) -> Topology {
-        let known = self.brokers.values().filter_map(|broker| broker.versions.as_ref());
+        let known = || self.brokers.values().filter_map(|broker| broker.tells.as_ref());
         Topology {
             cluster_id: response.cluster_id.as_ref().map(ToString::to_string),
             brokers: self.brokers.iter().map(|(&id, broker)| (id, broker.address.clone())).collect(),
-            versions: common_ranges(known.map(|(versions, _)| versions)),
+            versions: common_ranges(known().map(|tells| &tells.versions)),
+            features: Features::common(known().map(|tells| &tells.features)),
             topics: topics(response),
         }
     }
+}
+
+impl KnownBroker {
+    /// An epoch that only went on is not taken: readers would be woken for nothing.
+    fn take(&mut self, mut tells: Tells) {
+        if let Some(before) = self.tells.take()
+            && before.features.says_the_same_as(&tells.features)
+        {
+            tells.features.epoch = before.features.epoch;
+        }
+        self.tells = Some(tells);
+    }
+}
+
+async fn ask(address: &str, security: &UpstreamSecurity, within: Duration) -> Result<Tells, ClientError> {
+    let mut connection = Connection::connect(address, security, CLIENT_ID, within).await?;
+    let features = connection.features().await?;
+    Ok(Tells { versions: connection.broker_versions().clone(), features, asked: Instant::now() })
 }
 
 async fn metadata(

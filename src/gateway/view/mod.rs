@@ -156,6 +156,7 @@ fn cluster_views(
             port_base: cluster.broker_port_base,
             live: topology.brokers.keys().copied().collect(),
             serves: topology.versions.clone(),
+            features: topology.features.clone(),
         });
         let view = Arc::new(ClusterView { brokers, topology });
         let kept = previous.clusters.get(name).filter(|before| **before == view).cloned();

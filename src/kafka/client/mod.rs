@@ -22,10 +22,14 @@ pub use self::error::ClientError;
 pub use self::security::{SecurityError, UpstreamSecurity};
 use super::codec;
 use super::control_shapes::{API_VERSIONS_RESPONSE, SASL_AUTHENTICATE_RESPONSE, SASL_HANDSHAKE_RESPONSE};
+use super::features::Features;
 use super::frame::{LENGTH_PREFIX, RequestHeader, ResponseHeader, response_length};
 use super::sasl::{self, Mechanism, Scram};
 use super::shape::{Shape, Versions};
 use crate::secret::Secret;
+
+/// What brokers' metrics call this client (KIP-511).
+const SOFTWARE: &str = "partner-zones";
 
 /// The largest response that is read here. Metadata of 100 000 partitions takes some 5 MB.
 const MAX_RESPONSE: usize = 64 * 1024 * 1024;
@@ -35,6 +39,7 @@ const MAX_EARLY_RESPONSE: usize = 1024 * 1024;
 const KEEPALIVE_AFTER: Duration = Duration::from_mins(1);
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(10);
 
+const API_VERSIONS: i16 = 18;
 const SASL_HANDSHAKE: i16 = 17;
 const SASL_AUTHENTICATE: i16 = 36;
 const UNSUPPORTED_SASL_MECHANISM: i16 = 33;
@@ -106,6 +111,22 @@ impl Connection {
         let within = self.within;
         let exchange = self.exchange(message, version, response);
         timeout_at(Instant::now() + within, exchange).await.unwrap_or(Err(ClientError::TimedOut(within)))
+    }
+
+    /// What the broker says of its cluster's features. Version 3 of ApiVersions has them; it leaves out those that start at
+    /// level 0, which version 4 has too.
+    pub async fn features(&mut self) -> Result<Features, ClientError> {
+        let Some(version) = self.common_version(API_VERSIONS, Versions::new(3, 4)) else {
+            return Ok(Features::default());
+        };
+        let request = ApiVersionsRequest::default()
+            .with_client_software_name(StrBytes::from_static_str(SOFTWARE))
+            .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
+        let answer = self.request(&request, version, &API_VERSIONS_RESPONSE).await?;
+        match answer.error_code {
+            0 => Ok(Features::of(&answer)),
+            code => Err(ClientError::Refused { api: "ApiVersions", code }),
+        }
     }
 
     /// The bare stream. Nothing of a response is buffered in here: the next byte is a frame's first.

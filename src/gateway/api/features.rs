@@ -1,0 +1,134 @@
+//! Which of a cluster's features a partner is shown: what the cluster has switched on and this gateway serves.
+//!
+//! A feature makes clients speak other versions, so a level is shown only with the versions that it takes: a client that
+//! believes in KIP-890 and finds Produce 11 would be left between the two protocols.
+
+use kafka_protocol::messages::ApiVersionsResponse;
+use kafka_protocol::messages::api_versions_response::{FinalizedFeatureKey, SupportedFeatureKey};
+use kafka_protocol::protocol::StrBytes;
+
+use super::entry;
+use crate::gateway::addresses::Brokers;
+use crate::kafka::features::Features;
+use crate::kafka::shape::Versions;
+
+/// A feature that changes what clients send.
+struct Feature {
+    name: &'static str,
+    /// Level 1 and those above it, each with the (API key, version) pairs that it takes beyond the one below.
+    levels: &'static [&'static [(i16, i16)]],
+}
+
+/// In Kafka's own words `bin/kafka-features.sh describe`.
+static SERVED: &[Feature] = &[Feature {
+    name: "transaction.version",
+    // Level 1 is about the brokers' own log. Level 2 (KIP-890): Produce 12 and TxnOffsetCommit 5 take part in a transaction
+    // by themselves, and each EndTxn 5 gives the producer its next epoch.
+    levels: &[&[], &[(0, 12), (26, 5), (28, 5)]],
+}];
+
+/// Adds the features to a response of this version.
+pub(super) fn show(response: ApiVersionsResponse, version: i16, brokers: &Brokers) -> ApiVersionsResponse {
+    let Features { epoch, supported, finalized } = &brokers.features;
+    // Versions below 3 have no place for them.
+    let Some(epoch) = epoch.filter(|_| version >= 3) else {
+        return response.with_finalized_features_epoch(-1);
+    };
+    let (mut could, mut does) = (Vec::new(), Vec::new());
+    for feature in SERVED {
+        let name = StrBytes::from_static_str(feature.name);
+        let ours = feature.highest(brokers);
+        if let Some(theirs) = supported.get(feature.name)
+            && theirs.first <= ours
+            // KIP-1022: readers of version 3 take a lowest level of 0 for a broken message.
+            && (theirs.first > 0 || version > 3)
+        {
+            let last = theirs.last.min(ours);
+            could.push(
+                SupportedFeatureKey::default()
+                    .with_name(name.clone())
+                    .with_min_version(theirs.first)
+                    .with_max_version(last),
+            );
+        }
+        if let Some(Versions { first, last }) = finalized.get(feature.name)
+            && last.min(&ours) >= &1
+        {
+            let level = (*last).min(ours);
+            does.push(
+                FinalizedFeatureKey::default()
+                    .with_name(name)
+                    .with_min_version_level((*first).min(level))
+                    .with_max_version_level(level),
+            );
+        }
+    }
+    response.with_supported_features(could).with_finalized_features_epoch(epoch).with_finalized_features(does)
+}
+
+impl Feature {
+    /// The highest level that is served in front of these brokers; 0 is none.
+    fn highest(&self, brokers: &Brokers) -> i16 {
+        let served = |&(key, version): &(i16, i16)| {
+            entry(key)
+                .and_then(|entry| entry.served(&brokers.serves))
+                .is_some_and(|range| range.contains(version))
+        };
+        let levels = self.levels.iter().take_while(|needs| needs.iter().all(served)).count();
+        i16::try_from(levels).unwrap_or(i16::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::fixture;
+    use super::*;
+
+    /// Brokers with `transaction.version` supported from 0 to 3 and finalised at `level`, and a feature we know nothing of.
+    fn brokers(level: i16) -> Brokers {
+        let ranges = |last| {
+            let range = Versions::new(0, last);
+            BTreeMap::from([("transaction.version".to_owned(), range), ("share.version".to_owned(), range)])
+        };
+        let features = Features { epoch: Some(77), supported: ranges(3), finalized: ranges(level) };
+        Brokers { features, ..(*fixture::brokers()).clone() }
+    }
+
+    /// (epoch, supported maximum, level in force) of `transaction.version`, which is all that may be shown.
+    fn seen(version: i16, brokers: &Brokers) -> (i64, Option<i16>, Option<i16>) {
+        let response = show(ApiVersionsResponse::default(), version, brokers);
+        let names = response.supported_features.iter().map(|f| &f.name);
+        assert!(
+            names
+                .chain(response.finalized_features.iter().map(|f| &f.name))
+                .all(|name| name.starts_with("trans"))
+        );
+        (
+            response.finalized_features_epoch,
+            response.supported_features.first().map(|feature| feature.max_version),
+            response.finalized_features.first().map(|feature| feature.max_version_level),
+        )
+    }
+
+    #[test]
+    fn what_the_cluster_has_switched_on_is_shown_up_to_what_is_served() {
+        assert_eq!(seen(4, &brokers(2)), (77, Some(1), Some(1)));
+        assert_eq!(seen(4, &brokers(1)), (77, Some(1), Some(1)));
+        assert_eq!(seen(4, &brokers(0)), (77, Some(1), None));
+        assert_eq!(seen(4, &brokers(3)), (77, Some(1), Some(1)), "a level we do not know");
+        assert_eq!(seen(3, &brokers(2)), (77, None, Some(1)));
+        assert_eq!(seen(2, &brokers(2)), (-1, None, None));
+        assert_eq!(seen(4, &fixture::brokers()), (-1, None, None), "a cluster without features");
+    }
+
+    #[test]
+    fn the_second_transaction_version_is_shown_only_with_all_versions_it_takes() {
+        for (key, last) in [(0, 11)] {
+            let mut brokers = brokers(2);
+            brokers.serves.insert(key, Versions::new(0, last));
+            assert_eq!(seen(4, &brokers), (77, Some(1), Some(1)), "{key} up to {last}");
+        }
+    }
+}

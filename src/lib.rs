@@ -8,6 +8,7 @@
 //! | ring | module | what it is |
 //! |---|---|---|
 //! | pure | [`zone`] | the domain: names, permissions, a zone, its credentials |
+//! | pure | [`sasl`] | mechanisms and SCRAM's key derivation, for those who prove and those who check |
 //! | pure | [`policy`] | decisions over immutable values: views, authorisation, synthetic ids |
 //! | wire | [`manifest`] | YAML ⇄ zone, with findings; the JSON Schema |
 //! | wire | [`kafka`] | shapes, the walker over frames, typed messages behind it, a broker connection |
@@ -22,9 +23,10 @@
 //!
 //! ```text
 //! main → cli → app → { gateway, reconcile, api }        siblings never import each other; cli may use any ring below
-//! gateway → kafka, policy, zone        reconcile → manifest, store, kafka, zone
-//! api → store, manifest, policy, secret, zone
-//! store → manifest, zone               manifest → zone        policy → zone           kafka → secret
+//! gateway → kafka, policy, sasl, zone  reconcile → manifest, store, kafka, zone
+//! api → store, manifest, policy, sasl, secret, zone
+//! store → manifest, zone               manifest → zone        policy → sasl, zone     kafka → sasl, secret
+//! zone → sasl
 //! ```
 //!
 //! # Invariants
@@ -71,6 +73,7 @@ pub mod kafka;
 pub mod manifest;
 pub mod policy;
 pub mod reconcile;
+pub mod sasl;
 pub mod secret;
 pub mod store;
 pub mod zone;

@@ -31,7 +31,7 @@ pub(crate) async fn connect(shared: &Shared, login: &Login, port: &Port) -> Resu
     let mut failures = Vec::new();
     for address in candidates(cluster, port) {
         match Connection::connect(&address, &config.security, CLIENT_ID, within).await {
-            Ok(connection) => return Ok(connection.into_stream()),
+            Ok(connection) => return Ok(connection.into_parts().0),
             Err(error) => failures.push(format!("{address}: {error}")),
         }
     }

@@ -1,10 +1,10 @@
 //! What is kept of a secret, and how a presented one is checked against it: pure, and in constant time.
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::{Digest, Sha256, Sha512};
+use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::zone::{PlainVerifier, ScramHash, ScramVerifier};
+use crate::sasl::{ScramHash, xor};
+use crate::zone::{PlainVerifier, ScramVerifier};
 
 /// Bytes of every salt made here.
 pub const SALT_BYTES: usize = 16;
@@ -60,24 +60,30 @@ impl PlainVerifier {
 }
 
 impl ScramVerifier {
-    /// RFC 5802, section 3: `StoredKey := H(HMAC(SaltedPassword, "Client Key"))`, `ServerKey := HMAC(SaltedPassword, "Server Key")`.
+    /// Takes milliseconds: not for a thread that serves connections.
     pub fn new(hash: ScramHash, secret: &str, salt: &[u8], iterations: u32) -> Self {
-        let password = secret.as_bytes();
-        let (stored_key, server_key) = match hash {
-            ScramHash::Sha256 => {
-                let mut salted = [0_u8; 32];
-                pbkdf2::pbkdf2_hmac::<Sha256>(password, salt, iterations, &mut salted);
-                let client_key = hmac_sha256(&salted, b"Client Key");
-                (Sha256::digest(client_key).to_vec(), hmac_sha256(&salted, b"Server Key"))
-            }
-            ScramHash::Sha512 => {
-                let mut salted = [0_u8; 64];
-                pbkdf2::pbkdf2_hmac::<Sha512>(password, salt, iterations, &mut salted);
-                let client_key = hmac_sha512(&salted, b"Client Key");
-                (Sha512::digest(client_key).to_vec(), hmac_sha512(&salted, b"Server Key"))
-            }
-        };
+        let keys = hash.keys(&hash.salted_password(secret.as_bytes(), salt, iterations));
+        let (stored_key, server_key) = (keys.stored.to_vec(), keys.server.to_vec());
         Self { hash, salt: salt.to_vec(), iterations, stored_key, server_key }
+    }
+
+    /// What a name without a verifier is asked with: from one process the same salt each time, as a real one has it, and
+    /// unknown without the process's `secret`. Nothing proves it.
+    pub fn of_nobody(hash: ScramHash, user: &str, secret: &[u8]) -> Self {
+        let mut salt = hash.hmac(secret, user.as_bytes()).to_vec();
+        salt.truncate(SALT_BYTES);
+        // No key is known whose hash is all zeros.
+        let nothing = vec![0; hash.len()];
+        Self { hash, salt, iterations: SCRAM_ITERATIONS, stored_key: nothing.clone(), server_key: nothing }
+    }
+
+    /// The server's signature, if the proof over `auth_message` shows the client key (RFC 5802, section 3). Takes the same work
+    /// whether it does or not.
+    pub fn accept(&self, auth_message: &[u8], proof: &[u8]) -> Option<Vec<u8>> {
+        let client_key = xor(proof, &self.hash.hmac(&self.stored_key, auth_message));
+        let proves = self.hash.digest(&client_key).ct_eq(&self.stored_key);
+        let signature = self.hash.hmac(&self.server_key, auth_message);
+        bool::from(proves & proof.len().ct_eq(&self.hash.len())).then(|| signature.to_vec())
     }
 }
 
@@ -87,23 +93,6 @@ fn salted_hash(salt: &[u8], secret: &[u8]) -> Vec<u8> {
     hash.update(secret);
     hash.finalize().to_vec()
 }
-
-macro_rules! hmac_fn {
-    ($name:ident, $hash:ty) => {
-        fn $name(key: &[u8], message: &[u8]) -> Vec<u8> {
-            // HMAC takes a key of any length (RFC 2104); the fallback is never used.
-            Hmac::<$hash>::new_from_slice(key)
-                .map(|mut mac| {
-                    mac.update(message);
-                    mac.finalize().into_bytes().to_vec()
-                })
-                .unwrap_or_default()
-        }
-    };
-}
-
-hmac_fn!(hmac_sha256, Sha256);
-hmac_fn!(hmac_sha512, Sha512);
 
 #[cfg(test)]
 mod tests {
@@ -132,25 +121,31 @@ mod tests {
     #[test]
     fn the_sha_256_verifier_fits_the_exchange_of_rfc_7677() {
         let salt = STANDARD.decode("W22ZaJ0SNY7soEsUEjb6gQ==").unwrap();
-        let verifier = ScramVerifier::new(ScramHash::Sha256, "pencil", &salt, 4096);
+        let verifier = ScramVerifier::new(ScramHash::Sha256, "pencil", &salt, SCRAM_ITERATIONS);
         let nonce = "rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
         let auth_message = format!(
             "n=user,r=rOprNGfwEbeRWgbNEkqO,r={nonce},s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,c=biws,r={nonce}"
         );
-        let signature = hmac_sha256(&verifier.stored_key, auth_message.as_bytes());
         let proof = STANDARD.decode("dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=").unwrap();
-        let client_key: Vec<u8> = signature.iter().zip(&proof).map(|(a, b)| a ^ b).collect();
-        assert_eq!(Sha256::digest(client_key).to_vec(), verifier.stored_key);
-        let server_signature = hmac_sha256(&verifier.server_key, auth_message.as_bytes());
-        assert_eq!(STANDARD.encode(server_signature), "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
+        let signature = verifier.accept(auth_message.as_bytes(), &proof).unwrap();
+        assert_eq!(STANDARD.encode(signature), "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
+        for wrong in [&[][..], &proof[1..], &[proof.as_slice(), &[0]].concat(), &[0; 32]] {
+            assert_eq!(verifier.accept(auth_message.as_bytes(), wrong), None);
+        }
+        assert_eq!(verifier.accept(b"another exchange", &proof), None);
     }
 
-    /// RFC 4231, test case 2: the HMAC under SCRAM-SHA-512.
     #[test]
-    fn hmac_sha_512_is_the_standard_one() {
-        let mac = hmac_sha512(b"Jefe", b"what do ya want for nothing?");
-        assert_eq!(mac.get(..4), Some(&[0x16, 0x4b, 0x7a, 0x7b][..]));
-        assert_eq!(mac.len(), 64);
+    fn nobody_has_the_same_salt_each_time_and_no_proof() {
+        for hash in [ScramHash::Sha256, ScramHash::Sha512] {
+            let nobody = ScramVerifier::of_nobody(hash, "anna", b"this process");
+            assert_eq!(nobody, ScramVerifier::of_nobody(hash, "anna", b"this process"));
+            assert_ne!(nobody.salt, ScramVerifier::of_nobody(hash, "berta", b"this process").salt);
+            assert_ne!(nobody.salt, ScramVerifier::of_nobody(hash, "anna", b"another one").salt);
+            let real = ScramVerifier::new(hash, "secret", &[7; SALT_BYTES], SCRAM_ITERATIONS);
+            assert_eq!((nobody.salt.len(), nobody.iterations), (real.salt.len(), real.iterations));
+            assert_eq!(nobody.accept(b"message", &vec![0; hash.len()]), None);
+        }
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
-use super::{NameError, ZoneName};
+use super::{AuthenticationMode, NameError, ZoneName};
+use crate::sasl::{Mechanism, ScramHash};
 
 /// A credential's public half: `pz` and 16 characters of `[a-z0-9]`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -62,13 +63,6 @@ impl fmt::Debug for KeyId {
     }
 }
 
-/// The hash of a SCRAM mechanism (RFC 5802, RFC 7677).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ScramHash {
-    Sha256,
-    Sha512,
-}
-
 /// What a SCRAM server keeps (RFC 5802, section 3). `Debug` shows no key material.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ScramVerifier {
@@ -116,6 +110,17 @@ impl Credential {
     pub fn is_expired(&self, now: OffsetDateTime) -> bool {
         self.expires_at.is_some_and(|at| at <= now)
     }
+
+    pub fn scram(&self, hash: ScramHash) -> Option<&ScramVerifier> {
+        self.scram.iter().find(|verifier| verifier.hash == hash)
+    }
+
+    /// How it can be proved in a zone of this mode, the mechanism to recommend first: what the zone accepts, as far as there is
+    /// a verifier for it.
+    pub fn mechanisms(&self, mode: AuthenticationMode) -> impl Iterator<Item = Mechanism> {
+        let has = |mechanism: &Mechanism| mechanism.scram().is_none_or(|hash| self.scram(hash).is_some());
+        mode.mechanisms().iter().copied().filter(has)
+    }
 }
 
 /// What a holder of an API key may do.
@@ -157,5 +162,38 @@ mod tests {
         assert_eq!(KeyId::try_from(id.as_str()), Ok(id));
         let verifier = PlainVerifier { salt: vec![1], hash: vec![0xab; 32] };
         assert_eq!(format!("{verifier:?}"), "PlainVerifier(***)");
+    }
+
+    #[test]
+    fn a_credential_is_proved_as_its_zone_accepts_and_its_verifiers_allow() {
+        let scram = |hash| ScramVerifier {
+            hash,
+            salt: vec![1],
+            iterations: 4096,
+            stored_key: vec![2],
+            server_key: vec![3],
+        };
+        let credential = |scram| Credential {
+            key_id: KeyId::try_from("pz0123456789abcdef").unwrap(),
+            zone: ZoneName::try_from("acme").unwrap(),
+            created_at: OffsetDateTime::UNIX_EPOCH,
+            expires_at: None,
+            plain: PlainVerifier { salt: vec![1], hash: vec![2] },
+            scram,
+        };
+        let both = credential(vec![scram(ScramHash::Sha256), scram(ScramHash::Sha512)]);
+        let old = credential(Vec::new());
+        let in_zone = |credential: &Credential, mode| credential.mechanisms(mode).collect::<Vec<_>>();
+        assert_eq!(
+            in_zone(&both, AuthenticationMode::Plain),
+            [Mechanism::Plain, Mechanism::ScramSha512, Mechanism::ScramSha256]
+        );
+        assert_eq!(
+            in_zone(&both, AuthenticationMode::Scram),
+            [Mechanism::ScramSha512, Mechanism::ScramSha256]
+        );
+        assert_eq!(in_zone(&old, AuthenticationMode::Plain), [Mechanism::Plain]);
+        assert_eq!(in_zone(&old, AuthenticationMode::Scram), []);
+        assert_eq!(in_zone(&both, AuthenticationMode::Mtls), []);
     }
 }

@@ -11,7 +11,8 @@ pub mod permission;
 pub mod revision;
 pub mod status;
 
-pub use credential::{ApiKey, ApiKeyRole, Credential, KeyId, PlainVerifier, ScramHash, ScramVerifier};
+pub use crate::sasl::ScramHash;
+pub use credential::{ApiKey, ApiKeyRole, Credential, KeyId, PlainVerifier, ScramVerifier};
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use name::{ClusterName, GroupName, NameError, ServiceAccount, TopicName, ZoneId, ZoneName};
 pub use partner_zone::{

@@ -6,6 +6,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::{ClusterName, GroupName, Permission, ServiceAccount, TopicName, ZoneName};
+use crate::sasl::Mechanism;
 
 /// A partner's zone. Made by `manifest`, which has checked the rules within a zone.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,12 +31,25 @@ pub struct PartnerZone {
     pub consumer_groups: Vec<ConsumerGroup>,
 }
 
+/// How a partner is told to log in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthenticationMode {
     Plain,
     Scram,
     OauthBearer,
     Mtls,
+}
+
+impl AuthenticationMode {
+    /// The mechanisms that prove a credential, the one to recommend first. A zone for PLAIN takes SCRAM as well, which shows
+    /// less of the secret; a zone for SCRAM never takes PLAIN, which shows all of it.
+    pub fn mechanisms(self) -> &'static [Mechanism] {
+        match self {
+            Self::Plain => &[Mechanism::Plain, Mechanism::ScramSha512, Mechanism::ScramSha256],
+            Self::Scram => &[Mechanism::ScramSha512, Mechanism::ScramSha256],
+            Self::OauthBearer | Self::Mtls => &[],
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -128,11 +128,11 @@ impl Cluster {
     pub fn librdkafka_properties(&self) -> BTreeMap<String, String> {
         let pairs = match &self.security {
             UpstreamSecurity::Plaintext => vec![("security.protocol", "plaintext")],
-            UpstreamSecurity::SaslPlaintext { mechanism, username, password } => vec![
+            UpstreamSecurity::SaslPlaintext(credentials) => vec![
                 ("security.protocol", "sasl_plaintext"),
-                ("sasl.mechanism", mechanism.name()),
-                ("sasl.username", username),
-                ("sasl.password", password.expose()),
+                ("sasl.mechanism", credentials.mechanism.name()),
+                ("sasl.username", &credentials.username),
+                ("sasl.password", credentials.password.expose()),
             ],
         };
         pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()

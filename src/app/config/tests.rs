@@ -112,7 +112,7 @@ fn every_key_can_come_from_the_environment_and_wins_over_the_file() {
     assert_eq!(config.data_dir, Path::new("/elsewhere"));
     let names: Vec<_> = config.clusters.iter().map(|c| c.name.as_str()).collect();
     assert_eq!(names, ["my-cluster", "other"]);
-    assert!(matches!(config.clusters[0].security, UpstreamSecurity::SaslPlaintext { .. }));
+    assert!(matches!(config.clusters[0].security, UpstreamSecurity::SaslPlaintext(_)));
 }
 
 #[test]

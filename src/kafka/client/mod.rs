@@ -4,14 +4,13 @@
 
 mod error;
 mod security;
+mod session;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use kafka_protocol::messages::{
-    ApiVersionsRequest, SaslAuthenticateRequest, SaslAuthenticateResponse, SaslHandshakeRequest,
-};
+use kafka_protocol::messages::ApiVersionsRequest;
 use kafka_protocol::protocol::{Request, StrBytes};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -20,13 +19,13 @@ use tokio::time::{Instant, timeout_at};
 
 pub use self::error::ClientError;
 pub use self::security::{SecurityError, UpstreamSecurity};
+pub use self::session::{Link, Session};
 use super::codec;
-use super::control_shapes::{API_VERSIONS_RESPONSE, SASL_AUTHENTICATE_RESPONSE, SASL_HANDSHAKE_RESPONSE};
+use super::control_shapes::API_VERSIONS_RESPONSE;
 use super::features::Features;
 use super::frame::{LENGTH_PREFIX, RequestHeader, ResponseHeader, response_length};
-use super::sasl::{self, Mechanism, Scram};
+use super::sasl::Credentials;
 use super::shape::{Shape, Versions};
-use crate::secret::Secret;
 
 /// What brokers' metrics call this client (KIP-511).
 const SOFTWARE: &str = "partner-zones";
@@ -42,7 +41,6 @@ const KEEPALIVE_EVERY: Duration = Duration::from_secs(10);
 const API_VERSIONS: i16 = 18;
 const SASL_HANDSHAKE: i16 = 17;
 const SASL_AUTHENTICATE: i16 = 36;
-const UNSUPPORTED_SASL_MECHANISM: i16 = 33;
 
 /// A broker connection that is ready for requests.
 #[derive(Debug)]
@@ -54,6 +52,8 @@ pub struct Connection {
     within: Duration,
     max_response: usize,
     versions: BTreeMap<i16, Versions>,
+    /// None where no login was asked for.
+    session: Option<Session>,
 }
 
 impl Connection {
@@ -76,10 +76,11 @@ impl Connection {
                 within,
                 max_response: MAX_EARLY_RESPONSE,
                 versions: BTreeMap::new(),
+                session: None,
             };
             connection.ask_versions().await?;
-            if let UpstreamSecurity::SaslPlaintext { mechanism, username, password } = security {
-                connection.log_in(*mechanism, username, password).await?;
+            if let UpstreamSecurity::SaslPlaintext(credentials) = security {
+                connection.log_in(credentials).await?;
             }
             connection.max_response = MAX_RESPONSE;
             Ok(connection)
@@ -99,7 +100,8 @@ impl Connection {
         (highest >= theirs.first.max(ours.first)).then_some(highest)
     }
 
-    /// Sends one request and waits for its response, which `response` describes.
+    /// Sends one request and waits for its response, which `response` describes. Where the broker limits a session, it is renewed
+    /// first when its end is near.
     ///
     /// After an error the connection is of no further use: where its stream stands is unknown.
     pub async fn request<M: Request>(
@@ -109,7 +111,13 @@ impl Connection {
         response: &'static Shape,
     ) -> Result<M::Response, ClientError> {
         let within = self.within;
-        let exchange = self.exchange(message, version, response);
+        let exchange = async {
+            if let Some(mut session) = self.session.take_if(|session| session.is_due(Instant::now())) {
+                session.renew(self).await?;
+                self.session = Some(session);
+            }
+            self.exchange(message, version, response).await
+        };
         timeout_at(Instant::now() + within, exchange).await.unwrap_or(Err(ClientError::TimedOut(within)))
     }
 
@@ -129,9 +137,10 @@ impl Connection {
         }
     }
 
-    /// The bare stream. Nothing of a response is buffered in here: the next byte is a frame's first.
-    pub fn into_stream(self) -> TcpStream {
-        self.stream
+    /// The bare stream, and the login on it, if one was asked for. Nothing of a response is buffered in here: the next byte is a
+    /// frame's first.
+    pub fn into_parts(self) -> (TcpStream, Option<Session>) {
+        (self.stream, self.session)
     }
 
     async fn exchange<M: Request>(
@@ -185,56 +194,23 @@ impl Connection {
         Ok(())
     }
 
-    async fn log_in(
-        &mut self,
-        mechanism: Mechanism,
-        username: &str,
-        password: &Secret<String>,
-    ) -> Result<(), ClientError> {
-        if self.common_version(SASL_HANDSHAKE, Versions::new(1, 1)).is_none() {
-            return Err(ClientError::NoSasl);
-        }
-        let handshake =
-            SaslHandshakeRequest::default().with_mechanism(StrBytes::from_static_str(mechanism.name()));
-        let answer = self.exchange(&handshake, 1, &SASL_HANDSHAKE_RESPONSE).await?;
-        match answer.error_code {
-            0 => {}
-            UNSUPPORTED_SASL_MECHANISM => {
-                let offered = answer.mechanisms.iter().map(|name| name.escape_debug().to_string()).collect();
-                return Err(ClientError::Mechanism { wanted: mechanism, offered });
-            }
-            code => return Err(ClientError::Refused { api: "SaslHandshake", code }),
-        }
-        let hash = match mechanism {
-            Mechanism::Plain => {
-                self.token(sasl::plain(username, password).expose().clone()).await?;
-                return Ok(());
-            }
-            Mechanism::ScramSha256 => sasl::Hash::Sha256,
-            Mechanism::ScramSha512 => sasl::Hash::Sha512,
-        };
-        let scram = Scram::new(hash, username, password.clone());
-        let server_first = self.token(scram.first()).await?;
-        // Deriving the salted password takes milliseconds of pure computing: not on a thread that serves connections.
-        let responded = tokio::task::spawn_blocking(move || scram.respond(&server_first));
-        let (client_final, proof) = responded.await.map_err(|_| ClientError::Closed)??;
-        let server_final = self.token(client_final).await?;
-        Ok(proof.verify(&server_final)?)
+    async fn log_in(&mut self, credentials: &Credentials) -> Result<(), ClientError> {
+        let handshake = self.common_version(SASL_HANDSHAKE, Versions::new(1, 1));
+        let token = self.common_version(SASL_AUTHENTICATE, Versions::new(0, 1));
+        let (Some(_), Some(token_version)) = (handshake, token) else { return Err(ClientError::NoSasl) };
+        self.session = Some(Session::open(credentials, token_version, self).await?);
+        Ok(())
     }
+}
 
-    /// One step of the mechanism.
-    async fn token(&mut self, token: Vec<u8>) -> Result<Bytes, ClientError> {
-        let version =
-            self.common_version(SASL_AUTHENTICATE, Versions::new(0, 1)).ok_or(ClientError::NoSasl)?;
-        let request = SaslAuthenticateRequest::default().with_auth_bytes(token.into());
-        let answer: SaslAuthenticateResponse =
-            self.exchange(&request, version, &SASL_AUTHENTICATE_RESPONSE).await?;
-        if answer.error_code != 0 {
-            let reason =
-                answer.error_message.map_or_else(String::new, |text| text.escape_debug().to_string());
-            return Err(ClientError::Authentication { code: answer.error_code, reason });
-        }
-        Ok(answer.auth_bytes)
+impl Link for Connection {
+    async fn ask<M: Request + Sync>(
+        &mut self,
+        message: &M,
+        version: i16,
+        response: &'static Shape,
+    ) -> Result<M::Response, ClientError> {
+        self.exchange(message, version, response).await
     }
 }
 

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use crate::kafka::sasl::{Mechanism, UnknownMechanism};
+use crate::kafka::sasl::{Credentials, UnknownMechanism};
 use crate::secret::Secret;
 
 /// What a connection to a broker does before its first request.
 #[derive(Debug, Clone)]
 pub enum UpstreamSecurity {
     Plaintext,
-    SaslPlaintext { mechanism: Mechanism, username: String, password: Secret<String> },
+    SaslPlaintext(Credentials),
 }
 
 /// Why a cluster's `properties` cannot be used.
@@ -44,11 +44,11 @@ impl UpstreamSecurity {
                 let required =
                     |name, value: Option<&str>| value.map(str::to_owned).ok_or(SecurityError::Missing(name));
                 let mechanism = property("sasl.mechanism").or_else(|| property("sasl.mechanisms"));
-                Ok(Self::SaslPlaintext {
-                    mechanism: required("sasl.mechanism", mechanism)?.parse()?,
-                    username: required("sasl.username", property("sasl.username"))?,
-                    password: Secret::new(required("sasl.password", property("sasl.password"))?),
-                })
+                Ok(Self::SaslPlaintext(Credentials::new(
+                    required("sasl.mechanism", mechanism)?.parse()?,
+                    required("sasl.username", property("sasl.username"))?,
+                    Secret::new(required("sasl.password", property("sasl.password"))?),
+                )))
             }
             "SSL" | "SASL_SSL" => Err(SecurityError::NeedsLaterVersion(protocol.to_owned())),
             _ => Err(SecurityError::UnknownProtocol(protocol.to_owned())),
@@ -59,6 +59,7 @@ impl UpstreamSecurity {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kafka::sasl::Mechanism;
 
     fn from(pairs: &[(&str, &str)]) -> Result<UpstreamSecurity, SecurityError> {
         let properties =
@@ -81,9 +82,8 @@ mod tests {
                 ("sasl.username", "gateway"),
                 ("sasl.password", "hunter2"),
             ]);
-            let Ok(UpstreamSecurity::SaslPlaintext { mechanism, username, password }) = security else {
-                panic!("{security:?}")
-            };
+            let Ok(UpstreamSecurity::SaslPlaintext(credentials)) = security else { panic!("{security:?}") };
+            let Credentials { mechanism, username, password, .. } = credentials;
             assert_eq!((mechanism, username.as_str()), (Mechanism::ScramSha512, "gateway"));
             assert_eq!(password.expose(), "hunter2");
         }

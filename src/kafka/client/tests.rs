@@ -1,12 +1,14 @@
 use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::messages::{
-    ApiVersionsResponse, MetadataRequest, MetadataResponse, SaslHandshakeResponse,
+    ApiVersionsResponse, MetadataRequest, MetadataResponse, SaslAuthenticateResponse, SaslHandshakeResponse,
 };
-use kafka_protocol::protocol::Encodable;
+use kafka_protocol::protocol::{Encodable, StrBytes};
 use tokio::net::TcpListener;
 
 use super::*;
 use crate::kafka::control_shapes::METADATA_RESPONSE;
+use crate::kafka::sasl::Mechanism;
+use crate::secret::Secret;
 
 const WITHIN: Duration = Duration::from_secs(5);
 
@@ -42,11 +44,7 @@ fn versions(ranges: &[(i16, i16, i16)]) -> Vec<u8> {
 }
 
 fn sasl(mechanism: Mechanism) -> UpstreamSecurity {
-    UpstreamSecurity::SaslPlaintext {
-        mechanism,
-        username: "gateway".into(),
-        password: Secret::new("pw".into()),
-    }
+    UpstreamSecurity::SaslPlaintext(Credentials::new(mechanism, "gateway".into(), Secret::new("pw".into())))
 }
 
 #[tokio::test]
@@ -78,7 +76,7 @@ async fn a_listener_without_sasl_or_without_the_mechanism_is_told_apart() {
     assert!(matches!(error, ClientError::NoSasl), "{error}");
 
     let offer = SaslHandshakeResponse::default()
-        .with_error_code(UNSUPPORTED_SASL_MECHANISM)
+        .with_error_code(33)
         .with_mechanisms(vec![StrBytes::from_static_str("PLAIN")]);
     let address = broker(vec![versions(&[(17, 0, 1), (36, 0, 2)]), encoded(&offer, 1)]).await;
     let error =

@@ -1,53 +1,33 @@
 //! SASL initiation: how this process proves itself to a broker. PLAIN (RFC 4616) and SCRAM (RFC 5802, RFC 7677), sans I/O.
 
+mod salted;
 mod scram;
 
-use std::fmt;
-use std::str::FromStr;
+use std::sync::Arc;
 
-use thiserror::Error;
-
-pub use self::scram::{Hash, Scram, ScramError, ServerProof};
+use self::salted::SaltedPasswords;
+pub use self::scram::{Challenged, Scram, ScramError, ServerProof};
+pub use crate::sasl::{Mechanism, UnknownMechanism};
 use crate::secret::Secret;
 
-/// The mechanisms we can authenticate with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mechanism {
-    Plain,
-    ScramSha256,
-    ScramSha512,
+/// What this process logs in to the brokers of a cluster with. Clones share the salted passwords.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    pub mechanism: Mechanism,
+    pub username: String,
+    pub password: Secret<String>,
+    salted: Arc<SaltedPasswords>,
 }
 
-impl Mechanism {
-    /// Its registered name, as SaslHandshake carries it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Plain => "PLAIN",
-            Self::ScramSha256 => "SCRAM-SHA-256",
-            Self::ScramSha512 => "SCRAM-SHA-512",
-        }
+impl Credentials {
+    pub fn new(mechanism: Mechanism, username: String, password: Secret<String>) -> Self {
+        Self { mechanism, username, password, salted: Arc::default() }
     }
-}
 
-impl fmt::Display for Mechanism {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// The mechanism exists, perhaps, and is not one of ours.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0:?} is not a mechanism this version can use: PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512 are")]
-pub struct UnknownMechanism(String);
-
-impl FromStr for Mechanism {
-    type Err = UnknownMechanism;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        [Self::Plain, Self::ScramSha256, Self::ScramSha512]
-            .into_iter()
-            .find(|mechanism| mechanism.name().eq_ignore_ascii_case(name))
-            .ok_or_else(|| UnknownMechanism(name.to_owned()))
+    /// Answers a SCRAM server's first message. The salted password is derived once for each salt, on a thread for such work.
+    pub async fn prove(&self, challenged: Challenged) -> Result<(Vec<u8>, ServerProof), ScramError> {
+        let salted = self.salted.get(&self.password, &challenged).await?;
+        Ok(challenged.prove(&salted))
     }
 }
 
@@ -64,13 +44,5 @@ mod tests {
     fn plain_is_name_and_password_behind_nul() {
         let message = plain("acme", &Secret::new("s3cret".to_owned()));
         assert_eq!(message.expose(), b"\0acme\0s3cret");
-    }
-
-    #[test]
-    fn mechanisms_are_known_by_their_registered_names() {
-        for mechanism in [Mechanism::Plain, Mechanism::ScramSha256, Mechanism::ScramSha512] {
-            assert_eq!(mechanism.to_string().to_lowercase().parse(), Ok(mechanism));
-        }
-        assert_eq!("GSSAPI".parse::<Mechanism>(), Err(UnknownMechanism("GSSAPI".to_owned())));
     }
 }

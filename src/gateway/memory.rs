@@ -16,6 +16,8 @@ pub(crate) struct Memory {
     pub(crate) sessions: Recent<i32, Arc<Session>, 4>,
     /// A session that was ended here: the broker still has it, and is told with the next full fetch.
     pub(crate) abandoned: Option<i32>,
+    /// Whose turn it is where one topic is fetched under several aliases.
+    pub(crate) turn: usize,
     /// By the partner's group id.
     pub(crate) memberships: Recent<String, Membership, 64>,
 }

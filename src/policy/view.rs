@@ -102,6 +102,11 @@ impl ZoneView {
         &self.topics
     }
 
+    /// Whether any two aliases are one backing topic.
+    pub fn has_topic_under_two_aliases(&self) -> bool {
+        self.by_backing.len() < self.topics.len()
+    }
+
     pub fn by_alias(&self, alias: &str) -> Option<&Topic> {
         self.by_alias.get(alias).and_then(|&index| self.topics.get(index))
     }

@@ -6,10 +6,12 @@
 mod reply;
 mod session;
 mod shapes;
+mod turns;
 
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -21,12 +23,13 @@ use uuid::Uuid;
 use self::reply::Kind;
 pub(crate) use self::reply::Reply;
 pub(crate) use self::session::Session;
-use self::session::{Overfull, Shown};
+use self::session::{Shown, Unfit};
 pub(crate) use self::shapes::{REQUEST, RESPONSE, VERSIONS};
 use super::names;
 use super::{Exchange, Outcome, Refusal, Respond, body};
 use crate::gateway::memory::Memory;
 use crate::policy::Topic;
+use crate::zone::TopicName;
 
 /// The most a partner may ask for at once, in bytes: a broker's own default for `fetch.max.bytes`. A single batch that is
 /// larger still comes whole (KIP-74).
@@ -36,6 +39,9 @@ pub(crate) const MAX_BYTES: i32 = 55 * 1024 * 1024;
 const SESSIONS: i16 = 7;
 const BY_ID: i16 = 13;
 
+/// The epoch of a fetch outside of any session.
+const NO_SESSION: i32 = -1;
+
 pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Refusal> {
     let version = exchange.version;
     let mut request: FetchRequest = body::request(&REQUEST, version, body)?;
@@ -43,8 +49,14 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
     let mut memory = Memory::lock(exchange.memory);
     let (session, kind) = if request.session_epoch <= 0 {
         request.session_id = close_previous(&mut memory, version, request.session_id);
+        let waiting = turns::waiting(exchange.view, version, &request.topics, memory.turn);
+        if !waiting.is_empty() {
+            memory.turn = memory.turn.wrapping_add(1);
+            request.session_epoch = NO_SESSION;
+            request.max_wait_ms = request.max_wait_ms.min(turns::MAX_WAIT_MS);
+        }
         let mut session = Session::new(exchange.view);
-        if ask(&mut session, version, &mut request).is_err() {
+        if ask(&mut session, &waiting, version, &mut request).is_err() {
             return gone(version);
         }
         let kind = if request.session_epoch == 0 { Kind::Opens } else { Kind::Single };
@@ -53,7 +65,9 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
         let id = request.session_id;
         let Some(known) = memory.sessions.get_mut(&id) else { return gone(version) };
         let session = Arc::make_mut(known);
-        if !session.still_right(exchange.view) || ask(session, version, &mut request).is_err() {
+        if !session.still_right(exchange.view)
+            || ask(session, &HashSet::new(), version, &mut request).is_err()
+        {
             memory.sessions.remove(&id);
             memory.abandoned = Some(id);
             return gone(version);
@@ -89,7 +103,12 @@ fn close_previous(memory: &mut Memory, version: i16, id: i32) -> i32 {
 }
 
 /// Takes a request's changes into the session, and leaves in the request what is the broker's to know.
-fn ask(session: &mut Session, version: i16, request: &mut FetchRequest) -> Result<(), Overfull> {
+fn ask(
+    session: &mut Session,
+    waiting: &HashSet<TopicName>,
+    version: i16,
+    request: &mut FetchRequest,
+) -> Result<(), Unfit> {
     // In this order a client can replace one alias of a topic by another in one request.
     request.forgotten_topics_data.retain_mut(|forgotten| {
         let shown = Shown::of(version, &forgotten.topic, forgotten.topic_id);
@@ -102,7 +121,9 @@ fn ask(session: &mut Session, version: i16, request: &mut FetchRequest) -> Resul
     for mut fetched in std::mem::take(&mut request.topics) {
         let shown = Shown::of(version, &fetched.topic, fetched.topic_id);
         let partitions = fetched.partitions.iter().map(|partition| partition.partition);
-        if let Some(topic) = session.ask(&shown, partitions)?
+        if session.has_to_wait(&shown, waiting) {
+            session.answer_here(&shown, 0, partitions)?;
+        } else if let Some(topic) = session.ask(&shown, partitions)?
             && towards_broker(&topic, version, &mut fetched.topic, &mut fetched.topic_id)
         {
             topics.push(fetched);

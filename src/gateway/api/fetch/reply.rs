@@ -9,7 +9,7 @@ use kafka_protocol::messages::{BrokerId, FetchResponse};
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
-use super::session::{Refused, Session, Shown};
+use super::session::{Local, Session, Shown};
 use super::{BY_ID, RESPONSE};
 use crate::gateway::addresses::Brokers;
 use crate::gateway::api::{Refusal, body, names};
@@ -46,7 +46,7 @@ impl Reply {
     /// Whether the body may pass as it arrives, with ids swapped in place: nothing has to be put in, and nothing changes
     /// its length.
     pub(crate) fn streams(&self) -> bool {
-        self.version >= BY_ID && self.session.refused().is_empty()
+        self.version >= BY_ID && self.session.answered_here().is_empty()
     }
 
     /// The id that the partner knows a topic by. None: the broker sent what was not asked for, and it must not pass.
@@ -67,8 +67,8 @@ impl Reply {
         self.remember(response.error_code, response.session_id, memory);
         response.responses.retain_mut(|topic| self.show(topic));
         if response.error_code == 0 && !self.is_throttled(&response) {
-            let refused = self.session.refused().iter().map(|(shown, refused)| error_topic(shown, refused));
-            response.responses.extend(refused);
+            let local = self.session.answered_here().iter().map(|(shown, local)| local_topic(shown, local));
+            response.responses.extend(local);
         }
         response.node_endpoints.retain_mut(|endpoint| match self.brokers.live_at(*endpoint.node_id) {
             Some((host, port)) => {
@@ -118,12 +118,12 @@ impl Reply {
     }
 }
 
-/// The answer that a broker gives for partitions which it does not read.
-fn error_topic(shown: &Shown, refused: &Refused) -> FetchableTopicResponse {
+/// The answer that a broker gives for partitions which it does not read. An unknown high watermark changes nothing at a client.
+fn local_topic(shown: &Shown, local: &Local) -> FetchableTopicResponse {
     let partition = |&index: &i32| {
         PartitionData::default()
             .with_partition_index(index)
-            .with_error_code(refused.error.code())
+            .with_error_code(local.error_code)
             .with_high_watermark(-1)
             .with_last_stable_offset(-1)
             .with_log_start_offset(-1)
@@ -132,7 +132,7 @@ fn error_topic(shown: &Shown, refused: &Refused) -> FetchableTopicResponse {
             .with_records(Some(Bytes::new()))
     };
     let topic =
-        FetchableTopicResponse::default().with_partitions(refused.partitions.iter().map(partition).collect());
+        FetchableTopicResponse::default().with_partitions(local.partitions.iter().map(partition).collect());
     match shown {
         Shown::Name(name) => topic.with_topic(name.clone()),
         Shown::Id(id) => topic.with_topic_id(*id),

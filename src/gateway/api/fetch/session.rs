@@ -1,10 +1,9 @@
 //! What a fetch asks for, in the partner's words and in the broker's: for one request, or for a session (KIP-227) whose
 //! requests say only what changes.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages;
 use uuid::Uuid;
 
@@ -12,16 +11,16 @@ use crate::gateway::api::names::{self, Key, authorise};
 use crate::policy::{Topic, ZoneView};
 use crate::zone::{Operation, TopicName};
 
-/// The most partitions that a session may name, those that were refused included.
+/// The most partitions that a session may name, those that are answered here included.
 const PARTITION_LIMIT: usize = 100_000;
-/// The most topics that a session remembers as refused, and the longest name of a topic in Kafka (`Topic.MAX_NAME_LENGTH`).
-const REFUSED_LIMIT: usize = 2_000;
+/// The most topics that a session answers for itself, and the longest name of a topic in Kafka (`Topic.MAX_NAME_LENGTH`).
+const LOCAL_LIMIT: usize = 2_000;
 const NAME_LIMIT: usize = 249;
 
 /// The partitions of a fetch.
 ///
-/// The broker has the ones that passed, under their real names; the refused ones are only here, and their error goes into
-/// every response until the partner forgets them, as a broker does with a partition in error.
+/// The broker has the ones that passed, under their real names; the others are only here, and their answer goes into every
+/// response until the partner forgets them, as a broker does with a partition in error.
 #[derive(Debug, Clone)]
 pub(crate) struct Session {
     /// The view that everything in here was last checked against.
@@ -29,7 +28,7 @@ pub(crate) struct Session {
     held: HashMap<TopicName, Held>,
     /// Backing topics by real id, for responses that have only that.
     backing: HashMap<Uuid, TopicName>,
-    refused: BTreeMap<Shown, Refused>,
+    local: BTreeMap<Shown, Local>,
     partitions: usize,
 }
 
@@ -40,9 +39,10 @@ struct Held {
     partitions: BTreeSet<i32>,
 }
 
+/// Partitions that are answered here: with an error, or with 0 and no records while another alias has its turn.
 #[derive(Debug, Clone)]
-pub(super) struct Refused {
-    pub(super) error: ResponseError,
+pub(super) struct Local {
+    pub(super) error_code: i16,
     pub(super) partitions: BTreeSet<i32>,
 }
 
@@ -66,18 +66,23 @@ impl Shown {
     }
 
     /// To be remembered beyond its request.
-    fn detached(&self) -> Result<Self, Overfull> {
+    fn detached(&self) -> Result<Self, Unfit> {
         match self {
-            Self::Name(name) if name.len() > NAME_LIMIT => Err(Overfull),
+            Self::Name(name) if name.len() > NAME_LIMIT => Err(Unfit::Overfull),
             Self::Name(name) => Ok(Self::Name(names::detached(name))),
             Self::Id(id) => Ok(Self::Id(*id)),
         }
     }
 }
 
-/// The session names more than it may.
+/// Why a session cannot go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Overfull;
+pub(super) enum Unfit {
+    /// It names more than it may.
+    Overfull,
+    /// It names a backing topic under a second alias, and the replies could not be told apart.
+    TwoAliases,
+}
 
 impl Session {
     pub(super) fn new(view: &Arc<ZoneView>) -> Self {
@@ -85,61 +90,68 @@ impl Session {
             view: Arc::clone(view),
             held: HashMap::new(),
             backing: HashMap::new(),
-            refused: BTreeMap::new(),
+            local: BTreeMap::new(),
             partitions: 0,
         }
     }
 
     /// Adds partitions, or changes how they are fetched. The topic if they may pass; none if they are answered here.
-    ///
-    /// While the broker has a backing topic under one alias, another alias of it gets `InvalidTopicException`: replies
-    /// could not be told apart.
     pub(super) fn ask(
         &mut self,
         shown: &Shown,
         partitions: impl Iterator<Item = i32>,
-    ) -> Result<Option<Topic>, Overfull> {
-        let mut partitions = partitions.peekable();
-        let admitted = authorise(&self.view, shown.key(), Operation::Read).and_then(|topic| {
-            let first = self.held.get(&topic.backing).map_or(&topic.alias, |held| &held.topic.alias);
-            if *first == topic.alias { Ok(topic.clone()) } else { Err(ResponseError::InvalidTopicException) }
-        });
-        let set = match &admitted {
-            Ok(topic) => {
-                if let Some(refused) = self.refused.remove(shown) {
-                    self.partitions -= refused.partitions.len();
-                }
-                if let Some(ids) = topic.ids {
-                    self.backing.insert(ids.real, topic.backing.clone());
-                }
-                let empty = || Held { topic: topic.clone(), partitions: BTreeSet::new() };
-                &mut self.held.entry(topic.backing.clone()).or_insert_with(empty).partitions
-            }
-            // There is nothing to answer, and nothing that would ever be forgotten.
-            Err(_) if partitions.peek().is_none() => return Ok(None),
-            Err(error) => {
-                if self.refused.len() >= REFUSED_LIMIT && !self.refused.contains_key(shown) {
-                    return Err(Overfull);
-                }
-                let empty = || Refused { error: *error, partitions: BTreeSet::new() };
-                &mut self.refused.entry(shown.detached()?).or_insert_with(empty).partitions
-            }
+    ) -> Result<Option<Topic>, Unfit> {
+        let topic = match authorise(&self.view, shown.key(), Operation::Read) {
+            Ok(topic) => topic.clone(),
+            Err(error) => return self.answer_here(shown, error.code(), partitions).map(|()| None),
         };
-        for partition in partitions {
-            self.partitions += usize::from(set.insert(partition));
-            if self.partitions > PARTITION_LIMIT {
-                return Err(Overfull);
-            }
+        if self.held.get(&topic.backing).is_some_and(|held| held.topic.alias != topic.alias) {
+            return Err(Unfit::TwoAliases);
         }
-        Ok(admitted.ok())
+        if let Some(local) = self.local.remove(shown) {
+            self.partitions -= local.partitions.len();
+        }
+        if let Some(ids) = topic.ids {
+            self.backing.insert(ids.real, topic.backing.clone());
+        }
+        let empty = || Held { topic: topic.clone(), partitions: BTreeSet::new() };
+        let set = &mut self.held.entry(topic.backing.clone()).or_insert_with(empty).partitions;
+        insert(set, partitions, &mut self.partitions)?;
+        Ok(Some(topic))
+    }
+
+    /// Whether another alias of this topic is served first.
+    pub(super) fn has_to_wait(&self, shown: &Shown, waiting: &HashSet<TopicName>) -> bool {
+        let known = authorise(&self.view, shown.key(), Operation::Read);
+        !waiting.is_empty() && known.is_ok_and(|topic| waiting.contains(&topic.alias))
+    }
+
+    /// Adds partitions that the broker is not asked for.
+    pub(super) fn answer_here(
+        &mut self,
+        shown: &Shown,
+        error_code: i16,
+        partitions: impl Iterator<Item = i32>,
+    ) -> Result<(), Unfit> {
+        let mut partitions = partitions.peekable();
+        if partitions.peek().is_none() {
+            // There is nothing to answer, and nothing that would ever be forgotten.
+            return Ok(());
+        }
+        if self.local.len() >= LOCAL_LIMIT && !self.local.contains_key(shown) {
+            return Err(Unfit::Overfull);
+        }
+        let empty = || Local { error_code, partitions: BTreeSet::new() };
+        let set = &mut self.local.entry(shown.detached()?).or_insert_with(empty).partitions;
+        insert(set, partitions, &mut self.partitions)
     }
 
     /// Takes partitions out. The topic if the broker has them and must be told.
     pub(super) fn forget(&mut self, shown: &Shown, partitions: &[i32]) -> Option<Topic> {
-        if let Some(refused) = self.refused.get_mut(shown) {
-            self.partitions -= take(&mut refused.partitions, partitions);
-            if refused.partitions.is_empty() {
-                self.refused.remove(shown);
+        if let Some(local) = self.local.get_mut(shown) {
+            self.partitions -= take(&mut local.partitions, partitions);
+            if local.partitions.is_empty() {
+                self.local.remove(shown);
             }
             return None;
         }
@@ -162,11 +174,11 @@ impl Session {
             return true;
         }
         let held = |held: &Held| view.by_alias(held.topic.alias.as_str()) == Some(&held.topic);
-        let refused = |(shown, refused): (&Shown, &Refused)| {
+        let local = |(shown, local): (&Shown, &Local)| {
             let error = authorise(view, shown.key(), Operation::Read).err();
-            error.unwrap_or(ResponseError::InvalidTopicException) == refused.error
+            error.is_some_and(|error| error.code() == local.error_code)
         };
-        let right = self.held.values().all(held) && self.refused.iter().all(refused);
+        let right = self.held.values().all(held) && self.local.iter().all(local);
         if right {
             self.view = Arc::clone(view);
         }
@@ -183,14 +195,29 @@ impl Session {
         self.back(self.backing.get(&real)?.as_str())
     }
 
-    pub(super) fn refused(&self) -> &BTreeMap<Shown, Refused> {
-        &self.refused
+    pub(super) fn answered_here(&self) -> &BTreeMap<Shown, Local> {
+        &self.local
     }
 
     /// Whether the broker has any partition of it.
     pub(super) fn reaches_broker(&self) -> bool {
         !self.held.is_empty()
     }
+}
+
+/// Inserts `partitions` and counts those that are new.
+fn insert(
+    into: &mut BTreeSet<i32>,
+    partitions: impl Iterator<Item = i32>,
+    count: &mut usize,
+) -> Result<(), Unfit> {
+    for partition in partitions {
+        *count += usize::from(into.insert(partition));
+        if *count > PARTITION_LIMIT {
+            return Err(Unfit::Overfull);
+        }
+    }
+    Ok(())
 }
 
 /// Removes `partitions`; how many there were.

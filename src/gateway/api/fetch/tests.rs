@@ -114,11 +114,11 @@ fn swapped_aliases_are_read_from_where_they_should_at_every_version() {
 
 #[test]
 fn what_may_not_be_read_is_taken_out_and_answered_at_every_version() {
-    // `x` is the name of a shared topic's backing topic, `in` is write only, `t` and `t2` are one topic.
-    let zone = [("t", "x", Read), ("in", "y", Produce), ("t2", "x", Write)];
+    // `x` is the name of a shared topic's backing topic, `in` is write only.
+    let zone = [("t", "x", Read), ("in", "y", Produce)];
     let partner = Partner::of(&zone);
     for version in VERSIONS.first..=VERSIONS.last {
-        let wanted: &[(&str, &[i32])] = &[("x", &[0]), ("in", &[0, 1]), ("t", &[0]), ("t2", &[2])];
+        let wanted: &[(&str, &[i32])] = &[("x", &[0]), ("in", &[0, 1]), ("t", &[0])];
         let request = ask(&partner, version, (0, -1), wanted);
         let (sent, awaited) = partner.send(1, version, &request).forwarded::<FetchRequest>();
         assert_eq!(sent_topics(version, &sent), [backing(version, "x")]);
@@ -126,8 +126,7 @@ fn what_may_not_be_read_is_taken_out_and_answered_at_every_version() {
         let mut seen = seen(&partner, &response);
         seen.sort();
         let (unknown, code) = if version < BY_ID { ("x", 29) } else { ("?", 100) };
-        let refused =
-            [("in", &[(0, 29), (1, 29)][..]), ("t", &[(0, 0)]), ("t2", &[(2, 17)]), (unknown, &[(0, code)])];
+        let refused = [("in", &[(0, 29), (1, 29)][..]), ("t", &[(0, 0)]), (unknown, &[(0, code)])];
         let mut expected = topics(refused);
         expected.sort();
         assert_eq!(seen, expected, "v{version}");
@@ -226,15 +225,41 @@ fn what_the_broker_has_is_forgotten_there_under_its_own_name() {
 }
 
 #[test]
-fn a_second_alias_of_one_topic_waits_until_the_first_is_forgotten() {
+fn two_aliases_of_one_topic_take_turns_outside_of_sessions_at_every_version() {
+    let partner = Partner::of(&[("one", "t", Read), ("other", "u", Read), ("two", "t", Write)]);
+    for version in VERSIONS.first..=VERSIONS.last {
+        let mut served = Vec::new();
+        for wanted in [&[("one", &[0][..]), ("two", &[0, 1]), ("other", &[7])][..]; 4] {
+            let request = ask(&partner, version, (0, 0), wanted).with_max_wait_ms(500);
+            let (sent, awaited) = partner.send(1, version, &request).forwarded::<FetchRequest>();
+            assert_eq!(sent_topics(version, &sent), [backing(version, "t"), backing(version, "u")]);
+            assert_eq!((sent.session_id, sent.session_epoch, sent.max_wait_ms), (0, -1, 100), "v{version}");
+            let partitions: Vec<i32> = sent.topics[0].partitions.iter().map(|p| p.partition).collect();
+            let response: FetchResponse =
+                partner.receive(awaited, &answer(version, 0, &[("t", &partitions), ("u", &[7])]));
+            let full = |p: &PartitionData| p.records.as_ref().is_some_and(|records| !records.is_empty());
+            let named = seen(&partner, &response).into_iter().zip(&response.responses);
+            served.push(
+                named.filter(|(_, t)| full(&t.partitions[0])).map(|((name, _), _)| name).collect::<Vec<_>>(),
+            );
+            let mut all = seen(&partner, &response);
+            all.sort();
+            let every = [("one", &[(0, 0)][..]), ("other", &[(7, 0)]), ("two", &[(0, 0), (1, 0)])];
+            assert_eq!(all, topics(every), "v{version}");
+        }
+        assert_eq!(served[0], served[2]);
+        assert_eq!(served[1], served[3]);
+        assert_ne!(served[0], served[1]);
+    }
+}
+
+#[test]
+fn a_second_alias_ends_the_session_and_may_take_the_firsts_place() {
     let partner = Partner::of(&[("one", "t", Read), ("two", "t", Read)]);
     open(&partner, 13, &[("one", &[0])], &[("t", &[0])]);
-    let (sent, awaited) =
-        partner.send(1, 13, &ask(&partner, 13, (77, 1), &[("two", &[0])])).forwarded::<FetchRequest>();
-    assert!(sent.topics.is_empty());
-    let response: FetchResponse = partner.receive(awaited, &answer(13, 77, &[("t", &[0])]));
-    assert_eq!(seen(&partner, &response), topics([("one", &[(0, 0)]), ("two", &[(0, 17)])]));
-    let request = forget(&partner, 13, ask(&partner, 13, (77, 2), &[("two", &[0])]), "one", &[0]);
+    assert_eq!(error_code(&partner, 13, &ask(&partner, 13, (77, 1), &[("two", &[0])])), 70);
+    open(&partner, 13, &[("one", &[0])], &[("t", &[0])]);
+    let request = forget(&partner, 13, ask(&partner, 13, (77, 1), &[("two", &[0])]), "one", &[0]);
     let (sent, awaited) = partner.send(1, 13, &request).forwarded::<FetchRequest>();
     assert_eq!((sent.topics.len(), sent.forgotten_topics_data.len()), (1, 1));
     let response: FetchResponse = partner.receive(awaited, &answer(13, 77, &[("t", &[0])]));
@@ -372,7 +397,7 @@ fn a_session_remembers_no_more_of_what_is_refused_than_it_must() {
     for n in 0..5_000 {
         assert_eq!(session.ask(&named(n), std::iter::empty()), Ok(None));
     }
-    assert!(session.refused().is_empty(), "nothing was asked of these topics");
+    assert!(session.answered_here().is_empty(), "nothing was asked of these topics");
     let overfull = (0..5_000).find(|&n| session.ask(&named(n), std::iter::once(0)).is_err());
     assert_eq!(overfull, Some(2_000));
     assert_eq!(session.ask(&named(7), std::iter::once(1)), Ok(None), "known ones may still change");

@@ -22,3 +22,4 @@ mod quickstart;
 mod reconcile;
 mod store;
 mod support;
+mod two_aliases;

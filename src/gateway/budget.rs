@@ -20,15 +20,24 @@ pub(crate) struct Budget {
     held: Gauge,
 }
 
-/// A frame's share; given back on drop.
+/// One zone's part of the budget. Parts overlap: all of them together are more than there is, but none of them is all.
+#[derive(Debug)]
+pub(crate) struct Share {
+    of: Budget,
+    semaphore: Arc<Semaphore>,
+    units: usize,
+}
+
+/// What a frame takes; given back on drop.
 #[derive(Debug)]
 pub(crate) struct Reservation {
     bytes: i64,
     held: Gauge,
-    _permit: OwnedSemaphorePermit,
+    _of_zone: OwnedSemaphorePermit,
+    _of_process: OwnedSemaphorePermit,
 }
 
-/// The process holds as much as it may.
+/// The zone, or the process, holds as much as it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Exhausted;
 
@@ -38,20 +47,32 @@ impl Budget {
         Self { semaphore: Arc::new(Semaphore::new(units)), units, within, held }
     }
 
-    /// Waits for room, at most as long as the budget's deadline. A frame larger than the whole budget is refused at once.
+    /// A part for a zone: half, so that the largest request that is served fits, and one partner cannot starve another.
+    pub(crate) fn share(&self) -> Share {
+        let units = self.units / 2;
+        Share { of: self.clone(), semaphore: Arc::new(Semaphore::new(units)), units }
+    }
+}
+
+impl Share {
+    /// Waits for room, at most as long as the budget's deadline. A frame larger than the whole share is refused at once.
     pub(crate) async fn reserve(&self, bytes: usize) -> Result<Reservation, Exhausted> {
         let units = bytes.div_ceil(UNIT);
         if units > self.units {
             return Err(Exhausted);
         }
         let wanted = u32::try_from(units).map_err(|_| Exhausted)?;
-        let permit = timeout(self.within, Arc::clone(&self.semaphore).acquire_many_owned(wanted))
-            .await
-            .map_err(|_| Exhausted)?
-            .map_err(|_| Exhausted)?;
-        let bytes = i64::try_from(bytes).map_err(|_| Exhausted)?;
-        self.held.inc_by(bytes);
-        Ok(Reservation { bytes, held: self.held.clone(), _permit: permit })
+        // The zone's own part first: whoever waits for its neighbours of the same zone is not in anybody else's way.
+        let room = async {
+            let of_zone = Arc::clone(&self.semaphore).acquire_many_owned(wanted).await;
+            let of_process = Arc::clone(&self.of.semaphore).acquire_many_owned(wanted).await;
+            of_zone.and_then(|of_zone| Ok((of_zone, of_process?)))
+        };
+        let room = timeout(self.of.within, room).await.map_err(|_| Exhausted)?;
+        let (of_zone, of_process) = room.map_err(|_| Exhausted)?;
+        let (bytes, held) = (i64::try_from(bytes).map_err(|_| Exhausted)?, self.of.held.clone());
+        held.inc_by(bytes);
+        Ok(Reservation { bytes, held, _of_zone: of_zone, _of_process: of_process })
     }
 }
 
@@ -68,17 +89,27 @@ mod tests {
     #[tokio::test]
     async fn what_is_given_back_can_be_taken_again() {
         let budget = Budget::new(64 << 10, Duration::from_millis(20), Gauge::default());
-        let first = budget.reserve(40 << 10).await.unwrap();
-        assert_eq!(budget.held.get(), 40 << 10);
-        assert_eq!(budget.reserve(40 << 10).await.unwrap_err(), Exhausted);
+        let share = budget.share();
+        let first = share.reserve(20 << 10).await.unwrap();
+        assert_eq!(budget.held.get(), 20 << 10);
+        assert_eq!(share.reserve(20 << 10).await.unwrap_err(), Exhausted);
         drop(first);
         assert_eq!(budget.held.get(), 0);
-        assert!(budget.reserve(64 << 10).await.is_ok());
+        assert!(share.reserve(32 << 10).await.is_ok());
     }
 
     #[tokio::test]
-    async fn a_frame_above_the_whole_budget_is_refused_without_waiting() {
-        let budget = Budget::new(64 << 10, Duration::from_hours(1), Gauge::default());
-        assert_eq!(budget.reserve((64 << 10) + 1).await.unwrap_err(), Exhausted);
+    async fn all_shares_together_get_no_more_than_there_is() {
+        let budget = Budget::new(64 << 10, Duration::from_millis(20), Gauge::default());
+        let shares = [budget.share(), budget.share(), budget.share()];
+        let _first = shares[0].reserve(32 << 10).await.unwrap();
+        let _second = shares[1].reserve(32 << 10).await.unwrap();
+        assert_eq!(shares[2].reserve(1 << 10).await.unwrap_err(), Exhausted);
+    }
+
+    #[tokio::test]
+    async fn a_frame_above_the_whole_share_is_refused_without_waiting() {
+        let share = Budget::new(64 << 10, Duration::from_hours(1), Gauge::default()).share();
+        assert_eq!(share.reserve((32 << 10) + 1).await.unwrap_err(), Exhausted);
     }
 }

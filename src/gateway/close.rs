@@ -52,6 +52,10 @@ pub(crate) enum Close {
     Revoked,
     #[error("the credential has expired")]
     Expired,
+    #[error(
+        "zone {0} has as many connections as a zone may have on one node; its partner may leak clients, or needs another gateway node"
+    )]
+    ZoneFull(String),
     #[error("no broker can be reached: {0}")]
     NoBroker(String),
     #[error("not a Kafka frame: {0}")]
@@ -72,7 +76,9 @@ pub(crate) enum Close {
     DeniedUnacknowledged,
     #[error("the broker's answer does not fit: {0}")]
     BadAnswer(String),
-    #[error("all memory for large frames is taken; raise the limit or add a gateway")]
+    #[error(
+        "no memory for a large frame came free in time: the zone has taken its share, or all of them together the whole; add a gateway node if honest partners see this"
+    )]
     BudgetExhausted,
 }
 
@@ -97,6 +103,7 @@ impl Close {
             Self::WrongCluster { .. } => "wrong_cluster",
             Self::Revoked => "revoked",
             Self::Expired => "expired",
+            Self::ZoneFull(_) => "zone_full",
             Self::NoBroker(_) => "no_broker",
             Self::BadFrame(_) => "bad_frame",
             Self::CutFrame => "cut_frame",

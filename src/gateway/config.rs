@@ -36,6 +36,8 @@ pub struct ClusterConfig {
 pub struct Limits {
     /// Partner connections in this process.
     pub connections: usize,
+    /// Logged-in connections of one zone: a partner that opens all it can leaves room for others.
+    pub connections_per_zone: usize,
     /// Connections of one address that have not authenticated.
     pub unauthenticated_per_address: usize,
     /// Bytes of a frame before authentication; a PLAIN token is far smaller.
@@ -52,7 +54,7 @@ pub struct Limits {
     pub response_frame: usize,
     /// A frame up to this size is held as a whole without asking for budget, and is never worth streaming.
     pub small_frame: usize,
-    /// Bytes of larger frames that this process holds at any time.
+    /// Bytes of larger frames that this process holds at any time. One zone gets at most half of it.
     pub buffered: usize,
     /// How long a frame waits for its share of `buffered`.
     pub budget_within: Duration,
@@ -79,6 +81,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 10_000,
+            connections_per_zone: 2_500,
             unauthenticated_per_address: 128,
             unauthenticated_frame: 64 << 10,
             authenticate_within: Duration::from_secs(10),

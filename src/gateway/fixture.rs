@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::addresses::ApiRanges;
+use super::allowance::Allowances;
 use super::api::REGISTRY;
 use super::budget::Budget;
 use super::config::{ClusterConfig, GatewayConfig, Limits};
@@ -151,7 +152,8 @@ pub(super) fn shared(limits: Limits) -> (Shared, watch::Sender<Arc<GatewayView>>
     let view = view(&served, &clusters(&[("backing-orders", present("backing-orders"))]));
     let (sender, views) = watch::channel(Arc::new(view));
     let budget = Budget::new(limits.buffered, limits.budget_within, Gauge::default());
+    let allowances = Allowances::new(budget, limits.connections_per_zone);
     let config = GatewayConfig { limits, ..config() };
-    let shared = Shared { config, metrics: Metrics::default(), budget, views, refresh: BTreeMap::new() };
+    let shared = Shared { config, metrics: Metrics::default(), allowances, views, refresh: BTreeMap::new() };
     (shared, sender)
 }

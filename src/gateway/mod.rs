@@ -9,9 +9,11 @@
 //! | `listener` | ports, limits on connections |
 //! | `session` | one connection: `login`, `upstream`, then `request_loop` and `response_loop` side by side |
 //! | `relay` | large bodies, passed as they arrive; all others are held under `budget` |
+//! | `allowance` | what one zone may take of it: connections, and a share of the budget |
 //! | [`api`] | the closed table, one file per Kafka API |
 
 pub mod addresses;
+mod allowance;
 pub(crate) mod api;
 mod budget;
 mod close;

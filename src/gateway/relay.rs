@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use tokio::io::AsyncRead;
+use tokio::time::Instant;
 
 use super::close::Close;
 use super::transport::Inbound;
@@ -19,6 +20,8 @@ pub(crate) struct Passing<'a, R> {
     chunk: usize,
     /// How long the sender may keep us waiting for its next bytes.
     stall: Duration,
+    /// When all of it has to have come.
+    due: Option<Instant>,
 }
 
 /// Why a body does not pass to its end.
@@ -33,7 +36,12 @@ pub(crate) enum Broken {
 impl<'a, R: AsyncRead + Unpin> Passing<'a, R> {
     /// `left` bytes of a body follow in `from`.
     pub(crate) fn new(from: &'a mut Inbound<R>, left: usize, stall: Duration) -> Self {
-        Self { from, left, chunk: 0, stall }
+        Self { from, left, chunk: 0, stall, due: None }
+    }
+
+    /// With a moment at which all of it is due: a sender of one byte now and then is never silent for long.
+    pub(crate) fn due(self, at: Instant) -> Self {
+        Self { due: Some(at), ..self }
     }
 
     /// Drops the current chunk and waits until `edit` releases the next one. False at the end of the body.
@@ -54,9 +62,14 @@ impl<'a, R: AsyncRead + Unpin> Passing<'a, R> {
             match self.left {
                 0 => return Ok(false),
                 left if left == here => return Err(Broken::Body(None)),
-                _ => self.from.more(self.stall).await.map_err(Broken::Connection)?,
+                _ => self.from.more(self.patience()).await.map_err(Broken::Connection)?,
             }
         }
+    }
+
+    fn patience(&self) -> Duration {
+        let left = self.due.map(|due| due.saturating_duration_since(Instant::now()));
+        left.map_or(self.stall, |left| left.min(self.stall))
     }
 
     /// What may pass now.

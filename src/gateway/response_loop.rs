@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 
+use super::allowance::Seat;
 use super::api::Respond;
 use super::api::fetch::Reply;
 use super::budget::Reservation;
@@ -20,6 +21,11 @@ use crate::kafka::frame::{LENGTH_PREFIX, ResponseHeader, response_length};
 use crate::kafka::shape::Shape;
 use crate::kafka::stream::{ResponseIdSwap, StreamError};
 use crate::kafka::walker::WalkError;
+
+/// How much memory a large response is worth, in frames: a Fetch is read and written, any other is all structure, and a
+/// decoded element takes several times its bytes on the wire.
+const COPIES: usize = 2;
+const STRUCTURE: usize = 8;
 
 /// A Fetch whose response is not held as a whole.
 struct PassingFetch {
@@ -39,6 +45,7 @@ struct Arriving {
 /// The other direction of an authenticated connection.
 pub(crate) struct ResponseLoop<'a, R, W> {
     pub(crate) shared: &'a Shared,
+    pub(crate) seat: &'a Seat,
     pub(crate) memory: &'a Mutex<Memory>,
     pub(crate) broker: &'a mut Inbound<R>,
     pub(crate) partner: &'a mut Outbound<W>,
@@ -99,11 +106,12 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
             }
             other => other,
         };
-        let (body, room) = self.whole(arriving).await?;
+        let worth = if matches!(awaited.respond, Respond::Fetch(_)) { COPIES } else { STRUCTURE };
+        let (body, room) = self.whole(arriving, worth).await?;
         let (mut more, mut rooms) = (Vec::new(), Vec::new());
         for _ in 1..awaited.respond.parts() {
             let arriving = self.arriving(header, due).await?;
-            let (body, room) = self.whole(arriving).await?;
+            let (body, room) = self.whole(arriving, worth).await?;
             more.push(body);
             rooms.extend(room);
         }
@@ -115,6 +123,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
 
     /// Waits for a response and reads its header.
     async fn arriving(&mut self, header: ResponseHeader, due: i32) -> Result<Arriving, Close> {
+        self.wait_for_first_byte().await?;
         self.need(LENGTH_PREFIX).await?;
         let prefix = self.broker.buffered().first_chunk().copied().unwrap_or_default();
         let frame_len = response_length(prefix, self.shared.config.limits.response_frame)
@@ -123,11 +132,15 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
         Ok(Arriving { frame_len, header_len })
     }
 
-    /// Reads the rest of a response. A large one takes its room first.
-    async fn whole(&mut self, arriving: Arriving) -> Result<(Bytes, Option<Reservation>), Close> {
+    /// Reads the rest of a response. A large one takes its room first, `worth` so many frames.
+    async fn whole(
+        &mut self,
+        arriving: Arriving,
+        worth: usize,
+    ) -> Result<(Bytes, Option<Reservation>), Close> {
         let Arriving { frame_len, header_len } = arriving;
         let room = if frame_len > self.shared.config.limits.small_frame {
-            Some(self.shared.budget.reserve(frame_len * 2).await.map_err(|_| Close::BudgetExhausted)?)
+            Some(self.seat.reserve(frame_len * worth).await.map_err(|_| Close::BudgetExhausted)?)
         } else {
             None
         };
@@ -187,12 +200,25 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
         }
     }
 
+    /// A broker may take its time to begin: a long poll, a rebalance.
+    async fn wait_for_first_byte(&mut self) -> Result<(), Close> {
+        if !self.broker.buffered().is_empty() {
+            return Ok(());
+        }
+        self.partner.flush().await?;
+        if self.broker.fill().await? == 0 { Err(Close::BrokerDone) } else { Ok(()) }
+    }
+
+    /// What it has begun it has to go on with.
     async fn need(&mut self, len: usize) -> Result<(), Close> {
         if self.broker.buffered().len() >= len {
             return Ok(());
         }
         self.partner.flush().await?;
-        if self.broker.fill_to(len).await? { Ok(()) } else { Err(Close::BrokerDone) }
+        while self.broker.buffered().len() < len {
+            self.broker.more(self.shared.config.limits.write_stall).await?;
+        }
+        Ok(())
     }
 
     async fn send(&mut self, frame: &[u8]) -> Result<(), Close> {

@@ -9,6 +9,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::allowance::Allowances;
 use super::budget::Budget;
 use super::config::GatewayConfig;
 use super::listener::{Blocked, Gate, ListenError, Listeners, bind};
@@ -64,8 +65,9 @@ impl Gateway {
         let (clusters, clusters_seen) = watch::channel(Clusters::new());
         let (wanted, refresh) = start_pollers(&config, clusters, tasks, cancel);
         let limits = &config.limits;
+        let budget = Budget::new(limits.buffered, limits.budget_within, metrics.buffered.clone());
         let shared = Arc::new(Shared {
-            budget: Budget::new(limits.buffered, limits.budget_within, metrics.buffered.clone()),
+            allowances: Allowances::new(budget, limits.connections_per_zone),
             metrics,
             views: seen.clone(),
             refresh,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, watch};
 
-use super::budget::Budget;
+use super::allowance::Allowances;
 use super::config::GatewayConfig;
 use super::metrics::Metrics;
 use super::view::GatewayView;
@@ -15,7 +15,7 @@ use crate::zone::ClusterName;
 pub(crate) struct Shared {
     pub(crate) config: GatewayConfig,
     pub(crate) metrics: Metrics,
-    pub(crate) budget: Budget,
+    pub(crate) allowances: Allowances,
     pub(crate) views: watch::Receiver<Arc<GatewayView>>,
     /// Asks a cluster's poller to look again at once.
     pub(crate) refresh: BTreeMap<ClusterName, Arc<Notify>>,

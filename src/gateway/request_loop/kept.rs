@@ -30,7 +30,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
         }
         // What waits to be sent must not wait for room as well.
         self.broker.flush().await?;
-        self.shared.budget.reserve(len * worth).await.map(Some).map_err(|_| Close::BudgetExhausted)
+        self.seat.reserve(len * worth).await.map(Some).map_err(|_| Close::BudgetExhausted)
     }
 
     /// What stays here of a request of `whole` bytes, `sent` of which go to the broker.

@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex};
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::addresses::Brokers;
+use super::allowance::Seat;
 use super::api::{self, Entry, Exchange, Outcome, Respond};
 use super::budget::Reservation;
 use super::close::Close;
@@ -28,6 +29,7 @@ use crate::policy::ZoneView;
 pub(crate) struct RequestLoop<'a, R, W> {
     pub(crate) shared: &'a Shared,
     pub(crate) login: &'a Login,
+    pub(crate) seat: &'a Seat,
     pub(crate) memory: &'a Mutex<Memory>,
     pub(crate) partner: &'a mut Inbound<R>,
     pub(crate) broker: &'a mut Outbound<W>,
@@ -35,6 +37,8 @@ pub(crate) struct RequestLoop<'a, R, W> {
     /// Bytes that requests of this connection may leave here until they are answered.
     pub(crate) kept: Arc<Semaphore>,
     pub(crate) cancel: &'a CancellationToken,
+    /// When the frame that is being read has to be complete.
+    pub(crate) due: Instant,
 }
 
 /// A request whose header has been read.
@@ -83,10 +87,13 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
     /// Waits for the next request, looks it up in the table and reads its header.
     async fn next_request(&mut self) -> Result<Incoming, Close> {
         self.wait_for_first_byte().await?;
+        let limits = &self.shared.config.limits;
+        let begun = Instant::now();
+        self.due = begun + limits.frame_within;
         self.need(LENGTH_PREFIX).await?;
         let prefix = self.partner.buffered().first_chunk().copied().unwrap_or_default();
-        let limits = &self.shared.config.limits;
         let frame_len = request_length(prefix, limits.produce_frame)?;
+        self.due = begun + limits.frame_time(frame_len);
         let (header, header_len) = self.header(frame_len).await?;
         let unknown = Close::UnknownRequest { key: header.api_key, version: header.version };
         let Some(entry) = api::entry(header.api_key) else { return Err(unknown) };
@@ -132,13 +139,13 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
         }
     }
 
-    /// Reads until `len` bytes are there, in the time that so long a frame may take.
+    /// Reads until `len` bytes of the frame are there. One byte now and then does not put off the moment it is due.
     async fn need(&mut self, len: usize) -> Result<(), Close> {
         if self.partner.buffered().len() >= len {
             return Ok(());
         }
         self.broker.flush().await?;
-        match timeout(self.shared.config.limits.frame_time(len), self.partner.fill_to(len)).await {
+        match timeout_at(self.due, self.partner.fill_to(len)).await {
             Err(_) => Err(Close::SlowFrame),
             Ok(Ok(true)) => Ok(()),
             Ok(Ok(false)) => Err(Close::CutFrame),

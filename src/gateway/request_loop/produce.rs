@@ -91,7 +91,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
         // An unacknowledged request is owed nothing. Any other is noted before its last byte leaves: not earlier, because a
         // partner that breaks off in the middle will get no answer.
         let mut owed = (head.acks != 0).then_some(awaited);
-        let mut passing = Passing::new(self.partner, rest, self.shared.config.limits.frame_within);
+        let mut passing =
+            Passing::new(self.partner, rest, self.shared.config.limits.frame_within).due(self.due);
         loop {
             match passing.advance(|chunk| tail.push(chunk)).await {
                 Ok(true) => {
@@ -118,7 +119,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
     ) -> Result<(), Close> {
         let Started { head, mut tail, topic, rest } = started;
         self.partner.skip(LENGTH_PREFIX + request.header_len + head.len);
-        let mut passing = Passing::new(self.partner, rest, self.shared.config.limits.frame_within);
+        let mut passing =
+            Passing::new(self.partner, rest, self.shared.config.limits.frame_within).due(self.due);
         loop {
             match passing.advance(|chunk| tail.push(chunk)).await {
                 Ok(true) => {}

@@ -8,9 +8,10 @@ use time::OffsetDateTime;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::allowance::Seat;
 use super::close::Close;
 use super::listener::Admission;
 use super::login::Desk;
@@ -69,19 +70,19 @@ where
     let entered = tokio::select! {
         biased;
         () = cancel.cancelled() => Err(Close::Shutdown),
-        entered = enter(shared, partner_in, partner_out, port) => entered,
+        entered = enter(shared, partner_in, partner_out, port, admission) => entered,
     };
-    let (login, broker) = match entered {
+    let (login, seat, broker) = match entered {
         Ok(entered) => entered,
         Err(close) => return close,
     };
-    drop(admission);
     tracing::info!(zone = %login.zone.name, user = login.user, key_id = %login.key_id, ?port, "partner connected");
     let (read, write) = broker.into_split();
     let stall = shared.config.limits.write_stall;
     let mut relay = Relay {
         shared,
         login: &login,
+        seat: &seat,
         partner_in,
         partner_out,
         broker_in: Inbound::new(read, Peer::Broker),
@@ -90,26 +91,32 @@ where
     relay.run(cancel).await
 }
 
-/// Logs the partner in and connects to its broker. Nothing is read from the partner between the two.
+/// Logs the partner in, takes a seat of its zone and connects to its broker. Nothing is read from the partner between them.
 async fn enter<R, W>(
     shared: &Shared,
     partner_in: &mut Inbound<R>,
     partner_out: &mut Outbound<W>,
     port: &Port,
-) -> Result<(Login, TcpStream), Close>
+    admission: Admission,
+) -> Result<(Login, Seat, TcpStream), Close>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
     let login = Desk { shared, partner_in, partner_out }.log_in().await?;
+    // No longer a stranger, however long its broker takes.
+    drop(admission);
+    let full = || Close::ZoneFull(login.zone.name.to_string());
+    let seat = shared.allowances.seat(login.zone.id).ok_or_else(full)?;
     let broker = upstream::connect(shared, &login, port).await?;
-    Ok((login, broker))
+    Ok((login, seat, broker))
 }
 
 /// An authenticated connection and its broker's.
 pub(crate) struct Relay<'a, PR, PW, BR, BW> {
     pub(crate) shared: &'a Shared,
     pub(crate) login: &'a Login,
+    pub(crate) seat: &'a Seat,
     pub(crate) partner_in: &'a mut Inbound<PR>,
     pub(crate) partner_out: &'a mut Outbound<PW>,
     pub(crate) broker_in: Inbound<BR>,
@@ -135,18 +142,21 @@ where
                 RequestLoop {
                     shared: self.shared,
                     login: self.login,
+                    seat: self.seat,
                     memory: &memory,
                     partner: self.partner_in,
                     broker: &mut self.broker_out,
                     owed: owe,
                     kept: Arc::new(Semaphore::new(self.shared.config.limits.kept)),
                     cancel,
+                    due: Instant::now(),
                 }
                 .run()
             );
             let mut responses = pin!(
                 ResponseLoop {
                     shared: self.shared,
+                    seat: self.seat,
                     memory: &memory,
                     broker: &mut self.broker_in,
                     partner: self.partner_out,
@@ -159,7 +169,11 @@ where
                 close = &mut revoked => return close,
                 () = &mut overdue => return Close::Shutdown,
                 close = &mut responses => close,
-                close = &mut requests => {
+                close = &mut requests => if matches!(close, Close::PartnerGone(_)) {
+                    // Nobody is left to read an answer, and the broker's connection is not kept for one that may be long
+                    // in coming.
+                    close
+                } else {
                     // The partner gets what it is still owed; then both sides are closed in order.
                     let drained = timeout(self.shared.config.limits.drain_within, responses);
                     tokio::select! {

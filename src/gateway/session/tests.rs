@@ -46,6 +46,7 @@ async fn relay(limits: Limits, pipe: usize, script: impl AsyncFnOnce(&mut Ends))
     let mut relay = Relay {
         shared: &shared,
         login: &login,
+        seat: &shared.allowances.seat(login.zone.id).unwrap(),
         partner_in: &mut partner_in,
         partner_out: &mut partner_out,
         broker_in: Inbound::new(read, Peer::Broker),
@@ -326,6 +327,47 @@ async fn idle_and_slow_partners_are_let_go() {
         .await;
         assert_eq!(close.label(), label);
     }
+}
+
+#[tokio::test]
+async fn a_byte_now_and_then_does_not_put_off_the_end() {
+    let started = Instant::now();
+    let slow = relay(impatient(), 4096, async |ends: &mut Ends| {
+        let (mut partner_in, mut partner_out) = split(&mut ends.partner);
+        let trickle = async {
+            for byte in produce(1, -1, "orders", 10).into_iter().cycle() {
+                if partner_out.write_all(&[byte]).await.is_err() {
+                    return;
+                }
+                sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::select! {
+            () = trickle => {}
+            read = partner_in.read_u8() => assert!(read.is_err()),
+        }
+    })
+    .await;
+    assert_eq!(slow.label(), "slow_frame");
+    assert!(started.elapsed() < 3 * impatient().frame_within, "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn a_broker_may_take_its_time_to_begin_and_not_to_end() {
+    let limits = Limits { idle: Duration::from_secs(5), ..impatient() };
+    let stalled = relay(limits, 4096, async |ends: &mut Ends| {
+        ends.partner.write_all(&heartbeat(1)).await.unwrap();
+        frame(&mut ends.broker).await;
+        sleep(impatient().write_stall + Duration::from_millis(100)).await;
+        ends.partner.write_all(&heartbeat(2)).await.unwrap();
+        frame(&mut ends.broker).await;
+        let answers = [heartbeat_answer(1), heartbeat_answer(2)].concat();
+        ends.broker.write_all(&answers[..answers.len() - 1]).await.unwrap();
+        assert_eq!(response_id(&frame(&mut ends.partner).await), 1);
+        assert_eq!(ends.partner.read(&mut [0; 1]).await.unwrap(), 0);
+    })
+    .await;
+    assert_eq!(stalled.label(), "broker_gone");
 }
 
 #[tokio::test]

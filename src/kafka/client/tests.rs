@@ -47,6 +47,19 @@ fn sasl(mechanism: Mechanism) -> UpstreamSecurity {
     UpstreamSecurity::SaslPlaintext(Credentials::new(mechanism, "gateway".into(), Secret::new("pw".into())))
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_vanished_peer_is_given_up_in_two_minutes_on_a_silent_line_and_on_a_busy_one() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    configure(&stream).unwrap();
+    let socket = SockRef::from(&stream);
+    assert!(socket.keepalive().unwrap() && stream.nodelay().unwrap());
+    let minutes = Duration::from_mins(2);
+    assert!(socket.tcp_keepalive_time().unwrap() + socket.tcp_keepalive_interval().unwrap() <= minutes);
+    assert_eq!(socket.tcp_user_timeout().unwrap(), Some(minutes));
+}
+
 #[tokio::test]
 async fn a_connection_knows_the_brokers_versions_and_sends_typed_requests() {
     let metadata = MetadataResponse::default().with_cluster_id(Some(StrBytes::from_static_str("abc")));

@@ -35,6 +35,10 @@ use crate::zone::TopicName;
 /// larger still comes whole (KIP-74).
 pub(crate) const MAX_BYTES: i32 = 55 * 1024 * 1024;
 
+/// The longest a partner may have a broker wait for records, in milliseconds: far below every idle timeout on the way, and a
+/// partner that is gone is noticed when the answer comes at the latest.
+const MAX_WAIT: i32 = 60_000;
+
 /// The first version with sessions, and the first that addresses topics by id.
 const SESSIONS: i16 = 7;
 const BY_ID: i16 = 13;
@@ -84,6 +88,7 @@ fn as_consumer(request: &mut FetchRequest) {
     request.replica_state = ReplicaState::default();
     request.cluster_id = None;
     request.max_bytes = request.max_bytes.min(MAX_BYTES);
+    request.max_wait_ms = request.max_wait_ms.min(MAX_WAIT);
     for partition in request.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
         partition.replica_directory_id = Uuid::nil();
         partition.high_watermark = i64::MAX;

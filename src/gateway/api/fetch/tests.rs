@@ -137,7 +137,9 @@ fn what_may_not_be_read_is_taken_out_and_answered_at_every_version() {
 fn a_partner_is_a_consumer_whatever_it_says() {
     let partner = Partner::of(&[("a", "x", Read)]);
     for version in VERSIONS.first..=VERSIONS.last {
-        let mut request = ask(&partner, version, (0, -1), &[("a", &[0])]).with_max_bytes(i32::MAX);
+        let mut request = ask(&partner, version, (0, -1), &[("a", &[0])])
+            .with_max_bytes(i32::MAX)
+            .with_max_wait_ms(i32::MAX);
         if version <= 14 {
             request.replica_id = BrokerId(3);
         } else {
@@ -155,7 +157,7 @@ fn a_partner_is_a_consumer_whatever_it_says() {
         }
         let (sent, _) = partner.send(1, version, &request).forwarded::<FetchRequest>();
         assert_eq!((sent.replica_id, sent.replica_state), (BrokerId(-1), ReplicaState::default()));
-        assert_eq!((sent.cluster_id, sent.max_bytes), (None, MAX_BYTES));
+        assert_eq!((sent.cluster_id, sent.max_bytes, sent.max_wait_ms), (None, MAX_BYTES, MAX_WAIT));
         let partition = &sent.topics[0].partitions[0];
         assert_eq!((partition.replica_directory_id, partition.high_watermark), (Uuid::nil(), i64::MAX));
         assert_eq!(partition.fetch_offset, 5);

@@ -114,18 +114,18 @@ mod tests {
 
     #[test]
     fn what_the_cluster_has_switched_on_is_shown_up_to_what_is_served() {
-        assert_eq!(seen(4, &brokers(2)), (77, Some(1), Some(1)));
-        assert_eq!(seen(4, &brokers(1)), (77, Some(1), Some(1)));
-        assert_eq!(seen(4, &brokers(0)), (77, Some(1), None));
-        assert_eq!(seen(4, &brokers(3)), (77, Some(1), Some(1)), "a level we do not know");
-        assert_eq!(seen(3, &brokers(2)), (77, None, Some(1)));
+        assert_eq!(seen(4, &brokers(2)), (77, Some(2), Some(2)));
+        assert_eq!(seen(4, &brokers(1)), (77, Some(2), Some(1)));
+        assert_eq!(seen(4, &brokers(0)), (77, Some(2), None));
+        assert_eq!(seen(4, &brokers(3)), (77, Some(2), Some(2)), "a level we do not know");
+        assert_eq!(seen(3, &brokers(2)), (77, None, Some(2)));
         assert_eq!(seen(2, &brokers(2)), (-1, None, None));
         assert_eq!(seen(4, &fixture::brokers()), (-1, None, None), "a cluster without features");
     }
 
     #[test]
     fn the_second_transaction_version_is_shown_only_with_all_versions_it_takes() {
-        for (key, last) in [(0, 11)] {
+        for (key, last) in [(0, 11), (26, 4), (28, 4)] {
             let mut brokers = brokers(2);
             brokers.serves.insert(key, Versions::new(0, last));
             assert_eq!(seen(4, &brokers), (77, Some(1), Some(1)), "{key} up to {last}");

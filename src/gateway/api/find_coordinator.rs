@@ -1,4 +1,4 @@
-//! FindCoordinator (10): which broker keeps a group.
+//! FindCoordinator (10): which broker keeps a group or a transactional id.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use kafka_protocol::messages::find_coordinator_response::Coordinator;
 use kafka_protocol::messages::{BrokerId, FindCoordinatorRequest, FindCoordinatorResponse};
 use kafka_protocol::protocol::StrBytes;
 
-use super::{Exchange, Outcome, Refusal, body, group_id};
+use super::{Exchange, Outcome, Refusal, body, group_id, transactional_id};
 use crate::gateway::addresses::Brokers;
 use crate::kafka::shape::{Entity, Field as F, Shape, Type as T, Versions};
 use crate::policy::ZoneView;
@@ -88,9 +88,9 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
         if version < 4 {
             found = vec![single(response)];
         } else {
-            found.retain_mut(|coordinator| match group_id::outside(&view, &coordinator.key) {
-                Some(group) => {
-                    coordinator.key = group;
+            found.retain_mut(|coordinator| match outside(&view, kind, &coordinator.key) {
+                Some(key) => {
+                    coordinator.key = key;
                     true
                 }
                 None => false,
@@ -104,12 +104,20 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
     })
 }
 
-/// The key the broker knows, or why there is none: transactions come later, and shares are the brokers' own business.
+/// The key the broker knows, or why there is none: shares are the brokers' own business.
 fn inside(view: &ZoneView, kind: i8, key: &str) -> Result<StrBytes, ResponseError> {
     match kind {
         GROUP => Ok(group_id::inside(view, key)?.0),
-        TRANSACTION => Err(ResponseError::TransactionalIdAuthorizationFailed),
+        TRANSACTION => Ok(transactional_id::inside(view, key)?.0),
         _ => Err(ResponseError::InvalidRequest),
+    }
+}
+
+/// The key the partner asked for, or none if the broker's answer is about somebody else's.
+fn outside(view: &ZoneView, kind: i8, key: &str) -> Option<StrBytes> {
+    match kind {
+        GROUP => group_id::outside(view, key),
+        _ => transactional_id::outside(view, key),
     }
 }
 
@@ -193,15 +201,18 @@ mod tests {
     }
 
     #[test]
-    fn a_group_is_looked_up_under_the_zones_prefix_at_every_version() {
+    fn a_key_is_looked_up_under_the_zones_prefix_at_every_version() {
         let partner = Partner::of(&[]);
-        for version in VERSIONS.first..=VERSIONS.last {
-            let (sent, awaited) = partner.send(10, version, &ask(version, 0, &["g"])).forwarded();
+        for (version, kind) in
+            (VERSIONS.first..=VERSIONS.last).flat_map(|version| [(version, 0), (version, 1)])
+        {
+            let (sent, awaited) = partner.send(10, version, &ask(version, kind, &["k"])).forwarded();
             let sent: FindCoordinatorRequest = sent;
+            assert_eq!(sent.key_type, if version == 0 { 0 } else { kind });
             let key = if version < 4 { sent.key } else { sent.coordinator_keys[0].clone() };
-            assert_eq!(key.as_str(), "acme:g");
-            let response = partner.receive(awaited, &found(version, "acme:g", 2, 0));
-            let key = if version < 4 { "" } else { "g" };
+            assert_eq!(key.as_str(), "acme:k");
+            let response = partner.receive(awaited, &found(version, "acme:k", 2, 0));
+            let key = if version < 4 { "" } else { "k" };
             assert_eq!(
                 seen(version, response),
                 [(key.to_owned(), 2, "gw.example.com".to_owned(), 19_102, 0)]
@@ -224,16 +235,27 @@ mod tests {
     }
 
     #[test]
-    fn transactions_and_shares_are_refused_per_key() {
+    fn shares_and_unknown_types_are_refused_per_key() {
         for version in 1..=VERSIONS.last {
-            for (kind, code) in [(1, 53), (2, 42), (9, 42)] {
+            for kind in [2, 9] {
                 let request = ask(version, kind, &["x", "y"]);
                 let answer = Partner::of(&[]).send(10, version, &request).answered();
                 let seen = seen(version, answer);
                 assert_eq!(seen.len(), if version < 4 { 1 } else { 2 });
-                assert!(seen.iter().all(|c| (c.1, c.3, c.4) == (-1, -1, code)), "{seen:?}");
+                assert!(seen.iter().all(|c| (c.1, c.3, c.4) == (-1, -1, 42)), "{seen:?}");
             }
         }
+    }
+
+    #[test]
+    fn an_empty_transactional_id_is_refused_beside_one_that_is_looked_up() {
+        let partner = Partner::of(&[]);
+        let (sent, awaited) =
+            partner.send(10, 6, &ask(6, 1, &["", "t"])).forwarded::<FindCoordinatorRequest>();
+        assert_eq!(sent.coordinator_keys, [StrBytes::from_static_str("acme:t")]);
+        let response = partner.receive(awaited, &found(6, "acme:t", 1, 0));
+        let keys: Vec<_> = seen(6, response).into_iter().map(|c| (c.0, c.1, c.4)).collect();
+        assert_eq!(keys, [("t".to_owned(), 1, 0), (String::new(), -1, 42)]);
     }
 
     #[test]

@@ -4,9 +4,13 @@
 //! in the broker's (alias → backing topic, `<zone>:` in front of groups), takes out what the partner may not do, and
 //! leaves behind how the response is turned back. It never waits and holds no state but the connection's [`Memory`].
 
+mod add_offsets_to_txn;
+mod add_partitions_to_txn;
 pub(crate) mod api_versions;
 mod body;
 mod describe_cluster;
+mod describe_transactions;
+mod end_txn;
 mod features;
 pub(crate) mod fetch;
 mod find_coordinator;
@@ -17,17 +21,21 @@ mod init_producer_id;
 mod join_group;
 mod leave_group;
 mod list_offsets;
+mod list_transactions;
 mod metadata;
 mod names;
 mod offset_commit;
 mod offset_fetch;
 mod offset_for_leader_epoch;
 mod operations;
+mod prefix;
 pub(crate) mod produce;
 mod registry;
 pub(crate) mod sasl_authenticate;
 pub(crate) mod sasl_handshake;
 mod sync_group;
+pub(crate) mod transactional_id;
+mod txn_offset_commit;
 
 #[cfg(test)]
 mod captured;

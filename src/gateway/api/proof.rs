@@ -53,8 +53,14 @@ macro_rules! for_the_whole_table {
             18 ApiVersionsRequest ApiVersionsResponse,
             22 InitProducerIdRequest InitProducerIdResponse,
             23 OffsetForLeaderEpochRequest OffsetForLeaderEpochResponse,
+            24 AddPartitionsToTxnRequest AddPartitionsToTxnResponse,
+            25 AddOffsetsToTxnRequest AddOffsetsToTxnResponse,
+            26 EndTxnRequest EndTxnResponse,
+            28 TxnOffsetCommitRequest TxnOffsetCommitResponse,
             36 SaslAuthenticateRequest SaslAuthenticateResponse,
             60 DescribeClusterRequest DescribeClusterResponse,
+            65 DescribeTransactionsRequest DescribeTransactionsResponse,
+            66 ListTransactionsRequest ListTransactionsResponse,
         }
     };
 }

@@ -1,9 +1,10 @@
 //! The rows of the closed table.
 
 use super::{
-    Entry, Origin, api_versions, describe_cluster, fetch, find_coordinator, heartbeat, init_producer_id,
-    join_group, leave_group, list_offsets, metadata, offset_commit, offset_fetch, offset_for_leader_epoch,
-    produce, sasl_authenticate, sasl_handshake, sync_group,
+    Entry, Origin, add_offsets_to_txn, add_partitions_to_txn, api_versions, describe_cluster,
+    describe_transactions, end_txn, fetch, find_coordinator, heartbeat, init_producer_id, join_group,
+    leave_group, list_offsets, list_transactions, metadata, offset_commit, offset_fetch,
+    offset_for_leader_epoch, produce, sasl_authenticate, sasl_handshake, sync_group, txn_offset_commit,
 };
 
 macro_rules! rows {
@@ -21,8 +22,9 @@ macro_rules! rows {
 
 rows! {
     Gateway: api_versions, sasl_authenticate, sasl_handshake;
-    Broker: describe_cluster, fetch, find_coordinator, heartbeat, init_producer_id, join_group, leave_group,
-        list_offsets, metadata, offset_commit, offset_fetch, offset_for_leader_epoch, produce, sync_group;
+    Broker: add_offsets_to_txn, add_partitions_to_txn, describe_cluster, describe_transactions, end_txn, fetch,
+        find_coordinator, heartbeat, init_producer_id, join_group, leave_group, list_offsets, list_transactions, metadata, offset_commit,
+        offset_fetch, offset_for_leader_epoch, produce, sync_group, txn_offset_commit;
 }
 
 /// The row of an API key, or none: then it does not exist here.

@@ -4,14 +4,14 @@ use bytes::BytesMut;
 use kafka_protocol::error::ResponseError;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::super::api::{Key, Refusal, produce};
+use super::super::api::produce::{self, Admitted};
+use super::super::api::{Key, Refusal};
 use super::super::close::Close;
 use super::super::inflight::{Awaited, InFlight, Kept};
 use super::super::relay::{Broken, Passing};
 use super::{Incoming, RequestLoop, is_flexible, owe};
 use crate::kafka::frame::LENGTH_PREFIX;
 use crate::kafka::stream::{ProduceHead, ProduceTail, TopicRef};
-use crate::policy::Topic;
 
 /// A request whose head has been read: what is known of it, and the reader of the rest.
 struct Started {
@@ -27,21 +27,18 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
     pub(super) async fn pass_produce(&mut self, request: &Incoming) -> Result<bool, Close> {
         let Some(started) = self.start_produce(request).await? else { return Ok(false) };
         let (zone, brokers) = self.moment()?;
-        let key = key(&started.topic);
-        let decision = match started.head.transactional_id {
-            Some(_) => Err(ResponseError::TransactionalIdAuthorizationFailed),
-            None => produce::authorise(&zone, key),
-        };
+        let decision =
+            produce::authorise(&zone, started.head.transactional_id.as_deref(), key(&started.topic));
         match decision {
-            Ok(topic) => {
+            Ok(admitted) => {
                 let awaited = Awaited {
                     correlation_id: request.header.correlation_id,
                     response: request.entry.response,
                     version: request.header.version,
-                    respond: produce::respond_to_one(request.header.version, topic, &brokers),
+                    respond: produce::respond_to_one(request.header.version, admitted.topic, &brokers),
                     kept: Kept::default(),
                 };
-                self.send_produce(request, started, topic, InFlight::Awaited(awaited)).await?;
+                self.send_produce(request, started, &admitted, InFlight::Awaited(awaited)).await?;
             }
             Err(error) => self.refuse_produce(request, started, error).await?,
         }
@@ -70,18 +67,19 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
         &mut self,
         request: &Incoming,
         started: Started,
-        topic: &Topic,
+        admitted: &Admitted<'_>,
         awaited: InFlight,
     ) -> Result<(), Close> {
         let Started { head, mut tail, topic: wanted, rest } = started;
-        let backing = match (wanted, topic.ids) {
-            (TopicRef::Name(_), _) => TopicRef::Name(topic.backing.to_string()),
+        let backing = match (wanted, admitted.topic.ids) {
+            (TopicRef::Name(_), _) => TopicRef::Name(admitted.topic.backing.to_string()),
             (TopicRef::Id(_), Some(ids)) => TopicRef::Id(ids.real),
             (TopicRef::Id(_), None) => return Err(malformed()),
         };
         let body_at = LENGTH_PREFIX + request.header_len;
+        let transactional_id = admitted.transactional_id.as_ref().map(|id| id.as_str());
         let unread = self.partner.buffered().get(body_at..).unwrap_or_default();
-        let mapped = head.with_topic(unread, &backing).map_err(|_| malformed())?;
+        let mapped = head.mapped(unread, transactional_id, &backing).map_err(|_| malformed())?;
         self.partner.skip(body_at + head.len);
         let mut front = BytesMut::new();
         let flexible = is_flexible(request.header.api_key, request.header.version);

@@ -27,6 +27,7 @@ pub struct ProduceHead {
     pub topic: Option<TopicRef>,
     /// Bytes of the body that the head takes, its first topic included.
     pub len: usize,
+    after_transactional_id: usize,
     before_topic: usize,
     flexible: bool,
 }
@@ -48,6 +49,7 @@ impl ProduceHead {
             topics: 0,
             topic: None,
             len: 0,
+            after_transactional_id: 0,
             before_topic: 0,
             flexible: shape.is_flexible(version),
         };
@@ -64,6 +66,9 @@ impl ProduceHead {
                 }
                 Event::Entity { field, value, .. } => {
                     head.take(field, value.and_then(|value| rest.get(value)))?;
+                    if field.entity == Some(Entity::TransactionalId) {
+                        head.after_transactional_id = head.len;
+                    }
                     head.topic.is_some()
                 }
                 _ => false,
@@ -74,21 +79,27 @@ impl ProduceHead {
         }
     }
 
-    /// The head with another name or id for its topic, to be sent instead of the first [`Self::len`] bytes, which
-    /// `unread` starts with. What it is longer or shorter by, the frame is.
-    pub fn with_topic(&self, unread: &[u8], topic: &TopicRef) -> Result<BytesMut, StreamError> {
-        let before = unread.get(..self.before_topic).unwrap_or_default();
-        let mut out = BytesMut::with_capacity(before.len() + 32);
-        out.extend_from_slice(before);
+    /// The head with another name or id for its topic, and another transactional id where there is one, to be sent instead
+    /// of the first [`Self::len`] bytes, which `unread` starts with. What it is longer or shorter by, the frame is.
+    pub fn mapped(
+        &self,
+        unread: &[u8],
+        transactional_id: Option<&str>,
+        topic: &TopicRef,
+    ) -> Result<BytesMut, StreamError> {
+        let mut out = BytesMut::with_capacity(self.len + 64);
+        // It is the first field of all.
+        let mapped = match transactional_id {
+            Some(id) => {
+                self.put_text(&mut out, id)?;
+                self.after_transactional_id
+            }
+            None => 0,
+        };
+        out.extend_from_slice(unread.get(mapped..self.before_topic).unwrap_or_default());
         match (&self.topic, topic) {
             (Some(TopicRef::Name(_)), TopicRef::Name(name)) => {
-                let len = i16::try_from(name.len()).map_err(|_| StreamError::Name)?;
-                if self.flexible {
-                    put_varint(&mut out, u32::from(len.unsigned_abs()) + 1);
-                } else {
-                    out.put_i16(len);
-                }
-                out.extend_from_slice(name.as_bytes());
+                self.put_text(&mut out, name)?;
                 Ok(out)
             }
             (Some(TopicRef::Id(_)), TopicRef::Id(id)) => {
@@ -97,6 +108,17 @@ impl ProduceHead {
             }
             _ => Err(StreamError::NotStreamable("a topic in another form")),
         }
+    }
+
+    fn put_text(&self, out: &mut BytesMut, text: &str) -> Result<(), StreamError> {
+        let len = i16::try_from(text.len()).map_err(|_| StreamError::Name)?;
+        if self.flexible {
+            put_varint(out, u32::from(len.unsigned_abs()) + 1);
+        } else {
+            out.put_i16(len);
+        }
+        out.extend_from_slice(text.as_bytes());
+        Ok(())
     }
 
     fn take(&mut self, field: &'static Field, value: Option<&[u8]>) -> Result<(), StreamError> {

@@ -114,7 +114,8 @@ fn stream(body: &[u8], version: i16, piece: usize, topic: &TopicRef) -> (Vec<u8>
         }
         assert!(arrived < body.len());
     };
-    let mut out = head.with_topic(&body[..arrived], topic).unwrap().to_vec();
+    let id = head.transactional_id.as_ref().map(|id| format!("zone:{id}"));
+    let mut out = head.mapped(&body[..arrived], id.as_deref(), topic).unwrap().to_vec();
     let (rest, error) = relay(&body[head.len..], piece, |chunk| tail.push(chunk));
     assert_eq!((error, tail.is_complete()), (None, true));
     out.extend(rest);
@@ -134,7 +135,7 @@ fn a_head_tells_what_there_is_to_decide_and_waits_for_no_record() {
     assert!(ProduceHead::read(&PRODUCE_REQUEST, 9, body.len(), &body[..head.len]).unwrap().is_some());
     assert!(ProduceHead::read(&PRODUCE_REQUEST, 9, body.len(), &body[..head.len - 1]).unwrap().is_none());
     assert!(matches!(
-        head.with_topic(&body, &TopicRef::Id(Uuid::from_u128(1))),
+        head.mapped(&body, None, &TopicRef::Id(Uuid::from_u128(1))),
         Err(StreamError::NotStreamable(_))
     ));
 }
@@ -192,6 +193,8 @@ proptest! {
         } else {
             expected.topic_data[0].name = StrBytes::from_string(name).into();
         }
+        expected.transactional_id =
+            expected.transactional_id.map(|id| StrBytes::from_string(format!("zone:{}", *id)).into());
         if let Some(content) = expected.unknown_tagged_fields.remove(&5) {
             expected.unknown_tagged_fields.insert(127, Bytes::from(vec![0; content.len()]));
         }

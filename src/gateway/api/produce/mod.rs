@@ -11,12 +11,12 @@ use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::produce_request::TopicProduceData;
 use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
-use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
+use kafka_protocol::messages::{ProduceRequest, ProduceResponse, TransactionalId};
 use kafka_protocol::protocol::StrBytes;
 
 pub(crate) use self::shapes::{REQUEST, RESPONSE, VERSIONS};
 use super::names::{self, Key, Names};
-use super::{Exchange, MapBody, Outcome, Refusal, Respond, body};
+use super::{Exchange, MapBody, Outcome, Refusal, Respond, body, transactional_id};
 use crate::gateway::addresses::Brokers;
 use crate::policy::{Topic, ZoneView};
 use crate::zone::Operation;
@@ -27,12 +27,10 @@ const BY_ID: i16 = 13;
 pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Refusal> {
     let version = exchange.version;
     let mut request: ProduceRequest = body::request(&REQUEST, version, body)?;
-    let transactional = request.transactional_id.is_some();
+    let transaction = own_transaction(exchange.view, request.transactional_id.as_deref().map(|id| &**id));
     let mut names = Names::default();
     let admit = |topic: &mut TopicProduceData| {
-        if transactional {
-            return Err(ResponseError::TransactionalIdAuthorizationFailed);
-        }
+        transaction.as_ref().map_err(|error| *error)?;
         let backing = names.admit(exchange.view, key(version, topic), Operation::Write)?;
         match backing.ids {
             Some(ids) if version >= BY_ID => topic.topic_id = ids.real,
@@ -43,6 +41,7 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
     let (admitted, refused) = names::sort(request.topic_data, admit, |topic, error| refuse(&topic, error));
     let nothing_left = admitted.is_empty();
     request.topic_data = admitted;
+    request.transactional_id = transaction.ok().flatten();
     if request.acks == 0 {
         let body = if nothing_left { None } else { Some(body::encode(&request, version)?) };
         return Ok(Outcome::ForwardUnanswered { body, then_close: !refused.is_empty() });
@@ -54,10 +53,30 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
     Ok(Outcome::Forward { body: body::encode(&request, version)?, respond })
 }
 
-/// The topic that records under this key go to, for a request that passes as it arrives. A request with a transactional
-/// id is not for this: every partition of it is refused.
-pub(crate) fn authorise<'v>(view: &'v ZoneView, key: Key<'_>) -> Result<&'v Topic, ResponseError> {
-    names::authorise(view, key, Operation::Write)
+/// What a request that passes as it arrives may do.
+pub(crate) struct Admitted<'v> {
+    /// As the broker knows it.
+    pub(crate) transactional_id: Option<TransactionalId>,
+    pub(crate) topic: &'v Topic,
+}
+
+/// Decides on a request whose records all go to the topic under this key.
+pub(crate) fn authorise<'v>(
+    view: &'v ZoneView,
+    transactional_id: Option<&str>,
+    key: Key<'_>,
+) -> Result<Admitted<'v>, ResponseError> {
+    let transactional_id = own_transaction(view, transactional_id)?;
+    Ok(Admitted { transactional_id, topic: names::authorise(view, key, Operation::Write)? })
+}
+
+/// Null is not a transaction. From version 12 on, a request makes its partitions part of one by itself (KIP-890): what is not
+/// allowed is taken out before it goes.
+fn own_transaction(
+    view: &ZoneView,
+    transactional_id: Option<&str>,
+) -> Result<Option<TransactionalId>, ResponseError> {
+    transactional_id.map(|id| transactional_id::inside(view, id)).transpose()
 }
 
 /// Maps the response to a request that passed as it arrived, with this one topic.

@@ -146,22 +146,46 @@ fn without_acks_what_is_allowed_passes_and_a_denial_closes() {
 }
 
 #[test]
-fn a_transactional_producer_is_refused_for_every_partition() {
+fn a_transactional_producer_writes_in_a_transaction_of_the_zones_own_at_every_version() {
+    let partner = Partner::of(&[("w", "y", Write), ("ro", "x", Read)]);
+    let within = |id: &str| Some(TransactionalId(id.to_owned().into()));
+    for version in VERSIONS.first..=VERSIONS.last {
+        let request = ask(&partner, version, -1, &["w", "ro"]).with_transactional_id(within("t"));
+        let (sent, awaited) = partner.send(0, version, &request).forwarded::<ProduceRequest>();
+        assert_eq!((sent.transactional_id.clone(), sent.topic_data.len()), (within("acme:t"), 1));
+        let response: ProduceResponse = partner.receive(awaited, &reply(version, &sent));
+        let expected = [("w", 0, 100), ("ro", 29, -1)];
+        let expected = expected.map(|(alias, code, at)| (called(&partner, version, alias), code, at));
+        assert_eq!(seen(version, &response), expected, "v{version}");
+    }
+}
+
+#[test]
+fn a_transactional_id_that_cannot_be_is_refused_for_every_partition() {
     let partner = Partner::of(&[("w", "y", Write)]);
     for version in VERSIONS.first..=VERSIONS.last {
-        let request =
-            ask(&partner, version, 1, &["w"]).with_transactional_id(Some(TransactionalId("t".into())));
-        let answer: ProduceResponse = partner.send(0, version, &request).answered();
-        assert_eq!(seen(version, &answer), [(called(&partner, version, "w"), 53, -1)]);
+        for (id, code) in [(String::new(), 42), ("t".repeat(32_767), 53)] {
+            let request =
+                ask(&partner, version, 1, &["w"]).with_transactional_id(Some(TransactionalId(id.into())));
+            let answer: ProduceResponse = partner.send(0, version, &request).answered();
+            assert_eq!(seen(version, &answer), [(called(&partner, version, "w"), code, -1)]);
+        }
     }
 }
 
 #[test]
 fn a_request_that_passed_as_it_arrived_gets_the_same_answers() {
     let partner = Partner::of(&[("w", "y", Write), ("ro", "x", Read)]);
-    assert_eq!(authorise(&partner.view, Key::Name("ro")).unwrap_err().code(), 29);
-    assert_eq!(authorise(&partner.view, Key::Id(real_id("y"))).unwrap_err().code(), 100);
-    let known = authorise(&partner.view, Key::Name("w")).unwrap();
+    let denied = |id, key| authorise(&partner.view, id, key).err().map(|error| error.code());
+    assert_eq!(denied(None, Key::Name("ro")), Some(29));
+    assert_eq!(denied(None, Key::Id(real_id("y"))), Some(100));
+    assert_eq!(denied(Some(""), Key::Name("w")), Some(42));
+    let Ok(Admitted { transactional_id: Some(id), topic: known }) =
+        authorise(&partner.view, Some("t"), Key::Name("w"))
+    else {
+        panic!("not admitted")
+    };
+    assert_eq!(id.as_str(), "acme:t");
     let respond = respond_to_one(9, known, &partner.brokers);
     let mut sent = ask(&partner, 9, 1, &["w"]);
     sent.topic_data[0].name = topic("y");

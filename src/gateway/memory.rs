@@ -18,8 +18,8 @@ pub(crate) struct Memory {
     pub(crate) abandoned: Option<i32>,
     /// Whose turn it is where one topic is fetched under several aliases.
     pub(crate) turn: usize,
-    /// By the partner's group id.
-    pub(crate) memberships: Recent<String, Membership, 64>,
+    /// Members of classic groups, by the partner's group id and the member id.
+    pub(crate) memberships: Recent<(String, String), Membership, 64>,
 }
 
 /// What a member said when it joined a group.

@@ -1,5 +1,7 @@
 //! Bodies in and out. The codec walks a body before it decodes it, and neutralises tagged fields that no shape knows.
 
+use std::sync::Mutex;
+
 use bytes::Bytes;
 use kafka_protocol::messages;
 use kafka_protocol::protocol::{Decodable, Encodable};
@@ -7,6 +9,7 @@ use tracing::{debug, warn};
 
 use super::names::{Names, Rounds};
 use super::{JoinBodies, MapBody, Outcome, Refusal, Respond};
+use crate::gateway::memory::Memory;
 use crate::kafka::codec;
 use crate::kafka::shape::Shape;
 
@@ -89,9 +92,19 @@ pub(super) fn forward<Q: Encodable, R: Decodable + Encodable>(
     version: i16,
     map: impl FnOnce(&mut R) + Send + 'static,
 ) -> Result<Outcome, Refusal> {
-    let back: MapBody = Box::new(move |body, _| {
+    forward_and_note(request, shape, version, |message, _| map(message))
+}
+
+/// As [`forward`], for what the connection must remember of a response.
+pub(super) fn forward_and_note<Q: Encodable, R: Decodable + Encodable>(
+    request: &Q,
+    shape: &'static Shape,
+    version: i16,
+    map: impl FnOnce(&mut R, &Mutex<Memory>) + Send + 'static,
+) -> Result<Outcome, Refusal> {
+    let back: MapBody = Box::new(move |body, memory| {
         let mut message: R = response(shape, version, body)?;
-        map(&mut message);
+        map(&mut message, memory);
         encode(&message, version)
     });
     Ok(Outcome::Forward { body: encode(request, version)?, respond: Respond::Whole(back) })

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use kafka_protocol::error::ResponseError;
 
 use crate::gateway::memory::Membership;
 use crate::kafka::consumer_protocol;
@@ -33,27 +34,39 @@ fn alias(view: &ZoneView, subscribed: &HashSet<TopicName>, backing: &str) -> Opt
     Some(topic.alias.as_str().to_owned())
 }
 
-/// Maps with `map`, which has nothing to say about bytes that do not parse: they pass, as they pass a broker.
-fn map(bytes: &mut Bytes, map: impl FnOnce(&[u8]) -> Option<Bytes>) {
-    if let Some(mapped) = map(bytes) {
-        *bytes = mapped;
+/// The bytes with their names mapped. Those that do not parse could hold names that a broker reads and we do not: in a
+/// group with members of the new protocol it answers for them. They are refused as a broker refuses them there. Bytes
+/// that are not there hold no names (a leader writes none for a member that gets nothing).
+fn into_backing(bytes: &mut Bytes, map: impl FnOnce(&[u8]) -> Option<Bytes>) -> Result<(), ResponseError> {
+    if !bytes.is_empty() {
+        *bytes = map(bytes).ok_or(ResponseError::InconsistentGroupProtocol)?;
     }
+    Ok(())
 }
 
-pub(super) fn subscription_in(view: &ZoneView, bytes: &mut Bytes) {
-    map(bytes, |bytes| consumer_protocol::map_subscription(bytes, |name| backing(view, name)));
+/// As [`into_backing`] the other way; what does not parse was put there by somebody else, under real names.
+fn into_aliases(bytes: &mut Bytes, map: impl FnOnce(&[u8]) -> Option<Bytes>) {
+    *bytes = map(bytes).unwrap_or_default();
+}
+
+pub(super) fn subscription_in(view: &ZoneView, bytes: &mut Bytes) -> Result<(), ResponseError> {
+    into_backing(bytes, |bytes| consumer_protocol::map_subscription(bytes, |name| backing(view, name)))
 }
 
 pub(super) fn subscription_out(view: &ZoneView, subscribed: &HashSet<TopicName>, bytes: &mut Bytes) {
-    map(bytes, |bytes| consumer_protocol::map_subscription(bytes, |name| alias(view, subscribed, name)));
+    into_aliases(bytes, |bytes| {
+        consumer_protocol::map_subscription(bytes, |name| alias(view, subscribed, name))
+    });
 }
 
-pub(super) fn assignment_in(view: &ZoneView, bytes: &mut Bytes) {
-    map(bytes, |bytes| consumer_protocol::map_assignment(bytes, |name| backing(view, name)));
+pub(super) fn assignment_in(view: &ZoneView, bytes: &mut Bytes) -> Result<(), ResponseError> {
+    into_backing(bytes, |bytes| consumer_protocol::map_assignment(bytes, |name| backing(view, name)))
 }
 
 pub(super) fn assignment_out(view: &ZoneView, subscribed: &HashSet<TopicName>, bytes: &mut Bytes) {
-    map(bytes, |bytes| consumer_protocol::map_assignment(bytes, |name| alias(view, subscribed, name)));
+    into_aliases(bytes, |bytes| {
+        consumer_protocol::map_assignment(bytes, |name| alias(view, subscribed, name))
+    });
 }
 
 /// What a member says about itself when it joins with these subscriptions, one per assignor it offers.

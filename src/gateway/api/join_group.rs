@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::{JoinGroupRequest, JoinGroupResponse};
 
 use super::{Exchange, Outcome, Refusal, body, group_id, group_protocol};
 use crate::gateway::memory::{Membership, Memory};
 use crate::kafka::shape::{Entity, Field as F, Shape, Type as T, Versions};
+use crate::policy::ZoneView;
 
 /// What the broker (Kafka 4.4) and `kafka-protocol` share.
 pub(crate) const VERSIONS: Versions = Versions::new(0, 9);
@@ -60,24 +62,21 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
     let version = exchange.version;
     let view = exchange.view;
     let mut request: JoinGroupRequest = body::request(&REQUEST, version, body)?;
-    let group = match group_id::member_inside(view, &request.group_id) {
-        Ok(group) => group,
+    let known_as = request.group_id.to_string();
+    let membership = match inside(view, &mut request) {
+        Ok(membership) => membership,
         Err(error) => {
             let refused = JoinGroupResponse::default().with_error_code(error.code()).with_generation_id(-1);
             return body::answer(&refused, version);
         }
     };
-    let subscriptions = request.protocols.iter().map(|protocol| &protocol.metadata);
-    let membership = group_protocol::membership(view, &request.protocol_type, subscriptions);
-    Memory::lock(exchange.memory).memberships.put(request.group_id.to_string(), membership.clone());
-    request.group_id = group;
-    if membership != Membership::Other {
-        for protocol in &mut request.protocols {
-            group_protocol::subscription_in(view, &mut protocol.metadata);
-        }
-    }
     let view = Arc::clone(view);
-    body::forward(&request, &RESPONSE, version, move |response: &mut JoinGroupResponse| {
+    body::forward_and_note(&request, &RESPONSE, version, move |response: &mut JoinGroupResponse, memory| {
+        if response.error_code == 0 {
+            // Not before: what is remembered of a member is what the broker has accepted of it.
+            let member = (known_as, response.member_id.to_string());
+            Memory::lock(memory).memberships.put(member, membership.clone());
+        }
         // Only the leader gets the members; it sees all of them with the aliases that it knows itself.
         if let Membership::Consumer(subscribed) = &membership {
             for member in &mut response.members {
@@ -85,6 +84,19 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
             }
         }
     })
+}
+
+/// Puts the request into the broker's words.
+fn inside(view: &ZoneView, request: &mut JoinGroupRequest) -> Result<Membership, ResponseError> {
+    request.group_id = group_id::member_inside(view, &request.group_id)?;
+    let subscriptions = request.protocols.iter().map(|protocol| &protocol.metadata);
+    let membership = group_protocol::membership(view, &request.protocol_type, subscriptions);
+    if membership != Membership::Other {
+        for protocol in &mut request.protocols {
+            group_protocol::subscription_in(view, &mut protocol.metadata)?;
+        }
+    }
+    Ok(membership)
 }
 
 #[cfg(test)]
@@ -151,15 +163,47 @@ mod tests {
     }
 
     #[test]
-    fn other_protocols_and_bytes_that_do_not_parse_pass_both_ways() {
+    fn bytes_of_another_protocol_pass_both_ways_and_so_do_none() {
         let partner = Partner::of(&[("a", "b", Read)]);
-        let odd = Bytes::from_static(b"\0\0\x7f\xff\xff\xff");
-        for (kind, bytes) in [("connect", subscription(&["a"])), ("consumer", odd)] {
+        for (kind, bytes) in [("connect", subscription(&["a"])), ("consumer", Bytes::new())] {
             let (sent, awaited) =
                 partner.send(11, 5, &join(kind, bytes.clone())).forwarded::<JoinGroupRequest>();
             assert_eq!(sent.protocols[0].metadata, bytes);
             let response: JoinGroupResponse = partner.receive(awaited, &led(5, std::slice::from_ref(&bytes)));
             assert_eq!(response.members[0].metadata, bytes);
+        }
+    }
+
+    #[test]
+    fn a_consumers_bytes_that_do_not_parse_are_refused_and_never_shown() {
+        let partner = Partner::of(&[("a", "b", Read)]);
+        // A broker reads this name, with a replacement character, and would read the ones beside it as they are.
+        let not_utf8 = Bytes::from_static(b"\0\0\0\0\0\x02\0\x06secret\0\x01\xff\xff\xff\xff\xff");
+        for odd in
+            [not_utf8, Bytes::from_static(b"\0\0\x7f\xff\xff\xff"), Bytes::from_static(b"\xff\xff\0\0")]
+        {
+            for version in VERSIONS.first..=VERSIONS.last {
+                let answer: JoinGroupResponse =
+                    partner.send(11, version, &join("consumer", odd.clone())).answered();
+                assert_eq!((answer.error_code, answer.generation_id), (23, -1), "v{version}");
+            }
+            let request = join("consumer", subscription(&["a"]));
+            let (_, awaited) = partner.send(11, 5, &request).forwarded::<JoinGroupRequest>();
+            let response: JoinGroupResponse = partner.receive(awaited, &led(5, &[odd]));
+            assert_eq!(response.members[0].metadata, Bytes::new());
+        }
+    }
+
+    #[test]
+    fn a_member_is_remembered_once_the_broker_has_accepted_it() {
+        let partner = Partner::of(&[("a", "b", Read)]);
+        let member = ("g".to_owned(), "m-1".to_owned());
+        for (error, remembered) in [(79, None), (0, Some(Membership::Other))] {
+            let (_, awaited) =
+                partner.send(11, 5, &join("connect", Bytes::new())).forwarded::<JoinGroupRequest>();
+            let response = led(5, &[]).with_error_code(error).with_member_id("m-1".into());
+            partner.receive::<JoinGroupResponse, _>(awaited, &response);
+            assert_eq!(Memory::lock(&partner.memory).memberships.get(&member).cloned(), remembered);
         }
     }
 

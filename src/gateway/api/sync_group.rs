@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::{SyncGroupRequest, SyncGroupResponse};
 
 use super::{Exchange, Outcome, Refusal, body, group_id, group_protocol};
 use crate::gateway::memory::{Membership, Memory};
 use crate::kafka::shape::{Entity, Field as F, Shape, Type as T, Versions};
+use crate::policy::ZoneView;
 
 /// What the broker (Kafka 4.4) and `kafka-protocol` share.
 pub(crate) const VERSIONS: Versions = Versions::new(0, 5);
@@ -51,23 +53,15 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
     let version = exchange.version;
     let view = exchange.view;
     let mut request: SyncGroupRequest = body::request(&REQUEST, version, body)?;
-    let group = match group_id::member_inside(view, &request.group_id) {
-        Ok(group) => group,
-        Err(error) => {
-            return body::answer(&SyncGroupResponse::default().with_error_code(error.code()), version);
-        }
-    };
-    let remembered = Memory::lock(exchange.memory).memberships.get(&request.group_id.to_string()).cloned();
+    let member = (request.group_id.to_string(), request.member_id.to_string());
+    let remembered = Memory::lock(exchange.memory).memberships.get(&member).cloned();
     // A member that joined over another connection: what it says itself, else what members mostly are.
     let membership = remembered.unwrap_or_else(|| {
         let protocol_type = request.protocol_type.as_deref().unwrap_or(group_protocol::CONSUMER);
         group_protocol::membership(view, protocol_type, std::iter::empty())
     });
-    request.group_id = group;
-    if membership != Membership::Other {
-        for member in &mut request.assignments {
-            group_protocol::assignment_in(view, &mut member.assignment);
-        }
+    if let Err(error) = inside(view, &membership, &mut request) {
+        return body::answer(&SyncGroupResponse::default().with_error_code(error.code()), version);
     }
     let view = Arc::clone(view);
     body::forward(&request, &RESPONSE, version, move |response: &mut SyncGroupResponse| {
@@ -75,6 +69,21 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
             group_protocol::assignment_out(&view, subscribed, &mut response.assignment);
         }
     })
+}
+
+/// Puts the request into the broker's words.
+fn inside(
+    view: &ZoneView,
+    membership: &Membership,
+    request: &mut SyncGroupRequest,
+) -> Result<(), ResponseError> {
+    request.group_id = group_id::member_inside(view, &request.group_id)?;
+    if *membership != Membership::Other {
+        for member in &mut request.assignments {
+            group_protocol::assignment_in(view, &mut member.assignment)?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -106,13 +115,16 @@ mod tests {
     fn sync(bytes: &Bytes) -> SyncGroupRequest {
         let member =
             SyncGroupRequestAssignment::default().with_member_id("m".into()).with_assignment(bytes.clone());
-        SyncGroupRequest::default().with_group_id(GroupId("g".into())).with_assignments(vec![member])
+        SyncGroupRequest::default()
+            .with_group_id(GroupId("g".into()))
+            .with_member_id("m".into())
+            .with_assignments(vec![member])
     }
 
     fn subscribed_to(partner: &Partner, aliases: &[&str]) {
         let aliases: HashSet<_> = aliases.iter().map(|alias| TopicName::try_from(*alias).unwrap()).collect();
         let membership = Membership::Consumer(Arc::new(aliases));
-        Memory::lock(&partner.memory).memberships.put("g".to_owned(), membership);
+        Memory::lock(&partner.memory).memberships.put(("g".to_owned(), "m".to_owned()), membership);
     }
 
     #[test]
@@ -155,8 +167,20 @@ mod tests {
             assert_eq!(partner.receive::<SyncGroupResponse, _>(awaited, &response).assignment, bytes);
         };
         passes(5, &sync(&bytes).with_protocol_type(Some("connect".into())));
-        Memory::lock(&partner.memory).memberships.put("g".to_owned(), Membership::Other);
+        Memory::lock(&partner.memory).memberships.put(("g".to_owned(), "m".to_owned()), Membership::Other);
         passes(3, &sync(&bytes));
+    }
+
+    #[test]
+    fn an_assignment_that_does_not_parse_is_refused_and_none_passes() {
+        let partner = Partner::of(&[("a", "b", Read)]);
+        for version in VERSIONS.first..=VERSIONS.last {
+            let odd = Bytes::from_static(b"\0\x01\0\0\0\x01\0\x06secre");
+            let answer: SyncGroupResponse = partner.send(14, version, &sync(&odd)).answered();
+            assert_eq!(answer.error_code, 23, "v{version}");
+            let (sent, _) = partner.send(14, version, &sync(&Bytes::new())).forwarded::<SyncGroupRequest>();
+            assert_eq!(sent.assignments[0].assignment, Bytes::new());
+        }
     }
 
     #[test]

@@ -247,6 +247,8 @@ fn gateway_config(config: &Config) -> Result<GatewayConfig, ConfigError> {
         listen: config.gateway.listen,
         advertised_host: config.advertised_host()?.to_owned(),
         bootstrap_port: config.gateway.bootstrap_port,
+        tls: None,
+        sni: None,
         clusters: config.clusters.iter().map(cluster).collect(),
         limits: Limits::default(),
     })

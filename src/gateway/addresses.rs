@@ -1,6 +1,8 @@
 //! Where partners find the brokers: a pure function of (cluster, node id), the same on every gateway and after any restart.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::kafka::features::Features;
 use crate::kafka::shape::Versions;
-use crate::zone::ZoneId;
+use crate::zone::{SniDomain, ZoneId, ZoneName};
 
 /// What a broker serves, by API key.
 pub type ApiRanges = BTreeMap<i16, Versions>;
@@ -16,27 +18,40 @@ pub type ApiRanges = BTreeMap<i16, Versions>;
 /// The brokers of one backing cluster as partners see them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Brokers {
-    /// `gateway.advertisedHost`.
-    pub host: String,
-    /// Broker n is at `port_base + n`.
-    pub port_base: u16,
+    pub form: Form,
     /// Node ids of the live brokers.
-    pub live: BTreeSet<i32>,
+    pub live: Arc<BTreeSet<i32>>,
     /// What every live broker serves (the minimum over them).
-    pub serves: ApiRanges,
+    pub serves: Arc<ApiRanges>,
     /// What is switched on in the cluster.
     pub features: Features,
 }
 
+/// How addresses are written: a client is answered in the form in which it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Form {
+    /// Broker n is at `base + n` of this host, `gateway.advertisedHost`.
+    Ports { host: Arc<str>, base: u16 },
+    /// Every broker is at the bootstrap port, under a host name of its own for this zone.
+    Hosts { domain: SniDomain, zone: ZoneName, port: u16 },
+}
+
 impl Brokers {
-    /// The advertised address of a broker, or none if the id is outside the port range.
-    pub fn of(&self, node_id: i32) -> Option<(&str, u16)> {
-        let offset = u16::try_from(node_id).ok()?;
-        Some((&self.host, self.port_base.checked_add(offset)?))
+    /// The advertised address of a broker, or none if the id is outside the port range or negative.
+    pub fn of(&self, node_id: i32) -> Option<(Cow<'_, str>, u16)> {
+        match &self.form {
+            Form::Ports { host, base } => {
+                let offset = u16::try_from(node_id).ok()?;
+                Some((Cow::Borrowed(host), base.checked_add(offset)?))
+            }
+            Form::Hosts { domain, zone, port } => {
+                (node_id >= 0).then(|| (Cow::Owned(domain.broker_host(zone, node_id)), *port))
+            }
+        }
     }
 
     /// The advertised address of a live broker. One that is not live, or that we have not heard of, has no listener here.
-    pub fn live_at(&self, node_id: i32) -> Option<(&str, u16)> {
+    pub fn live_at(&self, node_id: i32) -> Option<(Cow<'_, str>, u16)> {
         if self.live.contains(&node_id) { self.of(node_id) } else { None }
     }
 }
@@ -64,15 +79,15 @@ mod tests {
     use super::*;
 
     fn brokers(port_base: u16, live: &[i32]) -> Brokers {
-        let live = live.iter().copied().collect();
-        let host = "kafka.example.com".to_owned();
-        Brokers { host, port_base, live, serves: ApiRanges::new(), features: Features::default() }
+        let form = Form::Ports { host: "kafka.example.com".into(), base: port_base };
+        let live = Arc::new(live.iter().copied().collect());
+        Brokers { form, live, serves: Arc::default(), features: Features::default() }
     }
 
     #[test]
     fn a_broker_is_found_at_the_base_port_plus_its_id() {
         let brokers = brokers(19_100, &[0, 3]);
-        assert_eq!(brokers.of(3), Some(("kafka.example.com", 19_103)));
+        assert_eq!(brokers.of(3), Some((Cow::Borrowed("kafka.example.com"), 19_103)));
         assert_eq!(brokers.live_at(3), brokers.of(3));
     }
 
@@ -89,6 +104,18 @@ mod tests {
         for (id, there) in [(-1, false), (535, true), (536, false), (i32::MAX, false), (i32::MIN, false)] {
             assert_eq!(brokers.of(id).is_some(), there, "{id}");
         }
+    }
+
+    #[test]
+    fn under_a_zones_own_host_names_the_port_stays_and_the_host_tells_the_broker() {
+        let domain = SniDomain::new("partners.example.com", "kafka.example.com").unwrap();
+        let zone = ZoneName::try_from("acme").unwrap();
+        let form = Form::Hosts { domain, zone, port: 19_092 };
+        let brokers = Brokers { form, ..brokers(0, &[-1, 3, 70_000]) };
+        let at = |id| brokers.live_at(id).map(|(host, port)| format!("{host}:{port}"));
+        assert_eq!(at(3).as_deref(), Some("b3-acme.partners.example.com:19092"));
+        assert_eq!(at(70_000).as_deref(), Some("b70000-acme.partners.example.com:19092"));
+        assert_eq!((at(-1), at(4)), (None, None));
     }
 
     #[test]

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::kafka::client::UpstreamSecurity;
-use crate::zone::ClusterName;
+use crate::zone::{ClusterName, SniDomain};
 
 /// The `gateway` and `clusters` parts of the configuration, resolved.
 #[derive(Debug, Clone)]
@@ -17,8 +18,22 @@ pub struct GatewayConfig {
     pub advertised_host: String,
     /// Where partners start. 0 lets the system choose (tests).
     pub bootstrap_port: u16,
+    /// What partners' connections are secured with; none: plain text.
+    pub tls: Option<TlsFiles>,
+    /// Beside port mode, every zone has hosts below this domain. Needs `tls`.
+    pub sni: Option<SniDomain>,
     pub clusters: BTreeMap<ClusterName, ClusterConfig>,
     pub limits: Limits,
+}
+
+/// Where the gateway's own certificate is. The files are read again when they change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate and what leads from it to the authority, in PEM form.
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+    /// Authorities of partners' certificates: where it is set, nobody connects without one.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// One backing cluster.

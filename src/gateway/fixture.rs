@@ -44,11 +44,13 @@ pub(super) fn config() -> GatewayConfig {
         listen: [127, 0, 0, 1].into(),
         advertised_host: "kafka.example.com".to_owned(),
         bootstrap_port: 0,
+        tls: None,
+        sni: None,
         clusters: BTreeMap::from([(
             cluster(),
             ClusterConfig {
                 bootstrap_servers: vec!["127.0.0.1:9".to_owned()],
-                security: UpstreamSecurity::Plaintext,
+                security: UpstreamSecurity::default(),
                 broker_port_base: 19_100,
             },
         )]),

@@ -18,6 +18,7 @@ use super::session;
 use super::shared::{Port, Shared};
 use super::view::GatewayView;
 use crate::kafka::client::configure;
+use crate::kafka::socket::Socket;
 
 /// A port that cannot be listened on.
 #[derive(Debug, Error)]
@@ -189,7 +190,7 @@ async fn serve(
     cancel: &CancellationToken,
 ) {
     shared.metrics.connections.inc();
-    let close = Box::pin(session::serve(shared, socket, port, admission, cancel)).await;
+    let close = Box::pin(session::serve(shared, Socket::Plain(socket), port, admission, cancel)).await;
     shared.metrics.connections.dec();
     shared.metrics.closed(close.label());
     if close.is_remarkable() {

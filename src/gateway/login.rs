@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 use super::api::{Refusal, api_versions, sasl_authenticate, sasl_handshake};
 use super::close::Close;
 use super::sasl;
-use super::shared::Shared;
+use super::shared::{Port, Shared};
 use super::transport::{Inbound, Outbound};
 use super::view::Login;
 use crate::kafka::codec;
@@ -35,6 +35,7 @@ enum Stage {
 /// The partner's side of a connection that nobody has logged in to yet.
 pub(crate) struct Desk<'a, R, W> {
     pub(crate) shared: &'a Shared,
+    pub(crate) port: &'a Port,
     pub(crate) partner_in: &'a mut Inbound<R>,
     pub(crate) partner_out: &'a mut Outbound<W>,
 }
@@ -88,7 +89,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Desk<'_, R, W> {
     }
 
     async fn api_versions(&mut self, header: &RequestHeader, body: Bytes) -> Result<(), Close> {
-        let common = Arc::clone(&self.shared.view().common_versions);
+        let common = Arc::clone(self.shared.view().versions_at(self.port));
         if common.is_empty() {
             return Err(Close::NotReady);
         }
@@ -128,7 +129,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Desk<'_, R, W> {
         if view.sequence.is_none() {
             return Err(Close::NotReady);
         }
-        let login = sasl::authenticate(&view, &request.auth_bytes, OffsetDateTime::now_utc());
+        let login =
+            sasl::authenticate(&view, self.port.zone(), &request.auth_bytes, OffsetDateTime::now_utc());
         let response = match &login {
             // RFC 4616: the server's message is empty. A session lifetime of 0 is "no re-authentication" (KIP-368).
             Some(_) => SaslAuthenticateResponse::default(),

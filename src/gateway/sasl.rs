@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::view::{GatewayView, Login};
-use crate::zone::PlainVerifier;
+use crate::zone::{PlainVerifier, ZoneName};
 
 /// Longer than any user name and secret; the RFC has no limit.
 const MAX_MESSAGE: usize = 2 << 10;
@@ -14,10 +14,16 @@ struct Message<'a> {
     password: &'a [u8],
 }
 
-/// Checks a PLAIN message against the logins of this moment. `None` does not say why, and takes the same work either way.
-pub(crate) fn authenticate(view: &GatewayView, message: &[u8], now: OffsetDateTime) -> Option<Login> {
+/// Checks a PLAIN message against the logins of this moment, where it is known those of `only` this zone. `None` does not
+/// say why, and takes the same work either way.
+pub(crate) fn authenticate(
+    view: &GatewayView,
+    only: Option<&ZoneName>,
+    message: &[u8],
+    now: OffsetDateTime,
+) -> Option<Login> {
     let Message { user, password } = parse(message)?;
-    let candidates = view.credentials(user);
+    let candidates = view.credentials(user, only);
     if candidates.is_empty() {
         PlainVerifier::reject(password);
         return None;

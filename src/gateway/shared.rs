@@ -9,7 +9,7 @@ use super::allowance::Allowances;
 use super::config::GatewayConfig;
 use super::metrics::Metrics;
 use super::view::GatewayView;
-use crate::zone::ClusterName;
+use crate::zone::{ClusterName, ZoneName};
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -28,7 +28,7 @@ impl Shared {
     }
 }
 
-/// What a listening port stands for.
+/// What a partner connected to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Port {
     /// Any live broker of whichever cluster the login's zone lies on.
@@ -37,4 +37,20 @@ pub(crate) enum Port {
         cluster: ClusterName,
         node: i32,
     },
+    /// The bootstrap port under a zone's own host name (SNI mode): whose it is was said before the login.
+    Zone {
+        zone: ZoneName,
+        /// None: any live broker of the zone's cluster.
+        node: Option<i32>,
+    },
+}
+
+impl Port {
+    /// The only zone whose credentials count here, if that is known.
+    pub(crate) fn zone(&self) -> Option<&ZoneName> {
+        match self {
+            Self::Zone { zone, .. } => Some(zone),
+            Self::Bootstrap | Self::Broker { .. } => None,
+        }
+    }
 }

@@ -168,7 +168,11 @@ async fn write_all<W: AsyncWrite + Unpin>(
         }
         bytes.advance(written);
     }
-    Ok(())
+    // A TLS session may have taken what it could not send yet; a plain socket has nothing to do here.
+    timeout(stall, io.flush())
+        .await
+        .map_err(|_| Close::WriteStalled(stall.as_secs()))?
+        .map_err(|error| peer.gone(error))
 }
 
 #[cfg(test)]

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use rand::seq::SliceRandom;
-use tokio::net::TcpStream;
 
 use super::close::Close;
 use super::shared::{Port, Shared};
 use super::view::{ClusterView, Login};
 use crate::kafka::client::Connection;
+use crate::kafka::socket::Socket;
 
 /// What brokers see as the client id of our own requests on a connection; the partner's requests carry the partner's.
 pub(crate) const CLIENT_ID: &str = "partner-zones-gateway";
 
-/// Connects and logs in to the broker behind this port: on the bootstrap port any live one, else exactly that one.
-pub(crate) async fn connect(shared: &Shared, login: &Login, port: &Port) -> Result<TcpStream, Close> {
+/// Connects and logs in to the broker behind this port: on a bootstrap address any live one, else exactly that one.
+pub(crate) async fn connect(shared: &Shared, login: &Login, port: &Port) -> Result<Socket, Close> {
     let zone = &login.zone;
     let view = shared.view();
     let (Some(cluster), Some(config)) =
@@ -48,8 +48,10 @@ pub(crate) async fn connect(shared: &Shared, login: &Login, port: &Port) -> Resu
 fn candidates(cluster: &Arc<ClusterView>, port: &Port) -> Vec<String> {
     let brokers = &cluster.topology.brokers;
     match port {
-        Port::Broker { node, .. } => brokers.get(node).cloned().into_iter().collect(),
-        Port::Bootstrap => {
+        Port::Broker { node, .. } | Port::Zone { node: Some(node), .. } => {
+            brokers.get(node).cloned().into_iter().collect()
+        }
+        Port::Bootstrap | Port::Zone { node: None, .. } => {
             let mut all: Vec<String> = brokers.values().cloned().collect();
             all.shuffle(&mut rand::rng());
             all.truncate(2);

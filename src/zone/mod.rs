@@ -9,6 +9,7 @@ pub mod name;
 pub mod partner_zone;
 pub mod permission;
 pub mod revision;
+pub mod sni;
 pub mod status;
 
 pub use crate::sasl::ScramHash;
@@ -21,6 +22,7 @@ pub use partner_zone::{
 };
 pub use permission::{Operation, Permission};
 pub use revision::{Revision, Sequence};
+pub use sni::{NoHost, NotADomain, SniDomain, SniHost};
 pub use status::{
     Condition, ConditionKind, ConditionStatus, ControllerStatus, NodeView, Phase, Problem, ZoneStatus,
     zone_status,

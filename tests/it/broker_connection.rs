@@ -64,7 +64,7 @@ async fn the_wrong_kind_of_listener_is_told_apart_from_a_wrong_password() {
     let error = connect(cluster.bootstrap(), &sasl("PLAIN", ADMIN.password)).await.unwrap_err();
     // A plain-text listener answers SaslHandshake with an error, whatever it advertises.
     assert!(!matches!(error, ClientError::Authentication { .. }), "{error}");
-    let mut connection = connect(cluster.sasl_bootstrap(), &UpstreamSecurity::Plaintext).await.unwrap();
+    let mut connection = connect(cluster.sasl_bootstrap(), &UpstreamSecurity::default()).await.unwrap();
     let metadata = connection.request(&MetadataRequest::default(), 12, &METADATA_RESPONSE).await;
     assert!(matches!(metadata, Err(ClientError::Closed | ClientError::Lost(_))), "{metadata:?}");
 }
@@ -74,7 +74,7 @@ async fn what_a_real_broker_writes_is_what_the_shapes_say_at_every_version() {
     let cluster = Cluster::shared();
     let topic = unique("shapes");
     cluster.create_topic(&topic, 6);
-    let mut connection = connect(cluster.bootstrap(), &UpstreamSecurity::Plaintext).await.unwrap();
+    let mut connection = connect(cluster.bootstrap(), &UpstreamSecurity::default()).await.unwrap();
     let served = connection.broker_versions()[&METADATA];
     for version in served.first.max(0)..=served.last.min(13) {
         let name = TopicName(StrBytes::from_string(topic.clone()));
@@ -109,7 +109,7 @@ async fn what_a_real_broker_writes_is_what_the_shapes_say_at_every_version() {
 async fn the_embedded_demo_kafka_which_knows_only_old_versions_is_understood() {
     let mock = MockCluster::new(3).unwrap();
     mock.create_topic("orders", 4, 3).unwrap();
-    let mut connection = connect(&mock.bootstrap_servers(), &UpstreamSecurity::Plaintext).await.unwrap();
+    let mut connection = connect(&mock.bootstrap_servers(), &UpstreamSecurity::default()).await.unwrap();
     let version = connection.common_version(METADATA, Versions::new(0, 13)).unwrap();
     let orders =
         MetadataRequestTopic::default().with_name(Some(TopicName(StrBytes::from_static_str("orders"))));

@@ -126,16 +126,7 @@ impl Config {
 impl Cluster {
     /// How librdkafka is told what `security` says.
     pub fn librdkafka_properties(&self) -> BTreeMap<String, String> {
-        let pairs = match &self.security {
-            UpstreamSecurity::Plaintext => vec![("security.protocol", "plaintext")],
-            UpstreamSecurity::SaslPlaintext(credentials) => vec![
-                ("security.protocol", "sasl_plaintext"),
-                ("sasl.mechanism", credentials.mechanism.name()),
-                ("sasl.username", &credentials.username),
-                ("sasl.password", credentials.password.expose()),
-            ],
-        };
-        pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        self.security.librdkafka_properties()
     }
 }
 

@@ -171,7 +171,7 @@ fn security(reader: &mut Reader<'_>, environment: &Environment, cluster: &str) -
             if let Some(first) = reader.settings.names_below(&at).first() {
                 reader.problems.push(format!("{}: `clusters.{cluster}.properties`: {error}", first.place));
             }
-            UpstreamSecurity::Plaintext
+            UpstreamSecurity::default()
         }
     }
 }

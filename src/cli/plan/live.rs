@@ -11,7 +11,6 @@ use super::super::{Context, Failure, output};
 use super::Observed;
 use crate::api::state::ObservedState;
 use crate::app::config::{Cluster, Config, StoreKind};
-use crate::kafka::client::UpstreamSecurity;
 use crate::kafka::topics;
 use crate::manifest::Loaded;
 use crate::reconcile::plan::MissingTopics;
@@ -103,9 +102,8 @@ pub(super) async fn missing_topics(loaded: &Loaded, config: &Config) -> Option<M
 }
 
 async fn ask(cluster: &Cluster, wanted: &BTreeSet<String>) -> Result<BTreeSet<TopicName>, String> {
-    let security = UpstreamSecurity::from_properties(&cluster.librdkafka_properties())
-        .map_err(|error| error.to_string())?;
-    let missing = topics::missing_topics(&cluster.bootstrap_servers, &security, wanted, TOPICS_WITHIN).await;
+    let missing =
+        topics::missing_topics(&cluster.bootstrap_servers, &cluster.security, wanted, TOPICS_WITHIN).await;
     let missing = missing.map_err(|error| error.to_string())?;
     Ok(missing.iter().filter_map(|name| TopicName::try_from(name.as_str()).ok()).collect())
 }

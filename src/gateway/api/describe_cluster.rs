@@ -82,7 +82,7 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
         }
         response.brokers.retain_mut(|broker| match brokers.live_at(*broker.broker_id) {
             Some((host, port)) => {
-                broker.host = StrBytes::from_string(host.to_owned());
+                broker.host = StrBytes::from_string(host.into_owned());
                 broker.port = i32::from(port);
                 true
             }

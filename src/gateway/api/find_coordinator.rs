@@ -134,7 +134,7 @@ fn single(response: &FindCoordinatorResponse) -> Coordinator {
 fn advertise(coordinator: &mut Coordinator, brokers: &Brokers) {
     coordinator.error_message = None;
     if let Some((host, port)) = brokers.live_at(*coordinator.node_id) {
-        coordinator.host = StrBytes::from_string(host.to_owned());
+        coordinator.host = StrBytes::from_string(host.into_owned());
         coordinator.port = i32::from(port);
         return;
     }

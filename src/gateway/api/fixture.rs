@@ -7,7 +7,7 @@ use kafka_protocol::protocol::{Decodable, Encodable};
 use uuid::Uuid;
 
 use super::{Exchange, Outcome, REGISTRY, Respond, entry};
-use crate::gateway::addresses::Brokers;
+use crate::gateway::addresses::{Brokers, Form};
 use crate::gateway::memory::Memory;
 use crate::kafka::codec;
 use crate::kafka::features::Features;
@@ -76,10 +76,9 @@ pub(super) fn view(topics: &[(&str, &str, Permission)]) -> Arc<ZoneView> {
 
 /// Brokers 1, 2 and 3 of a cluster at `gw.example.com:19100+`.
 pub(super) fn brokers() -> Arc<Brokers> {
-    let live = [1, 2, 3].into();
-    let serves = REGISTRY.iter().map(|entry| (entry.key(), entry.versions)).collect();
-    let host = "gw.example.com".to_owned();
-    Arc::new(Brokers { host, port_base: 19_100, live, serves, features: Features::default() })
+    let form = Form::Ports { host: "gw.example.com".into(), base: 19_100 };
+    let serves = Arc::new(REGISTRY.iter().map(|entry| (entry.key(), entry.versions)).collect());
+    Arc::new(Brokers { form, live: Arc::new([1, 2, 3].into()), serves, features: Features::default() })
 }
 
 /// One partner's connection.

@@ -14,7 +14,12 @@ async fn at_the_desk<F: Future<Output = ()>>(script: impl FnOnce(DuplexStream) -
     let (read, write) = tokio::io::split(near);
     let mut partner_in = Inbound::new(read, Peer::Partner);
     let mut partner_out = Outbound::new(write, Peer::Partner, impatient().write_stall);
-    let mut desk = Desk { shared: &shared, partner_in: &mut partner_in, partner_out: &mut partner_out };
+    let mut desk = Desk {
+        shared: &shared,
+        port: &Port::Bootstrap,
+        partner_in: &mut partner_in,
+        partner_out: &mut partner_out,
+    };
     let (ended, ()) = tokio::join!(desk.log_in(), script(far));
     ended
 }
@@ -151,6 +156,11 @@ async fn who_says_nothing_is_sent_away() {
     let (read, write) = tokio::io::split(near);
     let mut partner_in = Inbound::new(read, Peer::Partner);
     let mut partner_out = Outbound::new(write, Peer::Partner, impatient().write_stall);
-    let mut desk = Desk { shared: &shared, partner_in: &mut partner_in, partner_out: &mut partner_out };
+    let mut desk = Desk {
+        shared: &shared,
+        port: &Port::Bootstrap,
+        partner_in: &mut partner_in,
+        partner_out: &mut partner_out,
+    };
     assert!(matches!(desk.log_in().await, Err(Close::AuthenticationTimeout(_))));
 }

@@ -19,7 +19,7 @@ use super::close::Close;
 use super::inflight::{Awaited, InFlight};
 use super::memory::Memory;
 use super::metrics::Direction;
-use super::shared::Shared;
+use super::shared::{Port, Shared};
 use super::transport::{Inbound, Outbound};
 use super::view::Login;
 use crate::kafka::frame::{LENGTH_PREFIX, RequestHeader, request_length};
@@ -28,6 +28,7 @@ use crate::policy::ZoneView;
 /// One direction of an authenticated connection.
 pub(crate) struct RequestLoop<'a, R, W> {
     pub(crate) shared: &'a Shared,
+    pub(crate) port: &'a Port,
     pub(crate) login: &'a Login,
     pub(crate) seat: &'a Seat,
     pub(crate) memory: &'a Mutex<Memory>,
@@ -169,8 +170,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
     fn moment(&self) -> Result<(Arc<ZoneView>, Arc<Brokers>), Close> {
         let view = self.shared.view();
         let zone = view.admitted(self.login).ok_or(Close::Revoked)?;
-        let cluster = view.cluster(&zone.cluster).ok_or(Close::NotReady)?;
-        Ok((Arc::clone(zone), Arc::clone(&cluster.brokers)))
+        let brokers = view.brokers(zone, self.port).ok_or(Close::NotReady)?;
+        Ok((Arc::clone(zone), Arc::clone(brokers)))
     }
 
     async fn carry_out(

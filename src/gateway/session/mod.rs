@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -22,11 +21,12 @@ use super::shared::{Port, Shared};
 use super::transport::{Inbound, Outbound, Peer};
 use super::upstream;
 use super::view::{GatewayView, Login};
+use crate::kafka::socket::Socket;
 
 /// Serves one accepted connection.
 pub(crate) async fn serve(
     shared: &Shared,
-    socket: TcpStream,
+    socket: Socket,
     port: &Port,
     admission: Admission,
     cancel: &CancellationToken,
@@ -81,6 +81,7 @@ where
     let stall = shared.config.limits.write_stall;
     let mut relay = Relay {
         shared,
+        port,
         login: &login,
         seat: &seat,
         partner_in,
@@ -98,12 +99,12 @@ async fn enter<R, W>(
     partner_out: &mut Outbound<W>,
     port: &Port,
     admission: Admission,
-) -> Result<(Login, Seat, TcpStream), Close>
+) -> Result<(Login, Seat, Socket), Close>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let login = Desk { shared, partner_in, partner_out }.log_in().await?;
+    let login = Desk { shared, port, partner_in, partner_out }.log_in().await?;
     // No longer a stranger, however long its broker takes.
     drop(admission);
     let full = || Close::ZoneFull(login.zone.name.to_string());
@@ -115,6 +116,7 @@ where
 /// An authenticated connection and its broker's.
 pub(crate) struct Relay<'a, PR, PW, BR, BW> {
     pub(crate) shared: &'a Shared,
+    pub(crate) port: &'a Port,
     pub(crate) login: &'a Login,
     pub(crate) seat: &'a Seat,
     pub(crate) partner_in: &'a mut Inbound<PR>,
@@ -141,6 +143,7 @@ where
             let mut requests = pin!(
                 RequestLoop {
                     shared: self.shared,
+                    port: self.port,
                     login: self.login,
                     seat: self.seat,
                     memory: &memory,

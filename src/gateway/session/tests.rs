@@ -34,6 +34,7 @@ async fn relay(limits: Limits, pipe: usize, script: impl AsyncFnOnce(&mut Ends))
     let (shared, views) = shared(limits.clone());
     let login = sasl::authenticate(
         &shared.view(),
+        None,
         format!("\0acme-app\0{SECRET}").as_bytes(),
         OffsetDateTime::UNIX_EPOCH,
     )
@@ -45,6 +46,7 @@ async fn relay(limits: Limits, pipe: usize, script: impl AsyncFnOnce(&mut Ends))
     let (read, write) = split(broker_near);
     let mut relay = Relay {
         shared: &shared,
+        port: &Port::Bootstrap,
         login: &login,
         seat: &shared.allowances.seat(login.zone.id).unwrap(),
         partner_in: &mut partner_in,

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
-use super::addresses::{ApiRanges, Brokers};
+use super::addresses::{ApiRanges, Brokers, Form};
 use super::config::GatewayConfig;
+use super::shared::Port;
 use super::topology::{ClusterState, Clusters, TopicState, Topology, common_ranges};
 use crate::policy::{Served, ServedZone, ZoneView};
 use crate::zone::{ClusterName, Credential, KeyId, Sequence, TopicName, ZoneName};
@@ -43,6 +44,8 @@ pub(crate) struct GatewayView {
     zones: HashMap<ZoneName, Arc<ZoneView>>,
     logins: HashMap<String, Vec<Candidate>>,
     clusters: BTreeMap<ClusterName, Arc<ClusterView>>,
+    /// Zones with host names of their own, and the addresses that are told under these.
+    hosts: HashMap<ZoneName, Arc<Brokers>>,
     /// What every broker of every cluster serves: before a login it is not known which one it will be.
     pub(crate) common_versions: Arc<ApiRanges>,
     /// Zones that are not served as wanted, and why.
@@ -80,9 +83,27 @@ impl GatewayView {
                 view.problems.insert(name.clone(), reason);
             }
             let zone = zone_view(served_zone, &state, previous);
+            view.name_hosts(config, &zone);
             view.admit(&zone, served_zone);
         }
         view
+    }
+
+    /// In SNI mode: the addresses below the zone's own host names.
+    fn name_hosts(&mut self, config: &GatewayConfig, zone: &ZoneView) {
+        let Some(domain) = config.sni.as_ref().filter(|domain| domain.check(&zone.name).is_ok()) else {
+            return;
+        };
+        let Some(cluster) = self.clusters.get(&zone.cluster) else { return };
+        let (domain, zone, port) = (domain.clone(), zone.name.clone(), config.bootstrap_port);
+        let form = Form::Hosts { domain, zone: zone.clone(), port };
+        let brokers = Brokers {
+            form,
+            live: Arc::clone(&cluster.brokers.live),
+            serves: Arc::clone(&cluster.brokers.serves),
+            features: cluster.brokers.features.clone(),
+        };
+        self.hosts.insert(zone, Arc::new(brokers));
     }
 
     fn admit(&mut self, zone: &Arc<ZoneView>, served: &ServedZone) {
@@ -96,9 +117,14 @@ impl GatewayView {
         self.zones.insert(zone.name.clone(), Arc::clone(zone));
     }
 
-    /// The credentials a user name may prove, each with its zone.
-    pub(crate) fn credentials(&self, user: &str) -> &[Candidate] {
-        self.logins.get(user).map(Vec::as_slice).unwrap_or_default()
+    /// The credentials a user name may prove, each with its zone. Where a host name has said which zone it is, those of
+    /// another one do not exist: an account belongs to one zone, and so does a key id.
+    pub(crate) fn credentials(&self, user: &str, only: Option<&ZoneName>) -> &[Candidate] {
+        let all = self.logins.get(user).map(Vec::as_slice).unwrap_or_default();
+        match only {
+            Some(wanted) if all.iter().any(|(zone, _)| zone.name != *wanted) => &[],
+            _ => all,
+        }
     }
 
     /// The login's zone as it is now; none if the zone, its identity, its cluster, the user name or the credential is gone.
@@ -108,12 +134,28 @@ impl GatewayView {
                 && zone.cluster == login.zone.cluster
                 && credential.key_id == login.key_id
         };
-        self.credentials(&login.user).iter().find(|candidate| known(candidate)).map(|(zone, _)| zone)
+        self.credentials(&login.user, None).iter().find(|candidate| known(candidate)).map(|(zone, _)| zone)
     }
 
     /// None while the cluster has never been reached.
     pub(crate) fn cluster(&self, name: &ClusterName) -> Option<&Arc<ClusterView>> {
         self.clusters.get(name)
+    }
+
+    /// The zone's brokers at the addresses that this connection may be told: in the form in which it came.
+    pub(crate) fn brokers(&self, zone: &ZoneView, port: &Port) -> Option<&Arc<Brokers>> {
+        match port {
+            Port::Zone { .. } => self.hosts.get(&zone.name),
+            Port::Bootstrap | Port::Broker { .. } => {
+                self.cluster(&zone.cluster).map(|cluster| &cluster.brokers)
+            }
+        }
+    }
+
+    /// What a client that has not logged in may be told of the versions served behind this port.
+    pub(crate) fn versions_at(&self, port: &Port) -> &Arc<ApiRanges> {
+        let known = port.zone().and_then(|zone| self.hosts.get(zone));
+        known.map_or(&self.common_versions, |brokers| &brokers.serves)
     }
 
     /// The zones that are served from this cluster.
@@ -151,11 +193,12 @@ fn cluster_views(
     let mut views = BTreeMap::new();
     for (name, cluster) in &config.clusters {
         let Some(topology) = clusters.get(name).and_then(|state| state.last.clone()) else { continue };
+        let form =
+            Form::Ports { host: config.advertised_host.as_str().into(), base: cluster.broker_port_base };
         let brokers = Arc::new(Brokers {
-            host: config.advertised_host.clone(),
-            port_base: cluster.broker_port_base,
-            live: topology.brokers.keys().copied().collect(),
-            serves: topology.versions.clone(),
+            form,
+            live: Arc::new(topology.brokers.keys().copied().collect()),
+            serves: Arc::new(topology.versions.clone()),
             features: topology.features.clone(),
         });
         let view = Arc::new(ClusterView { brokers, topology });

@@ -26,6 +26,8 @@ use super::features::Features;
 use super::frame::{LENGTH_PREFIX, RequestHeader, ResponseHeader, response_length};
 use super::sasl::Credentials;
 use super::shape::{Shape, Versions};
+use super::socket::Socket;
+use super::tls::UpstreamTls;
 
 /// What brokers' metrics call this client (KIP-511).
 const SOFTWARE: &str = "partner-zones";
@@ -48,7 +50,7 @@ const SASL_AUTHENTICATE: i16 = 36;
 /// A broker connection that is ready for requests.
 #[derive(Debug)]
 pub struct Connection {
-    stream: TcpStream,
+    stream: Socket,
     client_id: String,
     correlation_id: i32,
     /// What one request may take.
@@ -60,7 +62,8 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connects to `address` (`host:port`), asks for the broker's versions and logs in, all of it `within` this time.
+    /// Connects to `address` (`host:port`), secures the connection, asks for the broker's versions and logs in, all of it `within`
+    /// this time.
     /// Each later request has the same time for itself.
     pub async fn connect(
         address: &str,
@@ -70,10 +73,8 @@ impl Connection {
     ) -> Result<Self, ClientError> {
         let deadline = Instant::now() + within;
         let ready = async {
-            let stream = TcpStream::connect(address).await.map_err(ClientError::Unreachable)?;
-            configure(&stream).map_err(ClientError::Lost)?;
             let mut connection = Self {
-                stream,
+                stream: open(address, security).await?,
                 client_id: client_id.to_owned(),
                 correlation_id: 0,
                 within,
@@ -82,7 +83,7 @@ impl Connection {
                 session: None,
             };
             connection.ask_versions().await?;
-            if let UpstreamSecurity::SaslPlaintext(credentials) = security {
+            if let Some(credentials) = &security.sasl {
                 connection.log_in(credentials).await?;
             }
             connection.max_response = MAX_RESPONSE;
@@ -142,7 +143,7 @@ impl Connection {
 
     /// The bare stream, and the login on it, if one was asked for. Nothing of a response is buffered in here: the next byte is a
     /// frame's first.
-    pub fn into_parts(self) -> (TcpStream, Option<Session>) {
+    pub fn into_parts(self) -> (Socket, Option<Session>) {
         (self.stream, self.session)
     }
 
@@ -163,7 +164,8 @@ impl Connection {
         let mut out = BytesMut::with_capacity(64 + body.len());
         header.put(&mut out, M::header_version(version) >= 2, body.len())?;
         out.extend_from_slice(&body);
-        self.stream.write_all(&out).await.map_err(ClientError::Lost)?;
+        self.stream.write_all(&out).await.map_err(ClientError::from_read)?;
+        self.stream.flush().await.map_err(ClientError::from_read)?;
 
         let frame = self.read_frame().await?;
         let header = ResponseHeader::of(response, version).read(&frame, frame.len())?;
@@ -215,6 +217,20 @@ impl Link for Connection {
     ) -> Result<M::Response, ClientError> {
         self.exchange(message, version, response).await
     }
+}
+
+/// A socket to the broker, secured as it is told.
+async fn open(address: &str, security: &UpstreamSecurity) -> Result<Socket, ClientError> {
+    let tls = match &security.tls {
+        Some(tls) => Some(tls.client_config().await?),
+        None => None,
+    };
+    let stream = TcpStream::connect(address).await.map_err(ClientError::Unreachable)?;
+    configure(&stream).map_err(ClientError::Lost)?;
+    let Some(tls) = tls else { return Ok(Socket::Plain(stream)) };
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    let secured = UpstreamTls::handshake(tls, host, stream).await.map_err(ClientError::from_handshake)?;
+    Ok(Socket::Tls(Box::new(secured)))
 }
 
 /// Sends small frames at once, and notices a peer that is gone.

@@ -44,7 +44,8 @@ fn versions(ranges: &[(i16, i16, i16)]) -> Vec<u8> {
 }
 
 fn sasl(mechanism: Mechanism) -> UpstreamSecurity {
-    UpstreamSecurity::SaslPlaintext(Credentials::new(mechanism, "gateway".into(), Secret::new("pw".into())))
+    let login = Credentials::new(mechanism, "gateway".into(), Secret::new("pw".into()));
+    UpstreamSecurity { tls: None, sasl: Some(login) }
 }
 
 #[cfg(target_os = "linux")]
@@ -65,7 +66,7 @@ async fn a_connection_knows_the_brokers_versions_and_sends_typed_requests() {
     let metadata = MetadataResponse::default().with_cluster_id(Some(StrBytes::from_static_str("abc")));
     let address = broker(vec![versions(&[(3, 0, 12), (18, 0, 4)]), encoded(&metadata, 8)]).await;
     let mut connection =
-        Connection::connect(&address, &UpstreamSecurity::Plaintext, "test", WITHIN).await.unwrap();
+        Connection::connect(&address, &UpstreamSecurity::default(), "test", WITHIN).await.unwrap();
     assert_eq!(connection.broker_versions().get(&3), Some(&Versions::new(0, 12)));
     assert_eq!(connection.common_version(3, Versions::new(4, 8)), Some(8));
     assert_eq!(connection.common_version(3, Versions::new(13, 13)), None);
@@ -78,7 +79,7 @@ async fn a_connection_knows_the_brokers_versions_and_sends_typed_requests() {
 async fn a_hostile_answer_is_an_error_and_not_an_allocation() {
     let address = broker(vec![vec![0, 0, 0x7f, 0xff, 0xff, 0xff]]).await;
     let error =
-        Connection::connect(&address, &UpstreamSecurity::Plaintext, "test", WITHIN).await.unwrap_err();
+        Connection::connect(&address, &UpstreamSecurity::default(), "test", WITHIN).await.unwrap_err();
     assert!(matches!(error, ClientError::Decode(_)), "{error}");
 }
 
@@ -120,10 +121,10 @@ async fn a_broker_that_accepts_and_says_nothing_is_given_up_in_time() {
     let address = listener.local_addr().unwrap().to_string();
     let within = Duration::from_millis(100);
     let error =
-        Connection::connect(&address, &UpstreamSecurity::Plaintext, "test", within).await.unwrap_err();
+        Connection::connect(&address, &UpstreamSecurity::default(), "test", within).await.unwrap_err();
     assert!(matches!(error, ClientError::TimedOut(_)), "{error}");
     drop(listener);
     let error =
-        Connection::connect(&address, &UpstreamSecurity::Plaintext, "test", WITHIN).await.unwrap_err();
+        Connection::connect(&address, &UpstreamSecurity::default(), "test", WITHIN).await.unwrap_err();
     assert!(matches!(error, ClientError::Unreachable(_)), "{error}");
 }

@@ -102,7 +102,7 @@ impl InProcess {
     pub(crate) fn start(cluster: &Cluster) -> Self {
         Self::in_front_of(Upstream {
             bootstrap: cluster.bootstrap().to_owned(),
-            security: UpstreamSecurity::Plaintext,
+            security: UpstreamSecurity::default(),
         })
     }
 
@@ -138,6 +138,8 @@ impl InProcess {
             listen: [127, 0, 0, 1].into(),
             advertised_host: "127.0.0.1".to_owned(),
             bootstrap_port: self.ports.bootstrap,
+            tls: None,
+            sni: None,
             clusters: BTreeMap::from([(
                 cluster_name(),
                 ClusterConfig {

@@ -72,7 +72,7 @@ impl Reply {
         }
         response.node_endpoints.retain_mut(|endpoint| match self.brokers.live_at(*endpoint.node_id) {
             Some((host, port)) => {
-                endpoint.host = StrBytes::from_string(host.to_owned());
+                endpoint.host = StrBytes::from_string(host.into_owned());
                 endpoint.port = i32::from(port);
                 true
             }

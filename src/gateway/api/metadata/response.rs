@@ -45,7 +45,7 @@ impl Mapping {
     pub(super) fn map(mut self, response: &mut MetadataResponse) {
         response.brokers.retain_mut(|broker| match self.brokers.live_at(*broker.node_id) {
             Some((host, port)) => {
-                broker.host = StrBytes::from_string(host.to_owned());
+                broker.host = StrBytes::from_string(host.into_owned());
                 broker.port = i32::from(port);
                 true
             }

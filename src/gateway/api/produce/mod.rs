@@ -131,7 +131,7 @@ fn respond(version: i16, names: Names, brokers: Arc<Brokers>, refused: Vec<Topic
         response.responses.extend(refused);
         response.node_endpoints.retain_mut(|endpoint| match brokers.live_at(*endpoint.node_id) {
             Some((host, port)) => {
-                endpoint.host = StrBytes::from_string(host.to_owned());
+                endpoint.host = StrBytes::from_string(host.into_owned());
                 endpoint.port = i32::from(port);
                 true
             }

@@ -190,6 +190,7 @@ fn shown_id() -> Uuid {
     let (shared, _views) = shared(impatient());
     let login = sasl::authenticate(
         &shared.view(),
+        None,
         format!("\0acme-app\0{SECRET}").as_bytes(),
         OffsetDateTime::UNIX_EPOCH,
     );

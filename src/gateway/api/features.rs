@@ -82,6 +82,7 @@ impl Feature {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::sync::Arc;
 
     use super::super::fixture;
     use super::*;
@@ -127,7 +128,7 @@ mod tests {
     fn the_second_transaction_version_is_shown_only_with_all_versions_it_takes() {
         for (key, last) in [(0, 11), (26, 4), (28, 4)] {
             let mut brokers = brokers(2);
-            brokers.serves.insert(key, Versions::new(0, last));
+            Arc::make_mut(&mut brokers.serves).insert(key, Versions::new(0, last));
             assert_eq!(seen(4, &brokers), (77, Some(1), Some(1)), "{key} up to {last}");
         }
     }

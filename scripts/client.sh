@@ -1,50 +1,108 @@
 #!/usr/bin/env bash
-# client.sh java|librdkafka COMMAND ...   runs a client that nobody here wrote; tests/clients/README.md has the commands
-# client.sh prepare                       builds both drivers (once; `.cache/clients/`)
+# client.sh CLIENT COMMAND ...   runs a client that nobody here wrote; tests/clients/README.md has the clients and commands
+# client.sh prepare              builds all drivers (once; `.cache/clients/`)
 . "$(dirname "$0")/lib.sh"
 
-JAVA_DIR=$CACHE/clients/java
-VENV=$CACHE/clients/librdkafka
+CLIENTS=(java java2 librdkafka kafka-python franz-go sarama kafkajs)
+declare -A KIND=([java]=jvm [java2]=jvm [librdkafka]=python [kafka-python]=python [franz-go]=go [sarama]=go [kafkajs]=node)
+declare -A MAIN=([java]=driver.Driver [java2]=driver.Java2)
+BUILT=$CACHE/clients
 DRIVERS=$ROOT/tests/clients
 
-prepare_java() {
+# built CLIENT FILE...: builds a driver unless it was, from these files.
+built() {
+  local client=$1
+  shift
+  once "$BUILT/$client.stamp" "$(fingerprint "$@")" "build_${KIND[$client]}" "$client"
+}
+
+# --- on the JVM --------------------------------------------------------------------------------------------------
+
+# sources CLIENT: its pom and everything that is compiled.
+sources() { find "$DRIVERS/java" "$DRIVERS/$1" \( -name '*.java' -o -name pom.xml \) | LC_ALL=C sort -u; }
+
+prepare_jvm() {
   need_java
-  local sources
-  mapfile -t sources < <(find "$DRIVERS/java/src" -name '*.java' | LC_ALL=C sort)
-  once "$JAVA_DIR.stamp" "$(fingerprint "$DRIVERS/java/pom.xml" "${sources[@]}" <(java -version 2>&1))" build_java
+  local files
+  mapfile -t files < <(sources "$1")
+  built "$1" "${files[@]}" <(java -version 2>&1)
 }
 
-build_java() {
-  say "building the driver of the Java client (once)"
-  rm -rf "$JAVA_DIR"
-  maven -f "$DRIVERS/java/pom.xml" "-Ddriver.target=$JAVA_DIR" \
-    compile dependency:copy-dependencies -DoutputDirectory="$JAVA_DIR/lib" -DincludeScope=runtime ||
-    die "Maven could not build tests/clients/java (see above)"
+build_jvm() {
+  say "building the driver of the client '$1' (once)"
+  rm -rf "${BUILT:?}/$1"
+  maven -f "$DRIVERS/$1/pom.xml" "-Ddriver.target=$BUILT/$1" \
+    compile dependency:copy-dependencies -DoutputDirectory="$BUILT/$1/lib" -DincludeScope=runtime ||
+    die "Maven could not build tests/clients/$1 (see above)"
 }
 
-prepare_librdkafka() {
+run_jvm() {
+  exec java -Xmx192m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto \
+    -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$BUILT/$1/classes:$(jars "$BUILT/$1/lib")" "${MAIN[$1]}" "${@:2}"
+}
+
+# --- in Python ---------------------------------------------------------------------------------------------------
+
+prepare_python() {
   need python3 "Python 3.9 or newer is needed (Debian: apt-get install python3 python3-venv)"
-  once "$VENV.stamp" "$(fingerprint "$DRIVERS/librdkafka/requirements.txt" <(python3 --version))" build_librdkafka
+  built "$1" "$DRIVERS/$1/requirements.txt" <(python3 --version)
 }
 
-build_librdkafka() {
-  say "installing librdkafka's Python client (once)"
-  rm -rf "$VENV"
-  python3 -m venv "$VENV" >&2 || die "python3 cannot make a virtual environment (Debian: apt-get install python3-venv)"
-  "$VENV/bin/pip" install --quiet --disable-pip-version-check -r "$DRIVERS/librdkafka/requirements.txt" >&2 ||
-    die "pip could not install what tests/clients/librdkafka/requirements.txt names (see above)"
+build_python() {
+  say "installing the client '$1' (once)"
+  rm -rf "${BUILT:?}/$1"
+  python3 -m venv "$BUILT/$1" >&2 || die "python3 cannot make a virtual environment (Debian: apt-get install python3-venv)"
+  "$BUILT/$1/bin/pip" install --quiet --disable-pip-version-check -r "$DRIVERS/$1/requirements.txt" >&2 ||
+    die "pip could not install what tests/clients/$1/requirements.txt names (see above)"
 }
 
-case ${1:-} in
-  prepare) prepare_java; prepare_librdkafka ;;
-  java)
-    prepare_java
-    exec java -Xmx192m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto \
-      -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$JAVA_DIR/classes:$(jars "$JAVA_DIR/lib")" driver.Driver "${@:2}"
-    ;;
-  librdkafka)
-    prepare_librdkafka
-    exec "$VENV/bin/python" "$DRIVERS/librdkafka/driver.py" "${@:2}"
-    ;;
-  *) die "usage: client.sh prepare | java COMMAND ... | librdkafka COMMAND ..." ;;
+run_python() { exec "$BUILT/$1/bin/python" "$DRIVERS/$1/driver.py" "${@:2}"; }
+
+# --- in Go -------------------------------------------------------------------------------------------------------
+
+prepare_go() {
+  need go "Go 1.26 or newer is needed (https://go.dev/dl; Debian's may be too old)"
+  local files
+  mapfile -t files < <(find "$DRIVERS/go" -name '*.go' -o -name 'go.*' | LC_ALL=C sort)
+  built "$1" "${files[@]}" <(go version)
+}
+
+build_go() {
+  say "building the driver of the client '$1' (once)"
+  mkdir -p "$BUILT/$1"
+  # The toolchain at hand or none: a newer one would be fetched behind the caller's back.
+  (cd "$DRIVERS/go" && GOTOOLCHAIN=local GOFLAGS=-mod=readonly go build -o "$BUILT/$1/driver" "./$1") >&2 ||
+    die "Go could not build tests/clients/go/$1 (see above)"
+}
+
+run_go() { exec "$BUILT/$1/driver" "${@:2}"; }
+
+# --- in JavaScript -----------------------------------------------------------------------------------------------
+
+prepare_node() {
+  need node "Node.js 18 or newer is needed (Debian: apt-get install nodejs npm)"
+  need npm "npm fetches kafkajs (Debian: apt-get install npm)"
+  built "$1" "$DRIVERS/$1/package-lock.json" <(node --version)
+}
+
+build_node() {
+  say "installing the client '$1' (once)"
+  rm -rf "${BUILT:?}/$1"
+  mkdir -p "$BUILT/$1"
+  cp "$DRIVERS/$1/"package{,-lock}.json "$BUILT/$1/"
+  (cd "$BUILT/$1" && npm ci --silent --no-audit --no-fund --no-update-notifier) >&2 ||
+    die "npm could not install what tests/clients/$1/package-lock.json names (see above)"
+}
+
+run_node() { NODE_PATH=$BUILT/$1/node_modules exec node "$DRIVERS/$1/driver.js" "${@:2}"; }
+
+case " ${CLIENTS[*]} prepare " in
+  *" ${1:-} "*) ;;
+  *) die "usage: client.sh prepare | CLIENT COMMAND ...   with CLIENT one of: ${CLIENTS[*]}" ;;
 esac
+if [ "$1" = prepare ]; then
+  for client in "${CLIENTS[@]}"; do "prepare_${KIND[$client]}" "$client"; done
+else
+  "prepare_${KIND[$1]}" "$1"
+  "run_${KIND[$1]}" "$@"
+fi

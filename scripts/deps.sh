@@ -13,6 +13,8 @@ case ${1:-} in
     need_java
     build
     packages python3 python3-venv
+    # Node from elsewhere is as good, and then Debian's would only be in its way.
+    command -v npm >/dev/null || packages nodejs npm
     "$ROOT/scripts/kafka.sh" prepare
     "$ROOT/scripts/client.sh" prepare
     ;;

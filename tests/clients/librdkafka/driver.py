@@ -404,6 +404,15 @@ def list_topics(options):
             event("topic", name=name)
 
 
+def list_groups(options):
+    with admin_client(options) as admin:
+        listed = admin.list_consumer_groups(request_timeout=options.timeout / 1000).result()
+    for error in listed.errors:
+        show_error(error.args[0])
+    for group in sorted(listed.valid, key=lambda group: group.group_id):
+        event("group", group=group.group_id, state=group.state.name)
+
+
 def describe_topic(options):
     name = options.topic[0]
     with admin_client(options) as admin:
@@ -447,6 +456,7 @@ COMMANDS = {
     "assign": assign,
     "transact": transact,
     "list-topics": list_topics,
+    "list-groups": list_groups,
     "describe-topic": describe_topic,
     "describe-cluster": describe_cluster,
     "committed": committed,

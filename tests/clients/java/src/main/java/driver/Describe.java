@@ -25,6 +25,15 @@ final class Describe {
         }
     }
 
+    static void groups(Options options) throws Exception {
+        try (Admin admin = admin(options)) {
+            for (var group : admin.listGroups().all().get()) {
+                Output.event("group", "group", group.groupId(),
+                        "state", group.groupState().map(Object::toString).orElse(null));
+            }
+        }
+    }
+
     static void topic(Options options) throws Exception {
         try (Admin admin = admin(options)) {
             var asked = new DescribeTopicsOptions().includeAuthorizedOperations(true);

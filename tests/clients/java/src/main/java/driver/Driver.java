@@ -30,6 +30,7 @@ public final class Driver {
             case "assign" -> Consume.assigned(options);
             case "transact" -> Transact.run(options);
             case "list-topics" -> Describe.topics(options);
+            case "list-groups" -> Describe.groups(options);
             case "describe-topic" -> Describe.topic(options);
             case "describe-cluster" -> Describe.cluster(options);
             case "committed" -> Describe.committed(options);

@@ -22,9 +22,7 @@ use crate::kafka::client::UpstreamSecurity;
 use crate::kafka::features::Features;
 use crate::policy::{Served, ServedZone};
 use crate::zone::{
-    Access, Authentication, AuthenticationMode, ClusterName, Credential, Headers, KeyId, PartnerZone,
-    Permission, PlainVerifier, Sequence, ServiceAccount, SharedTopic, TopicName, TrafficControl, ZoneId,
-    ZoneName,
+    ClusterName, Credential, KeyId, Permission, PlainVerifier, Sequence, TopicName, ZoneId, ZoneName, sample,
 };
 
 pub(super) const KEY_ID: &str = "pz0123456789abcdef";
@@ -84,36 +82,8 @@ pub(super) fn zone(name: &str, topics: &[(&str, &str)]) -> ServedZone {
         plain: PlainVerifier::new(SECRET, b"salt"),
         scram: Vec::new(),
     };
-    let shared = |&(alias, backing): &(&str, &str)| SharedTopic {
-        alias: topic(alias),
-        backing: topic(backing),
-        permission: Permission::Write,
-        description: None,
-        tags: Vec::new(),
-        schemas: None,
-        deprecated: None,
-        replay: None,
-    };
-    let zone = PartnerZone {
-        name: zone_name,
-        labels: BTreeMap::new(),
-        cluster: "gateway".to_owned(),
-        underlying_cluster: None,
-        display_name: None,
-        description: None,
-        url: None,
-        authentication: Authentication {
-            mode: AuthenticationMode::Plain,
-            service_account: ServiceAccount::try_from(format!("{name}-app").as_str()).unwrap(),
-        },
-        topics: topics.iter().map(shared).collect(),
-        partner: None,
-        organization: None,
-        traffic_control: TrafficControl::default(),
-        headers: Headers::default(),
-        access: Access::default(),
-        consumer_groups: Vec::new(),
-    };
+    let topics = topics.iter().map(|(alias, backing)| sample::topic(alias, backing, Permission::Write));
+    let zone = sample::zone(name, topics.collect());
     ServedZone {
         id: ZoneId(Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes())),
         zone: Arc::new(zone),

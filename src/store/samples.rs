@@ -7,42 +7,18 @@ use time::macros::datetime;
 
 use super::{Heartbeat, ZoneRecord};
 use crate::zone::{
-    Access, Authentication, AuthenticationMode, Credential, Headers, KeyId, PartnerZone, Permission,
-    PlainVerifier, Revision, ScramHash, ScramVerifier, Sequence, SharedTopic, TopicName, TrafficControl,
-    ZoneId, ZoneName,
+    Credential, KeyId, PartnerZone, Permission, PlainVerifier, Revision, ScramHash, ScramVerifier, Sequence,
+    ZoneId, ZoneName, sample,
 };
 
 const MOMENT: OffsetDateTime = datetime!(2026-11-22 10:00 UTC);
 
 pub(super) fn zone(name: &str) -> ZoneRecord {
+    let topics = vec![sample::topic("orders", "orders-v1", Permission::Read)];
     let zone = PartnerZone {
-        name: ZoneName::try_from(name).expect("a zone name"),
         labels: BTreeMap::from([("team".to_owned(), "streams".to_owned())]),
-        cluster: "gateway".to_owned(),
-        underlying_cluster: None,
         display_name: Some(name.to_uppercase()),
-        description: None,
-        url: None,
-        authentication: Authentication {
-            mode: AuthenticationMode::Plain,
-            service_account: format!("{name}-account").as_str().try_into().expect("a service account"),
-        },
-        topics: vec![SharedTopic {
-            alias: TopicName::try_from("orders").expect("a topic name"),
-            backing: TopicName::try_from("orders-v1").expect("a topic name"),
-            permission: Permission::Read,
-            description: None,
-            tags: Vec::new(),
-            schemas: None,
-            deprecated: None,
-            replay: None,
-        }],
-        partner: None,
-        organization: None,
-        traffic_control: TrafficControl::default(),
-        headers: Headers::default(),
-        access: Access::default(),
-        consumer_groups: Vec::new(),
+        ..sample::zone(name, topics)
     };
     ZoneRecord {
         id: ZoneId::derive("home-cluster", &zone.name),

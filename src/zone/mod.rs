@@ -9,6 +9,8 @@ pub mod name;
 pub mod partner_zone;
 pub mod permission;
 pub mod revision;
+#[cfg(test)]
+pub(crate) mod sample;
 pub mod sni;
 pub mod status;
 

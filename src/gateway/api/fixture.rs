@@ -12,10 +12,7 @@ use crate::gateway::memory::Memory;
 use crate::kafka::codec;
 use crate::kafka::features::Features;
 use crate::policy::{ServedZone, ZoneView};
-use crate::zone::{
-    Access, Authentication, AuthenticationMode, ClusterName, Headers, PartnerZone, Permission, Sequence,
-    ServiceAccount, SharedTopic, TopicName, TrafficControl, ZoneId, ZoneName,
-};
+use crate::zone::{ClusterName, Permission, Sequence, TopicName, ZoneId, sample};
 
 pub(super) use crate::zone::Permission::{Produce, Read, Write};
 
@@ -26,43 +23,12 @@ pub(super) fn real_id(backing: &str) -> Uuid {
 
 /// Zone `acme` with these (alias, backing, permission), every backing topic known to the cluster but those named `missing…`.
 pub(super) fn view(topics: &[(&str, &str, Permission)]) -> Arc<ZoneView> {
-    let name = |text: &str| TopicName::try_from(text).unwrap();
-    let zone = PartnerZone {
-        name: ZoneName::try_from("acme").unwrap(),
-        labels: std::collections::BTreeMap::new(),
-        cluster: "gateway".to_owned(),
-        underlying_cluster: None,
-        display_name: None,
-        description: None,
-        url: None,
-        authentication: Authentication {
-            mode: AuthenticationMode::Plain,
-            service_account: ServiceAccount::try_from("acme").unwrap(),
-        },
-        topics: topics
-            .iter()
-            .map(|&(alias, backing, permission)| SharedTopic {
-                alias: name(alias),
-                backing: name(backing),
-                permission,
-                description: None,
-                tags: Vec::new(),
-                schemas: None,
-                deprecated: None,
-                replay: None,
-            })
-            .collect(),
-        partner: None,
-        organization: None,
-        traffic_control: TrafficControl::default(),
-        headers: Headers::default(),
-        access: Access::default(),
-        consumer_groups: Vec::new(),
-    };
+    let shared = topics.iter().map(|&(alias, backing, permission)| sample::topic(alias, backing, permission));
+    let zone = sample::zone("acme", shared.collect());
     let ids: HashMap<TopicName, Uuid> = topics
         .iter()
         .filter(|(_, backing, _)| !backing.starts_with("missing"))
-        .map(|(_, backing, _)| (name(backing), real_id(backing)))
+        .map(|(_, backing, _)| (TopicName::try_from(*backing).unwrap(), real_id(backing)))
         .collect();
     let served = ServedZone {
         id: ZoneId(Uuid::from_u128(0xacce)),

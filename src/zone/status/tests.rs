@@ -1,29 +1,8 @@
-use std::collections::BTreeMap;
-
 use super::*;
-use crate::zone::{Access, Authentication, AuthenticationMode, Headers, ServiceAccount, TrafficControl};
+use crate::zone::sample;
 
 fn zone() -> PartnerZone {
-    PartnerZone {
-        name: ZoneName::try_from("acme").unwrap(),
-        labels: BTreeMap::new(),
-        cluster: "gateway".to_owned(),
-        underlying_cluster: None,
-        display_name: None,
-        description: None,
-        url: None,
-        authentication: Authentication {
-            mode: AuthenticationMode::Plain,
-            service_account: ServiceAccount::try_from("acme").unwrap(),
-        },
-        topics: Vec::new(),
-        partner: None,
-        organization: None,
-        traffic_control: TrafficControl::default(),
-        headers: Headers::default(),
-        access: Access::default(),
-        consumer_groups: Vec::new(),
-    }
+    sample::zone("acme", Vec::new())
 }
 
 fn node(node: &str, serving: u64) -> NodeView<'_> {

@@ -11,8 +11,12 @@ pub(super) const NOT_ASKED: i32 = i32::MIN;
 /// Kafka's `AclOperation` codes; an operation's bit is `1 << code`.
 const READ: u8 = 3;
 const WRITE: u8 = 4;
+const DELETE: u8 = 6;
 const DESCRIBE: u8 = 8;
 const DESCRIBE_CONFIGS: u8 = 10;
+
+/// The bit field of a group of the zone: all that the zone's own principal may do with its groups.
+pub(super) const ON_GROUP: i32 = 1 << READ | 1 << DELETE | 1 << DESCRIBE;
 
 /// The bit field of a topic.
 pub(super) fn on_topic(permission: Permission) -> i32 {
@@ -38,5 +42,6 @@ mod tests {
         assert_eq!(of(Permission::Write), (true, true));
         assert_eq!(of(Permission::Produce), (false, true));
         assert_eq!(on_topic(Permission::Produce), 1 << 4 | 1 << 8 | 1 << 10);
+        assert_eq!(ON_GROUP, 0b1_0100_1000);
     }
 }

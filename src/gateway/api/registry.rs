@@ -1,10 +1,20 @@
 //! The rows of the closed table.
 
+use super::administration::{
+    alter_client_quotas, alter_configs, alter_partition_reassignments, alter_replica_log_dirs,
+    alter_user_scram_credentials, create_acls, create_delegation_token, create_partitions, create_topics,
+    delete_acls, delete_records, delete_topics, describe_acls, describe_client_quotas,
+    describe_delegation_token, describe_log_dirs, describe_producers, describe_quorum,
+    describe_user_scram_credentials, elect_leaders, expire_delegation_token, incremental_alter_configs,
+    list_config_resources, list_partition_reassignments, renew_delegation_token, update_features,
+};
 use super::{
-    Entry, Origin, add_offsets_to_txn, add_partitions_to_txn, api_versions, describe_cluster,
-    describe_transactions, end_txn, fetch, find_coordinator, heartbeat, init_producer_id, join_group,
-    leave_group, list_offsets, list_transactions, metadata, offset_commit, offset_fetch,
-    offset_for_leader_epoch, produce, sasl_authenticate, sasl_handshake, sync_group, txn_offset_commit,
+    Entry, Origin, add_offsets_to_txn, add_partitions_to_txn, api_versions, delete_groups, describe_cluster,
+    describe_configs, describe_groups, describe_transactions, end_txn, fetch, find_coordinator,
+    get_telemetry_subscriptions, heartbeat, init_producer_id, join_group, leave_group, list_groups,
+    list_offsets, list_transactions, metadata, offset_commit, offset_delete, offset_fetch,
+    offset_for_leader_epoch, produce, push_telemetry, sasl_authenticate, sasl_handshake, sync_group,
+    txn_offset_commit,
 };
 
 macro_rules! rows {
@@ -21,10 +31,19 @@ macro_rules! rows {
 }
 
 rows! {
-    Gateway: api_versions, sasl_authenticate, sasl_handshake;
-    Broker: add_offsets_to_txn, add_partitions_to_txn, describe_cluster, describe_transactions, end_txn, fetch,
-        find_coordinator, heartbeat, init_producer_id, join_group, leave_group, list_offsets, list_transactions, metadata, offset_commit,
-        offset_fetch, offset_for_leader_epoch, produce, sync_group, txn_offset_commit;
+    Gateway: api_versions, get_telemetry_subscriptions, push_telemetry, sasl_authenticate, sasl_handshake;
+    Broker: add_offsets_to_txn, add_partitions_to_txn, delete_groups, describe_cluster, describe_configs,
+        describe_groups, describe_transactions, end_txn, fetch, find_coordinator, heartbeat,
+        init_producer_id, join_group, leave_group, list_groups, list_offsets, list_transactions, metadata,
+        offset_commit, offset_delete, offset_fetch, offset_for_leader_epoch, produce, sync_group,
+        txn_offset_commit;
+    // Refused, whatever is asked.
+    Gateway: alter_client_quotas, alter_configs, alter_partition_reassignments, alter_replica_log_dirs,
+        alter_user_scram_credentials, create_acls, create_delegation_token, create_partitions,
+        create_topics, delete_acls, delete_records, delete_topics, describe_acls, describe_client_quotas,
+        describe_delegation_token, describe_log_dirs, describe_producers, describe_quorum,
+        describe_user_scram_credentials, elect_leaders, expire_delegation_token, incremental_alter_configs,
+        list_config_resources, list_partition_reassignments, renew_delegation_token, update_features;
 }
 
 /// The row of an API key, or none: then it does not exist here.
@@ -48,7 +67,7 @@ mod tests {
             assert_eq!(REGISTRY.iter().filter(|other| other.key() == row.key()).count(), 1, "{}", row.name());
         }
         assert_eq!(entry(1).map(Entry::name), Some("Fetch"));
-        assert!(entry(19).is_none(), "CreateTopics is not served");
+        assert!(entry(75).is_none(), "DescribeTopicPartitions is not served");
     }
 
     #[test]

@@ -1,0 +1,44 @@
+//! ExpireDelegationToken (40): there are none.
+
+use bytes::Bytes;
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::{ExpireDelegationTokenRequest, ExpireDelegationTokenResponse};
+
+use super::{Exchange, Outcome, Refusal, refuse};
+use crate::kafka::shape::{Field as F, Shape, Type as T, Versions};
+
+/// What the broker (Kafka 4.4) and `kafka-protocol` share.
+pub(crate) const VERSIONS: Versions = Versions::new(1, 2);
+
+#[rustfmt::skip]
+pub(crate) static REQUEST: Shape = Shape {
+    api_key: 40,
+    name: "ExpireDelegationTokenRequest",
+    versions: VERSIONS,
+    flexible_since: 2,
+    fields: &[
+        F::new("hmac", T::Bytes),
+        F::new("expiryTimePeriodMs", T::Int64),
+    ],
+};
+
+#[rustfmt::skip]
+pub(crate) static RESPONSE: Shape = Shape {
+    api_key: 40,
+    name: "ExpireDelegationTokenResponse",
+    versions: VERSIONS,
+    flexible_since: 2,
+    fields: &[
+        F::new("errorCode", T::Int16),
+        F::new("expiryTimestampMs", T::Int64),
+        F::new("throttleTimeMs", T::Int32),
+    ],
+};
+
+pub(crate) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Refusal> {
+    refuse(&REQUEST, exchange, body, |_: ExpireDelegationTokenRequest, _| {
+        ExpireDelegationTokenResponse::default()
+            .with_error_code(ResponseError::DelegationTokenAuthDisabled.code())
+            .with_expiry_timestamp_ms(-1)
+    })
+}

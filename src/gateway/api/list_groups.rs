@@ -1,0 +1,89 @@
+//! ListGroups (16): the zone's own groups. A client asks every broker and puts the answers together.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kafka_protocol::messages::{ListGroupsRequest, ListGroupsResponse};
+
+use super::{Exchange, Outcome, Refusal, body, group_id};
+use crate::kafka::shape::{Entity, Field as F, Shape, Type as T, Versions};
+
+/// What the broker (Kafka 4.4) and `kafka-protocol` share.
+pub(crate) const VERSIONS: Versions = Versions::new(0, 5);
+
+#[rustfmt::skip]
+pub(crate) static REQUEST: Shape = Shape {
+    api_key: 16,
+    name: "ListGroupsRequest",
+    versions: VERSIONS,
+    flexible_since: 3,
+    fields: &[
+        F::new("statesFilter", T::Array(&T::String)).since(4),
+        F::new("typesFilter", T::Array(&T::String)).since(5),
+    ],
+};
+
+#[rustfmt::skip]
+pub(crate) static RESPONSE: Shape = Shape {
+    api_key: 16,
+    name: "ListGroupsResponse",
+    versions: VERSIONS,
+    flexible_since: 3,
+    fields: &[
+        F::new("throttleTimeMs", T::Int32).since(1),
+        F::new("errorCode", T::Int16),
+        F::new("groups", T::Array(&T::Struct(&[
+            F::new("groupId", T::String).entity(Entity::GroupId),
+            F::new("protocolType", T::String),
+            F::new("groupState", T::String).since(4),
+            F::new("groupType", T::String).since(5),
+        ]))),
+    ],
+};
+
+/// The filters (states since version 4, types since 5) say nothing about names and pass.
+pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Refusal> {
+    let version = exchange.version;
+    let request: ListGroupsRequest = body::request(&REQUEST, version, body)?;
+    let view = Arc::clone(exchange.view);
+    body::forward(&request, &RESPONSE, version, move |response: &mut ListGroupsResponse| {
+        response.groups.retain_mut(|group| match group_id::outside(&view, &group.group_id) {
+            Some(outside) => {
+                group.group_id = outside.into();
+                true
+            }
+            None => false,
+        });
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::messages::GroupId;
+    use kafka_protocol::messages::list_groups_response::ListedGroup;
+
+    use super::super::fixture::Partner;
+    use super::*;
+
+    #[test]
+    fn other_zones_groups_are_not_listed_and_filters_pass_at_every_version() {
+        let partner = Partner::of(&[]);
+        for version in VERSIONS.first..=VERSIONS.last {
+            let mut request = ListGroupsRequest::default();
+            if version >= 4 {
+                request.states_filter = vec!["Empty".into()];
+            }
+            if version >= 5 {
+                request.types_filter = vec!["classic".into()];
+            }
+            let (sent, awaited) = partner.send(16, version, &request).forwarded::<ListGroupsRequest>();
+            assert_eq!(sent, request);
+            let listed = |id: &'static str| ListedGroup::default().with_group_id(GroupId(id.into()));
+            let groups = ["acme:g", "other:g", "direct", "acme:", "acme2:g"].map(listed);
+            let response = ListGroupsResponse::default().with_error_code(15).with_groups(groups.to_vec());
+            let seen: ListGroupsResponse = partner.receive(awaited, &response);
+            let names: Vec<_> = seen.groups.iter().map(|group| group.group_id.as_str()).collect();
+            assert_eq!((seen.error_code, names), (15, vec!["g", ""]), "v{version}");
+        }
+    }
+}

@@ -28,7 +28,7 @@ pub(crate) enum Close {
     AuthenticationTimeout(u64),
     #[error("login refused")]
     AuthenticationFailed,
-    #[error("the client asked for a SASL mechanism other than PLAIN")]
+    #[error("the client asked for a SASL mechanism other than PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512")]
     Mechanism,
     #[error(
         "SaslHandshake version 0, whose tokens are not framed, is not served; the partner's client is older than Kafka 1.0"
@@ -42,8 +42,12 @@ pub(crate) enum Close {
         "a TLS client on a port without TLS; the partner's client needs security.protocol=SASL_PLAINTEXT"
     )]
     TlsOnPlainPort,
-    #[error("another login on an authenticated connection")]
-    SecondLogin,
+    #[error("a request of another kind ({0}) came in the middle of a login on an authenticated connection")]
+    LoginOutOfOrder(&'static str),
+    #[error("a login on an authenticated connection was for another zone or by another mechanism")]
+    OtherIdentity,
+    #[error("the broker wants a new login on the connection (connections.max.reauth.ms), and it failed: {0}")]
+    Renewal(String),
     #[error(
         "zone {zone} lies on cluster {cluster}, this port serves another one; the client keeps addresses of the wrong bootstrap server"
     )]
@@ -99,7 +103,9 @@ impl Close {
             Self::OldHandshake => "old_handshake",
             Self::NotAuthenticated(_) => "not_authenticated",
             Self::TlsOnPlainPort => "tls_on_plain_port",
-            Self::SecondLogin => "second_login",
+            Self::LoginOutOfOrder(_) => "login_out_of_order",
+            Self::OtherIdentity => "other_identity",
+            Self::Renewal(_) => "renewal",
             Self::WrongCluster { .. } => "wrong_cluster",
             Self::Revoked => "revoked",
             Self::Expired => "expired",

@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::api::Respond;
 use super::budget::Reservation;
@@ -19,6 +19,21 @@ pub(crate) enum InFlight {
         kept: Kept,
     },
     Awaited(Awaited),
+    /// Asked by us: nothing of the answer goes to the partner.
+    Own(Own),
+}
+
+/// A request of our own on a partner's connection to its broker.
+pub(crate) struct Own {
+    pub(crate) response: &'static Shape,
+    pub(crate) version: i16,
+    /// Takes the response's body.
+    pub(crate) answer: oneshot::Sender<Bytes>,
+}
+
+impl Own {
+    /// Answers come in order, so that the id need not be unlike the partner's.
+    pub(crate) const CORRELATION_ID: i32 = -1;
 }
 
 /// What stays in memory between a request and its answer is counted until the answer is out, so that a partner who asks

@@ -11,7 +11,7 @@ use super::api::Respond;
 use super::api::fetch::Reply;
 use super::budget::Reservation;
 use super::close::Close;
-use super::inflight::{Awaited, InFlight, Kept, response_frame};
+use super::inflight::{Awaited, InFlight, Kept, Own, response_frame};
 use super::memory::Memory;
 use super::metrics::Direction;
 use super::relay::{Broken, Passing};
@@ -72,6 +72,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
                 sent
             }
             InFlight::Awaited(awaited) => self.relay(awaited).await,
+            InFlight::Own(own) => self.keep(own).await,
         }
     }
 
@@ -118,6 +119,20 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
         let (mapped, kept) = self.map(awaited, body, more)?;
         self.send(&mapped).await?;
         drop((room, rooms, kept));
+        Ok(())
+    }
+
+    /// The answer to a request of our own, which is small.
+    async fn keep(&mut self, own: Own) -> Result<(), Close> {
+        let header = ResponseHeader::of(own.response, own.version);
+        let Arriving { frame_len, header_len } = self.arriving(header, Own::CORRELATION_ID).await?;
+        if frame_len > self.shared.config.limits.small_frame {
+            return Err(Close::BadAnswer(format!("{frame_len} bytes of {}", own.response.name)));
+        }
+        self.need(LENGTH_PREFIX + frame_len).await?;
+        let frame = self.broker.take(LENGTH_PREFIX + frame_len);
+        // Who asked may have given up; the answer has been taken from the stream all the same.
+        let _ = own.answer.send(frame.freeze().slice(LENGTH_PREFIX + header_len..));
         Ok(())
     }
 

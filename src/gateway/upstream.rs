@@ -7,14 +7,18 @@ use rand::seq::SliceRandom;
 use super::close::Close;
 use super::shared::{Port, Shared};
 use super::view::{ClusterView, Login};
-use crate::kafka::client::Connection;
+use crate::kafka::client::{Connection, Session};
 use crate::kafka::socket::Socket;
 
 /// What brokers see as the client id of our own requests on a connection; the partner's requests carry the partner's.
 pub(crate) const CLIENT_ID: &str = "partner-zones-gateway";
 
 /// Connects and logs in to the broker behind this port: on a bootstrap address any live one, else exactly that one.
-pub(crate) async fn connect(shared: &Shared, login: &Login, port: &Port) -> Result<Socket, Close> {
+pub(crate) async fn connect(
+    shared: &Shared,
+    login: &Login,
+    port: &Port,
+) -> Result<(Socket, Option<Session>), Close> {
     let zone = &login.zone;
     let view = shared.view();
     let (Some(cluster), Some(config)) =
@@ -31,7 +35,7 @@ pub(crate) async fn connect(shared: &Shared, login: &Login, port: &Port) -> Resu
     let mut failures = Vec::new();
     for address in candidates(cluster, port) {
         match Connection::connect(&address, &config.security, CLIENT_ID, within).await {
-            Ok(connection) => return Ok(connection.into_parts().0),
+            Ok(connection) => return Ok(connection.into_parts()),
             Err(error) => failures.push(format!("{address}: {error}")),
         }
     }

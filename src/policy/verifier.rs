@@ -67,16 +67,6 @@ impl ScramVerifier {
         Self { hash, salt: salt.to_vec(), iterations, stored_key, server_key }
     }
 
-    /// What a name without a verifier is asked with: from one process the same salt each time, as a real one has it, and
-    /// unknown without the process's `secret`. Nothing proves it.
-    pub fn of_nobody(hash: ScramHash, user: &str, secret: &[u8]) -> Self {
-        let mut salt = hash.hmac(secret, user.as_bytes()).to_vec();
-        salt.truncate(SALT_BYTES);
-        // No key is known whose hash is all zeros.
-        let nothing = vec![0; hash.len()];
-        Self { hash, salt, iterations: SCRAM_ITERATIONS, stored_key: nothing.clone(), server_key: nothing }
-    }
-
     /// The server's signature, if the proof over `auth_message` shows the client key (RFC 5802, section 3). Takes the same work
     /// whether it does or not.
     pub fn accept(&self, auth_message: &[u8], proof: &[u8]) -> Option<Vec<u8>> {
@@ -84,6 +74,22 @@ impl ScramVerifier {
         let proves = self.hash.digest(&client_key).ct_eq(&self.stored_key);
         let signature = self.hash.hmac(&self.server_key, auth_message);
         bool::from(proves & proof.len().ct_eq(&self.hash.len())).then(|| signature.to_vec())
+    }
+}
+
+/// What a name without a verifier is asked with: from one process the same salt each time, as a real one has it, and unknown
+/// without the process's `secret`. Nothing proves it.
+pub fn of_nobody(hash: ScramHash, user: &str, secret: &[u8]) -> ScramVerifier {
+    let mut salt = hash.hmac(secret, user.as_bytes()).to_vec();
+    salt.truncate(SALT_BYTES);
+    // No key is known whose hash is all zeros.
+    let nothing = vec![0; hash.len()];
+    ScramVerifier {
+        hash,
+        salt,
+        iterations: SCRAM_ITERATIONS,
+        stored_key: nothing.clone(),
+        server_key: nothing,
     }
 }
 
@@ -138,10 +144,10 @@ mod tests {
     #[test]
     fn nobody_has_the_same_salt_each_time_and_no_proof() {
         for hash in [ScramHash::Sha256, ScramHash::Sha512] {
-            let nobody = ScramVerifier::of_nobody(hash, "anna", b"this process");
-            assert_eq!(nobody, ScramVerifier::of_nobody(hash, "anna", b"this process"));
-            assert_ne!(nobody.salt, ScramVerifier::of_nobody(hash, "berta", b"this process").salt);
-            assert_ne!(nobody.salt, ScramVerifier::of_nobody(hash, "anna", b"another one").salt);
+            let nobody = of_nobody(hash, "anna", b"this process");
+            assert_eq!(nobody, of_nobody(hash, "anna", b"this process"));
+            assert_ne!(nobody.salt, of_nobody(hash, "berta", b"this process").salt);
+            assert_ne!(nobody.salt, of_nobody(hash, "anna", b"another one").salt);
             let real = ScramVerifier::new(hash, "secret", &[7; SALT_BYTES], SCRAM_ITERATIONS);
             assert_eq!((nobody.salt.len(), nobody.iterations), (real.salt.len(), real.iterations));
             assert_eq!(nobody.accept(b"message", &vec![0; hash.len()]), None);

@@ -151,7 +151,7 @@ impl PartnerZone {
     pub fn unbuilt_protections(&self) -> Vec<&'static str> {
         let topic = |wanted: fn(&SharedTopic) -> bool| self.topics.iter().any(wanted);
         [
-            (self.authentication.mode != AuthenticationMode::Plain, "spec.authenticationMode.type"),
+            (self.authentication.mode.mechanisms().is_empty(), "spec.authenticationMode.type"),
             (self.access != Access::default(), "spec.access"),
             (self.traffic_control != TrafficControl::default(), "spec.trafficControlPolicies"),
             (self.headers != Headers::default(), "spec.headers"),

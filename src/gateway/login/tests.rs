@@ -1,11 +1,15 @@
 use bytes::BufMut as _;
-use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
-use kafka_protocol::protocol::{Decodable, Encodable};
+use kafka_protocol::messages::{
+    ApiVersionsRequest, ApiVersionsResponse, SaslAuthenticateRequest, SaslAuthenticateResponse,
+    SaslHandshakeRequest, SaslHandshakeResponse,
+};
+use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 
 use super::super::fixture::{SECRET, impatient, shared};
 use super::super::transport::Peer;
 use super::*;
+use crate::kafka::codec;
 
 /// Runs a login in the background of a partner's script, and gives how it ended.
 async fn at_the_desk<F: Future<Output = ()>>(script: impl FnOnce(DuplexStream) -> F) -> Result<Login, Close> {
@@ -97,17 +101,55 @@ async fn every_wrong_login_gets_the_same_answer() {
 }
 
 #[tokio::test]
-async fn only_plain_is_offered_and_version_0_is_refused_with_an_answer() {
-    for (version, mechanism, code) in [(1, "SCRAM-SHA-256", 33), (0, "PLAIN", 35)] {
+async fn what_is_not_offered_and_version_0_are_refused_with_an_answer() {
+    for (version, mechanism, code) in [(1, "GSSAPI", 33), (1, "plain", 33), (0, "PLAIN", 35)] {
         let ended = at_the_desk(|mut partner| async move {
             partner.write_all(&handshake(version, mechanism)).await.unwrap();
             let refused: SaslHandshakeResponse = answer(&mut partner, 4, version).await;
             assert_eq!(refused.error_code, code);
-            assert_eq!(refused.mechanisms.iter().map(StrBytes::as_str).collect::<Vec<_>>(), ["PLAIN"]);
+            let offered: Vec<_> = refused.mechanisms.iter().map(StrBytes::as_str).collect();
+            assert_eq!(offered, ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]);
         })
         .await;
         assert!(matches!(ended, Err(Close::Mechanism | Close::OldHandshake)));
     }
+}
+
+/// Both messages of SCRAM are refused with one text: the first if it is malformed, the second whoever sends it.
+#[tokio::test]
+async fn every_wrong_scram_login_gets_the_same_answer() {
+    let mut answers = Vec::new();
+    let oversized = format!("n,,n={},r=abc", "x".repeat(2000));
+    for (first, proof) in [
+        ("n,,n=pz0123456789abcdef,r=abc", Some("c=biws,r=abc,p=AAAA")),
+        ("n,,n=nobody,r=abc", Some("c=biws,r=abc,p=AAAA")),
+        ("n,,n=nobody,r=abc", Some("")),
+        ("nonsense", None),
+        (&oversized, None),
+    ] {
+        let (seen, saw) = tokio::sync::oneshot::channel();
+        let ended = at_the_desk(|mut partner| async move {
+            let send = |text: &str| {
+                let token = Bytes::from(text.to_owned());
+                frame(36, 2, true, &SaslAuthenticateRequest::default().with_auth_bytes(token))
+            };
+            partner.write_all(&handshake(1, "SCRAM-SHA-512")).await.unwrap();
+            let _: SaslHandshakeResponse = answer(&mut partner, 4, 1).await;
+            partner.write_all(&send(first)).await.unwrap();
+            let mut told: SaslAuthenticateResponse = answer(&mut partner, 5, 2).await;
+            if let Some(proof) = proof {
+                assert_eq!((told.error_code, told.auth_bytes.starts_with(b"r=abc")), (0, true));
+                partner.write_all(&send(proof)).await.unwrap();
+                told = answer(&mut partner, 5, 2).await;
+            }
+            seen.send((told.error_code, told.error_message, told.auth_bytes)).unwrap();
+        })
+        .await;
+        assert!(matches!(ended, Err(Close::AuthenticationFailed)));
+        answers.push(saw.await.unwrap());
+    }
+    assert_eq!(answers[0].0, 58);
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
 }
 
 #[tokio::test]

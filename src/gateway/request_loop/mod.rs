@@ -1,6 +1,7 @@
 //! Partner → broker: one request at a time, each mapped with the view of its moment.
 
 mod kept;
+mod login;
 mod produce;
 
 use std::sync::{Arc, Mutex};
@@ -11,17 +12,19 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use self::login::is_login;
 use super::addresses::Brokers;
 use super::allowance::Seat;
 use super::api::{self, Entry, Exchange, Outcome, Respond};
 use super::budget::Reservation;
 use super::close::Close;
 use super::inflight::{Awaited, InFlight};
+use super::login::{Dialogue, Identity};
 use super::memory::Memory;
 use super::metrics::Direction;
 use super::shared::{Port, Shared};
 use super::transport::{Inbound, Outbound};
-use super::view::Login;
+use crate::kafka::client::Session;
 use crate::kafka::frame::{LENGTH_PREFIX, RequestHeader, request_length};
 use crate::policy::ZoneView;
 
@@ -29,7 +32,11 @@ use crate::policy::ZoneView;
 pub(crate) struct RequestLoop<'a, R, W> {
     pub(crate) shared: &'a Shared,
     pub(crate) port: &'a Port,
-    pub(crate) login: &'a Login,
+    pub(crate) identity: &'a Identity,
+    /// A login that the partner has begun on this connection.
+    pub(crate) dialogue: Option<Dialogue>,
+    /// Our login on the broker's connection.
+    pub(crate) session: Option<Session>,
     pub(crate) seat: &'a Seat,
     pub(crate) memory: &'a Mutex<Memory>,
     pub(crate) partner: &'a mut Inbound<R>,
@@ -67,6 +74,11 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
         let request = self.next_request().await?;
         self.shared.metrics.request(request.entry.name());
         self.shared.metrics.relayed(Direction::Up, LENGTH_PREFIX + request.frame_len);
+        if self.is_of_login(&request)? {
+            let body = self.body(&request).await?;
+            return self.log_in_again(&request, body).await;
+        }
+        self.renew_session().await?;
         let limits = &self.shared.config.limits;
         let is_large = request.frame_len > limits.small_frame;
         if is_large
@@ -76,13 +88,9 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
             return Ok(());
         }
         let room = self.room(&request).await?;
-        let total = LENGTH_PREFIX + request.frame_len;
-        self.need(total).await?;
-        let body = self.partner.take(total).split_off(LENGTH_PREFIX + request.header_len).freeze();
+        let body = self.body(&request).await?;
         let outcome = self.handle(&request, body)?;
-        self.carry_out(&request, outcome, room).await?;
-        // Answered with an error as Kafka does; a client that goes on all the same is not one we know.
-        if is_login(request.entry) { Err(Close::SecondLogin) } else { Ok(()) }
+        self.carry_out(&request, outcome, room).await
     }
 
     /// Waits for the next request, looks it up in the table and reads its header.
@@ -102,10 +110,13 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
         if !entry.versions.contains(header.version) && !is_api_versions(entry) {
             return Err(unknown);
         }
-        if entry.key() != api::produce::REQUEST.api_key {
+        let request = Incoming { header, entry, frame_len, header_len };
+        if is_login(&request) {
+            request_length(prefix, limits.unauthenticated_frame)?;
+        } else if entry.key() != api::produce::REQUEST.api_key {
             request_length(prefix, limits.control_frame)?;
         }
-        Ok(Incoming { header, entry, frame_len, header_len })
+        Ok(request)
     }
 
     /// Between two requests: whatever waits for company is sent, and the connection may be idle or told to end.
@@ -154,6 +165,13 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
         }
     }
 
+    /// Takes the request off the stream.
+    async fn body(&mut self, request: &Incoming) -> Result<Bytes, Close> {
+        let total = LENGTH_PREFIX + request.frame_len;
+        self.need(total).await?;
+        Ok(self.partner.take(total).split_off(LENGTH_PREFIX + request.header_len).freeze())
+    }
+
     fn handle(&self, request: &Incoming, body: Bytes) -> Result<Outcome, Close> {
         let Incoming { header, entry, .. } = request;
         let refused = |refusal| Close::Refused { name: entry.name(), refusal };
@@ -169,7 +187,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
     /// The zone and its cluster as they are now.
     fn moment(&self) -> Result<(Arc<ZoneView>, Arc<Brokers>), Close> {
         let view = self.shared.view();
-        let zone = view.admitted(self.login).ok_or(Close::Revoked)?;
+        let zone = view.admitted(&self.identity.login()).ok_or(Close::Revoked)?;
         let brokers = view.brokers(zone, self.port).ok_or(Close::NotReady)?;
         Ok((Arc::clone(zone), Arc::clone(brokers)))
     }
@@ -252,10 +270,6 @@ async fn owe<W: AsyncWrite + Unpin>(
 
 fn is_api_versions(entry: &Entry) -> bool {
     entry.key() == api::api_versions::REQUEST.api_key
-}
-
-fn is_login(entry: &Entry) -> bool {
-    [api::sasl_handshake::REQUEST.api_key, api::sasl_authenticate::REQUEST.api_key].contains(&entry.key())
 }
 
 /// Header v2. An unknown key is refused right after its header.

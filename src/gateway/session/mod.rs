@@ -4,23 +4,23 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use time::OffsetDateTime;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::allowance::Seat;
 use super::close::Close;
 use super::listener::Admission;
-use super::login::Desk;
+use super::login::{Desk, Identity};
 use super::memory::Memory;
 use super::request_loop::RequestLoop;
 use super::response_loop::ResponseLoop;
 use super::shared::{Port, Shared};
 use super::transport::{Inbound, Outbound, Peer};
 use super::upstream;
-use super::view::{GatewayView, Login};
+use super::view::Login;
+use crate::kafka::client::Session;
 use crate::kafka::socket::Socket;
 
 /// Serves one accepted connection.
@@ -72,7 +72,7 @@ where
         () = cancel.cancelled() => Err(Close::Shutdown),
         entered = enter(shared, partner_in, partner_out, port, admission) => entered,
     };
-    let (login, seat, broker) = match entered {
+    let (login, seat, (broker, session)) = match entered {
         Ok(entered) => entered,
         Err(close) => return close,
     };
@@ -82,8 +82,9 @@ where
     let mut relay = Relay {
         shared,
         port,
-        login: &login,
+        identity: Identity::new(login),
         seat: &seat,
+        session,
         partner_in,
         partner_out,
         broker_in: Inbound::new(read, Peer::Broker),
@@ -99,7 +100,7 @@ async fn enter<R, W>(
     partner_out: &mut Outbound<W>,
     port: &Port,
     admission: Admission,
-) -> Result<(Login, Seat, Socket), Close>
+) -> Result<(Login, Seat, (Socket, Option<Session>)), Close>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
@@ -117,8 +118,10 @@ where
 pub(crate) struct Relay<'a, PR, PW, BR, BW> {
     pub(crate) shared: &'a Shared,
     pub(crate) port: &'a Port,
-    pub(crate) login: &'a Login,
+    pub(crate) identity: Identity,
     pub(crate) seat: &'a Seat,
+    /// Our login on the broker's connection.
+    pub(crate) session: Option<Session>,
     pub(crate) partner_in: &'a mut Inbound<PR>,
     pub(crate) partner_out: &'a mut Outbound<PW>,
     pub(crate) broker_in: Inbound<BR>,
@@ -137,15 +140,17 @@ where
     pub(crate) async fn run(&mut self, cancel: &CancellationToken) -> Close {
         let memory = Mutex::new(Memory::default());
         let (owe, owed) = mpsc::channel(self.shared.config.limits.in_flight);
-        let mut revoked = pin!(revoked(self.shared.views.clone(), self.login));
+        let mut revoked = pin!(self.identity.revoked(self.shared.views.clone()));
         let mut overdue = pin!(overdue(cancel, self.shared.config.limits.drain_within));
         let ended = {
             let mut requests = pin!(
                 RequestLoop {
                     shared: self.shared,
                     port: self.port,
-                    login: self.login,
+                    identity: &self.identity,
                     seat: self.seat,
+                    dialogue: None,
+                    session: self.session.take(),
                     memory: &memory,
                     partner: self.partner_in,
                     broker: &mut self.broker_out,
@@ -191,34 +196,6 @@ where
         // gone already, which is then the reason we already have.
         let _ = self.broker_out.finish().await;
         ended
-    }
-}
-
-/// Waits until the login is no longer admitted, on an idle connection too.
-async fn revoked(mut views: watch::Receiver<Arc<GatewayView>>, login: &Login) -> Close {
-    loop {
-        if views.borrow_and_update().admitted(login).is_none() {
-            return Close::Revoked;
-        }
-        tokio::select! {
-            () = expired(login.expires_at) => return Close::Expired,
-            changed = views.changed() => if changed.is_err() {
-                return Close::Shutdown;
-            },
-        }
-    }
-}
-
-/// Waits for a moment of the wall clock, which may be moved: it is looked at again every minute.
-async fn expired(at: Option<OffsetDateTime>) {
-    const GLANCE: Duration = Duration::from_mins(1);
-    let Some(at) = at else { return std::future::pending().await };
-    loop {
-        let left = Duration::try_from(at - OffsetDateTime::now_utc()).unwrap_or_default();
-        if left.is_zero() {
-            return;
-        }
-        sleep(left.min(GLANCE)).await;
     }
 }
 

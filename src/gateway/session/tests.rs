@@ -1,5 +1,6 @@
 mod hostile;
 mod kept;
+mod login;
 mod streaming;
 
 use std::time::Duration;
@@ -10,11 +11,14 @@ use kafka_protocol::messages::{
     ApiVersionsRequest, GroupId, HeartbeatRequest, HeartbeatResponse, ProduceRequest, TopicName,
 };
 use kafka_protocol::protocol::Encodable;
+use time::OffsetDateTime;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, split};
+use tokio::sync::watch;
 
 use super::super::config::Limits;
 use super::super::fixture::{SECRET, clusters, impatient, served, shared, view, zone};
 use super::super::sasl;
+use super::super::view::GatewayView;
 use super::*;
 use crate::kafka::codec;
 use crate::kafka::frame::{RequestHeader, ResponseHeader};
@@ -27,18 +31,52 @@ struct Ends {
     cancel: CancellationToken,
 }
 
+/// Who logs in with the fixture's secret.
+fn login(shared: &Shared, user: &str) -> Login {
+    let message = format!("\0{user}\0{SECRET}");
+    sasl::plain::authenticate(&shared.view(), None, message.as_bytes(), OffsetDateTime::now_utc()).unwrap()
+}
+
 /// Relays between two in-process pipes of `pipe` bytes while the script runs at their far ends.
 async fn relay(limits: Limits, pipe: usize, script: impl AsyncFnOnce(&mut Ends)) -> Close {
+    let (shared, views) = shared(limits);
+    relay_with(shared, views, None, pipe, script).await
+}
+
+/// The same for the partner of this user name, through wide pipes.
+async fn relay_as(
+    user: &str,
+    shared: Shared,
+    views: watch::Sender<Arc<GatewayView>>,
+    script: impl AsyncFnOnce(&mut Ends),
+) -> Close {
+    let login = login(&shared, user);
+    relay_login(login, shared, views, None, 4096, script).await
+}
+
+/// The same with this shared state, and with this login on the broker's connection.
+async fn relay_with(
+    shared: Shared,
+    views: watch::Sender<Arc<GatewayView>>,
+    session: Option<Session>,
+    pipe: usize,
+    script: impl AsyncFnOnce(&mut Ends),
+) -> Close {
+    let login = login(&shared, "acme-app");
+    relay_login(login, shared, views, session, pipe, script).await
+}
+
+async fn relay_login(
+    login: Login,
+    shared: Shared,
+    views: watch::Sender<Arc<GatewayView>>,
+    session: Option<Session>,
+    pipe: usize,
+    script: impl AsyncFnOnce(&mut Ends),
+) -> Close {
     let (partner, partner_near) = tokio::io::duplex(pipe);
     let (broker, broker_near) = tokio::io::duplex(pipe);
-    let (shared, views) = shared(limits.clone());
-    let login = sasl::authenticate(
-        &shared.view(),
-        None,
-        format!("\0acme-app\0{SECRET}").as_bytes(),
-        OffsetDateTime::UNIX_EPOCH,
-    )
-    .unwrap();
+    let limits = shared.config.limits.clone();
     let cancel = CancellationToken::new();
     let (read, write) = split(partner_near);
     let mut partner_in = Inbound::new(read, Peer::Partner);
@@ -47,8 +85,9 @@ async fn relay(limits: Limits, pipe: usize, script: impl AsyncFnOnce(&mut Ends))
     let mut relay = Relay {
         shared: &shared,
         port: &Port::Bootstrap,
-        login: &login,
         seat: &shared.allowances.seat(login.zone.id).unwrap(),
+        identity: Identity::new(login),
+        session,
         partner_in: &mut partner_in,
         partner_out: &mut partner_out,
         broker_in: Inbound::new(read, Peer::Broker),
@@ -263,7 +302,6 @@ async fn what_is_not_in_the_table_ends_the_connection() {
         bytes[4 + 3] = 99;
         bytes
     };
-    let login_again = request(17, 1, false, 1, &kafka_protocol::messages::SaslHandshakeRequest::default());
     let malformed = {
         let mut bytes = heartbeat(1);
         bytes.truncate(bytes.len() - 1);
@@ -274,7 +312,6 @@ async fn what_is_not_in_the_table_ends_the_connection() {
     for (bytes, label) in [
         (create_topics, "unknown_request"),
         (too_new, "unknown_request"),
-        (login_again, "second_login"),
         (malformed, "refused"),
         (vec![0x7f, 0xff, 0xff, 0xff], "bad_frame"),
         (vec![0xff, 0xff, 0xff, 0xff], "bad_frame"),

@@ -10,7 +10,8 @@ use super::config::GatewayConfig;
 use super::shared::Port;
 use super::topology::{ClusterState, Clusters, TopicState, Topology, common_ranges};
 use crate::policy::{Served, ServedZone, ZoneView};
-use crate::zone::{ClusterName, Credential, KeyId, Sequence, TopicName, ZoneName};
+use crate::sasl::Mechanism;
+use crate::zone::{AuthenticationMode, ClusterName, Credential, KeyId, Sequence, TopicName, ZoneName};
 
 mod problems;
 
@@ -21,11 +22,46 @@ pub(crate) struct Login {
     pub(crate) user: String,
     pub(crate) zone: Arc<ZoneView>,
     pub(crate) key_id: KeyId,
+    /// How the credential was proved.
+    pub(crate) mechanism: Mechanism,
     pub(crate) expires_at: Option<OffsetDateTime>,
 }
 
+impl Login {
+    pub(crate) fn is_expired(&self, now: OffsetDateTime) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
+    }
+}
+
 /// A credential that a user name may prove, and what it opens.
-pub(crate) type Candidate = (Arc<ZoneView>, Arc<Credential>);
+#[derive(Debug, Clone)]
+pub(crate) struct Candidate {
+    pub(crate) zone: Arc<ZoneView>,
+    pub(crate) credential: Arc<Credential>,
+    mode: AuthenticationMode,
+    /// The user name is the key id, not the service account.
+    by_key_id: bool,
+}
+
+impl Candidate {
+    /// Whether the zone accepts a proof by this mechanism under this user name. All credentials of a zone share its service
+    /// account, and SCRAM must know before the proof which one is meant.
+    pub(crate) fn proves_by(&self, mechanism: Mechanism) -> bool {
+        (self.by_key_id || mechanism == Mechanism::Plain)
+            && self.credential.mechanisms(self.mode).any(|accepted| accepted == mechanism)
+    }
+
+    /// The login of whoever has proved it.
+    pub(crate) fn login(&self, user: &str, mechanism: Mechanism) -> Login {
+        Login {
+            user: user.to_owned(),
+            zone: Arc::clone(&self.zone),
+            key_id: self.credential.key_id.clone(),
+            mechanism,
+            expires_at: self.credential.expires_at,
+        }
+    }
+}
 
 /// A cluster as connections use it.
 #[derive(Debug, PartialEq, Eq)]
@@ -107,11 +143,13 @@ impl GatewayView {
     }
 
     fn admit(&mut self, zone: &Arc<ZoneView>, served: &ServedZone) {
-        let account = served.zone.authentication.service_account.as_str();
+        let authentication = &served.zone.authentication;
         for credential in &served.credentials {
-            for user in [account, credential.key_id.as_str()] {
-                let login = (Arc::clone(zone), Arc::clone(credential));
-                self.logins.entry(user.to_owned()).or_default().push(login);
+            let users = [authentication.service_account.as_str(), credential.key_id.as_str()];
+            for (user, by_key_id) in users.into_iter().zip([false, true]) {
+                let (zone, credential) = (Arc::clone(zone), Arc::clone(credential));
+                let candidate = Candidate { zone, credential, mode: authentication.mode, by_key_id };
+                self.logins.entry(user.to_owned()).or_default().push(candidate);
             }
         }
         self.zones.insert(zone.name.clone(), Arc::clone(zone));
@@ -122,19 +160,21 @@ impl GatewayView {
     pub(crate) fn credentials(&self, user: &str, only: Option<&ZoneName>) -> &[Candidate] {
         let all = self.logins.get(user).map(Vec::as_slice).unwrap_or_default();
         match only {
-            Some(wanted) if all.iter().any(|(zone, _)| zone.name != *wanted) => &[],
+            Some(wanted) if all.iter().any(|candidate| candidate.zone.name != *wanted) => &[],
             _ => all,
         }
     }
 
-    /// The login's zone as it is now; none if the zone, its identity, its cluster, the user name or the credential is gone.
+    /// The login's zone as it is now; none if the zone, its identity, its cluster, the user name or the credential is gone, or
+    /// the zone no longer accepts the mechanism.
     pub(crate) fn admitted(&self, login: &Login) -> Option<&Arc<ZoneView>> {
-        let known = |(zone, credential): &Candidate| {
-            zone.id == login.zone.id
-                && zone.cluster == login.zone.cluster
-                && credential.key_id == login.key_id
+        let known = |candidate: &&Candidate| {
+            candidate.zone.id == login.zone.id
+                && candidate.zone.cluster == login.zone.cluster
+                && candidate.credential.key_id == login.key_id
+                && candidate.proves_by(login.mechanism)
         };
-        self.credentials(&login.user, None).iter().find(|candidate| known(candidate)).map(|(zone, _)| zone)
+        self.credentials(&login.user, None).iter().find(known).map(|candidate| &candidate.zone)
     }
 
     /// None while the cluster has never been reached.

@@ -7,7 +7,7 @@ fn plain(user: &str, password: &str) -> Vec<u8> {
 }
 
 fn login(view: &GatewayView, user: &str, password: &str) -> Option<Login> {
-    sasl::authenticate(view, None, &plain(user, password), OffsetDateTime::UNIX_EPOCH)
+    sasl::plain::authenticate(view, None, &plain(user, password), OffsetDateTime::UNIX_EPOCH)
 }
 
 #[test]

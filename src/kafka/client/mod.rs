@@ -209,7 +209,7 @@ impl Connection {
 }
 
 impl Link for Connection {
-    async fn ask<M: Request + Sync>(
+    async fn ask<M: Request>(
         &mut self,
         message: &M,
         version: i16,

@@ -19,14 +19,14 @@ const UNSUPPORTED_SASL_MECHANISM: i16 = 33;
 const RENEW_AFTER: std::ops::Range<u32> = 85..95;
 
 /// Something that carries requests of ours to a broker: a connection of our own, or one that relays a partner's.
-pub trait Link: Send {
+pub trait Link {
     /// Sends one request and waits for its response, which `response` describes.
-    fn ask<M: Request + Sync>(
+    fn ask<M: Request>(
         &mut self,
         message: &M,
         version: i16,
         response: &'static Shape,
-    ) -> impl Future<Output = Result<M::Response, ClientError>> + Send;
+    ) -> impl Future<Output = Result<M::Response, ClientError>>;
 }
 
 /// A login that a broker has accepted.
@@ -40,7 +40,7 @@ pub struct Session {
 
 impl Session {
     /// Logs in. `token_version` is the version of SaslAuthenticate; from 1 on the broker can limit the session.
-    pub(super) async fn open(
+    pub(crate) async fn open(
         credentials: &Credentials,
         token_version: i16,
         link: &mut impl Link,

@@ -188,11 +188,5 @@ async fn a_topic_that_nobody_fetched_does_not_pass() {
 /// The id that the fixture's partner is shown.
 fn shown_id() -> Uuid {
     let (shared, _views) = shared(impatient());
-    let login = sasl::authenticate(
-        &shared.view(),
-        None,
-        format!("\0acme-app\0{SECRET}").as_bytes(),
-        OffsetDateTime::UNIX_EPOCH,
-    );
-    login.unwrap().zone.by_alias("orders").unwrap().ids.unwrap().synthetic
+    login(&shared, "acme-app").zone.by_alias("orders").unwrap().ids.unwrap().synthetic
 }

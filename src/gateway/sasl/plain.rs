@@ -2,7 +2,8 @@
 
 use time::OffsetDateTime;
 
-use super::view::{GatewayView, Login};
+use super::super::view::{GatewayView, Login};
+use crate::sasl::Mechanism;
 use crate::zone::{PlainVerifier, ZoneName};
 
 /// Longer than any user name and secret; the RFC has no limit.
@@ -30,14 +31,11 @@ pub(crate) fn authenticate(
     }
     // All of them, whichever fits: how long it takes must not tell which one did.
     let mut accepted = None;
-    for (zone, credential) in candidates {
-        if credential.plain.accepts(password) && !credential.is_expired(now) {
-            accepted = Some(Login {
-                user: user.to_owned(),
-                zone: zone.clone(),
-                key_id: credential.key_id.clone(),
-                expires_at: credential.expires_at,
-            });
+    for candidate in candidates {
+        let credential = &candidate.credential;
+        let right = credential.plain.accepts(password);
+        if right && candidate.proves_by(Mechanism::Plain) && !credential.is_expired(now) {
+            accepted = Some(candidate.login(user, Mechanism::Plain));
         }
     }
     accepted

@@ -1,0 +1,191 @@
+//! The two login APIs as one conversation, on a new connection and on one that logs in again (KIP-368).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::{
+    SaslAuthenticateRequest, SaslAuthenticateResponse, SaslHandshakeRequest, SaslHandshakeResponse,
+};
+use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
+use time::OffsetDateTime;
+use tokio::time::sleep;
+
+use super::super::api::{Refusal, sasl_authenticate, sasl_handshake};
+use super::super::close::Close;
+use super::super::sasl::{Attempt, Step};
+use super::super::shared::{Port, Shared};
+use super::super::view::Login;
+use crate::kafka::codec;
+use crate::kafka::frame::RequestHeader;
+use crate::kafka::shape::Shape;
+use crate::sasl::Mechanism;
+
+/// A login under way.
+#[derive(Debug, Default)]
+pub(crate) struct Dialogue {
+    /// None before the handshake.
+    agreed: Option<(Mechanism, Attempt)>,
+    /// Who the connection belongs to already.
+    before: Option<Arc<Login>>,
+}
+
+/// A response body, and what follows once it is sent: more requests of the login (`None`), its success or its refusal.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) body: Bytes,
+    pub(crate) then: Result<Option<Login>, Close>,
+}
+
+impl Dialogue {
+    /// On a connection that belongs to this login: another one must be for the same zone by the same mechanism.
+    pub(crate) fn again(before: Arc<Login>) -> Self {
+        Self { agreed: None, before: Some(before) }
+    }
+
+    /// Whether the handshake is over, so that a token comes next.
+    pub(crate) fn wants_token(&self) -> bool {
+        self.agreed.is_some()
+    }
+
+    /// SaslHandshake. A mechanism that is not there is answered with those that are.
+    pub(crate) fn handshake(
+        &mut self,
+        shared: &Shared,
+        header: &RequestHeader,
+        body: Bytes,
+    ) -> Result<Reply, Close> {
+        let request: SaslHandshakeRequest = decode(&sasl_handshake::REQUEST, header.version, body)?;
+        let wanted = Mechanism::ALL.into_iter().find(|known| known.name() == request.mechanism.as_str());
+        let refusal = match wanted {
+            _ if header.version == 0 => Some((ResponseError::UnsupportedVersion, Close::OldHandshake)),
+            Some(mechanism) => {
+                self.agreed = Some((mechanism, Attempt::new(mechanism)));
+                None
+            }
+            None => {
+                shared.metrics.authenticated("unsupported_mechanism");
+                Some((ResponseError::UnsupportedSaslMechanism, Close::Mechanism))
+            }
+        };
+        let offered = Mechanism::ALL.map(|mechanism| StrBytes::from_static_str(mechanism.name()));
+        let response = SaslHandshakeResponse::default()
+            .with_error_code(refusal.as_ref().map_or(0, |(error, _)| error.code()))
+            .with_mechanisms(offered.to_vec());
+        let body = encode(&response, &sasl_handshake::RESPONSE, header.version)?;
+        Ok(Reply { body, then: refusal.map_or(Ok(None), |(_, close)| Err(close)) })
+    }
+
+    /// SaslAuthenticate, after a handshake. Every failure of a mechanism looks and takes the same: unknown user, wrong secret,
+    /// expired credential, malformed message.
+    pub(crate) async fn token(
+        &mut self,
+        shared: &Shared,
+        port: &Port,
+        header: &RequestHeader,
+        body: Bytes,
+    ) -> Result<Reply, Close> {
+        let request: SaslAuthenticateRequest = decode(&sasl_authenticate::REQUEST, header.version, body)?;
+        let (mechanism, attempt) =
+            self.agreed.take().ok_or(Close::LoginOutOfOrder(sasl_authenticate::REQUEST.name))?;
+        let view = shared.view();
+        if view.sequence.is_none() {
+            return Err(Close::NotReady);
+        }
+        let now = OffsetDateTime::now_utc();
+        let (response, then) = match attempt.advance(&view, port.zone(), &request.auth_bytes, now) {
+            Step::Challenge(text, attempt) => {
+                self.agreed = Some((mechanism, attempt));
+                (SaslAuthenticateResponse::default().with_auth_bytes(text.into()), Ok(None))
+            }
+            Step::Accepted(last, login) => match self.changed(mechanism, &login) {
+                Some(reason) => (refused(reason), Err(Close::OtherIdentity)),
+                None => (accepted(last, &login, header.version, now), Ok(Some(login))),
+            },
+            Step::Refused => (refused(reason(mechanism)), Err(Close::AuthenticationFailed)),
+        };
+        if then.is_err() {
+            sleep(shared.config.limits.failed_login_delay).await;
+        }
+        match &then {
+            Ok(None) => {}
+            Ok(Some(_)) if self.before.is_some() => shared.metrics.authenticated("renewed"),
+            Ok(Some(_)) => shared.metrics.authenticated("success"),
+            Err(_) => shared.metrics.authenticated("failure"),
+        }
+        Ok(Reply { body: encode(&response, &sasl_authenticate::RESPONSE, header.version)?, then })
+    }
+
+    /// What another login on the same connection may not change. The zone is the identity: another credential of it will do.
+    fn changed(&self, mechanism: Mechanism, login: &Login) -> Option<&'static str> {
+        let before = self.before.as_ref()?;
+        if before.mechanism != mechanism {
+            return Some("Cannot change SASL mechanisms during re-authentication");
+        }
+        (before.zone.id != login.zone.id).then_some("Cannot change principals during re-authentication")
+    }
+}
+
+fn accepted(last: Vec<u8>, login: &Login, version: i16, now: OffsetDateTime) -> SaslAuthenticateResponse {
+    let lifetime = if version == 0 { 0 } else { lifetime_ms(login, now) };
+    SaslAuthenticateResponse::default().with_auth_bytes(last.into()).with_session_lifetime_ms(lifetime)
+}
+
+/// How long until a client should log in again. A session ends with its credential, and 0 is "never" (KIP-368).
+fn lifetime_ms(login: &Login, now: OffsetDateTime) -> i64 {
+    // Some clients count milliseconds in 32 bits, Java's counts nanoseconds in 64.
+    let longest = i64::from(i32::MAX);
+    let left = login.expires_at.map(|at| i64::try_from((at - now).whole_milliseconds()).unwrap_or(longest));
+    left.map_or(0, |ms| ms.clamp(1, longest))
+}
+
+fn refused(reason: &'static str) -> SaslAuthenticateResponse {
+    SaslAuthenticateResponse::default()
+        .with_error_code(ResponseError::SaslAuthenticationFailed.code())
+        .with_error_message(Some(StrBytes::from_static_str(reason)))
+}
+
+/// In the words of Kafka's brokers, which people search for.
+fn reason(mechanism: Mechanism) -> &'static str {
+    match mechanism {
+        Mechanism::Plain => "Authentication failed: Invalid username or password",
+        Mechanism::ScramSha256 => {
+            "Authentication failed during authentication due to invalid credentials with SASL mechanism SCRAM-SHA-256"
+        }
+        Mechanism::ScramSha512 => {
+            "Authentication failed during authentication due to invalid credentials with SASL mechanism SCRAM-SHA-512"
+        }
+    }
+}
+
+fn decode<M: Decodable>(shape: &'static Shape, version: i16, body: Bytes) -> Result<M, Close> {
+    codec::decode(shape, version, body)
+        .map_err(|_| Close::Refused { name: shape.name, refusal: Refusal::MalformedRequest })
+}
+
+fn encode<M: Encodable>(message: &M, shape: &'static Shape, version: i16) -> Result<Bytes, Close> {
+    codec::encode(message, version)
+        .map_err(|_| Close::Refused { name: shape.name, refusal: Refusal::Unencodable })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::fixture::{KEY_ID, SECRET, shared};
+    use super::super::super::sasl::plain;
+    use super::*;
+    use crate::gateway::Limits;
+
+    #[test]
+    fn a_session_lasts_as_long_as_its_credential_in_a_number_that_every_client_can_hold() {
+        let (shared, _views) = shared(Limits::default());
+        let now = OffsetDateTime::UNIX_EPOCH;
+        let message = format!("\0{KEY_ID}\0{SECRET}");
+        let login = plain::authenticate(&shared.view(), None, message.as_bytes(), now).unwrap();
+        let lifetime = |expires_at| lifetime_ms(&Login { expires_at, ..login.clone() }, now);
+        let after = |ms| Some(now + time::Duration::milliseconds(ms));
+        assert_eq!(lifetime(None), 0);
+        assert_eq!(lifetime(after(10_000)), 10_000);
+        assert_eq!(lifetime(after(-5)), 1, "0 would mean for ever");
+        assert_eq!(lifetime(after(i64::from(i32::MAX) * 1000)), i64::from(i32::MAX));
+    }
+}

@@ -1,0 +1,63 @@
+//! Who an authenticated connection belongs to.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use tokio::sync::{Notify, watch};
+use tokio::time::sleep;
+
+use super::super::close::Close;
+use super::super::view::{GatewayView, Login};
+
+/// The login of a connection. One that is renewed takes the place of the one before.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    login: Mutex<Arc<Login>>,
+    renewed: Notify,
+}
+
+impl Identity {
+    pub(crate) fn new(login: Login) -> Self {
+        Self { login: Mutex::new(Arc::new(login)), renewed: Notify::new() }
+    }
+
+    pub(crate) fn login(&self) -> Arc<Login> {
+        Arc::clone(&self.login.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn renew(&self, login: Login) {
+        *self.login.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(login);
+        self.renewed.notify_one();
+    }
+
+    /// Waits until the login is no longer admitted, on an idle connection too.
+    pub(crate) async fn revoked(&self, mut views: watch::Receiver<Arc<GatewayView>>) -> Close {
+        loop {
+            let login = self.login();
+            if views.borrow_and_update().admitted(&login).is_none() {
+                return Close::Revoked;
+            }
+            tokio::select! {
+                () = expired(login.expires_at) => return Close::Expired,
+                () = self.renewed.notified() => {}
+                changed = views.changed() => if changed.is_err() {
+                    return Close::Shutdown;
+                },
+            }
+        }
+    }
+}
+
+/// Waits for a moment of the wall clock, which may be moved: it is looked at again every minute.
+async fn expired(at: Option<OffsetDateTime>) {
+    const GLANCE: Duration = Duration::from_mins(1);
+    let Some(at) = at else { return std::future::pending().await };
+    loop {
+        let left = Duration::try_from(at - OffsetDateTime::now_utc()).unwrap_or_default();
+        if left.is_zero() {
+            return;
+        }
+        sleep(left.min(GLANCE)).await;
+    }
+}

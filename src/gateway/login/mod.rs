@@ -1,0 +1,115 @@
+//! A connection before it is authenticated: three APIs, small frames, little time.
+
+mod dialogue;
+mod identity;
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+
+pub(crate) use self::dialogue::Dialogue;
+pub(crate) use self::identity::Identity;
+use super::api::{api_versions, sasl_authenticate, sasl_handshake};
+use super::close::Close;
+use super::shared::{Port, Shared};
+use super::transport::{Inbound, Outbound};
+use super::view::Login;
+use crate::kafka::frame::{LENGTH_PREFIX, RequestHeader, ResponseHeader, request_length};
+
+/// The partner's side of a connection that nobody has logged in to yet.
+pub(crate) struct Desk<'a, R, W> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) port: &'a Port,
+    pub(crate) partner_in: &'a mut Inbound<R>,
+    pub(crate) partner_out: &'a mut Outbound<W>,
+}
+
+impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Desk<'_, R, W> {
+    /// Serves the login until it succeeds. A refusal has been answered when this returns.
+    pub(crate) async fn log_in(&mut self) -> Result<Login, Close> {
+        let within = self.shared.config.limits.authenticate_within;
+        timeout(within, self.converse()).await.unwrap_or(Err(Close::AuthenticationTimeout(within.as_secs())))
+    }
+
+    async fn converse(&mut self) -> Result<Login, Close> {
+        let mut dialogue = Dialogue::default();
+        loop {
+            let (header, body) = self.next_request().await?;
+            let (response, reply) = match header.api_key {
+                key if key == api_versions::REQUEST.api_key => {
+                    self.api_versions(&header, body).await?;
+                    continue;
+                }
+                key if key == sasl_handshake::REQUEST.api_key && !dialogue.wants_token() => {
+                    (&sasl_handshake::RESPONSE, dialogue.handshake(self.shared, &header, body)?)
+                }
+                key if key == sasl_authenticate::REQUEST.api_key && dialogue.wants_token() => (
+                    &sasl_authenticate::RESPONSE,
+                    dialogue.token(self.shared, self.port, &header, body).await?,
+                ),
+                key => return Err(Close::NotAuthenticated(key)),
+            };
+            self.reply(ResponseHeader::of(response, header.version), &header, &reply.body).await?;
+            if let Some(login) = reply.then? {
+                return Ok(login);
+            }
+        }
+    }
+
+    async fn next_request(&mut self) -> Result<(RequestHeader, Bytes), Close> {
+        if self.partner_in.buffered().is_empty() && self.partner_in.fill().await? == 0 {
+            return Err(Close::PartnerDone);
+        }
+        self.need(LENGTH_PREFIX).await?;
+        let prefix: [u8; LENGTH_PREFIX] =
+            self.partner_in.buffered().first_chunk().copied().unwrap_or_default();
+        if matches!(prefix, [0x16, 0x03, ..]) {
+            return Err(Close::TlsOnPlainPort);
+        }
+        let len = request_length(prefix, self.shared.config.limits.unauthenticated_frame)?;
+        self.need(LENGTH_PREFIX + len).await?;
+        let frame = self.partner_in.take(LENGTH_PREFIX + len).split_off(LENGTH_PREFIX);
+        let Some((header, body_at)) = RequestHeader::read(&frame, len, is_flexible)? else {
+            return Err(Close::CutFrame);
+        };
+        Ok((header, frame.freeze().slice(body_at..)))
+    }
+
+    async fn need(&mut self, len: usize) -> Result<(), Close> {
+        if self.partner_in.fill_to(len).await? { Ok(()) } else { Err(Close::CutFrame) }
+    }
+
+    async fn api_versions(&mut self, header: &RequestHeader, body: Bytes) -> Result<(), Close> {
+        let common = Arc::clone(self.shared.view().versions_at(self.port));
+        if common.is_empty() {
+            return Err(Close::NotReady);
+        }
+        let answer = if api_versions::VERSIONS.contains(header.version) {
+            api_versions::answer(header.version, body, &common)
+        } else {
+            api_versions::unsupported()
+        };
+        let answer = answer.map_err(|refusal| Close::Refused { name: "ApiVersions", refusal })?;
+        self.reply(ResponseHeader::V0, header, &answer).await
+    }
+
+    async fn reply(&mut self, reply: ResponseHeader, to: &RequestHeader, body: &[u8]) -> Result<(), Close> {
+        let mut frame = BytesMut::new();
+        reply.put(&mut frame, to.correlation_id, body.len())?;
+        frame.extend_from_slice(body);
+        self.partner_out.push(&frame).await?;
+        self.partner_out.flush().await
+    }
+}
+
+/// Header v2 among the three APIs of a login. ApiVersions stays flexible in versions we do not have.
+fn is_flexible(key: i16, version: i16) -> bool {
+    [&api_versions::REQUEST, &sasl_handshake::REQUEST, &sasl_authenticate::REQUEST]
+        .iter()
+        .any(|shape| shape.api_key == key && shape.is_flexible(version))
+}
+
+#[cfg(test)]
+mod tests;

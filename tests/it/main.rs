@@ -22,4 +22,5 @@ mod quickstart;
 mod reconcile;
 mod store;
 mod support;
+mod transactions;
 mod two_aliases;

@@ -48,6 +48,7 @@ LOCAL = {
     KafkaError._RESOLVE: (13, "NETWORK_EXCEPTION"),
     KafkaError._AUTHENTICATION: (58, "SASL_AUTHENTICATION_FAILED"),
     KafkaError._UNSUPPORTED_FEATURE: (35, "UNSUPPORTED_VERSION"),
+    KafkaError._FENCED: (90, "PRODUCER_FENCED"),
 }
 # Authentication and authorisation: waiting does not help.
 REFUSED = {
@@ -202,14 +203,14 @@ def transact(options):
         options,
         **{"transactional.id": options.transactional_id, "linger.ms": 0, "error_cb": Troubles()},
     ))
-    source = source_of(options)
+    sources = sources_of(options)
     try:
         producer.init_transactions(seconds)
         for end in options.ends.split(","):
-            records = read(source, options)
+            records = [read(source, options) for source in sources]
             producer.begin_transaction()
             try:
-                send_all(producer, source, records, options, end)
+                send_all(producer, sources, records, options, end)
                 event("transaction", state="open")
                 if options.until_stdin_closes:
                     closed.wait()
@@ -221,15 +222,18 @@ def transact(options):
                 raise
             event("transaction", state=end)
     finally:
-        if source:
+        for source in sources:
             source.close()
 
 
-def source_of(options):
-    if options.from_topic is None:
-        return None
+def sources_of(options):
+    """A member of each --group that reads --from-topic, if there is one."""
+    return [source_of(options, group) for group in options.groups] if options.from_topic else []
+
+
+def source_of(options, group):
     source = Consumer(client(options, **{
-        "group.id": options.group,
+        "group.id": group,
         "enable.auto.commit": False,
         "auto.offset.reset": "earliest",
         "isolation.level": options.isolation,
@@ -245,13 +249,13 @@ def read(source, options):
     records = []
     wanted = options.max or 1
     ends = time.monotonic() + options.timeout / 1000
-    while source and len(records) < wanted and time.monotonic() < ends:
+    while len(records) < wanted and time.monotonic() < ends:
         messages = source.consume(num_messages=wanted - len(records), timeout=0.1)
         records += [message for message in messages if not message.error()]
     return records
 
 
-def send_all(producer, source, records, options, end):
+def send_all(producer, sources, read_by, options, end):
     """Writes the records of one transaction, with the offsets that go with them, and waits for all acknowledgements."""
     failed = []
 
@@ -266,21 +270,28 @@ def send_all(producer, source, records, options, end):
         return show
 
     place = {} if options.partition is None else {"partition": int(options.partition[0])}
-    if source:
-        contents = [(record.key(), record.value(), []) for record in records]
+    if sources:
+        contents = [(record.key(), record.value(), []) for records in read_by for record in records]
     else:
         contents = [(filled(options.key, words), filled(options.value, words), headers(options))
                     for words in ({"i": i, "end": end} for i in range(options.count))]
     for number, (key, value, with_headers) in enumerate(contents):
-        producer.produce(options.topic[0], key=key, value=value, headers=with_headers,
+        producer.produce(options.topic[number % len(options.topic)], key=key, value=value, headers=with_headers,
                          on_delivery=delivered(number), **place)
-    if source:
+    for source, records in zip(sources, read_by):
         following = {(record.topic(), record.partition()): record.offset() + 1 for record in records}
         producer.send_offsets_to_transaction(
             [TopicPartition(*at, offset) for at, offset in following.items()],
             source.consumer_group_metadata(), options.timeout / 1000)
     producer.flush(options.timeout / 1000)
     if failed:
+        # Why its transaction failed is what a commit is refused with; what became of a record (purged) says less, unless it
+        # is the reason.
+        try:
+            producer.commit_transaction(options.timeout / 1000)
+        except KafkaException as refused:
+            if refused.args[0].code() != KafkaError._INCONSISTENT:
+                raise
         raise KafkaException(failed[0])
 
 
@@ -482,7 +493,7 @@ def parse(arguments):
     parser.add_argument("--compression", default="none")
     parser.add_argument("--interval", type=int)
     parser.add_argument("--until-stdin-closes", action="store_true")
-    parser.add_argument("--group")
+    parser.add_argument("--group", dest="groups", action="append", default=[])
     parser.add_argument("--protocol", choices=PROTOCOLS, default="eager")
     parser.add_argument("--from", dest="start", default="earliest")
     parser.add_argument("--max", type=int)
@@ -492,7 +503,9 @@ def parse(arguments):
     parser.add_argument("--transactional-id")
     parser.add_argument("--ends", default="commit")
     parser.add_argument("--from-topic")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    options.group = options.groups[-1] if options.groups else None
+    return options
 
 
 def main():

@@ -58,6 +58,20 @@ impl Events {
         self.all("offset")
     }
 
+    /// How far the transactions of `transact` have come: `open`, `commit`, `abort`.
+    pub(crate) fn transactions(&self) -> Vec<String> {
+        #[derive(Deserialize)]
+        struct Transaction {
+            state: String,
+        }
+        self.all("transaction").into_iter().map(|event: Transaction| event.state).collect()
+    }
+
+    /// What the admin client sees of transactions, of `list-transactions` and `describe-transaction`.
+    pub(crate) fn transactional_ids(&self) -> Vec<TransactionalId> {
+        self.all("transactional-id")
+    }
+
     /// The offsets that a reader committed, the latest of each partition last.
     pub(crate) fn committed(&self) -> Vec<Committed> {
         #[derive(Deserialize)]
@@ -154,6 +168,15 @@ pub(crate) struct Committed {
     pub(crate) topic: String,
     pub(crate) partition: i32,
     pub(crate) offset: i64,
+}
+
+/// A transactional id as the admin client sees it; only `describe-transaction` gives its partitions.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct TransactionalId {
+    pub(crate) id: String,
+    pub(crate) state: String,
+    #[serde(default)]
+    pub(crate) partitions: Vec<Partition>,
 }
 
 /// A topic as the admin client sees it; `list-topics` gives only the name.

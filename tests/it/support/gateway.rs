@@ -175,6 +175,16 @@ impl InProcess {
         report.problems.into_iter().map(|(zone, problem)| (zone.to_string(), problem)).collect()
     }
 
+    /// Stops it as SIGTERM does and starts another on the same ports with the same zones.
+    pub(crate) fn restart(&mut self) {
+        self.stop();
+        self.run();
+        let served = self.zones.borrow().as_ref().map(|served| served.sequence);
+        if let Some(sequence) = served {
+            self.await_serving(sequence);
+        }
+    }
+
     fn stop(&mut self) {
         let Some(Running { runtime, tasks, cancel, .. }) = self.running.take() else { return };
         cancel.cancel();

@@ -32,15 +32,16 @@ final class Consume implements ConsumerRebalanceListener {
 
     static void group(Options options) throws IOException {
         var consume = new Consume(options);
-        try (var consumer = consumer(options, member(options))) {
+        try (var consumer = consumer(options, member(options, options.need("--group")))) {
             consumer.subscribe(options.all("--topic"), consume);
             consume.read(consumer);
         }
     }
 
-    /** A member of `--group` that reads these topics. */
-    static KafkaConsumer<byte[], byte[]> subscribed(Options options, List<String> topics) throws IOException {
-        var settings = member(options);
+    /** A member of this group that reads these topics. */
+    static KafkaConsumer<byte[], byte[]> subscribed(Options options, String group, List<String> topics)
+            throws IOException {
+        var settings = member(options, group);
         // So that no transaction is given more than it takes.
         settings.put("max.poll.records", 1);
         var consumer = consumer(options, settings);
@@ -48,8 +49,8 @@ final class Consume implements ConsumerRebalanceListener {
         return consumer;
     }
 
-    private static Map<String, Object> member(Options options) {
-        var settings = new HashMap<String, Object>(Map.of("group.id", options.need("--group")));
+    private static Map<String, Object> member(Options options, String group) {
+        var settings = new HashMap<String, Object>(Map.of("group.id", group));
         switch (options.get("--protocol", "eager")) {
             case "eager" -> settings.put(
                     "partition.assignment.strategy", "org.apache.kafka.clients.consumer.RangeAssignor");

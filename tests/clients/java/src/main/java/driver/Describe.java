@@ -8,6 +8,7 @@ import java.util.TreeSet;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.DescribeClusterOptions;
 import org.apache.kafka.clients.admin.DescribeTopicsOptions;
+import org.apache.kafka.clients.admin.ListTransactionsOptions;
 import org.apache.kafka.common.Node;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.acl.AclOperation;
@@ -61,6 +62,27 @@ final class Describe {
             Output.event("cluster", "id", cluster.clusterId().get(),
                     "controller", controller == null ? -1 : controller.id(), "nodes", nodes,
                     "authorizedOperations", names(cluster.authorizedOperations().get()));
+        }
+    }
+
+    static void transactions(Options options) throws Exception {
+        try (Admin admin = admin(options)) {
+            var asked = new ListTransactionsOptions();
+            if (options.has("--pattern")) {
+                asked.filterOnTransactionalIdPattern(options.get("--pattern"));
+            }
+            for (var listed : admin.listTransactions(asked).all().get()) {
+                Output.event("transactional-id", "id", listed.transactionalId(), "state", listed.state().toString());
+            }
+        }
+    }
+
+    static void transaction(Options options) throws Exception {
+        String id = options.need("--transactional-id");
+        try (Admin admin = admin(options)) {
+            var described = admin.describeTransactions(List.of(id)).description(id).get();
+            Output.event("transactional-id", "id", id, "state", described.state().toString(),
+                    "partitions", Output.partitions(described.topicPartitions()));
         }
     }
 

@@ -31,6 +31,8 @@ public final class Driver {
             case "transact" -> Transact.run(options);
             case "list-topics" -> Describe.topics(options);
             case "list-groups" -> Describe.groups(options);
+            case "list-transactions" -> Describe.transactions(options);
+            case "describe-transaction" -> Describe.transaction(options);
             case "describe-topic" -> Describe.topic(options);
             case "describe-cluster" -> Describe.cluster(options);
             case "committed" -> Describe.committed(options);

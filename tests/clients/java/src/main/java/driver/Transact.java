@@ -20,15 +20,15 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 final class Transact {
     private final Options options;
     private final KafkaProducer<byte[], byte[]> producer;
-    /** Of `--from-topic`; else null. */
-    private final KafkaConsumer<byte[], byte[]> source;
+    /** Of `--from-topic`, one for each `--group`; else none. */
+    private final List<KafkaConsumer<byte[], byte[]>> sources;
     private final BooleanSupplier stdinClosed;
 
     private Transact(
-            Options options, KafkaProducer<byte[], byte[]> producer, KafkaConsumer<byte[], byte[]> source) {
+            Options options, KafkaProducer<byte[], byte[]> producer, List<KafkaConsumer<byte[], byte[]>> sources) {
         this.options = options;
         this.producer = producer;
-        this.source = source;
+        this.sources = sources;
         this.stdinClosed = options.stdinClosed();
     }
 
@@ -36,22 +36,33 @@ final class Transact {
         long timeout = options.timeout();
         var properties = options.client(Map.of(
                 "transactional.id", options.need("--transactional-id"), "max.block.ms", timeout, "linger.ms", 0));
-        try (var source = source(options);
-                var producer = new KafkaProducer<>(properties, new ByteArraySerializer(), new ByteArraySerializer())) {
-            var transact = new Transact(options, producer, source);
+        var sources = sources(options);
+        try (var producer = new KafkaProducer<>(properties, new ByteArraySerializer(), new ByteArraySerializer())) {
+            var transact = new Transact(options, producer, sources);
             producer.initTransactions();
             for (String end : options.get("--ends", "commit").split(",")) {
                 transact.one(end);
             }
+        } finally {
+            sources.forEach(KafkaConsumer::close);
         }
     }
 
-    private static KafkaConsumer<byte[], byte[]> source(Options options) throws IOException {
-        return options.has("--from-topic") ? Consume.subscribed(options, List.of(options.get("--from-topic"))) : null;
+    private static List<KafkaConsumer<byte[], byte[]>> sources(Options options) throws IOException {
+        var sources = new ArrayList<KafkaConsumer<byte[], byte[]>>();
+        if (options.has("--from-topic")) {
+            for (String group : options.all("--group")) {
+                sources.add(Consume.subscribed(options, group, List.of(options.get("--from-topic"))));
+            }
+        }
+        return sources;
     }
 
     private void one(String end) throws Exception {
-        var records = source == null ? List.<ConsumerRecord<byte[], byte[]>>of() : read();
+        var records = new ArrayList<List<ConsumerRecord<byte[], byte[]>>>();
+        for (var source : sources) {
+            records.add(read(source));
+        }
         producer.beginTransaction();
         try {
             send(end, records);
@@ -81,23 +92,23 @@ final class Transact {
     }
 
     /** Writes the records of one transaction, with the offsets that go with them, and waits for all acknowledgements. */
-    private void send(String end, List<ConsumerRecord<byte[], byte[]>> records) throws Exception {
+    private void send(String end, List<List<ConsumerRecord<byte[], byte[]>>> read) throws Exception {
         var sent = new ArrayList<Future<RecordMetadata>>();
-        var next = new HashMap<TopicPartition, OffsetAndMetadata>();
         Integer partition = options.has("--partition") ? Integer.valueOf(options.get("--partition")) : null;
-        for (var record : records) {
-            sent.add(producer.send(new ProducerRecord<>(options.need("--topic"), partition, record.key(), record.value())));
-            next.put(new TopicPartition(record.topic(), record.partition()), new OffsetAndMetadata(record.offset() + 1));
+        for (int i = 0; i < sources.size(); i++) {
+            var next = new HashMap<TopicPartition, OffsetAndMetadata>();
+            for (var record : read.get(i)) {
+                sent.add(producer.send(new ProducerRecord<>(topic(sent.size()), partition, record.key(), record.value())));
+                next.put(new TopicPartition(record.topic(), record.partition()), new OffsetAndMetadata(record.offset() + 1));
+            }
+            producer.sendOffsetsToTransaction(next, sources.get(i).groupMetadata());
         }
-        for (long i = 0; source == null && i < options.number("--count", 1); i++) {
+        for (int i = 0; sources.isEmpty() && i < options.number("--count", 1); i++) {
             var words = Map.of("i", i, "end", end);
-            var record = new ProducerRecord<>(options.need("--topic"), partition,
+            var record = new ProducerRecord<>(topic(i), partition,
                     options.filled("--key", words), options.filled("--value", words));
             Produce.headers(options, record);
             sent.add(producer.send(record));
-        }
-        if (source != null) {
-            producer.sendOffsetsToTransaction(next, source.groupMetadata());
         }
         for (int i = 0; i < sent.size(); i++) {
             var metadata = sent.get(i).get();
@@ -106,8 +117,14 @@ final class Transact {
         }
     }
 
+    /** Where a transaction's record goes: to each `--topic` in turn. */
+    private String topic(int number) {
+        var topics = options.all("--topic");
+        return topics.get(number % topics.size());
+    }
+
     /** The next `--max` records of `--from-topic`, fewer when its time is over. */
-    private List<ConsumerRecord<byte[], byte[]>> read() {
+    private List<ConsumerRecord<byte[], byte[]>> read(KafkaConsumer<byte[], byte[]> source) {
         var records = new ArrayList<ConsumerRecord<byte[], byte[]>>();
         long started = System.currentTimeMillis();
         while (records.size() < options.number("--max", 1) && System.currentTimeMillis() - started < options.timeout()) {

@@ -17,8 +17,9 @@ use super::body::{Body, Name};
 use super::problem::Problem;
 use super::{Api, audit, key, zones};
 use crate::policy::verifier::{SCRAM_ITERATIONS, Salts, verifiers};
+use crate::sasl::Mechanism;
 use crate::secret::Secret;
-use crate::store::Change;
+use crate::store::{Change, State};
 use crate::zone::{AuthenticationMode, Credential, KeyId, ZoneName};
 
 /// Credentials of one zone; what is not used any more should be revoked.
@@ -59,13 +60,13 @@ impl Issue {
 
 pub(super) async fn all(Shared(api): Shared<Arc<Api>>) -> Result<Json<Value>, Problem> {
     let state = api.state()?;
-    Ok(Json(items(state.credentials.values())))
+    Ok(Json(items(&state, state.credentials.values())))
 }
 
 pub(super) async fn of_zone(Shared(api): Shared<Arc<Api>>, Name(name): Name) -> Result<Json<Value>, Problem> {
     let state = api.state()?;
     let zone = &zones::find(&state, &name)?.zone.name;
-    Ok(Json(items(state.credentials.values().filter(|credential| credential.zone == *zone))))
+    Ok(Json(items(&state, state.credentials.values().filter(|credential| credential.zone == *zone))))
 }
 
 pub(super) async fn issue(
@@ -76,8 +77,10 @@ pub(super) async fn issue(
 ) -> Result<Shown, Problem> {
     let state = api.state()?;
     let record = zones::find(&state, &name)?;
-    if record.zone.authentication.mode != AuthenticationMode::Plain {
-        return Err(Problem::conflict("credentials for zones that do not use PLAIN need a later version"));
+    let mode = record.zone.authentication.mode;
+    if mode.mechanisms().is_empty() {
+        let detail = "credentials are for zones that use PLAIN or SCRAM; others need a later version";
+        return Err(Problem::conflict(detail));
     }
     let now = OffsetDateTime::now_utc();
     let end = wanted.end(now)?;
@@ -97,6 +100,7 @@ pub(super) async fn issue(
     })?;
     let (credential, secret) = new_credential(zone.clone(), now, end).await?;
     let key_id = credential.key_id.clone();
+    let mechanisms = mechanisms(&credential, mode);
     api.config.store.commit(vec![Change::PutCredential(credential)]).await?;
     let expires_at = end.map(rfc3339);
     let data = json!({ "keyId": key_id.as_str(), "expiresAt": expires_at });
@@ -105,7 +109,7 @@ pub(super) async fn issue(
         "keyId": key_id.as_str(),
         "secret": secret.expose(),
         "username": key_id.as_str(),
-        "mechanisms": ["PLAIN"],
+        "mechanisms": mechanisms,
         "bootstrapServers": bootstrap_servers,
         "expiresAt": expires_at,
     })))
@@ -147,14 +151,24 @@ async fn new_credential(
     })
 }
 
-fn items<'a>(credentials: impl Iterator<Item = &'a Arc<Credential>>) -> Value {
+/// What a partner may log in with, the best to recommend first.
+fn mechanisms(credential: &Credential, mode: AuthenticationMode) -> Vec<&'static str> {
+    credential.mechanisms(mode).map(Mechanism::name).collect()
+}
+
+fn items<'a>(state: &State, credentials: impl Iterator<Item = &'a Arc<Credential>>) -> Value {
     let now = OffsetDateTime::now_utc();
+    let accepted = |credential: &Credential| {
+        let zone = state.zones.get(&credential.zone);
+        zone.map_or_else(Vec::new, |record| mechanisms(credential, record.zone.authentication.mode))
+    };
     let items: Vec<Value> = credentials
         .map(|credential| {
             json!({
                 "keyId": credential.key_id.as_str(),
                 "zone": credential.zone.as_str(),
                 "state": if credential.is_expired(now) { "EXPIRED" } else { "ACTIVE" },
+                "mechanisms": accepted(credential),
                 "createdAt": rfc3339(credential.created_at),
                 "expiresAt": credential.expires_at.map(rfc3339),
             })

@@ -243,7 +243,8 @@ async fn a_credential_is_shown_once_and_kept_as_verifiers() {
     let issued: Value = answer.json().await.unwrap();
     let keys: Vec<_> = issued.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(keys, ["bootstrapServers", "expiresAt", "keyId", "mechanisms", "secret", "username"]);
-    assert_eq!((&issued["username"], &issued["mechanisms"]), (&issued["keyId"], &json!(["PLAIN"])));
+    let mechanisms = json!(["PLAIN", "SCRAM-SHA-512", "SCRAM-SHA-256"]);
+    assert_eq!((&issued["username"], &issued["mechanisms"]), (&issued["keyId"], &mechanisms));
     let secret = issued["secret"].as_str().unwrap();
     let state = store.state().borrow().clone().unwrap();
     let kept = state.credentials.values().next().unwrap();
@@ -253,6 +254,7 @@ async fn a_credential_is_shown_once_and_kept_as_verifiers() {
     for path in [ISSUE, "/api/v1/credentials"] {
         let (_, listed) = node.get(path, &admin).await;
         assert_eq!(listed["items"][0]["keyId"], issued["keyId"]);
+        assert_eq!(listed["items"][0]["mechanisms"], mechanisms);
         assert!(!listed.to_string().contains(secret), "a secret is never shown again");
     }
     let events = store.audit_events();
@@ -264,11 +266,25 @@ async fn a_credential_is_shown_once_and_kept_as_verifiers() {
 }
 
 #[tokio::test]
+async fn a_zone_for_scram_gets_credentials_for_scram() {
+    let store = memory_store();
+    let admin = key_of(&*store, ApiKeyRole::Admin).await;
+    put_zone(&*store, "acme", "SCRAM").await;
+    heartbeat(&*store, 2).await;
+    let node = Node::start("n1", store).await;
+    let (status, issued) = node.send(Method::POST, ISSUE, &admin, None).await;
+    assert_eq!(status, StatusCode::CREATED);
+    assert_eq!(issued["mechanisms"], json!(["SCRAM-SHA-512", "SCRAM-SHA-256"]));
+    let (_, listed) = node.get(ISSUE, &admin).await;
+    assert_eq!(listed["items"][0]["mechanisms"], issued["mechanisms"]);
+}
+
+#[tokio::test]
 async fn a_credential_is_refused_where_it_would_be_of_no_use() {
     let store = memory_store();
     let admin = key_of(&*store, ApiKeyRole::Admin).await;
     put_zone(&*store, "acme", "PLAIN").await;
-    put_zone(&*store, "later", "SCRAM").await;
+    put_zone(&*store, "later", "OAUTHBEARER").await;
     let node = Node::start("n1", Arc::clone(&store) as Arc<dyn Store>).await;
     let (status, problem) = node.send(Method::POST, ISSUE, &admin, None).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);

@@ -1,24 +1,32 @@
 //! A partner's configuration files: Java's `client.properties`, and the same in librdkafka's names.
 
+use crate::sasl::Mechanism;
+
 /// What a partner's client needs to connect. `Debug` is not derived: it holds the secret.
 #[derive(Clone, Copy)]
 #[expect(missing_debug_implementations, reason = "holds the secret in clear")]
 pub struct ClientLogin<'a> {
     pub bootstrap_servers: &'a str,
+    pub mechanism: Mechanism,
     pub username: &'a str,
     pub secret: &'a str,
 }
 
 /// For Java clients and everything that reads their format (`--command-config`).
 pub fn java(login: ClientLogin<'_>) -> String {
+    let module = match login.mechanism {
+        Mechanism::Plain => "plain.PlainLoginModule",
+        Mechanism::ScramSha256 | Mechanism::ScramSha512 => "scram.ScramLoginModule",
+    };
     let jaas = format!(
-        "org.apache.kafka.common.security.plain.PlainLoginModule required username={} password={};",
+        "org.apache.kafka.common.security.{module} required username={} password={};",
         jaas_quoted(login.username),
         jaas_quoted(login.secret),
     );
     format!(
-        "bootstrap.servers={}\nsecurity.protocol=SASL_PLAINTEXT\nsasl.mechanism=PLAIN\nsasl.jaas.config={}\n",
+        "bootstrap.servers={}\nsecurity.protocol=SASL_PLAINTEXT\nsasl.mechanism={}\nsasl.jaas.config={}\n",
         property_value(login.bootstrap_servers),
+        login.mechanism,
         property_value(&jaas),
     )
 }
@@ -27,9 +35,9 @@ pub fn java(login: ClientLogin<'_>) -> String {
 /// the rest of its line.
 pub fn librdkafka(login: ClientLogin<'_>) -> String {
     format!(
-        "bootstrap.servers={}\nsecurity.protocol=SASL_PLAINTEXT\nsasl.mechanism=PLAIN\nsasl.username={}\n\
+        "bootstrap.servers={}\nsecurity.protocol=SASL_PLAINTEXT\nsasl.mechanism={}\nsasl.username={}\n\
          sasl.password={}\n",
-        login.bootstrap_servers, login.username, login.secret
+        login.bootstrap_servers, login.mechanism, login.username, login.secret
     )
 }
 
@@ -49,6 +57,7 @@ mod tests {
 
     const LOGIN: ClientLogin<'static> = ClientLogin {
         bootstrap_servers: "kafka.example.com:19092",
+        mechanism: Mechanism::Plain,
         username: "pz0123456789abcdef",
         secret: "a-b_c",
     };
@@ -61,6 +70,13 @@ mod tests {
              sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \
              username=\"pz0123456789abcdef\" password=\"a-b_c\";\n"
         );
+    }
+
+    #[test]
+    fn a_login_by_scram_names_scrams_module() {
+        let text = java(ClientLogin { mechanism: Mechanism::ScramSha512, ..LOGIN });
+        assert!(text.contains("\nsasl.mechanism=SCRAM-SHA-512\n"), "{text}");
+        assert!(text.contains("security.scram.ScramLoginModule required"), "{text}");
     }
 
     #[test]

@@ -98,8 +98,14 @@ fn expiry(lifetime: std::time::Duration) -> Result<String, Failure> {
 }
 
 fn properties(issued: &Value) -> Result<String, Failure> {
+    // The server's order is its advice.
+    let mechanism = issued.pointer("/mechanisms/0").and_then(Value::as_str).map(str::parse);
+    let Some(Ok(mechanism)) = mechanism else {
+        return Err(Failure::unreachable("the server's answer has no mechanism that this program knows"));
+    };
     Ok(client_properties::java(ClientLogin {
         bootstrap_servers: field(issued, "bootstrapServers")?,
+        mechanism,
         username: field(issued, "username")?,
         secret: field(issued, "secret")?,
     }))

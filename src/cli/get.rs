@@ -172,10 +172,18 @@ pub(super) fn credentials(value: &Value) -> String {
     let rows: Vec<_> = items(value)
         .iter()
         .map(|credential| {
-            ["/keyId", "/zone", "/state", "/createdAt", "/expiresAt"].map(|pointer| cell(credential, pointer))
+            let [key_id, zone, state, created, expires] =
+                ["/keyId", "/zone", "/state", "/createdAt", "/expiresAt"]
+                    .map(|pointer| cell(credential, pointer));
+            [key_id, zone, state, mechanisms(credential), created, expires]
         })
         .collect();
-    output::table(["KEY ID", "ZONE", "STATE", "CREATED", "EXPIRES"], &rows)
+    output::table(["KEY ID", "ZONE", "STATE", "MECHANISMS", "CREATED", "EXPIRES"], &rows)
+}
+
+fn mechanisms(credential: &Value) -> String {
+    let all = credential.get("mechanisms").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    all.iter().map(text).collect::<Vec<_>>().join(",")
 }
 
 pub(super) fn api_keys(value: &Value) -> String {

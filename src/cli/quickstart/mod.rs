@@ -24,6 +24,7 @@ use crate::app::config::{self, Config, Environment};
 use crate::app::wiring::{self, Running};
 use crate::manifest::{Known, Loaded, from_document, load};
 use crate::reconcile::source::{GitConfig, OnHistoryRewrite, Source};
+use crate::sasl::Mechanism;
 use crate::secret::Secret;
 use crate::zone::{Operation, PartnerZone, TopicName};
 
@@ -148,7 +149,13 @@ async fn check(folder: &Folder, args: &Args, topics: &[TopicName]) -> Result<Sho
     let mut shown: Option<(Shown, Partner)> = None;
     for zone in &zones {
         let login = issue(&client, zone).await?;
-        let login = ClientLogin { bootstrap_servers: &login.0, username: &login.1, secret: login.2.expose() };
+        let mechanism = zone.authentication.mode.mechanisms().first().copied();
+        let login = ClientLogin {
+            bootstrap_servers: &login.0,
+            mechanism: mechanism.unwrap_or(Mechanism::Plain),
+            username: &login.1,
+            secret: login.2.expose(),
+        };
         let partner_dir = folder.partner_dir(zone.name.as_str());
         let write =
             |name, text: &str| Folder::write_private(&partner_dir.join(name), text).map_err(Failure::usage);

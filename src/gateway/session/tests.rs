@@ -296,7 +296,11 @@ async fn a_zone_that_is_gone_cuts_an_idle_connection_at_once() {
 
 #[tokio::test]
 async fn what_is_not_in_the_table_ends_the_connection() {
-    let create_topics = request(19, 2, false, 1, &kafka_protocol::messages::CreateTopicsRequest::default());
+    let unknown = {
+        let mut bytes = heartbeat(1);
+        bytes[4..6].copy_from_slice(&9999_i16.to_be_bytes());
+        bytes
+    };
     let too_new = {
         let mut bytes = heartbeat(1);
         bytes[4 + 3] = 99;
@@ -310,7 +314,7 @@ async fn what_is_not_in_the_table_ends_the_connection() {
         bytes
     };
     for (bytes, label) in [
-        (create_topics, "unknown_request"),
+        (unknown, "unknown_request"),
         (too_new, "unknown_request"),
         (malformed, "refused"),
         (vec![0x7f, 0xff, 0xff, 0xff], "bad_frame"),

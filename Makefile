@@ -7,7 +7,7 @@ help:
 	@echo "make quickstart  the product on an embedded demo Kafka, in ./quickstart-data"
 	@echo "make test        every test, on real Kafka (fetched into .cache/)"
 	@echo "make lint        format and clippy"
-	@echo "make bench       through the gateway against directly, on real Kafka"
+	@echo "make bench       the gateway against HAProxy and none, on real Kafka"
 	@echo "make kafka-up    three real Kafka brokers on 127.0.0.1:29092-29094; BROKERS=1 for one"
 	@echo "make kafka-down  stop them"
 
@@ -30,7 +30,7 @@ lint:
 	cargo clippy --locked --all-targets -- -D warnings
 
 bench:
-	@scripts/deps.sh test
+	@scripts/deps.sh bench
 	scripts/bench.sh $(ARGS)
 
 kafka-up:

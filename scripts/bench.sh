@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# What the gateway costs: the same work through it and directly, interleaved in one run on one real broker.
+# What the gateway costs: the same requests directly, through HAProxy and through the gateway, interleaved in one run on one
+# real broker. docs/performance.md says how to read it.
 #
-#   bench.sh [--rounds N] [--megabytes N]
+#   bench.sh [--rounds N] [--megabytes N] [--only PART OF A SCENARIO'S NAME | latency | memory] [--haproxy-buffer BYTES]
 . "$(dirname "$0")/lib.sh"
 
+need haproxy "the benchmark compares with it (Debian: apt-get install haproxy)"
 # The broker's data on a RAM disk: a disk would hide what is measured. Its JVM may warm up fully here.
 [ -d /dev/shm ] && export TMPDIR=/dev/shm
 export KAFKA_JVM_OPTS="${KAFKA_JVM_OPTS:--Xmx1g -XX:+UseSerialGC}"
+ulimit -n "$(ulimit -Hn)"
 cd "$ROOT" && exec cargo bench --locked --bench relay -- "$@"

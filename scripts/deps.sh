@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# deps.sh build|test: gets what the build (or the tests as well) need from outside, or says in one line what is missing.
+# deps.sh build|test|bench: gets what the build (and the tests, or the benchmark) need from outside, or says in one line what is missing.
 . "$(dirname "$0")/lib.sh"
 
 build() {
@@ -7,16 +7,24 @@ build() {
   packages build-essential pkg-config libssl-dev zlib1g-dev git
 }
 
+brokers() {
+  need_java
+  build
+  "$ROOT/scripts/kafka.sh" prepare
+}
+
 case ${1:-} in
   build) build ;;
   test)
-    need_java
-    build
+    brokers
     packages python3 python3-venv
     # Node from elsewhere is as good, and then Debian's would only be in its way.
     command -v npm >/dev/null || packages nodejs npm
-    "$ROOT/scripts/kafka.sh" prepare
     "$ROOT/scripts/client.sh" prepare
     ;;
-  *) die "usage: deps.sh build|test" ;;
+  bench)
+    brokers
+    packages haproxy
+    ;;
+  *) die "usage: deps.sh build|test|bench" ;;
 esac

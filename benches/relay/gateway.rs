@@ -1,48 +1,94 @@
 //! The gateway under measure: the `reconciler` binary in a process of its own, with one zone from a Git repository.
 
 use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
-use super::support::kafka::Cluster;
-use super::support::product::{Partner, Product, Setup, manifest};
-use super::work::Target;
+use super::support::git::Repository;
+use super::support::process::Process;
+use super::support::product::{free_ports, manifest};
+use super::support::reconciler::{await_ok, get, reconciler};
+use super::wire::Address;
 
-pub(crate) const BACKING_TOPIC: &str = "bench.orders.v1";
-const ALIAS: &str = "orders";
 const ZONE: &str = "bench";
+const START: Duration = Duration::from_mins(1);
 
 pub(crate) struct Gateway {
-    product: Product,
-    partner: Partner,
+    process: Process,
+    port: u16,
+    http: u16,
+    login: (String, String),
+    _folder: tempfile::TempDir,
+    _repository: Repository,
 }
 
 impl Gateway {
-    pub(crate) fn start(cluster: &Cluster) -> Self {
-        let zone = manifest(ZONE, &[(ALIAS, BACKING_TOPIC, "WRITE")]);
-        let product = Product::start(cluster, Setup::MEMORY, &[("bench.yaml", &zone)]);
-        product.wait_for_status(ZONE, "READY");
-        let partner = product.partner(ZONE);
-        Self { product, partner }
+    /// In front of a cluster whose only broker has id 1. `topics` are pairs of alias and backing topic.
+    pub(crate) fn start(bootstrap: &str, topics: &[(String, String)]) -> Self {
+        let repository = Repository::new();
+        let topics: Vec<_> =
+            topics.iter().map(|(alias, backing)| (alias.as_str(), backing.as_str(), "WRITE")).collect();
+        repository.write("zones/bench.yaml", manifest(ZONE, &topics));
+        repository.push("Share the topics of the benchmark");
+        let folder = tempfile::tempdir().unwrap();
+        let (port, http) = (free_ports(2), free_ports(1));
+        let text = format!(
+            "source: {{url: {source}, path: zones, pollInterval: 60s}}\n\
+             gateway:\n  listen: 127.0.0.1\n  advertisedHost: 127.0.0.1\n  bootstrapPort: {port}\n  \
+             brokerPortBase: {port}\n\
+             clusters:\n  default:\n    bootstrapServers: \"{bootstrap}\"\n    isolation: shared\n\
+             http: {{admin: \"127.0.0.1:{http}\", bootstrapKeyFile: {key}}}\n\
+             dataDir: {data}\nstore: memory\n",
+            source = repository.url().display(),
+            key = folder.path().join("api-key").display(),
+            data = folder.path().join("data").display(),
+        );
+        fs::write(folder.path().join("reconciler.yaml"), text).unwrap();
+        let mut process = reconciler(folder.path(), &["run"]);
+        await_ok(&mut process, &format!("127.0.0.1:{http}"), "/readyz", START);
+        let login = log_in(folder.path(), &mut process);
+        Self { process, port, http, login, _folder: folder, _repository: repository }
     }
 
-    pub(crate) fn target(&self) -> Target {
-        Target::new(
-            &self.partner.bootstrap,
-            ALIAS,
-            &[
-                ("security.protocol", "SASL_PLAINTEXT"),
-                ("sasl.mechanism", "PLAIN"),
-                ("sasl.username", &self.partner.username),
-                ("sasl.password", &self.partner.secret),
-            ],
-        )
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
     }
 
-    /// User and system time of the gateway's process since it started (proc(5), fields 14 and 15; 100 ticks a second).
-    pub(crate) fn cpu_seconds(&self) -> f64 {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.product.pid())).unwrap();
-        let after_name = stat.rsplit_once(')').unwrap().1;
-        let ticks: u64 =
-            after_name.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
-        ticks as f64 / 100.0
+    /// Broker 1 as partners see it.
+    pub(crate) fn address(&self) -> Address {
+        Address { host_port: format!("127.0.0.1:{}", self.port + 1), login: Some(self.login.clone()) }
     }
+
+    /// Bytes of large frames that it holds now, as it tells.
+    pub(crate) fn buffered(&self) -> f64 {
+        let (_, text) = get(&format!("127.0.0.1:{}", self.http), "/metrics").unwrap();
+        let line = text.lines().find(|line| line.starts_with("gateway_buffered_bytes ")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+}
+
+/// Waits until the zone is served, and gets a credential for it.
+fn log_in(folder: &Path, process: &mut Process) -> (String, String) {
+    let cli = |arguments: &[&str]| -> Output {
+        let key = fs::read_to_string(folder.join("api-key")).unwrap_or_default();
+        Command::new(env!("CARGO_BIN_EXE_reconciler"))
+            .args(["--config", "reconciler.yaml"])
+            .args(arguments)
+            .current_dir(folder)
+            .env("RECONCILER_API_KEY", key.trim())
+            .output()
+            .unwrap()
+    };
+    let json = |output: Output| -> serde_json::Value {
+        serde_json::from_slice(&output.stdout).unwrap_or(serde_json::Value::Null)
+    };
+    let deadline = Instant::now() + START;
+    while json(cli(&["get", "zone", ZONE, "-o", "json"]))["status"]["phase"] != "READY" {
+        assert!(!process.ended() && Instant::now() < deadline, "{}", process.transcript());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let issued = json(cli(&["credentials", "issue", ZONE, "-o", "json"]));
+    let text = |field: &str| issued[field].as_str().unwrap().to_owned();
+    (text("username"), text("secret"))
 }

@@ -11,7 +11,7 @@ use super::api::Respond;
 use super::api::fetch::Reply;
 use super::budget::Reservation;
 use super::close::Close;
-use super::inflight::{Awaited, InFlight, Kept, Own, response_frame};
+use super::inflight::{Awaited, InFlight, Own};
 use super::memory::Memory;
 use super::metrics::Direction;
 use super::relay::{Broken, Passing};
@@ -19,7 +19,7 @@ use super::shared::Shared;
 use super::transport::{Inbound, Outbound};
 use crate::kafka::frame::{LENGTH_PREFIX, ResponseHeader, response_length};
 use crate::kafka::shape::Shape;
-use crate::kafka::stream::{ResponseIdSwap, StreamError};
+use crate::kafka::stream::{ResponseIdSwap, Rewritten, StreamError};
 use crate::kafka::walker::WalkError;
 
 /// How much memory a large response is worth, in frames: a Fetch is read and written, any other is all structure, and a
@@ -67,7 +67,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
     async fn one(&mut self) -> Result<(), Close> {
         match self.next_owed().await? {
             InFlight::Ready { frame, kept } => {
-                let sent = self.send(&frame).await;
+                let sent = self.send(frame).await;
                 drop(kept);
                 sent
             }
@@ -113,11 +113,14 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
         for _ in 1..awaited.respond.parts() {
             let arriving = self.arriving(header, due).await?;
             let (body, room) = self.whole(arriving, worth).await?;
-            more.push(body);
+            more.push(body.freeze());
             rooms.extend(room);
         }
-        let (mapped, kept) = self.map(awaited, body, more)?;
-        self.send(&mapped).await?;
+        let name = awaited.response.name;
+        let Awaited { respond, kept, .. } = awaited;
+        let mapped =
+            respond.whole(body, more, self.memory).map_err(|refusal| Close::Refused { name, refusal })?;
+        self.send_around(header, due, &mapped).await?;
         drop((room, rooms, kept));
         Ok(())
     }
@@ -152,16 +155,19 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
         &mut self,
         arriving: Arriving,
         worth: usize,
-    ) -> Result<(Bytes, Option<Reservation>), Close> {
+    ) -> Result<(BytesMut, Option<Reservation>), Close> {
         let Arriving { frame_len, header_len } = arriving;
         let room = if frame_len > self.shared.config.limits.small_frame {
             Some(self.seat.reserve(frame_len * worth).await.map_err(|_| Close::BudgetExhausted)?)
         } else {
             None
         };
+        if room.is_some() {
+            self.broker.make_room(LENGTH_PREFIX + frame_len);
+        }
         self.need(LENGTH_PREFIX + frame_len).await?;
-        let frame = self.broker.take(LENGTH_PREFIX + frame_len);
-        Ok((frame.freeze().slice(LENGTH_PREFIX + header_len..), room))
+        let mut frame = self.broker.take(LENGTH_PREFIX + frame_len);
+        Ok((frame.split_off(LENGTH_PREFIX + header_len), room))
     }
 
     /// Passes a Fetch response on as it arrives, with topic ids swapped in place.
@@ -187,14 +193,6 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
                 Err(Broken::Connection(close)) => return Err(close),
             }
         }
-    }
-
-    fn map(&self, awaited: Awaited, body: Bytes, more: Vec<Bytes>) -> Result<(Bytes, Kept), Close> {
-        let (header, name) = (awaited.header(), awaited.response.name);
-        let Awaited { correlation_id, respond, kept, .. } = awaited;
-        let body =
-            respond.whole(body, more, self.memory).map_err(|refusal| Close::Refused { name, refusal })?;
-        Ok((response_frame(header, correlation_id, &body)?, kept))
     }
 
     /// Reads the header and checks that this is the answer to the head of the queue.
@@ -236,8 +234,25 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
         Ok(())
     }
 
-    async fn send(&mut self, frame: &[u8]) -> Result<(), Close> {
+    async fn send(&mut self, frame: Bytes) -> Result<(), Close> {
         self.shared.metrics.relayed(Direction::Down, frame.len());
-        self.partner.push(frame).await
+        self.partner.push_shared(frame).await
+    }
+
+    /// Sends a body with a header in front.
+    async fn send_around(
+        &mut self,
+        header: ResponseHeader,
+        correlation_id: i32,
+        body: &Rewritten,
+    ) -> Result<(), Close> {
+        let mut head = BytesMut::with_capacity(16);
+        header.put(&mut head, correlation_id, body.len())?;
+        self.shared.metrics.relayed(Direction::Down, head.len() + body.len());
+        self.partner.push(&head).await?;
+        for piece in body.pieces() {
+            self.partner.push_shared(piece).await?;
+        }
+        Ok(())
     }
 }

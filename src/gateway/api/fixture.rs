@@ -78,7 +78,8 @@ impl Partner {
         let mut bodies: Vec<_> =
             responses.iter().map(|response| codec::encode(response, sent.version).unwrap()).collect();
         let first = bodies.remove(0);
-        let back = sent.respond.whole(first, bodies, &self.memory).unwrap();
+        let back = sent.respond.whole(first.into(), bodies, &self.memory).unwrap();
+        let back = back.pieces().flatten().collect();
         codec::decode(entry(sent.key).unwrap().response, sent.version, back).unwrap()
     }
 }

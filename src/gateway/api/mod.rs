@@ -55,7 +55,7 @@ mod proof;
 
 use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use thiserror::Error;
 
 pub(crate) use self::names::Key;
@@ -63,6 +63,7 @@ pub(crate) use self::registry::{REGISTRY, entry};
 use super::addresses::{ApiRanges, Brokers};
 use super::memory::Memory;
 use crate::kafka::shape::{Shape, Versions};
+use crate::kafka::stream::Rewritten;
 use crate::policy::ZoneView;
 
 /// One row of the table.
@@ -154,14 +155,14 @@ impl Respond {
     /// Maps a whole body, and those of the [`Self::parts`] behind it.
     pub(crate) fn whole(
         self,
-        body: Bytes,
+        body: BytesMut,
         more: Vec<Bytes>,
         memory: &Mutex<Memory>,
-    ) -> Result<Bytes, Refusal> {
+    ) -> Result<Rewritten, Refusal> {
         match self {
-            Self::Whole(map) => map(body, memory),
+            Self::Whole(map) => map(body.freeze(), memory).map(Rewritten::from),
             Self::Fetch(reply) => reply.whole(body, memory),
-            Self::Joined { join, .. } => join(body, more),
+            Self::Joined { join, .. } => join(body.freeze(), more).map(Rewritten::from),
         }
     }
 }

@@ -147,8 +147,8 @@ fn call(entry: &Entry, version: i16, request: Bytes, response: Bytes) {
     match (entry.handle)(&exchange, request) {
         Ok(Outcome::Forward { body, respond }) => {
             codec::accept(entry.request, version, body).expect("what goes to the broker has the right shape");
-            if let Ok(body) = respond.whole(response, Vec::new(), &memory) {
-                codec::accept(entry.response, version, body)
+            if let Ok(body) = respond.whole(response.into(), Vec::new(), &memory) {
+                codec::accept(entry.response, version, body.pieces().flatten().collect())
                     .expect("what goes to the partner has the right shape");
             }
         }

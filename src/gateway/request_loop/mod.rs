@@ -79,12 +79,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
             return self.log_in_again(&request, body).await;
         }
         self.renew_session().await?;
-        let limits = &self.shared.config.limits;
-        let is_large = request.frame_len > limits.small_frame;
-        if is_large
-            && request.entry.key() == api::produce::REQUEST.api_key
-            && self.pass_produce(&request).await?
-        {
+        if request.entry.key() == api::produce::REQUEST.api_key && self.pass_produce(&request).await? {
             return Ok(());
         }
         let room = self.room(&request).await?;
@@ -205,20 +200,20 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
             }
             Outcome::Forward { body, respond } => {
                 self.await_answer(request, body.len(), respond, room).await?;
-                self.forward(request, &body).await
+                self.forward(request, body).await
             }
             Outcome::ForwardEach { bodies, join } => {
                 let sent = bodies.iter().map(Bytes::len).sum();
                 let respond = Respond::Joined { parts: bodies.len(), join };
                 self.await_answer(request, sent, respond, room).await?;
                 for body in bodies {
-                    self.forward(request, &body).await?;
+                    self.forward(request, body).await?;
                 }
                 Ok(())
             }
             Outcome::ForwardUnanswered { body, then_close } => {
                 if let Some(body) = body {
-                    self.forward(request, &body).await?;
+                    self.forward(request, body).await?;
                 }
                 if then_close { Err(Close::DeniedUnacknowledged) } else { Ok(()) }
             }
@@ -245,12 +240,12 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
         owe(&self.owed, self.broker, InFlight::Awaited(awaited)).await
     }
 
-    async fn forward(&mut self, request: &Incoming, body: &[u8]) -> Result<(), Close> {
+    async fn forward(&mut self, request: &Incoming, body: Bytes) -> Result<(), Close> {
         let mut head = BytesMut::with_capacity(64);
         let flexible = is_flexible(request.header.api_key, request.header.version);
         request.header.put(&mut head, flexible, body.len())?;
         self.broker.push(&head).await?;
-        self.broker.push(body).await
+        self.broker.push_shared(body).await
     }
 }
 

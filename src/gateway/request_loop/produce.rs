@@ -1,4 +1,4 @@
-//! A large Produce request of one topic passes as it arrives: its head is decided on and mapped, its records are not held.
+//! A Produce request of one topic passes as it arrives: its head is decided on and mapped, its records are not held.
 
 use bytes::BytesMut;
 use kafka_protocol::error::ResponseError;

@@ -189,7 +189,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_write_that_was_given_up_is_taken_up_where_it_stopped_and_never_in_the_middle_of_a_large_piece() {
+    async fn a_write_that_was_given_up_is_taken_up_where_it_stopped_and_never_in_the_middle_of_a_large_piece()
+    {
         let (mut far, near) = tokio::io::duplex(4);
         let mut outbound = Outbound::new(near, Peer::Broker, Duration::from_secs(5));
         outbound.push(b"abcdef").await.unwrap();

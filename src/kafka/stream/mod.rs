@@ -8,11 +8,13 @@
 
 mod ids;
 mod produce;
+mod rewrite;
 
 use thiserror::Error;
 
 pub use self::ids::ResponseIdSwap;
 pub use self::produce::{ProduceHead, ProduceTail, TopicRef};
+pub use self::rewrite::{Rewritten, rewrite};
 use super::shape::{Entity, Field, Shape, Type};
 use super::unknown_tags;
 use super::walker::{Event, Limits, WalkError, Walker};
@@ -25,6 +27,8 @@ pub enum StreamError {
     /// The other side must not see it, and it has not been passed on.
     #[error("the message names a topic id that is not part of this exchange")]
     UnknownTopicId,
+    #[error("the message names a topic that is not part of this exchange")]
+    UnknownTopic,
     /// This message has to be treated as a whole.
     #[error("the message holds {0}, which cannot be edited while it passes")]
     NotStreamable(&'static str),

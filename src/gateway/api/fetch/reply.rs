@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
 use kafka_protocol::messages::{BrokerId, FetchResponse};
@@ -14,6 +14,7 @@ use super::{BY_ID, RESPONSE};
 use crate::gateway::addresses::Brokers;
 use crate::gateway::api::{Refusal, body, names};
 use crate::gateway::memory::Memory;
+use crate::kafka::stream::{self, Rewritten};
 
 /// What is left behind of a fetch that went to the broker.
 #[derive(Debug)]
@@ -54,15 +55,31 @@ impl Reply {
         Some(self.session.back_by_id(real)?.ids?.synthetic)
     }
 
-    /// Takes note of the session that a passing body is about, from its first [`Reply::HEAD`] bytes.
+    /// Takes note of the session that a passing body is about, from its first [`Reply::HEAD`] bytes. Before there were
+    /// sessions they were other things.
     pub(crate) fn begin(&self, head: [u8; Self::HEAD], memory: &Mutex<Memory>) {
         let [_, _, _, _, error_high, error_low, session @ ..] = head;
         let error_code = i16::from_be_bytes([error_high, error_low]);
         self.remember(error_code, i32::from_be_bytes(session), memory);
     }
 
-    /// Maps a whole body.
-    pub(crate) fn whole(self, body: Bytes, memory: &Mutex<Memory>) -> Result<Bytes, Refusal> {
+    /// Maps a whole body. Where it is a matter of names alone, its records stay where they are.
+    pub(crate) fn whole(self, mut body: BytesMut, memory: &Mutex<Memory>) -> Result<Rewritten, Refusal> {
+        if self.session.answered_here().is_empty() {
+            let head = body.first_chunk().copied().unwrap_or_default();
+            let name = |backing: &str| self.session.back(backing).map(|topic| topic.alias.as_str());
+            if let Ok(rewritten) =
+                stream::rewrite(&RESPONSE, self.version, &mut body, name, |id| self.shown_id(id))
+            {
+                self.begin(head, memory);
+                return Ok(rewritten);
+            }
+        }
+        self.decoded(body.freeze(), memory).map(Rewritten::from)
+    }
+
+    /// Maps a body that something has to be taken out of, or put into.
+    fn decoded(self, body: Bytes, memory: &Mutex<Memory>) -> Result<Bytes, Refusal> {
         let mut response: FetchResponse = body::response(&RESPONSE, self.version, body)?;
         self.remember(response.error_code, response.session_id, memory);
         response.responses.retain_mut(|topic| self.show(topic));

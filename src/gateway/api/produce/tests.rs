@@ -190,7 +190,7 @@ fn a_request_that_passed_as_it_arrived_gets_the_same_answers() {
     let mut sent = ask(&partner, 9, 1, &["w"]);
     sent.topic_data[0].name = topic("y");
     let body = codec::encode(&reply(9, &sent), 9).unwrap();
-    let body = respond.whole(body, Vec::new(), &partner.memory).unwrap();
+    let body = respond.whole(body.into(), Vec::new(), &partner.memory).unwrap().pieces().flatten().collect();
     let response: ProduceResponse = codec::decode(&RESPONSE, 9, body).unwrap();
     assert_eq!(seen(9, &response), [("w".to_owned(), 0, 100)]);
     let refused =

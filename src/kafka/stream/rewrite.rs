@@ -1,0 +1,194 @@
+//! A message that is here as a whole, with other names in it: nothing but the names is copied.
+
+use std::ops::Range;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use uuid::Uuid;
+
+use super::{StreamError, names_brokers};
+use crate::kafka::primitive::put_varint;
+use crate::kafka::shape::{Entity, Shape};
+use crate::kafka::walker::{Event, Limits, WalkError, Walker};
+
+/// A body as it leaves: slices of the one that came, and the new names between them.
+#[derive(Debug)]
+pub struct Rewritten {
+    body: Bytes,
+    names: Bytes,
+    edits: Vec<Edit>,
+    len: usize,
+}
+
+/// These bytes of the body become those of the names.
+#[derive(Debug)]
+struct Edit {
+    at: Range<usize>,
+    name: Range<usize>,
+}
+
+/// Gives every topic of `body` another name or id: `name` and `id` answer the ones that the other side knows, or `None` for
+/// a topic that it must not see. Where that happens, or the message holds something that wants more than new names, `body`
+/// is left as it was.
+pub fn rewrite<'n>(
+    shape: &'static Shape,
+    version: i16,
+    body: &mut BytesMut,
+    name: impl Fn(&str) -> Option<&'n str>,
+    id: impl Fn(Uuid) -> Option<Uuid>,
+) -> Result<Rewritten, StreamError> {
+    let mut walker = Walker::new(shape, version, body.len(), Limits::default());
+    let (mut names, mut edits, mut ids) = (BytesMut::new(), Vec::new(), Vec::new());
+    let (mut position, mut len) = (0, body.len());
+    loop {
+        let unread = body.get(position..).unwrap_or_default();
+        let event = walker.next(unread)?;
+        let next = position + event.len();
+        match event {
+            Event::End => break,
+            Event::More { .. } => return Err(WalkError::Truncated.into()),
+            Event::Tagged { field, .. } if field.is_none_or(|field| names_brokers(&field.kind)) => {
+                return Err(StreamError::NotStreamable("a tagged field that must not pass"));
+            }
+            Event::Entity { field, value: Some(value), .. } => {
+                let value = unread.get(value).unwrap_or_default();
+                match field.entity {
+                    Some(Entity::TopicName) => {
+                        let known = std::str::from_utf8(value).map_err(|_| StreamError::Name)?;
+                        let shown = name(known).ok_or(StreamError::UnknownTopic)?;
+                        let start = names.len();
+                        put_name(&mut names, shown, shape.is_flexible(version))?;
+                        len = len - (next - position) + (names.len() - start);
+                        edits.push(Edit { at: position..next, name: start..names.len() });
+                    }
+                    Some(Entity::TopicId) => {
+                        let known = Uuid::from_slice(value).map_err(|_| StreamError::UnknownTopicId)?;
+                        ids.push((position..next, id(known).ok_or(StreamError::UnknownTopicId)?));
+                    }
+                    _ => return Err(StreamError::NotStreamable(field.name)),
+                }
+            }
+            _ => {}
+        }
+        position = next;
+    }
+    for (at, id) in ids {
+        if let Some(place) = body.get_mut(at) {
+            place.copy_from_slice(id.as_bytes());
+        }
+    }
+    Ok(Rewritten { body: std::mem::take(body).freeze(), names: names.freeze(), edits, len })
+}
+
+/// Appends a name as the wire has it.
+pub(super) fn put_name(out: &mut BytesMut, name: &str, flexible: bool) -> Result<(), StreamError> {
+    let len = i16::try_from(name.len()).map_err(|_| StreamError::Name)?;
+    if flexible {
+        put_varint(out, u32::from(len.unsigned_abs()) + 1);
+    } else {
+        out.put_i16(len);
+    }
+    out.extend_from_slice(name.as_bytes());
+    Ok(())
+}
+
+impl Rewritten {
+    /// Bytes in all.
+    #[allow(clippy::len_without_is_empty, reason = "a message is never empty")]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// All of it, piece by piece.
+    pub fn pieces(&self) -> impl Iterator<Item = Bytes> {
+        let mut from = 0;
+        let edited = self.edits.iter().flat_map(move |edit| {
+            let before = std::mem::replace(&mut from, edit.at.end)..edit.at.start;
+            [self.body.slice(before), self.names.slice(edit.name.clone())]
+        });
+        let behind = self.edits.last().map_or(0, |edit| edit.at.end);
+        edited.chain([self.body.slice(behind..)])
+    }
+}
+
+impl From<Bytes> for Rewritten {
+    /// A message without anything to replace.
+    fn from(body: Bytes) -> Self {
+        Self { len: body.len(), body, names: Bytes::new(), edits: Vec::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::messages::{FetchResponse, TopicName};
+
+    use super::*;
+    use crate::kafka::codec;
+    use crate::kafka::sample::{self, FETCH_RESPONSE};
+
+    fn decode(version: i16, body: Bytes) -> FetchResponse {
+        codec::decode(&FETCH_RESPONSE, version, body).unwrap()
+    }
+
+    #[test]
+    fn a_message_gets_the_names_and_ids_that_it_would_get_if_it_were_decoded() {
+        let ids = |id: Uuid| Some(Uuid::from_u128(!id.as_u128()));
+        for version in 4..=17 {
+            let mut topics = 0;
+            for seed in 0..40 {
+                let body = Bytes::from(sample::body(&FETCH_RESPONSE, version, seed));
+                let mut expected = decode(version, body.clone());
+                if !expected.node_endpoints.is_empty() || !expected.unknown_tagged_fields.is_empty() {
+                    continue;
+                }
+                topics += expected.responses.len();
+                for (index, topic) in expected.responses.iter_mut().enumerate() {
+                    let longer = "an-alias-that-is-longer".get(index % 7..).unwrap();
+                    if version < 13 {
+                        topic.topic = TopicName(longer.into());
+                    } else {
+                        topic.topic_id = ids(topic.topic_id).unwrap();
+                    }
+                }
+                let asked = std::cell::Cell::new(0);
+                let name = |_: &str| {
+                    let index = asked.replace(asked.get() + 1);
+                    "an-alias-that-is-longer".get(index % 7..)
+                };
+                let Ok(rewritten) = rewrite(&FETCH_RESPONSE, version, &mut BytesMut::from(&*body), name, ids)
+                else {
+                    continue; // a nested tagged field that nobody knows
+                };
+                let out: Bytes = rewritten.pieces().flatten().collect();
+                assert_eq!(out.len(), rewritten.len(), "v{version}");
+                assert_eq!(decode(version, out), expected, "v{version}");
+            }
+            assert!(topics > 10, "v{version}: hardly anything was compared");
+        }
+    }
+
+    #[test]
+    fn where_a_topic_must_not_be_seen_nothing_is_changed() {
+        for (version, error) in [(11, StreamError::UnknownTopic), (13, StreamError::UnknownTopicId)] {
+            let body = (0..100)
+                .map(|seed| sample::body(&FETCH_RESPONSE, version, seed))
+                .find(|body| decode(version, Bytes::copy_from_slice(body)).responses.len() > 1)
+                .unwrap();
+            let last = decode(version, Bytes::copy_from_slice(&body)).responses.pop().unwrap();
+            let name = |name: &str| (name != last.topic.as_str()).then_some("shown");
+            let id = |id: Uuid| (id != last.topic_id).then(|| Uuid::from_u128(7));
+            let mut kept = BytesMut::from(&body[..]);
+            assert_eq!(rewrite(&FETCH_RESPONSE, version, &mut kept, name, id).unwrap_err(), error);
+            assert_eq!(kept, body);
+        }
+    }
+
+    #[test]
+    fn a_message_that_names_brokers_is_not_a_matter_of_names_alone() {
+        let body = (0..100)
+            .map(|seed| sample::body(&FETCH_RESPONSE, 16, seed))
+            .find(|body| !decode(16, Bytes::copy_from_slice(body)).node_endpoints.is_empty())
+            .unwrap();
+        let outcome = rewrite(&FETCH_RESPONSE, 16, &mut BytesMut::from(&body[..]), |_| None, Some);
+        assert!(matches!(outcome, Err(StreamError::NotStreamable(_))));
+    }
+}

@@ -111,6 +111,7 @@ pub(super) async fn issue(
         "username": key_id.as_str(),
         "mechanisms": mechanisms,
         "bootstrapServers": bootstrap_servers,
+        "securityProtocol": zones::security_protocol(&nodes),
         "expiresAt": expires_at,
     })))
 }

@@ -114,6 +114,8 @@ async fn heartbeat(store: &dyn Store, serving: u64) {
         node: "g1".to_owned(),
         serving,
         bootstrap: BTreeMap::from([("default".to_owned(), "kafka.example.com:19092".to_owned())]),
+        tls: false,
+        zone_domain: None,
         problems: BTreeMap::new(),
         connections: 0,
         at: OffsetDateTime::now_utc(),
@@ -230,6 +232,35 @@ async fn a_zone_shows_its_written_form_and_becomes_ready_when_a_node_serves_its_
 }
 
 #[tokio::test]
+async fn under_sni_a_zone_has_an_address_of_its_own_and_credentials_say_tls() {
+    let store = memory_store();
+    let admin = key_of(&*store, ApiKeyRole::Admin).await;
+    put_zone(&*store, "acme", "PLAIN").await;
+    let heartbeat = |node: &str, tls| Heartbeat {
+        node: node.to_owned(),
+        serving: 2,
+        bootstrap: BTreeMap::from([("default".to_owned(), "kafka.example.com:19092".to_owned())]),
+        tls,
+        zone_domain: tls.then(|| "partners.example.com:19092".to_owned()),
+        problems: BTreeMap::new(),
+        connections: 0,
+        at: OffsetDateTime::now_utc(),
+    };
+    // One node has not been restarted with the new configuration yet.
+    for (node, tls) in [("g1", true), ("g2", false)] {
+        store.heartbeat(heartbeat(node, tls)).await.unwrap();
+    }
+    let node = Node::start("n1", Arc::clone(&store) as Arc<dyn Store>).await;
+    let (_, zone) = node.get("/api/v1/zones/acme", &admin).await;
+    assert_eq!(zone["status"]["bootstrapServers"], "acme.partners.example.com:19092");
+    assert_eq!(zone["status"]["securityProtocol"], "SASL_SSL");
+    let answer = node.request(Method::POST, ISSUE, &admin).json(&json!({})).send().await.unwrap();
+    let issued: Value = answer.json().await.unwrap();
+    assert_eq!(issued["bootstrapServers"], "acme.partners.example.com:19092");
+    assert_eq!(issued["securityProtocol"], "SASL_SSL");
+}
+
+#[tokio::test]
 async fn a_credential_is_shown_once_and_kept_as_verifiers() {
     let store = memory_store();
     let admin = key_of(&*store, ApiKeyRole::Admin).await;
@@ -242,7 +273,10 @@ async fn a_credential_is_shown_once_and_kept_as_verifiers() {
     assert_eq!(answer.headers()["cache-control"], "no-store");
     let issued: Value = answer.json().await.unwrap();
     let keys: Vec<_> = issued.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(keys, ["bootstrapServers", "expiresAt", "keyId", "mechanisms", "secret", "username"]);
+    assert_eq!(
+        keys,
+        ["bootstrapServers", "expiresAt", "keyId", "mechanisms", "secret", "securityProtocol", "username"]
+    );
     let mechanisms = json!(["PLAIN", "SCRAM-SHA-512", "SCRAM-SHA-256"]);
     assert_eq!((&issued["username"], &issued["mechanisms"]), (&issued["keyId"], &mechanisms));
     let secret = issued["secret"].as_str().unwrap();

@@ -14,7 +14,7 @@ use super::problem::Problem;
 use crate::manifest::document;
 use crate::store::{Nodes, State, ZoneRecord};
 use crate::zone::status::{Condition, ControllerStatus, NodeView, Problem as FileProblem, zone_status};
-use crate::zone::{Revision, Sequence, ZoneName};
+use crate::zone::{Revision, Sequence, SniDomain, ZoneName};
 
 pub(super) async fn list(Shared(api): Shared<Arc<Api>>) -> Result<Json<Value>, Problem> {
     let state = api.state()?;
@@ -59,6 +59,7 @@ impl Api {
                 "revision": record.revision.as_str(),
                 "updatedAt": record.updated_at.format(&Rfc3339).ok(),
                 "bootstrapServers": self.bootstrap_servers(record, &nodes),
+                "securityProtocol": security_protocol(&nodes),
             });
             object.insert("status".to_owned(), status);
         }
@@ -68,13 +69,38 @@ impl Api {
     /// Where partners of a zone connect to, as the live nodes say; `None` while no node lives.
     pub(super) fn bootstrap_servers(&self, record: &ZoneRecord, nodes: &Nodes) -> Option<String> {
         let cluster = record.zone.underlying_cluster.as_ref().unwrap_or(&self.config.default_cluster);
-        let servers: BTreeSet<&str> = nodes
+        let name = &record.zone.name;
+        let servers: BTreeSet<String> = nodes
             .values()
-            .filter_map(|node| node.bootstrap.get(cluster.as_str()))
-            .map(String::as_str)
+            .filter(|node| node.tls == is_secured(nodes))
+            .filter_map(|node| {
+                let by_port = node.bootstrap.get(cluster.as_str())?;
+                let own = node.zone_domain.as_deref().and_then(|domain| own_host(name, domain, by_port));
+                Some(own.unwrap_or_else(|| by_port.clone()))
+            })
             .collect();
         (!servers.is_empty()).then(|| servers.into_iter().collect::<Vec<_>>().join(","))
     }
+}
+
+/// What partners' clients call the way they are to connect; `None` while no node lives.
+pub(super) fn security_protocol(nodes: &Nodes) -> Option<&'static str> {
+    let protocol = if is_secured(nodes) { "SASL_SSL" } else { "SASL_PLAINTEXT" };
+    (!nodes.is_empty()).then_some(protocol)
+}
+
+/// Whether partners are to connect under TLS. While nodes differ, which is while they are restarted one by one, TLS is meant.
+fn is_secured(nodes: &Nodes) -> bool {
+    nodes.values().any(|node| node.tls)
+}
+
+/// The zone's own address in front of `domain` (`domain:port`), if its name can be a host name.
+fn own_host(zone: &ZoneName, domain: &str, by_port: &str) -> Option<String> {
+    let (domain, port) = domain.rsplit_once(':')?;
+    let (advertised_host, _) = by_port.rsplit_once(':')?;
+    let domain = SniDomain::new(domain, advertised_host).ok()?;
+    domain.check(zone).ok()?;
+    Some(format!("{}:{port}", domain.host(zone)))
 }
 
 /// How the last look at the source ended; null on a node that has not looked, or never does.

@@ -62,6 +62,8 @@ fn heartbeat(node: &str, serving: Sequence, report: &Report, gateway: &Handle) -
         node: node.to_owned(),
         serving: serving.0,
         bootstrap: addresses.into_iter().map(|(cluster, address)| (cluster.to_string(), address)).collect(),
+        tls: gateway.is_secured(),
+        zone_domain: gateway.zone_domain(),
         problems: report.problems.iter().map(|(zone, problem)| (zone.to_string(), problem.clone())).collect(),
         connections: gateway.connections(),
         at: OffsetDateTime::now_utc(),

@@ -1,4 +1,4 @@
-//! The operating system's wish that this process ends.
+//! The operating system's wishes: that this process ends, or reads its certificate again.
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -13,5 +13,15 @@ pub async fn stop_asked() {
     tokio::select! {
         _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
         _ = interrupt.recv() => tracing::info!("interrupt: stopping"),
+    }
+}
+
+/// Calls `reload` at every SIGHUP, for as long as it runs. Without this, SIGHUP would end the process.
+pub async fn reload_asked(reload: impl Fn()) {
+    let Ok(mut hangups) = signal(SignalKind::hangup()) else {
+        return std::future::pending().await;
+    };
+    while hangups.recv().await.is_some() {
+        reload();
     }
 }

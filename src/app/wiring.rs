@@ -14,12 +14,13 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::config::{Cluster, Config, ConfigError};
-pub use super::signal::stop_asked;
+pub use super::signal::{reload_asked, stop_asked};
 use super::storage::{self, OpenError, Storage};
 use super::tasks::Tasks;
 use super::{control, feed, heartbeat};
 use crate::api::{self, ApiConfig, ApiMetrics};
-use crate::gateway::{ClusterConfig, Gateway, GatewayConfig, Handle, Limits, ListenError};
+use crate::gateway::{ClusterConfig, Gateway, GatewayConfig, Handle, Limits, ListenError, ServerTls};
+use crate::kafka::tls::TlsError;
 use crate::reconcile::apply::Applier;
 use crate::reconcile::controller::{Controller, ControllerConfig};
 use crate::reconcile::metrics::ReconcileMetrics;
@@ -69,6 +70,8 @@ pub enum StartError {
     Source(#[from] LocationError),
     #[error(transparent)]
     Listen(#[from] ListenError),
+    #[error("`gateway.tls`: {0}")]
+    Tls(#[source] TlsError),
     #[error("`http.admin`: cannot listen on {address}: {cause}")]
     Admin { address: SocketAddr, cause: std::io::Error },
     #[error("no HTTP client can be made for other nodes: {0}")]
@@ -99,6 +102,14 @@ impl Running {
 
     pub fn gateway(&self) -> Option<&Handle> {
         self.gateway.as_deref()
+    }
+
+    /// Reads again what may be replaced while the process runs: the gateway's certificate.
+    pub fn reload(&self) {
+        match self.gateway() {
+            Some(gateway) if gateway.is_secured() => gateway.reload_certificate(),
+            _ => tracing::info!("SIGHUP: this process has no certificate to read again"),
+        }
     }
 
     /// Waits until a part of the process has ended that should not have.
@@ -232,7 +243,7 @@ fn gateway(
     Ok(handle)
 }
 
-fn gateway_config(config: &Config) -> Result<GatewayConfig, ConfigError> {
+fn gateway_config(config: &Config) -> Result<GatewayConfig, StartError> {
     let cluster = |cluster: &Cluster| {
         let servers = cluster.bootstrap_servers.split(',').map(|server| server.trim().to_owned()).collect();
         let config = ClusterConfig {
@@ -247,8 +258,8 @@ fn gateway_config(config: &Config) -> Result<GatewayConfig, ConfigError> {
         listen: config.gateway.listen,
         advertised_host: config.advertised_host()?.to_owned(),
         bootstrap_port: config.gateway.bootstrap_port,
-        tls: None,
-        sni: None,
+        tls: config.gateway.tls.clone().map(ServerTls::load).transpose().map_err(StartError::Tls)?,
+        sni: config.gateway.sni.clone(),
         clusters: config.clusters.iter().map(cluster).collect(),
         limits: Limits::default(),
     })

@@ -7,6 +7,8 @@ use crate::sasl::Mechanism;
 #[expect(missing_debug_implementations, reason = "holds the secret in clear")]
 pub struct ClientLogin<'a> {
     pub bootstrap_servers: &'a str,
+    /// `SASL_SSL` or `SASL_PLAINTEXT`.
+    pub security_protocol: &'a str,
     pub mechanism: Mechanism,
     pub username: &'a str,
     pub secret: &'a str,
@@ -24,8 +26,9 @@ pub fn java(login: ClientLogin<'_>) -> String {
         jaas_quoted(login.secret),
     );
     format!(
-        "bootstrap.servers={}\nsecurity.protocol=SASL_PLAINTEXT\nsasl.mechanism={}\nsasl.jaas.config={}\n",
+        "bootstrap.servers={}\nsecurity.protocol={}\nsasl.mechanism={}\nsasl.jaas.config={}\n",
         property_value(login.bootstrap_servers),
+        property_value(login.security_protocol),
         login.mechanism,
         property_value(&jaas),
     )
@@ -35,9 +38,8 @@ pub fn java(login: ClientLogin<'_>) -> String {
 /// the rest of its line.
 pub fn librdkafka(login: ClientLogin<'_>) -> String {
     format!(
-        "bootstrap.servers={}\nsecurity.protocol=SASL_PLAINTEXT\nsasl.mechanism={}\nsasl.username={}\n\
-         sasl.password={}\n",
-        login.bootstrap_servers, login.mechanism, login.username, login.secret
+        "bootstrap.servers={}\nsecurity.protocol={}\nsasl.mechanism={}\nsasl.username={}\nsasl.password={}\n",
+        login.bootstrap_servers, login.security_protocol, login.mechanism, login.username, login.secret
     )
 }
 
@@ -57,6 +59,7 @@ mod tests {
 
     const LOGIN: ClientLogin<'static> = ClientLogin {
         bootstrap_servers: "kafka.example.com:19092",
+        security_protocol: "SASL_PLAINTEXT",
         mechanism: Mechanism::Plain,
         username: "pz0123456789abcdef",
         secret: "a-b_c",
@@ -77,6 +80,14 @@ mod tests {
         let text = java(ClientLogin { mechanism: Mechanism::ScramSha512, ..LOGIN });
         assert!(text.contains("\nsasl.mechanism=SCRAM-SHA-512\n"), "{text}");
         assert!(text.contains("security.scram.ScramLoginModule required"), "{text}");
+    }
+
+    #[test]
+    fn both_files_say_whether_the_gateway_is_under_tls() {
+        let secured = ClientLogin { security_protocol: "SASL_SSL", ..LOGIN };
+        for file in [java(secured), librdkafka(secured)] {
+            assert!(file.contains("\nsecurity.protocol=SASL_SSL\n"), "{file}");
+        }
     }
 
     #[test]

@@ -84,6 +84,12 @@ async fn issue(
     };
     output::data(&text)?;
     output::note("the secret is shown this once and is not kept anywhere; hand it over on a safe way");
+    if field(&issued, "securityProtocol")? == "SASL_SSL" {
+        output::note(
+            "unless a public authority has signed the gateway's certificate, hand over its authority's certificate too: \
+             ssl.ca.location in librdkafka, ssl.truststore.location with ssl.truststore.type=PEM in Java",
+        );
+    }
     Ok(())
 }
 
@@ -105,6 +111,7 @@ fn properties(issued: &Value) -> Result<String, Failure> {
     };
     Ok(client_properties::java(ClientLogin {
         bootstrap_servers: field(issued, "bootstrapServers")?,
+        security_protocol: field(issued, "securityProtocol")?,
         mechanism,
         username: field(issued, "username")?,
         secret: field(issued, "secret")?,

@@ -26,6 +26,7 @@ pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     tokio::select! {
         () = wiring::stop_asked() => {}
         () = running.failed() => {}
+        () = wiring::reload_asked(|| running.reload()) => {}
     }
     // Who asks twice does not want to wait for anybody.
     let stopped = tokio::select! {
@@ -42,6 +43,8 @@ fn failure(error: &StartError) -> Failure {
             Failure::usage(error).next("stop the program that has this port, or choose another one")
         }
         StartError::Http(_) => Failure::internal(error),
-        StartError::Config(_) | StartError::Store(_) | StartError::Source(_) => Failure::usage(error),
+        StartError::Config(_) | StartError::Store(_) | StartError::Source(_) | StartError::Tls(_) => {
+            Failure::usage(error)
+        }
     }
 }

@@ -35,13 +35,19 @@ pub(crate) enum Close {
     )]
     OldHandshake,
     #[error(
-        "a request (API key {0}) came before the login was complete; the partner's client needs security.protocol=SASL_PLAINTEXT"
+        "a request (API key {0}) came before the login was complete; the partner's client needs SASL: security.protocol=SASL_SSL where the gateway has TLS, else SASL_PLAINTEXT"
     )]
     NotAuthenticated(i16),
     #[error(
         "a TLS client on a port without TLS; the partner's client needs security.protocol=SASL_PLAINTEXT"
     )]
     TlsOnPlainPort,
+    #[error(
+        "{0} on a port with TLS; a partner's client needs security.protocol=SASL_SSL, a health check one that stops at connecting"
+    )]
+    PlainOnTlsPort(&'static str),
+    #[error("TLS: {0}")]
+    Handshake(String),
     #[error("a request of another kind ({0}) came in the middle of a login on an authenticated connection")]
     LoginOutOfOrder(&'static str),
     #[error("a login on an authenticated connection was for another zone or by another mechanism")]
@@ -103,6 +109,8 @@ impl Close {
             Self::OldHandshake => "old_handshake",
             Self::NotAuthenticated(_) => "not_authenticated",
             Self::TlsOnPlainPort => "tls_on_plain_port",
+            Self::PlainOnTlsPort(_) => "plain_on_tls_port",
+            Self::Handshake(_) => "tls_handshake",
             Self::LoginOutOfOrder(_) => "login_out_of_order",
             Self::OtherIdentity => "other_identity",
             Self::Renewal(_) => "renewal",

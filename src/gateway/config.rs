@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
+use super::tls::ServerTls;
 use crate::kafka::client::UpstreamSecurity;
 use crate::zone::{ClusterName, SniDomain};
 
@@ -19,21 +19,11 @@ pub struct GatewayConfig {
     /// Where partners start. 0 lets the system choose (tests).
     pub bootstrap_port: u16,
     /// What partners' connections are secured with; none: plain text.
-    pub tls: Option<TlsFiles>,
+    pub tls: Option<ServerTls>,
     /// Beside port mode, every zone has hosts below this domain. Needs `tls`.
     pub sni: Option<SniDomain>,
     pub clusters: BTreeMap<ClusterName, ClusterConfig>,
     pub limits: Limits,
-}
-
-/// Where the gateway's own certificate is. The files are read again when they change.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// The certificate and what leads from it to the authority, in PEM form.
-    pub certificate: PathBuf,
-    pub key: PathBuf,
-    /// Authorities of partners' certificates: where it is set, nobody connects without one.
-    pub client_ca: Option<PathBuf>,
 }
 
 /// One backing cluster.

@@ -14,11 +14,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-use super::session;
+use super::close::Close;
 use super::shared::{Port, Shared};
 use super::view::GatewayView;
+use super::{session, tls};
 use crate::kafka::client::configure;
-use crate::kafka::socket::Socket;
 
 /// A port that cannot be listened on.
 #[derive(Debug, Error)]
@@ -190,7 +190,15 @@ async fn serve(
     cancel: &CancellationToken,
 ) {
     shared.metrics.connections.inc();
-    let close = Box::pin(session::serve(shared, Socket::Plain(socket), port, admission, cancel)).await;
+    let entered = tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(Close::Shutdown),
+        entered = tls::enter(shared, socket, port) => entered,
+    };
+    let close = match entered {
+        Ok((socket, port)) => Box::pin(session::serve(shared, socket, &port, admission, cancel)).await,
+        Err(close) => close,
+    };
     shared.metrics.connections.dec();
     shared.metrics.closed(close.label());
     if close.is_remarkable() {

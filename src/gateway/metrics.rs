@@ -5,6 +5,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
+use rustls::ProtocolVersion;
 
 /// Every family of the gateway. Label values come from closed sets: no name that a partner chooses becomes one.
 #[derive(Debug, Clone, Default)]
@@ -15,6 +16,8 @@ pub(crate) struct Metrics {
     requests: Family<Api, Counter>,
     closed: Family<Reason, Counter>,
     authentications: Family<Authentication, Counter>,
+    handshakes: Family<Handshake, Counter>,
+    certificates: Family<Loaded, Counter>,
     pub(crate) buffered: Gauge,
 }
 
@@ -47,6 +50,16 @@ struct Authentication {
     result: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Handshake {
+    version: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Loaded {
+    result: &'static str,
+}
+
 impl Metrics {
     /// Registers all families under `gateway_`.
     pub(crate) fn register(registry: &mut Registry) -> Self {
@@ -63,6 +76,16 @@ impl Metrics {
         registry.register("requests", "Requests by Kafka API", metrics.requests.clone());
         registry.register("closed", "Connections that ended, by reason", metrics.closed.clone());
         registry.register("authentications", "Logins by result", metrics.authentications.clone());
+        registry.register(
+            "handshakes",
+            "TLS handshakes that succeeded, by protocol version",
+            metrics.handshakes.clone(),
+        );
+        registry.register(
+            "certificate_reloads",
+            "Times the certificate's files were read again, by result",
+            metrics.certificates.clone(),
+        );
         registry.register_with_unit(
             "buffered",
             "Bytes of large frames held in memory",
@@ -87,6 +110,20 @@ impl Metrics {
 
     pub(crate) fn closed(&self, reason: &'static str) {
         self.closed.get_or_create(&Reason { reason }).inc();
+    }
+
+    pub(crate) fn handshake(&self, version: Option<ProtocolVersion>) {
+        let version = match version {
+            Some(ProtocolVersion::TLSv1_2) => "1.2",
+            Some(ProtocolVersion::TLSv1_3) => "1.3",
+            _ => "other",
+        };
+        self.handshakes.get_or_create(&Handshake { version }).inc();
+    }
+
+    /// `result`: `replaced` or `refused`.
+    pub(crate) fn certificate(&self, result: &'static str) {
+        self.certificates.get_or_create(&Loaded { result }).inc();
     }
 
     pub(crate) fn authenticated(&self, result: &'static str) {

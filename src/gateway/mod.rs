@@ -7,6 +7,7 @@
 //! | `topology` | each cluster's brokers, versions and topic ids, polled |
 //! | `view` | zones and clusters put together, immutable |
 //! | `listener` | ports, limits on connections |
+//! | `tls` | handshakes, the certificate and its renewal, host names |
 //! | `session` | one connection: `login`, `upstream`, then `request_loop` and `response_loop` side by side |
 //! | `relay` | large bodies, passed as they arrive; all others are held under `budget` |
 //! | `allowance` | what one zone may take of it: connections, and a share of the budget |
@@ -32,6 +33,7 @@ pub mod runtime;
 mod sasl;
 mod session;
 mod shared;
+mod tls;
 mod topology;
 mod transport;
 mod upstream;
@@ -40,3 +42,4 @@ mod view;
 pub use config::{ClusterConfig, GatewayConfig, Limits};
 pub use listener::ListenError;
 pub use runtime::{Gateway, Handle, Report};
+pub use tls::{ServerTls, TlsFiles};

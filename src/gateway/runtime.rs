@@ -42,6 +42,7 @@ pub struct Handle {
     reports: watch::Receiver<Report>,
     shared: Arc<Shared>,
     bootstrap: SocketAddr,
+    look_at_certificate: Arc<Notify>,
 }
 
 impl Gateway {
@@ -60,6 +61,8 @@ impl Gateway {
             cause,
             setting: "gateway.bootstrapPort",
         })?;
+        // Told to partners under host names of their own.
+        let config = GatewayConfig { bootstrap_port: bootstrap.port(), ..config };
         let metrics = Metrics::register(registry);
         let (views, seen) = watch::channel(Arc::new(GatewayView::default()));
         let (clusters, clusters_seen) = watch::channel(Clusters::new());
@@ -85,6 +88,12 @@ impl Gateway {
         listeners.accept(listener, Port::Bootstrap, cancel.child_token());
         tracing::info!(%bootstrap, gateway = shared.config.name, "gateway listens");
         tasks.spawn(listeners.follow(seen));
+        let look_at_certificate = Arc::new(Notify::new());
+        if let Some(tls) = shared.config.tls.clone() {
+            let following = tls.follow(Arc::clone(&look_at_certificate), shared.metrics.clone());
+            let stop = cancel.clone();
+            tasks.spawn(async move { stop.run_until_cancelled(following).await });
+        }
         let (reports, reported) = watch::channel(Report::default());
         let publisher = Publisher {
             shared: Arc::clone(&shared),
@@ -97,7 +106,7 @@ impl Gateway {
         };
         let stop = cancel.clone();
         tasks.spawn(async move { stop.run_until_cancelled(publisher.run()).await });
-        Ok(Handle { reports: reported, shared, bootstrap })
+        Ok(Handle { reports: reported, shared, bootstrap, look_at_certificate })
     }
 }
 
@@ -115,6 +124,21 @@ impl Handle {
     /// The port partners bootstrap from, as bound.
     pub fn bootstrap_port(&self) -> u16 {
         self.bootstrap.port()
+    }
+
+    /// Reads the certificate's files again, changed or not; the outcome is in the log.
+    pub fn reload_certificate(&self) {
+        self.look_at_certificate.notify_one();
+    }
+
+    /// Whether partners' connections are under TLS.
+    pub fn is_secured(&self) -> bool {
+        self.shared.config.tls.is_some()
+    }
+
+    /// In SNI mode what follows `<zone>.` in every zone's own bootstrap address: domain and port.
+    pub fn zone_domain(&self) -> Option<String> {
+        self.shared.config.sni.as_ref().map(|domain| format!("{domain}:{}", self.bootstrap.port()))
     }
 
     /// `host:port` for partners, by cluster. In port mode it is one address for all.

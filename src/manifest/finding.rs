@@ -98,6 +98,7 @@ codes! {
     OtherGateway = "PZ0302",
     UnknownCluster = "PZ0303",
     NeedsLaterVersion = "PZ0304",
+    NoHostName = "PZ0305",
     // Against live state (found while planning).
     BackingTopicMissing = "PZ0400",
     ZoneRenamed = "PZ0401",

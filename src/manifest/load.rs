@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::zone::{ClusterName, PartnerZone, TopicName, ZoneName};
+use crate::zone::{ClusterName, PartnerZone, SniDomain, TopicName, ZoneName};
 
 use super::bytes;
 use super::file::{Candidate, read_file};
@@ -42,6 +42,8 @@ pub struct Known {
     pub gateway: Option<String>,
     /// Keys of `clusters`.
     pub clusters: Option<BTreeSet<ClusterName>>,
+    /// `gateway.sni.domain`: every zone is to have host names of its own.
+    pub sni: Option<SniDomain>,
 }
 
 /// A zone and where it was written.

@@ -37,6 +37,21 @@ pub(super) fn against_configuration(zone: &PartnerZone, known: &Known) -> Vec<Do
     faults
 }
 
+/// In SNI mode a zone's name is part of its host names. One that cannot be is reached by port all the same, so this is a warning:
+/// turning SNI on must not take a partner away.
+pub(super) fn host_name(zone: &PartnerZone, known: &Known) -> Option<DocumentFault> {
+    let why = known.sni.as_ref()?.check(&zone.name).err()?;
+    let message = format!(
+        "the zone name {} {why}: the zone gets no host name of its own, its partners connect by port",
+        quote(zone.name.as_str())
+    );
+    Some(
+        DocumentFault::new(Code::NoHostName, "/metadata/name", message)
+            .severity(Severity::Warning)
+            .help("for a host name, choose a name of at most 50 characters a-z, 0-9 and dashes; a renamed zone is a new zone"),
+    )
+}
+
 /// A zone is never served without a protection that it asks for.
 pub(super) fn unbuilt_protections(zone: &PartnerZone) -> Vec<DocumentFault> {
     zone.unbuilt_protections()

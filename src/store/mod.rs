@@ -93,6 +93,12 @@ pub struct Heartbeat {
     pub serving: u64,
     /// Host and port partners bootstrap from, per cluster.
     pub bootstrap: BTreeMap<String, String>,
+    /// Whether partners connect under TLS.
+    #[serde(default)]
+    pub tls: bool,
+    /// In SNI mode what follows `<zone>.` in each zone's own bootstrap address: `domain:port`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone_domain: Option<String>,
     /// Zones it cannot serve as wanted, with the reason (zone name → reason).
     pub problems: BTreeMap<String, String>,
     pub connections: u64,

@@ -51,6 +51,8 @@ pub(super) fn heartbeat(node: &str, serving: u64) -> Heartbeat {
         node: node.to_owned(),
         serving,
         bootstrap: BTreeMap::new(),
+        tls: false,
+        zone_domain: None,
         problems: BTreeMap::new(),
         connections: 0,
         at: MOMENT,

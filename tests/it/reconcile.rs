@@ -70,6 +70,7 @@ impl World {
             poll_interval: POLL,
             known: Known {
                 gateway: Some("gateway".to_owned()),
+                sni: None,
                 clusters: Some([ClusterName::try_from("default").unwrap()].into()),
             },
             limits: Limits::default(),

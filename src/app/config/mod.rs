@@ -20,8 +20,9 @@ use thiserror::Error;
 
 pub use environment::Environment;
 
+use crate::gateway::TlsFiles;
 use crate::kafka::client::UpstreamSecurity;
-use crate::zone::ClusterName;
+use crate::zone::{ClusterName, SniDomain};
 
 /// Looked for in the working directory when nothing else names a file.
 const DEFAULT_FILE: &str = "reconciler.yaml";
@@ -69,6 +70,10 @@ pub struct Gateway {
     pub listen: IpAddr,
     advertised_host: Option<String>,
     pub bootstrap_port: u16,
+    /// None: partners connect in plain text.
+    pub tls: Option<TlsFiles>,
+    /// None: port mode alone.
+    pub sni: Option<SniDomain>,
 }
 
 /// A backing cluster.

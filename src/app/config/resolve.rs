@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use super::environment::Environment;
 use super::settings::{Setting, Settings};
 use super::{Cluster, Config, Gateway, Guards, Http, OnHistoryRewrite, Source, StoreKind, parse};
+use crate::gateway::TlsFiles;
 use crate::kafka::client::UpstreamSecurity;
+use crate::zone::SniDomain;
 
 /// Of the first cluster.
 const DEFAULT_BROKER_PORT_BASE: u16 = 19_100;
@@ -76,12 +78,44 @@ fn source(reader: &mut Reader<'_>) -> Option<Source> {
 }
 
 fn gateway(reader: &mut Reader<'_>) -> Gateway {
+    let advertised_host = reader.optional(&["gateway", "advertisedHost"], parse::host);
+    let tls = tls(reader);
     Gateway {
         name: reader.or(&["gateway", "name"], "gateway".to_owned(), parse::not_empty),
         listen: reader.or(&["gateway", "listen"], std::net::Ipv4Addr::UNSPECIFIED.into(), parse::ip),
-        advertised_host: reader.optional(&["gateway", "advertisedHost"], parse::host),
         bootstrap_port: reader.or(&["gateway", "bootstrapPort"], 19_092, parse::port),
+        sni: sni(reader, advertised_host.as_deref().unwrap_or_default(), tls.is_some()),
+        advertised_host,
+        tls,
     }
+}
+
+/// A certificate needs its key, and client certificates need TLS.
+fn tls(reader: &mut Reader<'_>) -> Option<TlsFiles> {
+    let at = |last: &'static str| ["gateway", "tls", last];
+    let certificate = reader.optional(&at("certificateFile"), path);
+    let key = reader.optional(&at("keyFile"), path);
+    let client_ca = reader.optional(&at("clientCaFile"), path);
+    for missing in ["certificateFile", "keyFile"] {
+        let first = reader.settings.names_below(&["gateway", "tls"]).into_iter().next();
+        if let Some(first) = first.filter(|_| reader.settings.get(&at(missing)).is_none()) {
+            reader.report(first, &format!("is set, but `gateway.tls.{missing}` is missing"));
+        }
+    }
+    Some(TlsFiles { certificate: certificate?, key: key?, client_ca })
+}
+
+/// The host name is read from the TLS handshake: without TLS there is none.
+fn sni(reader: &mut Reader<'_>, advertised_host: &str, has_tls: bool) -> Option<SniDomain> {
+    let at = ["gateway", "sni", "domain"];
+    let parsed = |text: &str| {
+        SniDomain::new(text, advertised_host).map_err(|wrong| format!("is `{text}`, which {wrong}"))
+    };
+    let domain = reader.optional(&at, parsed)?;
+    if !has_tls && let Some(setting) = reader.settings.get(&at) {
+        reader.report(setting, "needs TLS, which tells the host name; set `gateway.tls.certificateFile` and `gateway.tls.keyFile`");
+    }
+    Some(domain)
 }
 
 fn http(reader: &mut Reader<'_>, data_dir: &std::path::Path, host: &str) -> Http {

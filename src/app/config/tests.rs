@@ -29,6 +29,8 @@ gateway:
   advertisedHost: kafka.partners.example.com
   bootstrapPort: 29092
   brokerPortBase: 29100
+  tls: {certificateFile: /etc/tls.crt, keyFile: /etc/tls.key, clientCaFile: /etc/partners-ca.crt}
+  sni: {domain: partners.example.com}
 clusters:
   west:
     bootstrapServers: broker-1:9092,broker-2:9092
@@ -57,6 +59,9 @@ fn every_documented_key_that_is_built_arrives() {
     );
     assert_eq!((config.gateway.name.as_str(), config.gateway.bootstrap_port), ("edge", 29092));
     assert_eq!(config.advertised_host().unwrap(), "kafka.partners.example.com");
+    let tls = config.gateway.tls.as_ref().unwrap();
+    assert_eq!((tls.key.as_path(), tls.client_ca.is_some()), (Path::new("/etc/tls.key"), true));
+    assert_eq!(config.gateway.sni.as_ref().unwrap().to_string(), "partners.example.com");
     let names: Vec<_> = config.clusters.iter().map(|c| (c.name.as_str(), c.broker_port_base)).collect();
     assert_eq!(
         names,
@@ -136,7 +141,17 @@ fn what_is_wrong_is_said_with_its_place_and_what_to_do() {
         ),
         (
             "gateway:\n  tls: {keyFile: k}",
-            "r.yaml:2:9: `gateway.tls.keyFile` needs a later version; remove it, it would have no effect",
+            "r.yaml:2:9: `gateway.tls.keyFile` is set, but `gateway.tls.certificateFile` is missing",
+        ),
+        (
+            "gateway: {sni: {domain: partners.example.com}}",
+            "r.yaml:1:17: `gateway.sni.domain` needs TLS, which tells the host name; set `gateway.tls.certificateFile` and \
+             `gateway.tls.keyFile`",
+        ),
+        (
+            "gateway: {tls: {certificateFile: c, keyFile: k}, sni: {domain: Example.com}}",
+            "r.yaml:1:56: `gateway.sni.domain` is `Example.com`, which is not a domain such as partners.example.com, in lower case and \
+             of at most 180 characters",
         ),
         (
             "http: {portal: 127.0.0.1:1}",

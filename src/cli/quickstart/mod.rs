@@ -152,6 +152,7 @@ async fn check(folder: &Folder, args: &Args, topics: &[TopicName]) -> Result<Sho
         let mechanism = zone.authentication.mode.mechanisms().first().copied();
         let login = ClientLogin {
             bootstrap_servers: &login.0,
+            security_protocol: "SASL_PLAINTEXT",
             mechanism: mechanism.unwrap_or(Mechanism::Plain),
             username: &login.1,
             secret: login.2.expose(),

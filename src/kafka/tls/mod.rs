@@ -1,6 +1,8 @@
 //! What both sides of TLS have in common: certificates and keys out of PEM files, taken again when the files change.
 
 mod files;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod upstream;
 
 use std::path::{Path, PathBuf};

@@ -162,7 +162,8 @@ pub fn explain(error: &std::io::Error) -> Option<String> {
     let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
     let next = match error {
         rustls::Error::InvalidCertificate(wrong) => match wrong {
-            CertificateError::UnknownIssuer => {
+            // An authority that was made anew under its old name shows as a bad signature.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
                 "its certificate is signed by an authority that is not trusted here; name the right one with ssl.ca.location"
             }
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
@@ -193,3 +194,6 @@ pub fn explain(error: &std::io::Error) -> Option<String> {
     };
     Some(format!("{next} ({error})"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -125,6 +125,7 @@ fn read_document(
     let is_misplaced = !misplaced.is_empty();
     found.extend(misplaced);
     found.extend(reading.zone.iter().flat_map(set::unbuilt_protections));
+    found.extend(reading.zone.iter().filter_map(|zone| set::host_name(zone, known)));
     // What an earlier layer has refused is not refused again.
     let earlier: BTreeSet<usize> = faults.iter().map(|fault| fault.span.start).collect();
     faults.extend(

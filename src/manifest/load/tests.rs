@@ -120,7 +120,7 @@ fn the_configuration_is_checked_only_where_it_is_known() {
     let text = zone("a", "a").replace("cluster: gateway", "cluster: gatewy\n  underlyingCluster: west");
     assert_eq!(errors(&load([file("a.yaml", text.clone())], &Known::default())), []);
     let clusters = [ClusterName::try_from("east").unwrap()].into();
-    let known = Known { gateway: Some("gateway".into()), clusters: Some(clusters) };
+    let known = Known { gateway: Some("gateway".into()), clusters: Some(clusters), sni: None };
     let loaded = load([file("a.yaml", text)], &known);
     assert_eq!(
         errors(&loaded),
@@ -165,5 +165,26 @@ fn a_manifest_is_told_by_its_ending() {
         [("a.yaml", true), ("a.b.yml", true), ("a.YAML", false), (".yaml", false), ("yaml", false)]
     {
         assert_eq!(is_manifest(name), is, "{name}");
+    }
+}
+
+#[test]
+fn a_zone_that_can_have_no_host_name_is_told_where_its_name_stands() {
+    let sni = SniDomain::new("partners.example.com", "kafka.partners.example.com").unwrap();
+    let known = Known { sni: Some(sni), ..Known::default() };
+    for (name, finds) in [("acme", false), ("acme.eu", true), ("b1-acme", true), ("kafka", true)] {
+        let loaded = load([file("a.yaml", zone(name, name))], &known);
+        assert_eq!(loaded.zones.len(), 1, "{name} is served by port all the same");
+        let places: Vec<_> = loaded
+            .findings
+            .iter()
+            .filter(|finding| finding.code == Code::NoHostName)
+            .map(|finding| (finding.severity, finding.source.as_ref().map(|at| at.line)))
+            .collect();
+        let line = loaded.zones.values().next().map(|zone| zone.source.line);
+        let wanted = if finds { vec![(Severity::Warning, line)] } else { vec![] };
+        assert_eq!(places, wanted, "{name}: {:?}", loaded.findings);
+        // Without SNI any name will do.
+        assert_eq!(errors(&load([file("a.yaml", zone(name, name))], &Known::default())), []);
     }
 }

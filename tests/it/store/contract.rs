@@ -79,6 +79,8 @@ async fn a_heartbeat_makes_a_node_live_and_silence_makes_it_gone(store: &dyn Sto
         node: node.to_owned(),
         serving,
         bootstrap: BTreeMap::from([("default".to_owned(), "kafka.example.com:19092".to_owned())]),
+        tls: false,
+        zone_domain: None,
         problems: BTreeMap::from([("acme".to_owned(), "backing topic missing".to_owned())]),
         connections: 3,
         // A clock that is far off makes no node disappear.

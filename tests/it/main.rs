@@ -11,6 +11,7 @@
 mod architecture;
 mod broker_connection;
 mod capture;
+mod clients;
 mod first_zone;
 mod gateway_smoke;
 mod harness;

@@ -17,8 +17,14 @@ const PATIENCE: Duration = Duration::from_mins(2);
 pub(crate) enum Client {
     /// Apache Kafka's official client.
     Java,
+    /// The same, of 2022.
+    Java2,
     /// librdkafka, through `confluent-kafka`.
     Librdkafka,
+    KafkaPython,
+    FranzGo,
+    Sarama,
+    Kafkajs,
 }
 
 /// How a client reaches a cluster, and as whom.
@@ -57,8 +63,7 @@ impl Connection {
     fn settings(&self, client: Client) -> String {
         let Some(SaslLogin { mechanism, user, password }) = &self.login else { return String::new() };
         let login = match client {
-            Client::Librdkafka => format!("sasl.username={user}\nsasl.password={password}\n"),
-            Client::Java => {
+            Client::Java | Client::Java2 => {
                 let module =
                     if mechanism == "PLAIN" { "plain.PlainLoginModule" } else { "scram.ScramLoginModule" };
                 format!(
@@ -66,19 +71,26 @@ impl Connection {
                      username=\"{user}\" password=\"{password}\";\n"
                 )
             }
+            _ => format!("sasl.username={user}\nsasl.password={password}\n"),
         };
         format!("security.protocol=SASL_PLAINTEXT\nsasl.mechanism={mechanism}\n{login}")
     }
 }
 
 impl Client {
+    /// Those whose drivers know all of the grammar.
     pub(crate) const ALL: [Self; 2] = [Self::Java, Self::Librdkafka];
 
     /// Lower case, fit for topic and group names.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Java => "java",
+            Self::Java2 => "java2",
             Self::Librdkafka => "librdkafka",
+            Self::KafkaPython => "kafka-python",
+            Self::FranzGo => "franz-go",
+            Self::Sarama => "sarama",
+            Self::Kafkajs => "kafkajs",
         }
     }
 

@@ -49,6 +49,15 @@ impl Events {
         self.all("topic")
     }
 
+    /// Names of groups, of `list-groups`.
+    pub(crate) fn groups(&self) -> Vec<String> {
+        #[derive(Deserialize)]
+        struct Group {
+            group: String,
+        }
+        self.all("group").into_iter().map(|event: Group| event.group).collect()
+    }
+
     pub(crate) fn cluster(&self) -> Option<ClusterInfo> {
         self.all("cluster").pop()
     }

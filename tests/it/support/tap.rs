@@ -1,8 +1,10 @@
-//! A relay in front of real brokers that keeps what passes: one frame of each kind, as clients and brokers write it.
+//! A relay in front of brokers, real ones or the gateway's, that keeps what passes: which versions of which APIs clients use,
+//! or one frame of each kind, as clients and brokers write it.
 //!
-//! It shows clients its own ports and the versions that the gateway serves too; everything else passes unchanged.
+//! It shows clients its own ports; everything else passes unchanged. One that keeps frames shows only the versions that the
+//! gateway serves too.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -12,16 +14,16 @@ use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::messages::{
     ApiKey, ApiVersionsResponse, DescribeClusterResponse, FindCoordinatorResponse, MetadataResponse,
-    ProduceRequest,
 };
 use kafka_protocol::protocol::{Decodable, Encodable};
-use partner_zones::kafka::frame::RequestHeader;
 
 /// API name, version and direction (`request`, `response`) → the longest frame of at most [`KEPT`] bytes.
 pub(crate) type Frames = BTreeMap<(String, i16, &'static str), Vec<u8>>;
 
+/// API name and version of each request.
+pub(crate) type Used = BTreeSet<(String, i16)>;
+
 const KEPT: usize = 1024;
-const PRODUCE: i16 = 0;
 const METADATA: i16 = 3;
 const FIND_COORDINATOR: i16 = 10;
 const API_VERSIONS: i16 = 18;
@@ -32,21 +34,39 @@ const NEWEST: [(i16, i16); 5] = [(2, 10), (8, 9), (9, 9), (API_VERSIONS, 4), (22
 #[derive(Debug)]
 pub(crate) struct Tap {
     pub(crate) bootstrap: String,
-    frames: Arc<Mutex<Frames>>,
+    kept: Arc<Mutex<Kept>>,
 }
+
+#[derive(Debug, Default)]
+struct Kept {
+    used: Used,
+    /// `None`: frames are not kept.
+    frames: Option<Frames>,
+}
+
+/// API key and version of each request by its correlation id; those without an answer stay.
+type Asked = HashMap<[u8; 4], (i16, i16)>;
 
 /// What both directions of a connection share.
 #[derive(Clone)]
 struct Link {
     ports: Arc<BTreeMap<u16, u16>>,
-    frames: Arc<Mutex<Frames>>,
-    /// Requests that will be answered.
-    asked: Arc<Mutex<VecDeque<(i16, i16)>>>,
+    kept: Arc<Mutex<Kept>>,
+    asked: Arc<Mutex<Asked>>,
 }
 
 impl Tap {
-    /// In front of the brokers at these addresses (`host:port,…`). Its threads live as long as the process.
+    /// In front of the brokers at these addresses (`host:port,…`): keeps frames. Its threads live as long as the process.
     pub(crate) fn start(brokers: &str) -> Self {
+        Self::keeping(brokers, Some(Frames::new()))
+    }
+
+    /// As [`start`](Self::start), but keeps only what is [`used`](Self::used), of all versions that there are.
+    pub(crate) fn counting(brokers: &str) -> Self {
+        Self::keeping(brokers, None)
+    }
+
+    fn keeping(brokers: &str, frames: Option<Frames>) -> Self {
         let taps: Vec<(String, TcpListener)> = brokers
             .split(',')
             .map(|broker| (broker.to_owned(), TcpListener::bind("127.0.0.1:0").unwrap()))
@@ -58,27 +78,29 @@ impl Tap {
             .collect();
         let bootstrap =
             taps.iter().map(|(_, tap)| format!("127.0.0.1:{}", port(tap))).collect::<Vec<_>>().join(",");
-        let frames = Arc::new(Mutex::new(Frames::new()));
+        let kept = Arc::new(Mutex::new(Kept { used: Used::new(), frames }));
         let ports = Arc::new(ports);
         for (broker, tap) in taps {
-            let (ports, frames) = (Arc::clone(&ports), Arc::clone(&frames));
+            let (ports, kept) = (Arc::clone(&ports), Arc::clone(&kept));
             thread::spawn(move || {
                 for client in tap.incoming() {
-                    let link = Link {
-                        ports: Arc::clone(&ports),
-                        frames: Arc::clone(&frames),
-                        asked: Arc::default(),
-                    };
+                    let link =
+                        Link { ports: Arc::clone(&ports), kept: Arc::clone(&kept), asked: Arc::default() };
                     link.relay(client.unwrap(), TcpStream::connect(&broker).unwrap());
                 }
             });
         }
-        Self { bootstrap, frames }
+        Self { bootstrap, kept }
     }
 
-    /// What has passed.
+    /// The frames that have passed.
     pub(crate) fn frames(&self) -> Frames {
-        self.frames.lock().unwrap().clone()
+        self.kept.lock().unwrap().frames.clone().unwrap_or_default()
+    }
+
+    /// What clients have asked.
+    pub(crate) fn used(&self) -> Used {
+        self.kept.lock().unwrap().used.clone()
     }
 }
 
@@ -107,30 +129,35 @@ impl Link {
 
     /// Keeps a request; answers it if it asks for versions of ApiVersions that nobody in between knows.
     fn request(&self, frame: &[u8]) -> Option<Vec<u8>> {
-        let flexible = |key, version| {
-            ApiKey::try_from(key).is_ok_and(|key: ApiKey| key.request_header_version(version) >= 2)
-        };
-        let (header, start) = RequestHeader::read(frame, frame.len(), flexible).unwrap().unwrap();
-        let (key, version) = (header.api_key, header.version);
-        if key == API_VERSIONS && version > 4 {
+        let number = |at: usize| i16::from_be_bytes([frame[at], frame[at + 1]]);
+        let (key, version) = (number(0), number(2));
+        let correlation_id: [u8; 4] = frame[4..8].try_into().unwrap();
+        if self.keeps_frames() && key == API_VERSIONS && version > 4 {
             let range =
                 ApiVersion::default().with_api_key(API_VERSIONS).with_min_version(0).with_max_version(4);
             let refusal = ApiVersionsResponse::default().with_error_code(35).with_api_keys(vec![range]);
-            return Some([&header.correlation_id.to_be_bytes()[..], &encoded(&refusal, 0)].concat());
+            return Some([&correlation_id[..], &encoded(&refusal, 0)].concat());
+        }
+        // What is refused is asked again in another version: the answer tells.
+        if key != API_VERSIONS {
+            self.kept.lock().unwrap().used.insert((name(key), version));
         }
         self.keep(key, version, "request", frame);
-        let unanswered = key == PRODUCE
-            && ProduceRequest::decode(&mut Bytes::copy_from_slice(&frame[start..]), version).unwrap().acks
-                == 0;
-        if !unanswered {
-            self.asked.lock().unwrap().push_back((key, version));
-        }
+        self.asked.lock().unwrap().insert(correlation_id, (key, version));
         None
     }
 
     fn response(&self, frame: Vec<u8>) -> Vec<u8> {
-        let (key, version) = self.asked.lock().unwrap().pop_front().expect("an answer without a request");
+        let correlation_id: [u8; 4] = frame[..4].try_into().unwrap();
+        let (key, version) =
+            self.asked.lock().unwrap().remove(&correlation_id).expect("an answer without a request");
         self.keep(key, version, "response", &frame);
+        if key == API_VERSIONS && frame[4..6] == [0, 0] {
+            self.kept.lock().unwrap().used.insert((name(key), version));
+        }
+        if ![METADATA, FIND_COORDINATOR, DESCRIBE_CLUSTER, API_VERSIONS].contains(&key) {
+            return frame;
+        }
         let header = 4 + usize::from(ApiKey::try_from(key).unwrap().response_header_version(version) > 0);
         let (header, body) = frame.split_at(header);
         let body = Bytes::copy_from_slice(body);
@@ -145,7 +172,7 @@ impl Link {
             DESCRIBE_CLUSTER => edited::<DescribeClusterResponse>(body, version, |answer| {
                 answer.brokers.iter_mut().for_each(|broker| self.show_port(&mut broker.port));
             }),
-            API_VERSIONS => edited::<ApiVersionsResponse>(body, version, |answer| {
+            _ if self.keeps_frames() => edited::<ApiVersionsResponse>(body, version, |answer| {
                 for api in &mut answer.api_keys {
                     let newest = NEWEST.iter().find(|(key, _)| *key == api.api_key);
                     api.max_version =
@@ -157,22 +184,28 @@ impl Link {
         [header, &body].concat()
     }
 
+    fn keeps_frames(&self) -> bool {
+        self.kept.lock().unwrap().frames.is_some()
+    }
+
     fn show_port(&self, port: &mut i32) {
         let shown = u16::try_from(*port).ok().and_then(|port| self.ports.get(&port));
         *port = shown.map_or(*port, |shown| i32::from(*shown));
     }
 
     fn keep(&self, key: i16, version: i16, direction: &'static str, frame: &[u8]) {
-        if frame.len() > KEPT {
-            return;
-        }
-        let name = ApiKey::try_from(key).map_or_else(|()| key.to_string(), |key: ApiKey| format!("{key:?}"));
-        let mut frames = self.frames.lock().unwrap();
-        let kept = frames.entry((name, version, direction)).or_default();
+        let mut kept = self.kept.lock().unwrap();
+        let Some(frames) = kept.frames.as_mut().filter(|_| frame.len() <= KEPT) else { return };
+        let kept = frames.entry((name(key), version, direction)).or_default();
         if frame.len() > kept.len() {
             *kept = frame.to_vec();
         }
     }
+}
+
+/// An API's name, or its number if nobody here knows it.
+fn name(key: i16) -> String {
+    ApiKey::try_from(key).map_or_else(|()| key.to_string(), |key: ApiKey| format!("{key:?}"))
 }
 
 fn edited<M: Decodable + Encodable>(mut body: Bytes, version: i16, edit: impl FnOnce(&mut M)) -> BytesMut {

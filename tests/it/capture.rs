@@ -35,6 +35,17 @@ fn frames_of_real_clients_and_brokers_are_written_down() {
             &["consume", "--topic", &topic, "--group", "readers", "--max", "1", "--commit"],
         );
         client.run(&connection, &["committed", "--group", "readers"]);
+        let copies = unique("copies");
+        cluster.create_topic(&copies, 1);
+        let transform = ["--from-topic", &topic, "--group", "readers", "--ends", "commit,abort"];
+        client.run(
+            &connection,
+            &[&["transact", "--transactional-id", "transform", "--topic", &copies], &transform[..]].concat(),
+        );
+        if client == Client::Java {
+            client.run(&connection, &["list-transactions"]);
+            client.run(&connection, &["describe-transaction", "--transactional-id", "transform"]);
+        }
         client.run(&connection, &["describe-cluster"]);
         client.run(&connection, &["describe-topic", "--topic", &topic]);
 

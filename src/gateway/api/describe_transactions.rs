@@ -59,7 +59,8 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
     for id in std::mem::take(&mut request.transactional_ids) {
         match transactional_id::inside(exchange.view, &id) {
             Ok(inside) => own.push(inside),
-            Err(error) => refused.push(refuse(id, error)),
+            // In memory of its own: as decoded it keeps the whole frame.
+            Err(error) => refused.push(refuse(TransactionalId(id.to_string().into()), error)),
         }
     }
     if own.is_empty() {

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::txn_offset_commit_request::TxnOffsetCommitRequestTopic;
+use kafka_protocol::messages::txn_offset_commit_request::{
+    TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
+};
 use kafka_protocol::messages::txn_offset_commit_response::{
     TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
 };
@@ -88,19 +90,18 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
 }
 
 fn refuse(topic: TxnOffsetCommitRequestTopic, error: ResponseError) -> TxnOffsetCommitResponseTopic {
-    let partitions = topic.partitions.iter().map(|partition| {
+    let refused = |partition: TxnOffsetCommitRequestPartition| {
         TxnOffsetCommitResponsePartition::default()
             .with_partition_index(partition.partition_index)
             .with_error_code(error.code())
-    });
+    };
     TxnOffsetCommitResponseTopic::default()
-        .with_partitions(partitions.collect())
         .with_name(names::detached(&topic.name))
+        .with_partitions(topic.partitions.into_iter().map(refused).collect())
 }
 
 #[cfg(test)]
 mod tests {
-    use kafka_protocol::messages::txn_offset_commit_request::TxnOffsetCommitRequestPartition;
     use kafka_protocol::messages::{GroupId, ProducerId, TransactionalId};
 
     use super::super::fixture::{Partner, Produce, Read, Write, topic};

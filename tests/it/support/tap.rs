@@ -29,7 +29,7 @@ const FIND_COORDINATOR: i16 = 10;
 const API_VERSIONS: i16 = 18;
 const DESCRIBE_CLUSTER: i16 = 60;
 /// Where the newest brokers are ahead of `kafka-protocol`.
-const NEWEST: [(i16, i16); 5] = [(2, 10), (8, 9), (9, 9), (API_VERSIONS, 4), (22, 5)];
+const NEWEST: [(i16, i16); 7] = [(2, 10), (8, 9), (9, 9), (API_VERSIONS, 4), (22, 5), (24, 3), (28, 5)];
 
 #[derive(Debug)]
 pub(crate) struct Tap {

@@ -3,13 +3,14 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::api::consumer_group_heartbeat::Member;
 use super::api::fetch::Session;
 use crate::zone::TopicName;
 
 /// Fetch sessions created on this connection, and what its groups' members subscribed to.
 ///
 /// All of it is bounded: a client has one fetch session per connection and joins few groups over it, and whoever has more
-/// loses the oldest, which costs it a rebuilt session or the zone's first alias where it would have had its own.
+/// loses the oldest, which costs it a rebuilt session, the zone's first alias where it would have had its own, or a heartbeat more.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     /// By the broker's session id.
@@ -20,6 +21,8 @@ pub(crate) struct Memory {
     pub(crate) turn: usize,
     /// Members of classic groups, by the partner's group id and the member id.
     pub(crate) memberships: Recent<(String, String), Membership, 64>,
+    /// Members of the new protocol (KIP-848), by the partner's group id and the member id.
+    pub(crate) members: Recent<(String, String), Member, 16>,
 }
 
 /// What a member said when it joined a group.

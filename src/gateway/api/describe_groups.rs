@@ -60,7 +60,7 @@ const DEAD: StrBytes = StrBytes::from_static_str("Dead");
 
 /// What stands where a broker tells a member's host. It knows the gateway's only, which is no partner's business; Kafka's
 /// tools print columns, so it is not left empty.
-const NO_HOST: StrBytes = StrBytes::from_static_str("-");
+pub(super) const NO_HOST: StrBytes = StrBytes::from_static_str("-");
 
 pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Refusal> {
     let version = exchange.version;

@@ -20,12 +20,16 @@ struct Feature {
 }
 
 /// In Kafka's own words `bin/kafka-features.sh describe`.
-static SERVED: &[Feature] = &[Feature {
-    name: "transaction.version",
-    // Level 1 is about the brokers' own log. Level 2 (KIP-890): Produce 12 and TxnOffsetCommit 5 take part in a transaction
-    // by themselves, and each EndTxn 5 gives the producer its next epoch.
-    levels: &[&[], &[(0, 12), (26, 5), (28, 5)]],
-}];
+static SERVED: &[Feature] = &[
+    Feature {
+        name: "transaction.version",
+        // Level 1 is about the brokers' own log. Level 2 (KIP-890): Produce 12 and TxnOffsetCommit 5 take part in a
+        // transaction by themselves, and each EndTxn 5 gives the producer its next epoch.
+        levels: &[&[], &[(0, 12), (26, 5), (28, 5)]],
+    },
+    // Level 1 (KIP-848): groups whose members speak the new protocol.
+    Feature { name: "group.version", levels: &[&[(68, 0), (69, 0)]] },
+];
 
 /// Adds the features to a response of this version.
 pub(super) fn show(response: ApiVersionsResponse, version: i16, brokers: &Brokers) -> ApiVersionsResponse {
@@ -122,6 +126,27 @@ mod tests {
         assert_eq!(seen(3, &brokers(2)), (77, None, Some(2)));
         assert_eq!(seen(2, &brokers(2)), (-1, None, None));
         assert_eq!(seen(4, &fixture::brokers()), (-1, None, None), "a cluster without features");
+    }
+
+    #[test]
+    fn the_new_consumer_protocol_is_shown_where_the_cluster_has_switched_it_on() {
+        let level = Versions::new(1, 1);
+        let features = |finalized: &[&str]| Features {
+            epoch: Some(77),
+            supported: BTreeMap::from([("group.version".to_owned(), Versions::new(0, 1))]),
+            finalized: finalized.iter().map(|name| ((*name).to_owned(), level)).collect(),
+        };
+        let mut brokers = brokers(2);
+        for (serves, finalized, shown) in
+            [(1, &["group.version"][..], true), (1, &[], false), (-1, &["group.version"], false)]
+        {
+            brokers.features = features(finalized);
+            brokers.serves.insert(68, Versions::new(0, serves));
+            brokers.serves.insert(69, Versions::new(0, serves));
+            let response = show(ApiVersionsResponse::default(), 4, &brokers);
+            let names: Vec<_> = response.finalized_features.iter().map(|f| f.name.as_str()).collect();
+            assert_eq!(names.contains(&"group.version"), shown);
+        }
     }
 
     #[test]

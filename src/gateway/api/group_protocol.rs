@@ -25,13 +25,20 @@ fn backing(view: &ZoneView, alias: &str) -> Option<String> {
     Some(view.by_alias(alias)?.backing.as_str().to_owned())
 }
 
-/// The alias that stands for a backing topic: the first in manifest order that the receiving member subscribed to, and
-/// among those one it may read before one it may not.
-fn alias(view: &ZoneView, subscribed: &HashSet<TopicName>, backing: &str) -> Option<String> {
+/// What stands for a backing topic: the first alias in manifest order that the receiving member subscribed to, and among
+/// those one it may read before one it may not.
+pub(super) fn shown_as<'v>(
+    view: &'v ZoneView,
+    subscribed: &HashSet<TopicName>,
+    backing: &str,
+) -> Option<&'v Topic> {
     let rank =
         |topic: &&Topic| (!subscribed.contains(&topic.alias), !topic.permission.allows(Operation::Read));
-    let topic = view.by_backing(backing).min_by_key(rank)?;
-    Some(topic.alias.as_str().to_owned())
+    view.by_backing(backing).min_by_key(rank)
+}
+
+fn alias(view: &ZoneView, subscribed: &HashSet<TopicName>, backing: &str) -> Option<String> {
+    Some(shown_as(view, subscribed, backing)?.alias.as_str().to_owned())
 }
 
 /// The bytes with their names mapped. Those that do not parse could hold names that a broker reads and we do not: in a

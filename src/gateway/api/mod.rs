@@ -10,6 +10,8 @@ mod administration;
 pub(crate) mod api_versions;
 mod body;
 mod config_resource;
+mod consumer_group_describe;
+pub(crate) mod consumer_group_heartbeat;
 mod delete_groups;
 mod describe_cluster;
 mod describe_configs;

@@ -91,6 +91,8 @@ macro_rules! for_the_whole_table {
             61 DescribeProducersRequest DescribeProducersResponse,
             65 DescribeTransactionsRequest DescribeTransactionsResponse,
             66 ListTransactionsRequest ListTransactionsResponse,
+            68 ConsumerGroupHeartbeatRequest ConsumerGroupHeartbeatResponse,
+            69 ConsumerGroupDescribeRequest ConsumerGroupDescribeResponse,
             71 GetTelemetrySubscriptionsRequest GetTelemetrySubscriptionsResponse,
             72 PushTelemetryRequest PushTelemetryResponse,
             74 ListConfigResourcesRequest ListConfigResourcesResponse,

@@ -9,12 +9,12 @@ use super::administration::{
     list_config_resources, list_partition_reassignments, renew_delegation_token, update_features,
 };
 use super::{
-    Entry, Origin, add_offsets_to_txn, add_partitions_to_txn, api_versions, delete_groups, describe_cluster,
-    describe_configs, describe_groups, describe_transactions, end_txn, fetch, find_coordinator,
-    get_telemetry_subscriptions, heartbeat, init_producer_id, join_group, leave_group, list_groups,
-    list_offsets, list_transactions, metadata, offset_commit, offset_delete, offset_fetch,
-    offset_for_leader_epoch, produce, push_telemetry, sasl_authenticate, sasl_handshake, sync_group,
-    txn_offset_commit,
+    Entry, Origin, add_offsets_to_txn, add_partitions_to_txn, api_versions, consumer_group_describe,
+    consumer_group_heartbeat, delete_groups, describe_cluster, describe_configs, describe_groups,
+    describe_transactions, end_txn, fetch, find_coordinator, get_telemetry_subscriptions, heartbeat,
+    init_producer_id, join_group, leave_group, list_groups, list_offsets, list_transactions, metadata,
+    offset_commit, offset_delete, offset_fetch, offset_for_leader_epoch, produce, push_telemetry,
+    sasl_authenticate, sasl_handshake, sync_group, txn_offset_commit,
 };
 
 macro_rules! rows {
@@ -32,7 +32,8 @@ macro_rules! rows {
 
 rows! {
     Gateway: api_versions, get_telemetry_subscriptions, push_telemetry, sasl_authenticate, sasl_handshake;
-    Broker: add_offsets_to_txn, add_partitions_to_txn, delete_groups, describe_cluster, describe_configs,
+    Broker: add_offsets_to_txn, add_partitions_to_txn, consumer_group_describe, consumer_group_heartbeat,
+        delete_groups, describe_cluster, describe_configs,
         describe_groups, describe_transactions, end_txn, fetch, find_coordinator, heartbeat,
         init_producer_id, join_group, leave_group, list_groups, list_offsets, list_transactions, metadata,
         offset_commit, offset_delete, offset_fetch, offset_for_leader_epoch, produce, sync_group,

@@ -131,12 +131,12 @@ impl Subscription {
             None => self.names.clone(),
             Some(names) => {
                 let mut room = UNSHARED_NAMES;
-                let mut kept = |name: &str| match view.by_alias(name) {
-                    Some(topic) => Some(topic.alias.clone()),
-                    None => {
-                        room = room.checked_sub(1)?;
-                        TopicName::try_from(name).ok()
+                let mut kept = |name: &str| {
+                    if let Some(topic) = view.by_alias(name) {
+                        return Some(topic.alias.clone());
                     }
+                    room = room.checked_sub(1)?;
+                    TopicName::try_from(name).ok()
                 };
                 names.iter().filter_map(|name| kept(name)).collect()
             }

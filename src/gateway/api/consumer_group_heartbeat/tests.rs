@@ -1,5 +1,6 @@
-use kafka_protocol::messages::GroupId;
+use kafka_protocol::messages::consumer_group_describe_response::{DescribedGroup, Member as Described};
 use kafka_protocol::messages::consumer_group_heartbeat_response::{Assignment, TopicPartitions};
+use kafka_protocol::messages::{ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, GroupId};
 
 use super::super::fixture::{Awaited, Partner, Produce, Read, Sent, Write, real_id, topic, view};
 use super::*;
@@ -156,6 +157,23 @@ fn a_pattern_is_evaluated_here_over_what_may_be_read() {
         assert_eq!(answer.error_code, 128);
         assert!(answer.error_message.unwrap().contains("RE2"), "{pattern}");
     }
+}
+
+#[test]
+fn a_pattern_is_shown_over_the_connection_that_heard_it() {
+    let partner = Partner::of(&[("a", "b", Read)]);
+    exchange(&partner, &by_pattern("a.*"), &accepted(&[("b", &[0])]));
+    let ask = ConsumerGroupDescribeRequest::default().with_group_ids(vec![GroupId("g".into())]);
+    let (_, awaited) = partner.send(69, 1, &ask).forwarded::<ConsumerGroupDescribeRequest>();
+    let member = |id: &'static str| Described::default().with_member_id(id.into());
+    let group = DescribedGroup::default()
+        .with_group_id(GroupId("acme:g".into()))
+        .with_members(vec![member("m"), member("another")]);
+    let response = ConsumerGroupDescribeResponse::default().with_groups(vec![group]);
+    let response: ConsumerGroupDescribeResponse = partner.receive(awaited, &response);
+    let patterns: Vec<_> =
+        response.groups[0].members.iter().map(|member| member.subscribed_topic_regex.as_deref()).collect();
+    assert_eq!(patterns, [Some("a.*"), None]);
 }
 
 #[test]

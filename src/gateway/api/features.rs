@@ -141,8 +141,9 @@ mod tests {
             [(1, &["group.version"][..], true), (1, &[], false), (-1, &["group.version"], false)]
         {
             brokers.features = features(finalized);
-            brokers.serves.insert(68, Versions::new(0, serves));
-            brokers.serves.insert(69, Versions::new(0, serves));
+            let ranges = Arc::make_mut(&mut brokers.serves);
+            ranges.insert(68, Versions::new(0, serves));
+            ranges.insert(69, Versions::new(0, serves));
             let response = show(ApiVersionsResponse::default(), 4, &brokers);
             let names: Vec<_> = response.finalized_features.iter().map(|f| f.name.as_str()).collect();
             assert_eq!(names.contains(&"group.version"), shown);

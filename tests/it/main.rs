@@ -18,6 +18,7 @@ mod harness;
 mod hostile;
 mod http;
 mod manifests;
+mod new_groups;
 mod plan_command;
 mod quickstart;
 mod reconcile;

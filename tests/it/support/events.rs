@@ -115,6 +115,11 @@ impl Events {
             |event: &&Value| event["event"] == "revoked" && event["partitions"] != Value::Array(vec![]);
         self.0.iter().filter(taken).count()
     }
+
+    /// How often a member found out that its partitions are another's.
+    pub(crate) fn losses(&self) -> usize {
+        self.0.iter().filter(|event| event["event"] == "lost").count()
+    }
 }
 
 /// A record as a consumer got it.

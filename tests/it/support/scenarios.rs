@@ -19,6 +19,8 @@ pub(crate) struct Site<'a> {
 pub(crate) enum Protocol {
     Eager,
     Cooperative,
+    /// The new one (KIP-848).
+    Consumer,
 }
 
 impl Protocol {
@@ -26,6 +28,7 @@ impl Protocol {
         match self {
             Self::Eager => "eager",
             Self::Cooperative => "cooperative",
+            Self::Consumer => "consumer",
         }
     }
 }
@@ -33,6 +36,11 @@ impl Protocol {
 impl Site<'_> {
     fn run(&self, command: &str, arguments: &[&str]) -> Events {
         self.client.run(self.connection, &[&[command, "--topic", self.topic], arguments].concat())
+    }
+
+    fn member(&self, protocol: Protocol, group: &str) -> Running {
+        let options = ["--group", group, "--protocol", protocol.name(), "--commit", "--until-stdin-closes"];
+        self.start("consume", &options)
     }
 
     fn start(&self, command: &str, arguments: &[&str]) -> Running {
@@ -122,8 +130,7 @@ pub(crate) fn members_join_and_leave(site: Site<'_>, protocol: Protocol, group: 
     );
     let mut members = Vec::new();
     for _ in 0..3 {
-        let options = ["--group", group, "--protocol", protocol.name(), "--commit", "--until-stdin-closes"];
-        members.push(site.start("consume", &options));
+        members.push(site.member(protocol, group));
         await_shared(&mut members, site.topic, partitions);
     }
     for member in &mut members {
@@ -141,9 +148,40 @@ pub(crate) fn members_join_and_leave(site: Site<'_>, protocol: Protocol, group: 
     let so_far = producer.events().acked().len();
     producer.wait_for("more records", |events| (events.acked().len() > so_far + 20).then_some(()));
     let produced = producer.stop();
-    assert_eq!(produced.errors(), []);
+    all_is_read(members, left.records(), &produced, partitions);
+}
 
-    let mut everything = left.records();
+/// A group of cooperative members becomes one of the new protocol, member by member, and the other way round; in between
+/// it has both. Records keep coming, and nothing that was acknowledged stays unread. The topic is empty and has at least
+/// three partitions.
+pub(crate) fn a_group_changes_its_protocol_and_back(site: Site<'_>, group: &str, partitions: i32) {
+    use Protocol::{Consumer, Cooperative};
+    let mut producer = site.start(
+        "produce",
+        &["--key", "{i}", "--value", "value-{i}", "--interval", "5", "--until-stdin-closes"],
+    );
+    let mut members = Vec::new();
+    let mut left = Vec::new();
+    // Who joins, and then who leaves: the one that has been there for longest.
+    for (joins, leaves) in
+        [(Cooperative, 0), (Cooperative, 0), (Consumer, 2), (Consumer, 0), (Cooperative, 2), (Cooperative, 0)]
+    {
+        members.push(site.member(joins, group));
+        await_shared(&mut members, site.topic, partitions);
+        for member in members.drain(..leaves) {
+            left.extend(member.stop().records());
+        }
+        await_shared(&mut members, site.topic, partitions);
+    }
+    let so_far = producer.events().acked().len();
+    producer.wait_for("more records", |events| (events.acked().len() > so_far + 60).then_some(()));
+    all_is_read(members, left, &producer.stop(), partitions);
+}
+
+/// The members read to the end of what was produced; together with those that `left` they have read all of it.
+fn all_is_read(mut members: Vec<Running>, left: Vec<Record>, produced: &Events, partitions: i32) {
+    assert_eq!(produced.errors(), []);
+    let mut everything = left;
     let acked: BTreeSet<_> = produced.acked().iter().map(|acked| (acked.partition, acked.offset)).collect();
     for partition in 0..partitions {
         let Some(last) = acked.iter().filter(|(of, _)| *of == partition).map(|(_, offset)| *offset).max()
@@ -159,7 +197,7 @@ pub(crate) fn members_join_and_leave(site: Site<'_>, protocol: Protocol, group: 
     for member in members {
         let events = member.stop();
         // A commit that a rebalance overtook is repeated by whoever has the partition then.
-        let overtaken = ["REBALANCE_IN_PROGRESS", "ILLEGAL_GENERATION"];
+        let overtaken = ["REBALANCE_IN_PROGRESS", "ILLEGAL_GENERATION", "STALE_MEMBER_EPOCH"];
         let errors = events.errors().into_iter().filter(|error| !overtaken.contains(&error.error.as_str()));
         assert_eq!(errors.collect::<Vec<_>>(), []);
         everything.extend(events.records());

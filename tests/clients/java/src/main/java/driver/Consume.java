@@ -8,6 +8,8 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.BiConsumer;
+import java.util.regex.Pattern;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
@@ -31,9 +33,22 @@ final class Consume implements ConsumerRebalanceListener {
     }
 
     static void group(Options options) throws IOException {
+        group(options, (consumer, listener) -> {
+            if (options.has("--pattern")) {
+                consumer.subscribe(Pattern.compile(options.get("--pattern")), listener);
+            } else {
+                consumer.subscribe(options.all("--topic"), listener);
+            }
+        });
+    }
+
+    /** A member that subscribes in a way which not every version of the client has. */
+    static void group(
+            Options options, BiConsumer<KafkaConsumer<byte[], byte[]>, ConsumerRebalanceListener> subscribe)
+            throws IOException {
         var consume = new Consume(options);
         try (var consumer = consumer(options, member(options, options.need("--group")))) {
-            consumer.subscribe(options.all("--topic"), consume);
+            subscribe.accept(consumer, consume);
             consume.read(consumer);
         }
     }

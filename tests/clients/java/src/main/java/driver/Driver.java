@@ -1,6 +1,7 @@
 package driver;
 
 import java.util.Arrays;
+import org.apache.kafka.clients.consumer.SubscriptionPattern;
 
 /** The official Java client behind the grammar of ../README.md. */
 public final class Driver {
@@ -26,7 +27,14 @@ public final class Driver {
         var options = new Options(Arrays.asList(arguments).subList(1, arguments.length));
         switch (arguments[0]) {
             case "produce" -> Produce.run(options);
-            case "consume" -> Consume.group(options);
+            case "consume" -> {
+                if (options.has("--regex")) {
+                    var pattern = new SubscriptionPattern(options.get("--regex"));
+                    Consume.group(options, (consumer, listener) -> consumer.subscribe(pattern, listener));
+                } else {
+                    Consume.group(options);
+                }
+            }
             case "assign" -> Consume.assigned(options);
             case "transact" -> Transact.run(options);
             case "list-topics" -> Describe.topics(options);

@@ -57,7 +57,15 @@
 //!   recorded only when the state reflects it in full, so a run that was held back is a change again next time, not drift.
 //! * A zone that names a gateway or a cluster which this installation does not have is an error in its file, and more: a new one
 //!   is kept, FAILED and served by nobody, so that whoever waits for it sees why. One in force stays as it was.
-//! * A zone never gets the service account of one that stays as it was: it waits, with an error, until that one is settled.
+//! * A zone never gets the service account or a backing group of one that stays as it was: it waits, with an error, until that
+//!   one is settled.
+//! * Group protocol bytes of type `consumer` that do not parse are refused (INCONSISTENT_GROUP_PROTOCOL) instead of passed on:
+//!   in a group with members of the new protocol the broker answers for the names in them, and it reads more than we do.
+//! * A member of the new protocol that a connection does not know is asked for a complete heartbeat with NOT_COORDINATOR: Java and
+//!   librdkafka find the same coordinator again and say everything, with their partitions kept. So is one whose assignment has
+//!   to be shown under other ids, since a broker repeats an assignment only to a complete heartbeat.
+//! * A backing group (`spec.consumerGroups`) is one zone's alone whatever its cluster, and none with a zone's prefix in front
+//!   (`name:`), whether there is such a zone or not: one could come.
 //! * The leader of an empty store takes an API key that it finds in `http.bootstrapKeyFile`, if only its owner can read it: a
 //!   process that was killed between the file and the commit left it there.
 //! * Hidden files and folders (`.github`) of a source are not read, so that `source.path: .` works. `source.path` is one

@@ -92,6 +92,8 @@ codes! {
     DuplicateGroup = "PZ0208",
     TwoServiceAccounts = "PZ0209",
     UnknownReplacement = "PZ0210",
+    /// A backing group of Kafka, of this system, or of some zone.
+    ReservedGroup = "PZ0211",
     // Rules across zones, and against the configuration.
     DuplicateZone = "PZ0300",
     DuplicateServiceAccount = "PZ0301",
@@ -99,6 +101,7 @@ codes! {
     UnknownCluster = "PZ0303",
     NeedsLaterVersion = "PZ0304",
     NoHostName = "PZ0305",
+    DuplicateBackingGroup = "PZ0306",
     // Against live state (found while planning).
     BackingTopicMissing = "PZ0400",
     ZoneRenamed = "PZ0401",

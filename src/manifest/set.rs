@@ -1,8 +1,8 @@
 //! Rules beyond one document: between zones, and against the configuration.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::zone::{ClusterName, PartnerZone, ServiceAccount, ZoneName};
+use crate::zone::{Claim, ClusterName, PartnerZone, ZoneName};
 
 use super::fault::{DocumentFault, join};
 use super::file::Candidate;
@@ -102,7 +102,7 @@ pub(super) fn between_zones(
         findings.extend(same.iter().map(|other| duplicate_zone(&name, other, &first)));
         unreadable.insert(name, first);
     }
-    service_accounts(unique, unreadable, findings)
+    claims(unique, unreadable, findings)
 }
 
 fn duplicate_zone(name: &ZoneName, other: &Candidate, first: &Location) -> Finding {
@@ -112,34 +112,51 @@ fn duplicate_zone(name: &ZoneName, other: &Candidate, first: &Location) -> Findi
         .related(first.clone(), "also defined here")
 }
 
-/// One log-in name, one zone: before authentication nothing else says which zone a partner belongs to.
-fn service_accounts(
+/// What two zones want for themselves, neither gets.
+fn claims(
     candidates: Vec<Candidate>,
     unreadable: &mut BTreeMap<ZoneName, Location>,
     findings: &mut Vec<Finding>,
 ) -> Vec<Candidate> {
-    let mut by_account: BTreeMap<ServiceAccount, Vec<Candidate>> = BTreeMap::new();
-    for candidate in candidates {
-        by_account.entry(candidate.zone.authentication.service_account.clone()).or_default().push(candidate);
-    }
-    let mut alone = Vec::new();
-    for (account, mut same) in by_account {
-        if same.len() == 1 {
-            alone.append(&mut same);
-            continue;
+    let mut claimed: BTreeMap<&Claim, Vec<(&Location, &ZoneName)>> = BTreeMap::new();
+    for candidate in &candidates {
+        for (claim, place) in &candidate.claims {
+            claimed.entry(claim).or_default().push((place, &candidate.zone.name));
         }
-        same.sort_by(|a, b| place(&a.service_account).cmp(&place(&b.service_account)));
-        let first = same.first().map(|first| first.service_account.clone());
-        findings.extend(same.iter().skip(1).map(|other| {
-            let message = format!("the service account {} belongs to two zones", quote(account.as_str()));
-            let finding = Finding::error(Code::DuplicateServiceAccount, message)
-                .help("give each zone an account of its own; until then both stay as they were")
-                .at(other.service_account.clone());
-            first.iter().fold(finding, |finding, first| finding.related(first.clone(), "first used here"))
-        }));
-        unreadable.extend(same.into_iter().map(|zone| (zone.zone.name, zone.name)));
     }
+    let mut losers = BTreeSet::new();
+    for (claim, mut places) in claimed {
+        places.sort_by(|a, b| place(a.0).cmp(&place(b.0)));
+        let [(first, _), others @ ..] = places.as_slice() else { continue };
+        findings.extend(others.iter().map(|(other, _)| clash(claim, other, first)));
+        if !others.is_empty() {
+            losers.extend(places.iter().map(|(_, zone)| (*zone).clone()));
+        }
+    }
+    let (lost, alone): (Vec<_>, Vec<_>) =
+        candidates.into_iter().partition(|candidate| losers.contains(&candidate.zone.name));
+    unreadable.extend(lost.into_iter().map(|zone| (zone.zone.name, zone.name)));
     alone
+}
+
+fn clash(claim: &Claim, other: &Location, first: &Location) -> Finding {
+    let (code, help) = match claim {
+        Claim::ServiceAccount(_) => (
+            Code::DuplicateServiceAccount,
+            "give each zone an account of its own; until then both stay as they were",
+        ),
+        Claim::BackingGroup(_) => {
+            (Code::DuplicateBackingGroup, "give the group to one zone; until then both stay as they were")
+        }
+    };
+    let claimed = match claim {
+        Claim::ServiceAccount(account) => format!("the service account {}", quote(account.as_str())),
+        Claim::BackingGroup(group) => format!("the backing group {}", quote(group.as_str())),
+    };
+    Finding::error(code, format!("{claimed} belongs to two zones"))
+        .help(help)
+        .at(other.clone())
+        .related(first.clone(), "first used here")
 }
 
 fn place(location: &Location) -> (&str, usize, usize) {

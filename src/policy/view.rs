@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::topic_id;
 use crate::zone::{
-    ClusterName, Credential, Operation, PartnerZone, Permission, Sequence, TopicName, ZoneId, ZoneName,
+    ClusterName, ConsumerGroup, Credential, GroupName, Operation, PartnerZone, Permission, Sequence,
+    TopicName, ZoneId, ZoneName,
 };
 
 /// All zones as of one commit: what a gateway is given to serve.
@@ -56,6 +57,7 @@ pub struct ZoneView {
     by_synthetic_id: HashMap<Uuid, usize>,
     by_backing: HashMap<TopicName, Vec<usize>>,
     by_real_id: HashMap<Uuid, Vec<usize>>,
+    groups: Vec<ConsumerGroup>,
 }
 
 impl ZoneView {
@@ -84,6 +86,7 @@ impl ZoneView {
             by_synthetic_id: HashMap::new(),
             by_backing: HashMap::new(),
             by_real_id: HashMap::new(),
+            groups: zone.zone.consumer_groups.clone(),
         };
         for (index, topic) in topics.iter().enumerate() {
             view.by_alias.insert(topic.alias.clone(), index);
@@ -128,6 +131,24 @@ impl ZoneView {
     /// The alias if the zone has it and allows the operation.
     pub fn permitted(&self, alias: &str, operation: Operation) -> Option<&Topic> {
         self.by_alias(alias).filter(|topic| topic.permission.allows(operation))
+    }
+
+    /// Whether the two say the same. A connection keeps what it remembers of a view while they do.
+    pub fn equals(&self, other: &Self) -> bool {
+        self.id == other.id
+            && self.cluster == other.cluster
+            && self.topics == other.topics
+            && self.groups == other.groups
+    }
+
+    /// The cluster's group that stands behind one of the partner's as it is, without a prefix.
+    pub fn backing_group(&self, name: &str) -> Option<&GroupName> {
+        self.groups.iter().find(|group| group.name.as_str() == name).map(|group| &group.backing_group)
+    }
+
+    /// What the partner calls a group of the cluster that is shared as it is.
+    pub fn group_of(&self, backing: &str) -> Option<&GroupName> {
+        self.groups.iter().find(|group| group.backing_group.as_str() == backing).map(|group| &group.name)
     }
 
     fn at<'a>(&'a self, indexes: Option<&'a Vec<usize>>) -> impl Iterator<Item = &'a Topic> {

@@ -3,6 +3,7 @@
 //! A value of these types has been parsed: a [`TopicName`] is a legal Kafka topic name, a [`PartnerZone`] keeps the rules
 //! within one zone. Rules across zones are checked where all are read together, in `manifest`.
 
+mod claim;
 pub mod credential;
 pub mod duration;
 pub mod name;
@@ -15,6 +16,7 @@ pub mod sni;
 pub mod status;
 
 pub use crate::sasl::ScramHash;
+pub use claim::Claim;
 pub use credential::{ApiKey, ApiKeyRole, Credential, KeyId, PlainVerifier, ScramVerifier};
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use name::{ClusterName, GroupName, NameError, ServiceAccount, TopicName, ZoneId, ZoneName};

@@ -146,6 +146,18 @@ name! {
     }
 }
 
+impl GroupName {
+    /// The group of our own controllers, whose members lead, and names that Kafka keeps for itself.
+    pub fn is_internal(&self) -> bool {
+        self.0.starts_with("__") || self.0.starts_with("_partner-zones.")
+    }
+
+    /// The zone that the broker's group of this name belongs to, whether there is such a zone or not.
+    pub fn zone(&self) -> Option<ZoneName> {
+        ZoneName::try_from(self.0.split_once(':')?.0).ok()
+    }
+}
+
 /// A zone's identity: UUIDv5 of (home cluster id, zone name), so that state lost and restored on the same cluster gives the
 /// same synthetic topic ids and derived passwords.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -193,6 +205,18 @@ mod tests {
         {
             assert_eq!(TopicName::try_from(name).unwrap().is_internal(), internal, "{name}");
         }
+    }
+
+    #[test]
+    fn a_group_with_a_zones_prefix_is_that_zones() {
+        for (name, zone) in
+            [("acme:g", Some("acme")), ("a.b-c_d:", Some("a.b-c_d")), ("acme", None), ("A:g", None)]
+        {
+            let found = GroupName::try_from(name).unwrap().zone();
+            assert_eq!(found.as_ref().map(ZoneName::as_str), zone, "{name}");
+        }
+        assert!(GroupName::try_from("_partner-zones.leader").unwrap().is_internal());
+        assert!(!GroupName::try_from("_billing").unwrap().is_internal());
     }
 
     #[test]

@@ -138,7 +138,8 @@ pub struct Access {
     pub allowed_cidrs: Vec<String>,
 }
 
-/// A group that exists on the backing cluster and keeps its committed offsets.
+/// A group that exists on the backing cluster and keeps its committed offsets: the partner's `name` is this group as it is,
+/// without the zone's prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsumerGroup {
     pub name: GroupName,
@@ -155,7 +156,6 @@ impl PartnerZone {
             (self.access != Access::default(), "spec.access"),
             (self.traffic_control != TrafficControl::default(), "spec.trafficControlPolicies"),
             (self.headers != Headers::default(), "spec.headers"),
-            (!self.consumer_groups.is_empty(), "spec.consumerGroups"),
             (topic(|t| t.deprecated.is_some()), "spec.topics[].deprecated"),
             (topic(|t| t.replay.is_some()), "spec.topics[].replay"),
         ]

@@ -12,7 +12,9 @@ use crate::gateway::memory::Memory;
 use crate::kafka::codec;
 use crate::kafka::features::Features;
 use crate::policy::{ServedZone, ZoneView};
-use crate::zone::{ClusterName, Permission, Sequence, TopicName, ZoneId, sample};
+use crate::zone::{
+    ClusterName, ConsumerGroup, GroupName, PartnerZone, Permission, Sequence, TopicName, ZoneId, sample,
+};
 
 pub(super) use crate::zone::Permission::{Produce, Read, Write};
 
@@ -23,8 +25,20 @@ pub(super) fn real_id(backing: &str) -> Uuid {
 
 /// Zone `acme` with these (alias, backing, permission), every backing topic known to the cluster but those named `missing…`.
 pub(super) fn view(topics: &[(&str, &str, Permission)]) -> Arc<ZoneView> {
+    view_with_groups(topics, &[])
+}
+
+/// As [`view`], with these (name, backing group).
+pub(super) fn view_with_groups(
+    topics: &[(&str, &str, Permission)],
+    groups: &[(&str, &str)],
+) -> Arc<ZoneView> {
     let shared = topics.iter().map(|&(alias, backing, permission)| sample::topic(alias, backing, permission));
-    let zone = sample::zone("acme", shared.collect());
+    let group = |text: &str| GroupName::try_from(text).unwrap();
+    let groups = groups
+        .iter()
+        .map(|&(name, backing)| ConsumerGroup { name: group(name), backing_group: group(backing) });
+    let zone = PartnerZone { consumer_groups: groups.collect(), ..sample::zone("acme", shared.collect()) };
     let ids: HashMap<TopicName, Uuid> = topics
         .iter()
         .filter(|(_, backing, _)| !backing.starts_with("missing"))

@@ -1,4 +1,5 @@
-//! Group ids: `<zone>:` in front towards the broker, and off again on the way back.
+//! Group ids: `<zone>:` in front towards the broker, and off again on the way back. Those of `spec.consumerGroups` are the
+//! cluster's own groups instead, under the names that the zone gives them.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::GroupId;
@@ -9,6 +10,9 @@ use crate::policy::ZoneView;
 
 /// The id the broker knows the group by. `InvalidGroupId` if it would be too long for Kafka.
 pub(super) fn inside(view: &ZoneView, group: &str) -> Result<GroupId, ResponseError> {
+    if let Some(backing) = view.backing_group(group) {
+        return Ok(GroupId(StrBytes::from_string(backing.as_str().to_owned())));
+    }
     prefix::put(view, group).map(GroupId).ok_or(ResponseError::InvalidGroupId)
 }
 
@@ -17,9 +21,12 @@ pub(super) fn member_inside(view: &ZoneView, group: &str) -> Result<GroupId, Res
     if group.is_empty() { Err(ResponseError::InvalidGroupId) } else { inside(view, group) }
 }
 
-/// The id the partner knows the group by, or none if it is not the zone's.
+/// The id the partner knows the group by, or none if it is not the zone's, or if that id stands for another group now.
 pub(super) fn outside(view: &ZoneView, id: &str) -> Option<StrBytes> {
-    prefix::strip(view, id)
+    if let Some(name) = view.group_of(id) {
+        return Some(StrBytes::from_string(name.as_str().to_owned()));
+    }
+    prefix::strip(view, id).filter(|group| view.backing_group(group).is_none())
 }
 
 #[cfg(test)]
@@ -31,6 +38,19 @@ mod tests {
     fn an_id_that_grows_too_long_is_refused_before_the_broker_sees_it() {
         let view = fixture::view(&[]);
         assert_eq!(inside(&view, &"g".repeat(prefix::LIMIT)), Err(ResponseError::InvalidGroupId));
+    }
+
+    #[test]
+    fn a_group_that_was_there_before_is_the_one_it_was() {
+        let view = fixture::view_with_groups(&[], &[("billing", "partner.billing"), ("x", "billing")]);
+        for (name, id) in
+            [("billing", "partner.billing"), ("x", "billing"), ("partner.billing", "acme:partner.billing")]
+        {
+            assert_eq!(inside(&view, name).unwrap().as_str(), id);
+            assert_eq!(outside(&view, id).as_deref(), Some(name));
+        }
+        assert_eq!(outside(&view, "acme:billing"), None, "no name leads there any more");
+        assert_eq!(outside(&view, "x"), None);
     }
 
     #[test]

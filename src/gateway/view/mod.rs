@@ -262,9 +262,7 @@ fn zone_view(served: &ServedZone, state: &ClusterState, previous: &GatewayView) 
     previous
         .zones
         .get(&served.zone.name)
-        .filter(|before| {
-            before.id == fresh.id && before.cluster == fresh.cluster && before.topics() == fresh.topics()
-        })
+        .filter(|before| before.equals(&fresh))
         .cloned()
         .unwrap_or_else(|| Arc::new(fresh))
 }

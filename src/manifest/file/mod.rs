@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::zone::{PartnerZone, TopicName, ZoneName};
+use crate::zone::{Claim, PartnerZone, TopicName, ZoneName};
 
 use super::bytes::{self, Lines};
 use super::fault::{DocumentFault, Fault, Part};
@@ -26,7 +26,8 @@ const MAX_FINDINGS: usize = 200;
 pub(super) struct Candidate {
     pub(super) zone: PartnerZone,
     pub(super) name: Location,
-    pub(super) service_account: Location,
+    /// What it wants for itself, each with its place.
+    pub(super) claims: Vec<(Claim, Location)>,
     pub(super) topics: BTreeMap<TopicName, Location>,
     /// It names a gateway or a cluster that this installation does not have.
     pub(super) misplaced: bool,
@@ -136,10 +137,9 @@ fn read_document(
     );
     let zone = reading.zone.filter(|_| sound)?;
     let place = |pointer: &str| document.find(pointer).map(|found| places.at(&found.node.span));
-    let account = ["/spec/authenticationMode/serviceAccount", "/spec/serviceAccount"];
     Some(Candidate {
         name: place("/metadata/name")?,
-        service_account: account.into_iter().find_map(place)?,
+        claims: claims(&zone, &place),
         topics: zone
             .topics
             .iter()
@@ -151,6 +151,15 @@ fn read_document(
         misplaced: is_misplaced,
         zone,
     })
+}
+
+fn claims(zone: &PartnerZone, place: &impl Fn(&str) -> Option<Location>) -> Vec<(Claim, Location)> {
+    let account = ["/spec/authenticationMode/serviceAccount", "/spec/serviceAccount"];
+    let account = account.into_iter().find_map(place);
+    let group = |index| place(&format!("/spec/consumerGroups/{index}/backingGroup"));
+    let groups = (0..zone.consumer_groups.len()).map(group);
+    let places = std::iter::once(account).chain(groups);
+    zone.claims().zip(places).filter_map(|(claim, place)| Some((claim, place?))).collect()
 }
 
 /// A document of another kind: one fault, instead of one for each field that zones do not have.

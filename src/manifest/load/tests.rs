@@ -116,6 +116,25 @@ fn a_service_account_belongs_to_one_zone() {
 }
 
 #[test]
+fn a_backing_group_belongs_to_one_zone() {
+    let with = |name: &str, groups: &str| {
+        format!("{}  consumerGroups:\n    - {{name: g, backingGroup: {groups}}}\n", zone(name, name))
+    };
+    let files = |other: &str| {
+        [
+            file("a.yaml", with("a", "shared")),
+            file("b.yaml", with("b", other)),
+            file("c.yaml", zone("c", "c")),
+        ]
+    };
+    let loaded = load(files("shared"), &Known::default());
+    assert_eq!(errors(&loaded), [(Code::DuplicateBackingGroup, "b.yaml:11:31".into())]);
+    assert_eq!(unreadable(&loaded), ["a", "b"]);
+    assert!(loaded.zones.contains_key("c"));
+    assert_eq!(errors(&load(files("another"), &Known::default())), []);
+}
+
+#[test]
 fn the_configuration_is_checked_only_where_it_is_known() {
     let text = zone("a", "a").replace("cluster: gateway", "cluster: gatewy\n  underlyingCluster: west");
     assert_eq!(errors(&load([file("a.yaml", text.clone())], &Known::default())), []);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::zone::{Access, ConsumerGroup, Operation, SharedTopic};
+use crate::zone::{Access, ConsumerGroup, GroupName, Operation, SharedTopic};
 
 use super::super::fault::DocumentFault;
 use super::super::finding::{Code, Severity, quote};
@@ -107,6 +107,7 @@ pub(super) fn groups(groups: &[(String, ConsumerGroup)]) -> Vec<DocumentFault> {
     let mut faults = Vec::new();
     let (mut names, mut backing) = (BTreeMap::new(), BTreeMap::new());
     for (pointer, group) in groups {
+        faults.extend(reserved(pointer, &group.backing_group));
         let mut once = |seen: &mut BTreeMap<_, _>, field: &str, name: &'_ str| {
             let pointer = format!("{pointer}/{field}");
             if let Some(first) = seen.get(name) {
@@ -122,4 +123,20 @@ pub(super) fn groups(groups: &[(String, ConsumerGroup)]) -> Vec<DocumentFault> {
         once(&mut backing, "backingGroup", group.backing_group.as_str());
     }
     faults
+}
+
+/// Groups that a zone can never have. A zone's own ones need no mapping, another's are another partner's, also if that
+/// zone comes later.
+fn reserved(pointer: &str, group: &GroupName) -> Option<DocumentFault> {
+    let pointer = format!("{pointer}/backingGroup");
+    let group_is = |whose: &str| {
+        DocumentFault::new(Code::ReservedGroup, pointer, format!("{} is {whose}", quote(group.as_str())))
+    };
+    if group.is_internal() {
+        let help = "names that start with `__` or `_partner-zones.` belong to Kafka and to this system";
+        return Some(group_is("an internal group and never shared").help(help));
+    }
+    let zone = group.zone()?;
+    let help = "name a group that was there before the zones; those of a zone are its partner's already";
+    Some(group_is(&format!("a group of the zone `{zone}`")).help(help))
 }

@@ -90,6 +90,12 @@ fn each_mistake_in_a_field_is_one_fault_at_that_field() {
             json!([{"name": "a", "backingGroup": "x"}, {"name": "b", "backingGroup": "x"}]),
             Code::DuplicateGroup,
         ),
+        ("/spec/consumerGroups", json!([{"name": "a", "backingGroup": "other:a"}]), Code::ReservedGroup),
+        (
+            "/spec/consumerGroups",
+            json!([{"name": "a", "backingGroup": "_partner-zones.leader"}]),
+            Code::ReservedGroup,
+        ),
         ("/spec/partner", json!({"role": "analyst"}), Code::MissingField),
     ] {
         let shown = value.to_string();

@@ -1,10 +1,13 @@
 //! Groups of the new consumer protocol (KIP-848) through the gateway, on real Kafka: with names, with regular expressions,
 //! mixed with members of the classic one, and while zones, connections and gateways change.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use partner_zones::zone::{ConsumerGroup, GroupName};
+
 use crate::support::client::{Client, Connection, Running};
-use crate::support::events::{Events, Partition};
+use crate::support::events::{Committed, Events, Partition, Record};
 use crate::support::gateway::{InProcess, zone};
 use crate::support::kafka::{Cluster, unique};
 use crate::support::scenarios::{self, Protocol, Site};
@@ -191,5 +194,54 @@ fn a_member_keeps_its_partitions_over_connections_and_gateways_that_do_not_know_
         assert_eq!(events.losses(), 0);
         assert_eq!(events.revocations(), 1, "only when it left");
         assert_eq!(events.records().len(), 3, "each once");
+    }
+}
+
+/// What was committed directly is where the partner goes on, with either protocol, and the provider's view stays the same.
+#[test]
+fn a_partner_goes_on_in_the_group_it_had() {
+    let cluster = Cluster::shared();
+    let gateway = InProcess::start(cluster);
+    let direct = Connection::plaintext(cluster.bootstrap());
+    for client in Client::ALL {
+        let [backing] = topics([1]);
+        let group = unique("partner.readers");
+        let mut shared = zone("acme", &[("orders", &backing, "READ")]);
+        Arc::make_mut(&mut shared.zone).consumer_groups.push(ConsumerGroup {
+            name: GroupName::try_from("readers").unwrap(),
+            backing_group: GroupName::try_from(group.as_str()).unwrap(),
+        });
+        gateway.serve([shared]);
+        let connection = gateway.connection("acme");
+        let produced =
+            client.run(&direct, &["produce", "--topic", &backing, "--count", "10", "--value", "{i}"]);
+        assert_eq!((produced.acked().len(), produced.errors()), (10, vec![]));
+        let read = |connection: &Connection, topic: &str, group: &str, protocol: &str, max: &str| {
+            let arguments = [
+                "consume",
+                "--topic",
+                topic,
+                "--group",
+                group,
+                "--protocol",
+                protocol,
+                "--max",
+                max,
+                "--commit",
+            ];
+            let events = client.run(connection, &arguments);
+            assert_eq!(events.errors(), []);
+            events.records().iter().map(Record::text).collect::<Vec<_>>()
+        };
+        assert_eq!(read(&direct, &backing, &group, "eager", "4"), ["0", "1", "2", "3"]);
+        assert_eq!(read(&connection, "orders", "readers", "consumer", "3"), ["4", "5", "6"]);
+        assert_eq!(read(&connection, "orders", "readers", "eager", "2"), ["7", "8"]);
+        for (connection, group, topic) in
+            [(&connection, "readers", "orders"), (&direct, group.as_str(), backing.as_str())]
+        {
+            let offsets = client.run(connection, &["committed", "--group", group]).offsets();
+            let expected = Committed { topic: topic.to_owned(), partition: 0, offset: 9 };
+            assert_eq!(offsets, [expected]);
+        }
     }
 }

@@ -151,11 +151,13 @@ pub(crate) fn members_join_and_leave(site: Site<'_>, protocol: Protocol, group: 
     all_is_read(members, left.records(), &produced, partitions);
 }
 
-/// A group of cooperative members becomes one of the new protocol, member by member, and the other way round; in between
+/// A group of classic members becomes one of the new protocol, member by member, and the other way round; in between
 /// it has both. Records keep coming, and nothing that was acknowledged stays unread. The topic is empty and has at least
 /// three partitions.
 pub(crate) fn a_group_changes_its_protocol_and_back(site: Site<'_>, group: &str, partitions: i32) {
-    use Protocol::{Consumer, Cooperative};
+    use Protocol::Consumer;
+    // librdkafka's sticky assignor puts data of its own into assignments, and brokers refuse to upgrade such a group.
+    let classic = if site.client == Client::Librdkafka { Protocol::Eager } else { Protocol::Cooperative };
     let mut producer = site.start(
         "produce",
         &["--key", "{i}", "--value", "value-{i}", "--interval", "5", "--until-stdin-closes"],
@@ -164,7 +166,7 @@ pub(crate) fn a_group_changes_its_protocol_and_back(site: Site<'_>, group: &str,
     let mut left = Vec::new();
     // Who joins, and then who leaves: the one that has been there for longest.
     for (joins, leaves) in
-        [(Cooperative, 0), (Cooperative, 0), (Consumer, 2), (Consumer, 0), (Cooperative, 2), (Cooperative, 0)]
+        [(classic, 0), (classic, 0), (Consumer, 2), (Consumer, 0), (classic, 2), (classic, 0)]
     {
         members.push(site.member(joins, group));
         await_shared(&mut members, site.topic, partitions);

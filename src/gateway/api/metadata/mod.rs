@@ -110,13 +110,19 @@ fn find<'v>(
     asked: &MetadataRequestTopic,
 ) -> Result<&'v Topic, ResponseError> {
     let key = match &asked.name {
-        Some(_) if version < BY_ID && !asked.topic_id.is_nil() => return Err(ResponseError::InvalidRequest),
+        _ if is_by_id(version, asked) => Key::Id(asked.topic_id),
+        Some(_) if !asked.topic_id.is_nil() => return Err(ResponseError::InvalidRequest),
         Some(name) => Key::Name(name),
         None if version < BY_ID => return Err(ResponseError::InvalidRequest),
         None => Key::Id(asked.topic_id),
     };
     let topic = authorise(view, key, Operation::Describe)?;
     if may_ask(version, topic) { Ok(topic) } else { Err(ResponseError::UnknownTopicOrPartition) }
+}
+
+/// An id counts before a name, as for a broker: Java asks for ids with an empty name beside each.
+fn is_by_id(version: i16, asked: &MetadataRequestTopic) -> bool {
+    version >= BY_ID && !asked.topic_id.is_nil()
 }
 
 /// Asking an old broker about a topic that does not exist may create it.
@@ -127,9 +133,9 @@ fn may_ask(version: i16, topic: &Topic) -> bool {
 fn refuse(version: i16, asked: MetadataRequestTopic, error: ResponseError) -> MetadataResponseTopic {
     let nameless = if version < BY_ID { Some(names::empty()) } else { None };
     // A topic that was asked for by name has no id as long as it is refused.
-    let id = if asked.name.is_some() { Uuid::nil() } else { asked.topic_id };
+    let by_id = is_by_id(version, &asked);
     MetadataResponseTopic::default()
         .with_error_code(error.code())
-        .with_topic_id(if version < 10 { Uuid::nil() } else { id })
-        .with_name(asked.name.or(nameless))
+        .with_topic_id(if by_id { asked.topic_id } else { Uuid::nil() })
+        .with_name(if by_id { None } else { asked.name.or(nameless) })
 }

@@ -132,11 +132,14 @@ fn by_id_the_synthetic_one_is_known_and_the_real_one_is_not() {
     let partner = Partner::of(&[("a", "x", Read)]);
     let synthetic = partner.view.by_alias("a").unwrap().ids.unwrap().synthetic;
     for version in BY_ID..=VERSIONS.last {
-        let by = |id| MetadataRequestTopic::default().with_name(None).with_topic_id(id);
-        let request = MetadataRequest::default().with_topics(Some(vec![by(synthetic), by(real_id("x"))]));
-        let response = exchange(&partner, version, &request);
-        assert_eq!(seen(&response), expect([("a", 0), ("null", 100)]));
-        assert_eq!(response.topics[1].topic_id, real_id("x"));
+        // Java puts an empty name beside an id.
+        for name in [None, Some(topic(""))] {
+            let by = |id| MetadataRequestTopic::default().with_name(name.clone()).with_topic_id(id);
+            let request = MetadataRequest::default().with_topics(Some(vec![by(synthetic), by(real_id("x"))]));
+            let response = exchange(&partner, version, &request);
+            assert_eq!(seen(&response), expect([("a", 0), ("null", 100)]));
+            assert_eq!(response.topics[1].topic_id, real_id("x"));
+        }
     }
 }
 

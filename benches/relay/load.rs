@@ -14,7 +14,7 @@ pub(crate) const PARTITIONS: i32 = 6;
 pub(crate) const WIDE_PARTITIONS: i32 = 10;
 /// Of the topics that are only read: more than a fetch takes of a partition.
 pub(crate) const FILLED_RECORDS: usize = 16 << 10;
-pub(crate) const WIDE_RECORDS: usize = 16;
+pub(crate) const WIDE_RECORDS: usize = 7;
 const MIB: i32 = 1 << 20;
 /// What a Java client asks for by default.
 const JAVA: Appetite = Appetite { partitions: PARTITIONS, partition_bytes: MIB, bytes: 50 * MIB };
@@ -67,8 +67,8 @@ pub(crate) const SCENARIOS: [Scenario; 10] = {
         row("fetch 6 × 1 MiB, by id", By::Id, Work::Fetch, 4),
         row("fetch 6 × 1 MiB, by name", By::Name, Work::Fetch, 4),
         row("fetch 6 × 1 MiB, 40 connections", By::Id, Work::Fetch, 40),
-        row("session of 1000 × 16 KiB, by id", By::Id, Work::Session, 2),
-        row("session of 1000 × 16 KiB, by name", By::Name, Work::Session, 2),
+        row("session of 1000 × 7 KiB, by id", By::Id, Work::Session, 2),
+        row("session of 1000 × 7 KiB, by name", By::Name, Work::Session, 2),
     ]
 };
 

@@ -65,7 +65,8 @@ pub(crate) fn batch(records: usize) -> Bytes {
             producer_epoch: -1,
             timestamp_type: TimestampType::Creation,
             offset,
-            sequence: -1,
+            // Of no idempotent producer: the batch starts at −1, and every record counts one on.
+            sequence: i32::try_from(offset).unwrap() - 1,
             timestamp: 1_700_000_000_000,
             key: None,
             value: Some(value()),

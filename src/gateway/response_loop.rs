@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::allowance::Seat;
 use super::api::Respond;
-use super::api::fetch::Reply;
+use super::api::fetch::{self, Reply};
 use super::budget::Reservation;
 use super::close::Close;
 use super::inflight::{Awaited, InFlight, Own};
@@ -18,8 +18,7 @@ use super::relay::{Broken, Passing};
 use super::shared::Shared;
 use super::transport::{Inbound, Outbound};
 use crate::kafka::frame::{LENGTH_PREFIX, ResponseHeader, response_length};
-use crate::kafka::shape::Shape;
-use crate::kafka::stream::{ResponseIdSwap, Rewritten, StreamError};
+use crate::kafka::stream::{OneTopicHead, ResponseIdSwap, Rewritten, StreamError, TopicRef};
 use crate::kafka::walker::WalkError;
 
 /// How much memory a large response is worth, in frames: a Fetch is read and written, any other is all structure, and a
@@ -27,12 +26,12 @@ use crate::kafka::walker::WalkError;
 const COPIES: usize = 2;
 const STRUCTURE: usize = 8;
 
-/// A Fetch whose response is not held as a whole.
-struct PassingFetch {
-    reply: Reply,
-    correlation_id: i32,
-    response: &'static Shape,
-    version: i16,
+/// The front of a Fetch response that is not held as a whole: what goes to the partner instead of the bytes `taken`, and the
+/// editor of what follows them.
+struct Front {
+    mapped: BytesMut,
+    taken: usize,
+    editor: ResponseIdSwap,
 }
 
 /// A response whose header has been read, with the bytes of its frame behind the length prefix and of the header among them.
@@ -97,16 +96,14 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
         let (header, due) = (awaited.header(), awaited.correlation_id);
         let arriving = self.arriving(header, due).await?;
         let Arriving { frame_len, header_len } = arriving;
-        let awaited = match awaited {
-            Awaited { respond: Respond::Fetch(reply), correlation_id, response, version, kept: _ }
-                if frame_len > self.shared.config.limits.small_frame && reply.streams() =>
-            {
-                let passing = PassingFetch { reply: *reply, correlation_id, response, version };
-                self.broker.skip(LENGTH_PREFIX + header_len);
-                return self.pass_fetch(passing, frame_len - header_len).await;
-            }
-            other => other,
-        };
+        if frame_len > self.shared.config.limits.small_frame
+            && let Respond::Fetch(reply) = &awaited.respond
+            && reply.streams()
+            && let Some(front) = self.front(reply, arriving).await?
+        {
+            self.broker.skip(LENGTH_PREFIX + header_len + front.taken);
+            return self.pass_fetch(reply, front, (header, due), frame_len - header_len).await;
+        }
         let worth = if matches!(awaited.respond, Respond::Fetch(_)) { COPIES } else { STRUCTURE };
         let (body, room) = self.whole(arriving, worth).await?;
         let (mut more, mut rooms) = (Vec::new(), Vec::new());
@@ -170,22 +167,55 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
         Ok((frame.split_off(LENGTH_PREFIX + header_len), room))
     }
 
-    /// Passes a Fetch response on as it arrives, with topic ids swapped in place.
-    async fn pass_fetch(&mut self, fetch: PassingFetch, body_len: usize) -> Result<(), Close> {
-        let bad = |error: StreamError| Close::BadAnswer(error.to_string());
-        self.need(Reply::HEAD).await?;
-        if let Some(head) = self.broker.buffered().first_chunk() {
-            fetch.reply.begin(*head, self.memory);
+    /// Reads as much of a Fetch response as decides how long it becomes. `None`: it has to be read as a whole.
+    async fn front(&mut self, reply: &Reply, arriving: Arriving) -> Result<Option<Front>, Close> {
+        let (shape, version) = (&fetch::RESPONSE, reply.version());
+        let body_at = LENGTH_PREFIX + arriving.header_len;
+        let body_len = arriving.frame_len - arriving.header_len;
+        self.need(body_at + Reply::HEAD).await?;
+        if let Some(head) = self.broker.buffered().get(body_at..).and_then(<[u8]>::first_chunk) {
+            reply.begin(*head, self.memory);
         }
-        let mut header = BytesMut::new();
-        ResponseHeader::of(fetch.response, fetch.version).put(&mut header, fetch.correlation_id, body_len)?;
-        self.shared.metrics.relayed(Direction::Down, header.len() + body_len);
-        self.partner.push(&header).await?;
-        let shown = |real| fetch.reply.shown_id(real);
-        let mut editor = ResponseIdSwap::new(fetch.response, fetch.version, body_len, shown);
-        let mut passing = Passing::new(self.broker, body_len, self.shared.config.limits.write_stall);
+        if !reply.names_topics() {
+            let editor = ResponseIdSwap::new(shape, version, body_len);
+            return Ok(Some(Front { mapped: BytesMut::new(), taken: 0, editor }));
+        }
         loop {
-            match passing.advance(|chunk| editor.push(chunk)).await {
+            let here = self.broker.buffered().len().min(body_at + body_len);
+            let unread = self.broker.buffered().get(body_at..here).unwrap_or_default();
+            match OneTopicHead::read(shape, version, body_len, unread).map_err(bad)? {
+                Some((head, tail)) => {
+                    let Some(TopicRef::Name(backing)) = &head.topic else { return Ok(None) };
+                    let Some(alias) = reply.shown_name(backing).filter(|_| head.topics == 1) else {
+                        return Ok(None);
+                    };
+                    let alias = TopicRef::Name(alias.to_owned());
+                    let mapped = head.mapped(unread, None, &alias).map_err(bad)?;
+                    return Ok(Some(Front { mapped, taken: head.len, editor: tail.into() }));
+                }
+                None => self.need(here + 1).await?,
+            }
+        }
+    }
+
+    /// Passes a Fetch response on as it arrives, behind its front.
+    async fn pass_fetch(
+        &mut self,
+        reply: &Reply,
+        front: Front,
+        (header, due): (ResponseHeader, i32),
+        body_len: usize,
+    ) -> Result<(), Close> {
+        let Front { mapped, taken, mut editor } = front;
+        let rest = body_len - taken;
+        let mut head = BytesMut::with_capacity(16 + mapped.len());
+        header.put(&mut head, due, mapped.len() + rest)?;
+        head.extend_from_slice(&mapped);
+        self.shared.metrics.relayed(Direction::Down, head.len() + rest);
+        self.partner.push(&head).await?;
+        let mut passing = Passing::new(self.broker, rest, self.shared.config.limits.write_stall);
+        loop {
+            match passing.advance(|chunk| editor.push(chunk, |real| reply.shown_id(real))).await {
                 Ok(true) => self.partner.push(passing.chunk()).await?,
                 Ok(false) if editor.is_complete() => return Ok(()),
                 Ok(false) | Err(Broken::Body(None)) => return Err(bad(WalkError::Truncated.into())),
@@ -255,4 +285,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
         }
         Ok(())
     }
+}
+
+fn bad(error: StreamError) -> Close {
+    Close::BadAnswer(error.to_string())
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{Entry, Origin, REGISTRY};
 use crate::kafka::frame::{RequestHeader, ResponseHeader};
 use crate::kafka::shape::Shape;
-use crate::kafka::stream::{ProduceHead, ResponseIdSwap, TopicRef};
+use crate::kafka::stream::{OneTopicHead, ResponseIdSwap, TopicRef};
 use crate::kafka::walker::walk;
 use crate::kafka::{codec, consumer_protocol};
 
@@ -105,7 +105,7 @@ fn every_api_that_a_broker_answers_has_been_seen_on_a_real_wire() {
 fn a_real_produce_request_is_streamed_under_another_topic() {
     for frame in of("request", "ProduceRequest") {
         let (head, mut tail) =
-            ProduceHead::read(frame.shape, frame.version, frame.body.len(), &frame.body).unwrap().unwrap();
+            OneTopicHead::read(frame.shape, frame.version, frame.body.len(), &frame.body).unwrap().unwrap();
         assert_eq!(head.topics, 1, "{}", frame.context);
         let topic = match head.topic {
             Some(TopicRef::Name(_)) => TopicRef::Name("another-topic".to_owned()),
@@ -131,8 +131,8 @@ fn a_real_fetch_response_is_streamed_with_other_ids() {
     for frame in of("response", "FetchResponse") {
         let mut out = frame.body.to_vec();
         let ids = |id: Uuid| Some(Uuid::from_u128(!id.as_u128()));
-        let mut swap = ResponseIdSwap::new(frame.shape, frame.version, out.len(), ids);
-        assert_eq!(swap.push(&mut out), Ok(out.len()), "{}", frame.context);
+        let mut swap = ResponseIdSwap::new(frame.shape, frame.version, out.len());
+        assert_eq!(swap.push(&mut out, ids), Ok(out.len()), "{}", frame.context);
         assert!(swap.is_complete());
         let mut expected: FetchResponse = codec::decode(frame.shape, frame.version, frame.body).unwrap();
         assert!(!expected.responses.is_empty(), "{}", frame.context);

@@ -11,12 +11,12 @@ use super::super::inflight::{Awaited, InFlight, Kept};
 use super::super::relay::{Broken, Passing};
 use super::{Incoming, RequestLoop, is_flexible, owe};
 use crate::kafka::frame::LENGTH_PREFIX;
-use crate::kafka::stream::{ProduceHead, ProduceTail, TopicRef};
+use crate::kafka::stream::{OneTopicHead, OneTopicTail, TopicRef};
 
 /// A request whose head has been read: what is known of it, and the reader of the rest.
 struct Started {
-    head: ProduceHead,
-    tail: ProduceTail,
+    head: OneTopicHead,
+    tail: OneTopicTail,
     topic: TopicRef,
     /// Bytes of the body behind the head.
     rest: usize,
@@ -51,7 +51,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
         loop {
             let here = self.partner.buffered().len().min(body_at + body_len);
             let unread = self.partner.buffered().get(body_at..here).unwrap_or_default();
-            let read = ProduceHead::read(&produce::REQUEST, request.header.version, body_len, unread);
+            let read = OneTopicHead::read(&produce::REQUEST, request.header.version, body_len, unread);
             match read.map_err(|_| malformed())? {
                 Some((head, tail)) => {
                     let (1, Some(topic)) = (head.topics, head.topic.clone()) else { return Ok(None) };

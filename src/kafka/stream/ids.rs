@@ -2,26 +2,29 @@
 
 use uuid::Uuid;
 
-use super::{Editor, StreamError};
+use super::{Editor, OneTopicTail, StreamError};
 use crate::kafka::shape::{Entity, Shape};
 
 /// Swaps the topic ids of a Fetch response (v13 and later) in place.
 #[derive(Debug)]
-pub struct ResponseIdSwap<F> {
+pub struct ResponseIdSwap {
     editor: Editor,
-    ids: F,
 }
 
-impl<F: FnMut(Uuid) -> Option<Uuid>> ResponseIdSwap<F> {
-    /// For a body of `body_len` bytes. `ids` gives the id that the client knows a topic by; `None` ends the response.
-    pub fn new(shape: &'static Shape, version: i16, body_len: usize, ids: F) -> Self {
-        Self { editor: Editor::of(shape, version, body_len), ids }
+impl ResponseIdSwap {
+    /// For a body of `body_len` bytes.
+    pub fn new(shape: &'static Shape, version: i16, body_len: usize) -> Self {
+        Self { editor: Editor::of(shape, version, body_len) }
     }
 
     /// Edits the front of `chunk`, which starts with the first byte that has not been passed on yet, and answers how many
-    /// bytes of it may pass now. The others are to be presented again, with more behind them.
-    pub fn push(&mut self, chunk: &mut [u8]) -> Result<usize, StreamError> {
-        let ids = &mut self.ids;
+    /// bytes of it may pass now. The others are to be presented again, with more behind them. `ids` gives the id that the
+    /// client knows a topic by; `None` ends the response.
+    pub fn push(
+        &mut self,
+        chunk: &mut [u8],
+        ids: impl Fn(Uuid) -> Option<Uuid>,
+    ) -> Result<usize, StreamError> {
         self.editor.edit(chunk, |field, value| match (field.entity, value) {
             (Some(Entity::TopicId), Some(value)) => {
                 let id = Uuid::from_slice(value).map_err(|_| StreamError::UnknownTopicId)?;
@@ -36,5 +39,12 @@ impl<F: FnMut(Uuid) -> Option<Uuid>> ResponseIdSwap<F> {
     /// Whether the body has been seen to its end.
     pub fn is_complete(&self) -> bool {
         self.editor.complete
+    }
+}
+
+impl From<OneTopicTail> for ResponseIdSwap {
+    /// For what follows the name of a response's only topic: there are no ids in it.
+    fn from(tail: OneTopicTail) -> Self {
+        Self { editor: tail.into_editor() }
     }
 }

@@ -7,13 +7,13 @@
 //! that nobody knows, filled with zeros.
 
 mod ids;
-mod produce;
+mod one_topic;
 mod rewrite;
 
 use thiserror::Error;
 
 pub use self::ids::ResponseIdSwap;
-pub use self::produce::{ProduceHead, ProduceTail, TopicRef};
+pub use self::one_topic::{OneTopicHead, OneTopicTail, TopicRef};
 pub use self::rewrite::{Rewritten, rewrite};
 use super::shape::{Entity, Field, Shape, Type};
 use super::unknown_tags;

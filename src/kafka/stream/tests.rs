@@ -31,8 +31,8 @@ fn relay(
 }
 
 fn fetch(body: &[u8], version: i16, piece: usize) -> Vec<u8> {
-    let mut editor = ResponseIdSwap::new(&FETCH_RESPONSE, version, body.len(), |id| Some(swapped(id)));
-    let (out, error) = relay(body, piece, |chunk| editor.push(chunk));
+    let mut editor = ResponseIdSwap::new(&FETCH_RESPONSE, version, body.len());
+    let (out, error) = relay(body, piece, |chunk| editor.push(chunk, |id| Some(swapped(id))));
     assert_eq!((error, editor.is_complete(), out.len()), (None, true, body.len()));
     out
 }
@@ -73,8 +73,8 @@ fn a_topic_id_that_was_not_asked_for_ends_the_response_before_it_is_seen() {
         let (body, message) = fetch_with_topics(13, 1);
         let forbidden = message.responses.last().unwrap().topic_id;
         let ids = |id| (id != forbidden).then(|| swapped(id));
-        let mut editor = ResponseIdSwap::new(&FETCH_RESPONSE, 13, body.len(), ids);
-        let (out, error) = relay(&body, piece, |chunk| editor.push(chunk));
+        let mut editor = ResponseIdSwap::new(&FETCH_RESPONSE, 13, body.len());
+        let (out, error) = relay(&body, piece, |chunk| editor.push(chunk, ids));
         assert_eq!(error, Some(StreamError::UnknownTopicId));
         assert!(!out.windows(16).any(|window| window == forbidden.as_bytes()));
     }
@@ -83,8 +83,8 @@ fn a_topic_id_that_was_not_asked_for_ends_the_response_before_it_is_seen() {
 #[test]
 fn a_response_that_names_topics_is_not_streamed() {
     let (body, _) = fetch_with_topics(12, 1);
-    let mut editor = ResponseIdSwap::new(&FETCH_RESPONSE, 12, body.len(), Some);
-    let (_, error) = relay(&body, 64, |chunk| editor.push(chunk));
+    let mut editor = ResponseIdSwap::new(&FETCH_RESPONSE, 12, body.len());
+    let (_, error) = relay(&body, 64, |chunk| editor.push(chunk, Some));
     assert_eq!(error, Some(StreamError::NotStreamable("topic")));
 }
 
@@ -103,12 +103,12 @@ fn produce(version: i16, seed: u64) -> (Bytes, ProduceRequest) {
 }
 
 /// Streams a request to the broker in pieces, its topic renamed.
-fn stream(body: &[u8], version: i16, piece: usize, topic: &TopicRef) -> (Vec<u8>, ProduceHead, Vec<i32>) {
+fn stream(body: &[u8], version: i16, piece: usize, topic: &TopicRef) -> (Vec<u8>, OneTopicHead, Vec<i32>) {
     let mut arrived = 0;
     let (head, mut tail) = loop {
         arrived = (arrived + piece).min(body.len());
         if let Some(read) =
-            ProduceHead::read(&PRODUCE_REQUEST, version, body.len(), &body[..arrived]).unwrap()
+            OneTopicHead::read(&PRODUCE_REQUEST, version, body.len(), &body[..arrived]).unwrap()
         {
             break read;
         }
@@ -125,15 +125,15 @@ fn stream(body: &[u8], version: i16, piece: usize, topic: &TopicRef) -> (Vec<u8>
 #[test]
 fn a_head_tells_what_there_is_to_decide_and_waits_for_no_record() {
     let (body, message) = produce(9, 4);
-    let (head, _) = ProduceHead::read(&PRODUCE_REQUEST, 9, body.len(), &body).unwrap().unwrap();
+    let (head, _) = OneTopicHead::read(&PRODUCE_REQUEST, 9, body.len(), &body).unwrap().unwrap();
     assert_eq!(head.acks, message.acks);
     assert_eq!(head.transactional_id.as_deref(), message.transactional_id.as_deref().map(|id| &**id));
     assert_eq!(
         (head.topics, &head.topic),
         (1, &Some(TopicRef::Name(message.topic_data[0].name.to_string())))
     );
-    assert!(ProduceHead::read(&PRODUCE_REQUEST, 9, body.len(), &body[..head.len]).unwrap().is_some());
-    assert!(ProduceHead::read(&PRODUCE_REQUEST, 9, body.len(), &body[..head.len - 1]).unwrap().is_none());
+    assert!(OneTopicHead::read(&PRODUCE_REQUEST, 9, body.len(), &body[..head.len]).unwrap().is_some());
+    assert!(OneTopicHead::read(&PRODUCE_REQUEST, 9, body.len(), &body[..head.len - 1]).unwrap().is_none());
     assert!(matches!(
         head.mapped(&body, None, &TopicRef::Id(Uuid::from_u128(1))),
         Err(StreamError::NotStreamable(_))
@@ -147,7 +147,7 @@ fn a_request_about_no_topic_or_several_says_so() {
     for topics in [0, 2] {
         message.topic_data = one.iter().cycle().take(topics).cloned().collect();
         let body = codec::encode(&message, 9).unwrap();
-        let (head, _) = ProduceHead::read(&PRODUCE_REQUEST, 9, body.len(), &body).unwrap().unwrap();
+        let (head, _) = OneTopicHead::read(&PRODUCE_REQUEST, 9, body.len(), &body).unwrap().unwrap();
         assert_eq!((head.topics, head.topic.is_some()), (u32::try_from(topics).unwrap(), topics > 0));
     }
 }
@@ -157,7 +157,7 @@ fn a_second_topic_is_never_passed_unmapped() {
     let (_, mut message) = produce(9, 4);
     message.topic_data.push(message.topic_data[0].clone());
     let body = codec::encode(&message, 9).unwrap();
-    let (head, mut tail) = ProduceHead::read(&PRODUCE_REQUEST, 9, body.len(), &body).unwrap().unwrap();
+    let (head, mut tail) = OneTopicHead::read(&PRODUCE_REQUEST, 9, body.len(), &body).unwrap().unwrap();
     let (_, error) = relay(&body[head.len..], 10, |chunk| tail.push(chunk));
     assert_eq!(error, Some(StreamError::NotStreamable("name")));
 }
@@ -211,8 +211,8 @@ proptest! {
         let (mut body, _) = fetch_with_topics(16, seed);
         let at = at.index(body.len());
         body[at] = byte;
-        let mut editor = ResponseIdSwap::new(&FETCH_RESPONSE, 16, body.len(), |id| Some(swapped(id)));
-        let (out, error) = relay(&body, piece, |chunk| editor.push(chunk));
+        let mut editor = ResponseIdSwap::new(&FETCH_RESPONSE, 16, body.len());
+        let (out, error) = relay(&body, piece, |chunk| editor.push(chunk, |id| Some(swapped(id))));
         prop_assert_eq!(error.is_none(), editor.is_complete());
         prop_assert!(out.len() <= body.len());
 
@@ -220,7 +220,7 @@ proptest! {
         let mut body = body.to_vec();
         let at = at % body.len();
         body[at] = byte;
-        if let Ok(Some((head, mut tail))) = ProduceHead::read(&PRODUCE_REQUEST, 9, body.len(), &body) {
+        if let Ok(Some((head, mut tail))) = OneTopicHead::read(&PRODUCE_REQUEST, 9, body.len(), &body) {
             let (_, error) = relay(&body[head.len..], piece, |chunk| tail.push(chunk));
             prop_assert_eq!(error.is_none(), tail.is_complete() || head.len == body.len());
         }

@@ -39,6 +39,10 @@ pub(crate) const MAX_BYTES: i32 = 55 * 1024 * 1024;
 /// partner that is gone is noticed when the answer comes at the latest.
 const MAX_WAIT: i32 = 60_000;
 
+/// The same for a response that has to be held as a whole, because names in it change its length. The partner asks again for
+/// what did not fit.
+const MAX_HELD_BYTES: i32 = 8 * 1024 * 1024;
+
 /// The first version with sessions, and the first that addresses topics by id.
 const SESSIONS: i16 = 7;
 const BY_ID: i16 = 13;
@@ -78,6 +82,9 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
         }
         (Arc::clone(known), Kind::Continues(id))
     };
+    if !session.passes(version) {
+        request.max_bytes = request.max_bytes.min(MAX_HELD_BYTES);
+    }
     let reply = Reply::new(version, session, kind, Arc::clone(exchange.brokers));
     Ok(Outcome::Forward { body: body::encode(&request, version)?, respond: Respond::Fetch(Box::new(reply)) })
 }

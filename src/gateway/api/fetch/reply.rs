@@ -44,10 +44,24 @@ impl Reply {
     /// Bytes of the body that [`Reply::begin`] wants: throttle time, error code and session id.
     pub(crate) const HEAD: usize = 10;
 
-    /// Whether the body may pass as it arrives, with ids swapped in place: nothing has to be put in, and nothing changes
-    /// its length.
+    /// Whether the body may pass as it arrives, because nothing has to be put in. Ids are swapped in place; names may change
+    /// the length, so there must not be more than one ([`Reply::names_topics`]).
     pub(crate) fn streams(&self) -> bool {
-        self.version >= BY_ID && self.session.answered_here().is_empty()
+        self.session.passes(self.version)
+    }
+
+    pub(crate) fn version(&self) -> i16 {
+        self.version
+    }
+
+    /// Whether the response addresses topics by name, and not by id.
+    pub(crate) fn names_topics(&self) -> bool {
+        self.version < BY_ID
+    }
+
+    /// The alias that the partner knows a topic by.
+    pub(crate) fn shown_name(&self, backing: &str) -> Option<&str> {
+        self.session.back(backing).map(|topic| topic.alias.as_str())
     }
 
     /// The id that the partner knows a topic by. None: the broker sent what was not asked for, and it must not pass.
@@ -67,10 +81,9 @@ impl Reply {
     pub(crate) fn whole(self, mut body: BytesMut, memory: &Mutex<Memory>) -> Result<Rewritten, Refusal> {
         if self.session.answered_here().is_empty() {
             let head = body.first_chunk().copied().unwrap_or_default();
-            let name = |backing: &str| self.session.back(backing).map(|topic| topic.alias.as_str());
-            if let Ok(rewritten) =
-                stream::rewrite(&RESPONSE, self.version, &mut body, name, |id| self.shown_id(id))
-            {
+            let name = |backing: &str| self.shown_name(backing);
+            let id = |real| self.shown_id(real);
+            if let Ok(rewritten) = stream::rewrite(&RESPONSE, self.version, &mut body, name, id) {
                 self.begin(head, memory);
                 return Ok(rewritten);
             }

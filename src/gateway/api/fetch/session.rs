@@ -199,6 +199,11 @@ impl Session {
         &self.local
     }
 
+    /// Whether a response may pass to the partner as it arrives.
+    pub(super) fn passes(&self, version: i16) -> bool {
+        self.local.is_empty() && (version >= super::BY_ID || self.held.len() < 2)
+    }
+
     /// Whether the broker has any partition of it.
     pub(super) fn reaches_broker(&self) -> bool {
         !self.held.is_empty()

@@ -1,4 +1,5 @@
-//! Produce requests on their way to the broker: first the head, which decides, then the records.
+//! Messages about one topic on their way (a Produce request, a Fetch response that names its topic): first the head, which
+//! decides, then the records.
 
 use bytes::{BufMut, BytesMut};
 use uuid::Uuid;
@@ -15,13 +16,13 @@ pub enum TopicRef {
     Id(Uuid),
 }
 
-/// What a Produce request says before its first record: enough to decide, when it is about one topic.
+/// What a message says before its first record: enough to decide, when it is about one topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProduceHead {
+pub struct OneTopicHead {
     pub transactional_id: Option<String>,
-    /// 0: no response will come.
+    /// Of a Produce request; 0: no response will come.
     pub acks: i16,
-    /// How many topics the request is about. Only a request about one can be streamed; others are for the whole-body way.
+    /// How many topics the message is about. Only one about one can be streamed; others are for the whole-body way.
     pub topics: u32,
     /// The first of them; `None` only if there are none.
     pub topic: Option<TopicRef>,
@@ -32,7 +33,7 @@ pub struct ProduceHead {
     flexible: bool,
 }
 
-impl ProduceHead {
+impl OneTopicHead {
     /// Reads the head from the front of a body of `body_len` bytes, of which `unread` has arrived. `None`: more is needed,
     /// never more than two strings and a few numbers.
     pub fn read(
@@ -40,7 +41,7 @@ impl ProduceHead {
         version: i16,
         body_len: usize,
         unread: &[u8],
-    ) -> Result<Option<(Self, ProduceTail)>, StreamError> {
+    ) -> Result<Option<(Self, OneTopicTail)>, StreamError> {
         let mut walker = Walker::new(shape, version, body_len, Limits::default());
         let mut head = Self {
             transactional_id: None,
@@ -74,7 +75,10 @@ impl ProduceHead {
                 _ => false,
             };
             if decided {
-                return Ok(Some((head, ProduceTail { editor: Editor::new(walker), partitions: Vec::new() })));
+                return Ok(Some((
+                    head,
+                    OneTopicTail { editor: Editor::new(walker), partitions: Vec::new() },
+                )));
             }
         }
     }
@@ -137,15 +141,15 @@ impl ProduceHead {
     }
 }
 
-/// What follows the head: partitions and their records. Passes unchanged, or is read and dropped when the request is
+/// What follows the head: partitions and their records. Passes unchanged, or is read and dropped when a request is
 /// denied.
 #[derive(Debug)]
-pub struct ProduceTail {
+pub struct OneTopicTail {
     editor: Editor,
     partitions: Vec<i32>,
 }
 
-impl ProduceTail {
+impl OneTopicTail {
     /// As [`super::ResponseIdSwap::push`]: checks the front of `chunk` and answers how many bytes of it may pass now.
     pub fn push(&mut self, chunk: &mut [u8]) -> Result<usize, StreamError> {
         let partitions = &mut self.partitions;
@@ -156,6 +160,10 @@ impl ProduceTail {
             }
             _ => Err(StreamError::NotStreamable(field.name)),
         })
+    }
+
+    pub(super) fn into_editor(self) -> Editor {
+        self.editor
     }
 
     /// The partitions seen so far, in the request's order.

@@ -3,12 +3,11 @@
 //! Brokers match with RE2/J, which Rust's `regex` agrees with but for a few spellings; [`translated`] writes those in the
 //! other's way. What neither looks for in a topic name (octal escapes, a brace that repeats nothing) stays refused.
 
+use std::borrow::Borrow;
 use std::fmt;
 
 use regex::{Regex, RegexBuilder};
 use thiserror::Error;
-
-use crate::zone::TopicName;
 
 /// The longest pattern, in bytes: a list of thirty topics with the longest names.
 pub const LONGEST: usize = 8 * 1024;
@@ -43,8 +42,9 @@ impl TopicPattern {
         compile(&format!(r"\A(?:{text})\z")).map(Self)
     }
 
-    pub fn matches(&self, name: &TopicName) -> bool {
-        self.0.is_match(name.as_str())
+    /// Of a topic's name, or of any other name that partners give.
+    pub fn matches<N: Borrow<str> + ?Sized>(&self, name: &N) -> bool {
+        self.0.is_match(name.borrow())
     }
 }
 
@@ -122,6 +122,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::zone::TopicName;
 
     fn matches(pattern: &str, name: &str) -> bool {
         TopicPattern::parse(pattern).unwrap().matches(&TopicName::try_from(name).unwrap())

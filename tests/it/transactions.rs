@@ -210,9 +210,14 @@ fn a_timeout_above_the_brokers_highest_is_told_in_kafkas_words() {
     for client in Client::ALL {
         let id = unique("billing");
         let options = ["-X", "transaction.timeout.ms=900001", "--value", "x", "--timeout", "10000"];
-        let refused = client.run(&gateway.connection("acme"), &transact(&id, "orders", &options)).errors();
-        let direct = Connection::plaintext(cluster.bootstrap());
-        assert_eq!(refused, client.run(&direct, &transact(&id, &backing, &options)).errors());
+        let told = |connection: &Connection, topic: &str| {
+            let mut errors = client.run(connection, &transact(&id, topic, &options)).errors();
+            // librdkafka says which broker its coordinator is.
+            errors.iter_mut().for_each(|error| error.message.retain(|c| !c.is_ascii_digit()));
+            errors
+        };
+        let refused = told(&gateway.connection("acme"), "orders");
+        assert_eq!(refused, told(&Connection::plaintext(cluster.bootstrap()), &backing));
         assert_eq!((refused.len(), refused[0].message.contains("timeout")), (1, true), "{refused:?}");
     }
 }
@@ -243,10 +248,10 @@ fn a_zone_is_shown_its_own_transactions_in_its_own_words() {
         [of("Ongoing", vec![])]
     );
     assert_eq!(seen(&["list-transactions", "--pattern", prefix]), []);
-    let broken_out = seen(&["list-transactions", "--pattern", "x)|(?:.*"]);
-    assert!(broken_out.iter().all(|seen| *seen == of("Ongoing", vec![])), "{broken_out:?}");
-    let invalid = java.run(&own, &["list-transactions", "--pattern", "(", "--timeout", "5000"]);
-    assert_eq!(errors(&invalid), ["INVALID_REGULAR_EXPRESSION"]);
+    for invalid in ["(", "x)|(?:.*"] {
+        let refused = java.run(&own, &["list-transactions", "--pattern", invalid, "--timeout", "5000"]);
+        assert_eq!(errors(&refused), ["INVALID_REGULAR_EXPRESSION"], "{invalid}");
+    }
     let partitions = vec![Partition { topic: "orders".to_owned(), partition: 0 }];
     let describe = ["describe-transaction", "--transactional-id", &id];
     assert_eq!(seen(&describe), [of("Ongoing", partitions)]);

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::list_transactions_response::TransactionState;
 use kafka_protocol::messages::{ListTransactionsRequest, ListTransactionsResponse, TransactionalId};
 use kafka_protocol::protocol::StrBytes;
 
 use super::{Exchange, Outcome, Refusal, body, transactional_id};
 use crate::kafka::shape::{Entity, Field as F, Shape, Type as T, Versions};
-use crate::policy::ZoneView;
+use crate::policy::{TopicPattern, ZoneView};
 
 /// What the broker (Kafka 4.4) and `kafka-protocol` share.
 pub(crate) const VERSIONS: Versions = Versions::new(0, 2);
@@ -52,23 +53,29 @@ pub(crate) static RESPONSE: Shape = Shape {
 pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Refusal> {
     let version = exchange.version;
     let mut request: ListTransactionsRequest = body::request(&REQUEST, version, body)?;
+    // The text, which is small, waits for the answer; compiled it would be up to a megabyte.
+    let pattern =
+        request.transactional_id_pattern.take().map(|text| text.to_string()).filter(|p| !p.is_empty());
+    if pattern.as_deref().is_some_and(|text| TopicPattern::parse(text).is_err()) {
+        let code = ResponseError::InvalidRegularExpression.code();
+        return body::answer(&ListTransactionsResponse::default().with_error_code(code), version);
+    }
     if version >= BY_PATTERN {
-        let pattern = own(exchange.view, request.transactional_id_pattern.as_deref());
-        request.transactional_id_pattern = Some(StrBytes::from_string(pattern));
+        request.transactional_id_pattern = Some(StrBytes::from_string(own(exchange.view)));
     }
     let view = Arc::clone(exchange.view);
     body::forward(&request, &RESPONSE, version, move |response: &mut ListTransactionsResponse| {
-        response.transaction_states.retain_mut(|state| show(&view, state));
+        let pattern = pattern.and_then(|text| TopicPattern::parse(&text).ok());
+        let wanted = |id: &str| pattern.as_ref().is_none_or(|pattern| pattern.matches(id));
+        response.transaction_states.retain_mut(|state| show(&view, state) && wanted(&state.transactional_id));
     })
 }
 
-/// The pattern for the broker, which matches whole ids (RE2): the zone's prefix, then what the partner asked for. It saves
-/// sending what is not shown; that nothing else is shown does not depend on it, so a pattern that breaks out of its
-/// parentheses gets nowhere. One that does not compile is the broker's to refuse.
-fn own(view: &ZoneView, pattern: Option<&str>) -> String {
-    let pattern = pattern.filter(|pattern| !pattern.is_empty()).unwrap_or("(?s:.*)");
+/// The pattern for the broker, which matches whole ids (RE2): all of the zone's. It saves sending what is not shown. The
+/// partner's own pattern is about ids without the prefix, and is matched here.
+fn own(view: &ZoneView) -> String {
     // Of what a zone's name may hold, only the dot means something else in a pattern.
-    format!("{}:(?:{pattern})", view.name.as_str().replace('.', r"\."))
+    format!("{}:(?s:.*)", view.name.as_str().replace('.', r"\."))
 }
 
 /// Gives a transaction the partner's id. False for one that is not the zone's.
@@ -105,7 +112,7 @@ mod tests {
                 .with_producer_id_filters(vec![ProducerId(9)]);
             let request = if version == 0 { request } else { request.with_duration_filter(5_000) };
             let (sent, awaited) = partner.send(66, version, &request).forwarded::<ListTransactionsRequest>();
-            let pattern = (version >= 2).then(|| "acme:(?:(?s:.*))".into());
+            let pattern = (version >= 2).then(|| "acme:(?s:.*)".into());
             assert_eq!(sent, request.with_transactional_id_pattern(pattern));
             let response = ListTransactionsResponse::default()
                 .with_unknown_state_filters(vec!["Odd".into()])
@@ -115,10 +122,37 @@ mod tests {
         }
     }
 
+    fn by_pattern(pattern: &'static str) -> ListTransactionsRequest {
+        ListTransactionsRequest::default().with_transactional_id_pattern(Some(pattern.into()))
+    }
+
     #[test]
-    fn a_pattern_is_about_the_id_as_the_partner_knows_it() {
-        let view = super::super::fixture::view(&[]);
-        assert_eq!(own(&view, Some("app-[0-9]+|x")), "acme:(?:app-[0-9]+|x)");
-        assert_eq!(own(&view, Some("")), own(&view, None));
+    fn a_pattern_is_about_whole_ids_as_the_partner_knows_them() {
+        let partner = Partner::of(&[]);
+        let states = ["acme:app-1", "acme:app-10", "acme:x", "other:app-1"].map(state);
+        let response = ListTransactionsResponse::default().with_transaction_states(states.into());
+        for (pattern, expected) in [
+            ("app-.", &["app-1"][..]),
+            ("app-.*|x", &["app-1", "app-10", "x"]),
+            ("acme:.*", &[]),
+            (r"\Qx", &["x"]),
+        ] {
+            let (sent, awaited) =
+                partner.send(66, 2, &by_pattern(pattern)).forwarded::<ListTransactionsRequest>();
+            assert_eq!(sent.transactional_id_pattern.as_deref(), Some("acme:(?s:.*)"));
+            let shown: ListTransactionsResponse = partner.receive(awaited, &response);
+            let ids: Vec<_> =
+                shown.transaction_states.iter().map(|s| s.transactional_id.to_string()).collect();
+            assert_eq!(ids, expected, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_pattern_is_refused_here() {
+        for pattern in ["(", "x)|(?:.*"] {
+            let answer: ListTransactionsResponse =
+                Partner::of(&[]).send(66, 2, &by_pattern(pattern)).answered();
+            assert_eq!((answer.error_code, answer.transaction_states), (128, vec![]), "{pattern}");
+        }
     }
 }

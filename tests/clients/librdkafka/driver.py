@@ -217,13 +217,21 @@ def transact(options):
                 (producer.commit_transaction if end == "commit" else producer.abort_transaction)(seconds)
             except KafkaException as failed:
                 if not failed.args[0].fatal():
-                    producer.abort_transaction(seconds)
-                    event("transaction", state="abort")
+                    abort(producer, seconds)
                 raise
             event("transaction", state=end)
     finally:
         for source in sources:
             source.close()
+
+
+def abort(producer, seconds):
+    try:
+        producer.abort_transaction(seconds)
+    except KafkaException:
+        # Where every partition was refused, the broker knows of nothing to abort: the first error says so.
+        return
+    event("transaction", state="abort")
 
 
 def sources_of(options):

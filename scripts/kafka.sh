@@ -8,7 +8,8 @@
 #   kafka.sh tool CLASS ...   run a tool, such as TopicCommand, ConsumerGroupCommand, AclCommand
 #
 # Broker i of N listens on PORT+i-1 (plain text), PORT+N+i-1 (SASL: PLAIN, SCRAM) and PORT+2N+i-1 (controller).
-# KAFKA_JVM_OPTS replaces the JVM flags, which are chosen for a quick start, not for throughput.
+# KAFKA_JVM_OPTS replaces the JVM flags, which are chosen for a quick start, not for throughput. KAFKA_SETTINGS holds
+# more lines of broker configuration.
 . "$(dirname "$0")/lib.sh"
 
 VERSION=4.4.0
@@ -91,6 +92,7 @@ new_broker() {
   sed -i -e "s|^node.id=.*|node.id=$broker|; s|^directory.id=.*|directory.id=$(new_id)|" \
     ${cluster:+-e "s|^cluster.id=.*|cluster.id=$cluster|"} "$dir/data-$broker/meta.properties"
   configure "$dir/broker-$broker.properties" "$broker" "$brokers" "$port" "$dir/data-$broker"
+  echo "${KAFKA_SETTINGS:-}" >>"$dir/broker-$broker.properties"
 }
 
 # start_broker DIR BROKER [JVM FLAG]: does not wait. Brokers die with this shell, except those of `up`.

@@ -11,7 +11,7 @@ use super::output::{self, Format};
 use super::{Context, ExitCode, Failure, get};
 use crate::zone::parse_duration;
 
-/// Issue and list partners' credentials
+/// Issue, list and revoke partners' credentials
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -34,6 +34,11 @@ enum Action {
         /// What to print
         #[arg(short, long, value_enum, default_value = "text")]
         output: Issued,
+    },
+    /// Take a credential back, and cut off whoever uses it
+    Revoke {
+        #[arg(value_name = "KEY_ID")]
+        id: String,
     },
     /// List the credentials of a zone, or all
     List {
@@ -59,6 +64,10 @@ pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let client = Client::new(&args.server, context)?;
     match args.action {
         Action::Issue { zone, expires, output } => issue(&client, &zone, expires, output).await?,
+        Action::Revoke { id } => {
+            client.delete(&["credentials", &id]).await?;
+            output::note(&format!("{id} is revoked"));
+        }
         Action::List { zone, output } => list(&client, zone.as_deref(), output).await?,
     }
     Ok(ExitCode::Fine)

@@ -9,6 +9,7 @@
 #![allow(clippy::print_stderr, reason = "what a child process wrote is shown when its test fails")]
 
 mod architecture;
+mod authentication;
 mod broker_connection;
 mod capture;
 mod clients;

@@ -31,15 +31,15 @@ impl Identity {
         self.renewed.notify_one();
     }
 
-    /// Waits until the login is no longer admitted, on an idle connection too.
+    /// Waits until the login is no longer admitted or its credential ends, on an idle connection too. A credential that was
+    /// prolonged is good for connections that came before: clients log in again when they next have something to say.
     pub(crate) async fn revoked(&self, mut views: watch::Receiver<Arc<GatewayView>>) -> Close {
         loop {
-            let login = self.login();
-            if views.borrow_and_update().admitted(&login).is_none() {
-                return Close::Revoked;
-            }
+            let proved =
+                views.borrow_and_update().proved(&self.login()).map(|proved| proved.credential.expires_at);
+            let Some(ends) = proved else { return Close::Revoked };
             tokio::select! {
-                () = expired(login.expires_at) => return Close::Expired,
+                () = expired(ends) => return Close::Expired,
                 () = self.renewed.notified() => {}
                 changed = views.changed() => if changed.is_err() {
                     return Close::Shutdown;

@@ -168,13 +168,18 @@ impl GatewayView {
     /// The login's zone as it is now; none if the zone, its identity, its cluster, the user name or the credential is gone, or
     /// the zone no longer accepts the mechanism.
     pub(crate) fn admitted(&self, login: &Login) -> Option<&Arc<ZoneView>> {
+        self.proved(login).map(|candidate| &candidate.zone)
+    }
+
+    /// What the login has proved, as it is now.
+    pub(crate) fn proved(&self, login: &Login) -> Option<&Candidate> {
         let known = |candidate: &&Candidate| {
             candidate.zone.id == login.zone.id
                 && candidate.zone.cluster == login.zone.cluster
                 && candidate.credential.key_id == login.key_id
                 && candidate.proves_by(login.mechanism)
         };
-        self.credentials(&login.user, None).iter().find(known).map(|candidate| &candidate.zone)
+        self.credentials(&login.user, None).iter().find(known)
     }
 
     /// None while the cluster has never been reached.

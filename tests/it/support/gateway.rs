@@ -36,6 +36,7 @@ pub(crate) struct InProcess {
 struct Running {
     runtime: Runtime,
     handle: Handle,
+    registry: Registry,
     tasks: TaskTracker,
     cancel: CancellationToken,
 }
@@ -150,11 +151,12 @@ impl InProcess {
             )]),
             limits: Limits::default(),
         };
+        let mut registry = Registry::default();
         let handle = {
             let _entered = runtime.enter();
-            Gateway::start(config, self.zones.subscribe(), &mut Registry::default(), &tasks, &cancel).unwrap()
+            Gateway::start(config, self.zones.subscribe(), &mut registry, &tasks, &cancel).unwrap()
         };
-        self.running = Some(Running { runtime, handle, tasks, cancel });
+        self.running = Some(Running { runtime, handle, registry, tasks, cancel });
     }
 
     /// Gives the gateway these zones and waits until it says that it serves them. Answers its problems by zone.
@@ -206,6 +208,15 @@ impl InProcess {
     /// What partners are told of broker `id`.
     pub(crate) fn broker_address(&self, id: u16) -> String {
         format!("127.0.0.1:{}", self.ports.broker_base + id)
+    }
+
+    /// A counter as `/metrics` shows it, such as `gateway_closed_total{reason="idle"}`; 0 until it first counts.
+    pub(crate) fn counter(&self, name: &str) -> u64 {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.running.as_ref().unwrap().registry)
+            .unwrap();
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.map_or(0, |value| value.parse().unwrap())
     }
 
     pub(crate) fn open_connections(&self) -> u64 {

@@ -48,18 +48,25 @@ impl Cluster {
     /// When Kafka cannot be started, with the reason; a test is never skipped for that.
     pub(crate) fn shared() -> &'static Self {
         static SHARED: OnceLock<Result<Cluster, String>> = OnceLock::new();
-        SHARED.get_or_init(|| Self::start(3)).as_ref().unwrap_or_else(|reason| panic!("{reason}"))
+        SHARED.get_or_init(|| Self::start(3, &[])).as_ref().unwrap_or_else(|reason| panic!("{reason}"))
     }
 
     /// A cluster of 1 or 3 brokers of the caller's own; dropping it ends it.
     pub(crate) fn private(brokers: usize) -> Self {
-        Self::start(brokers).unwrap_or_else(|reason| panic!("{reason}"))
+        Self::private_with(brokers, &[])
     }
 
-    fn start(brokers: usize) -> Result<Self, String> {
+    /// As [`private`](Self::private), with more broker settings.
+    pub(crate) fn private_with(brokers: usize, settings: &[&str]) -> Self {
+        Self::start(brokers, settings).unwrap_or_else(|reason| panic!("{reason}"))
+    }
+
+    fn start(brokers: usize, settings: &[&str]) -> Result<Self, String> {
         let mut process = Process::start(
             "the Kafka supervisor",
-            Command::new(script("kafka.sh")).args(["supervise", &brokers.to_string()]),
+            Command::new(script("kafka.sh"))
+                .args(["supervise", &brokers.to_string()])
+                .env("KAFKA_SETTINGS", settings.join("\n")),
         );
         let ready = process.look_for(START, |lines| {
             lines

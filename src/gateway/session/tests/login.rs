@@ -92,6 +92,19 @@ async fn a_connection_ends_with_its_credential_unless_it_logs_in_again() {
 }
 
 #[tokio::test]
+async fn a_prolonged_credential_keeps_its_idle_connections() {
+    let started = std::time::Instant::now();
+    let close = relay_for(zone_with(&[(ENDS_SOON, 1)]), async |ends: &mut Ends| {
+        let prolonged = served(3, vec![zone_with(&[(ENDS_SOON, 2)])]);
+        ends.views.send_replace(Arc::new(view(&prolonged, &clusters(&[]))));
+        assert_eq!(ends.partner.read(&mut [0; 1]).await.unwrap(), 0);
+    })
+    .await;
+    assert_eq!(close.label(), "expired");
+    assert!(started.elapsed() > Duration::from_millis(1500));
+}
+
+#[tokio::test]
 async fn neither_zone_nor_mechanism_nor_secret_may_be_wrong_the_second_time() {
     let other = ServedZone { credentials: zone("x", &[]).credentials, ..zone("other", &[]) };
     for (mechanism, user, secret, label) in [

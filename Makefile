@@ -1,6 +1,6 @@
 # Every target gets what it needs from outside, or says in one line what is missing.
 
-.PHONY: help build quickstart test lint bench kafka-up kafka-down
+.PHONY: help build quickstart test lint fuzz bench kafka-up kafka-down
 
 help:
 	@echo "make build       the release binary: target/release/reconciler"
@@ -8,6 +8,7 @@ help:
 	@echo "make test        every test, on real Kafka (fetched into .cache/)"
 	@echo "make lint        format and clippy"
 	@echo "make bench       the gateway against HAProxy and none, on real Kafka"
+	@echo "make fuzz        a minute of every fuzz target, on the stable toolchain; SECONDS=600 for longer"
 	@echo "make kafka-up    three real Kafka brokers on 127.0.0.1:29092-29094; BROKERS=1 for one"
 	@echo "make kafka-down  stop them"
 
@@ -28,6 +29,10 @@ lint:
 	@scripts/deps.sh build
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+
+fuzz:
+	@scripts/deps.sh build
+	scripts/fuzz.sh $(SECONDS)
 
 bench:
 	@scripts/deps.sh bench

@@ -19,8 +19,11 @@ pub(crate) mod api;
 mod budget;
 mod close;
 pub mod config;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
+#[cfg_attr(fuzzing, allow(dead_code, reason = "the tests use more of it"))]
 mod fixture;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod inflight;
 mod listener;
 mod login;

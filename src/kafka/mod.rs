@@ -9,7 +9,8 @@ pub mod control_shapes;
 pub mod features;
 pub mod frame;
 pub mod primitive;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
+#[cfg_attr(fuzzing, allow(dead_code, reason = "the tests use more of it"))]
 pub(crate) mod sample;
 pub mod sasl;
 pub mod shape;

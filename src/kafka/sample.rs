@@ -5,7 +5,9 @@ use std::fmt::Debug;
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::protocol::{Decodable, Encodable};
 use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
+use uuid::Uuid;
 
 use super::codec;
 use super::primitive::put_varint;
@@ -16,8 +18,20 @@ use super::walker::{WalkError, walk};
 ///
 /// Values differ from every default, so that an encoder has no reason to leave a tagged field out.
 pub(crate) fn body(shape: &Shape, version: i16, seed: u64) -> Vec<u8> {
+    body_of(&Vocabulary::default(), shape, version, seed)
+}
+
+/// Words that mean something to the reader of a body, used now and then instead of random ones.
+#[derive(Debug, Default)]
+pub(crate) struct Vocabulary {
+    pub(crate) names: Vec<String>,
+    pub(crate) ids: Vec<Uuid>,
+}
+
+/// As [`body`], in these words.
+pub(crate) fn body_of(words: &Vocabulary, shape: &Shape, version: i16, seed: u64) -> Vec<u8> {
     let mut sampler =
-        Sampler { random: StdRng::seed_from_u64(seed), version, flexible: shape.is_flexible(version) };
+        Sampler { words, random: StdRng::seed_from_u64(seed), version, flexible: shape.is_flexible(version) };
     let mut out = Vec::new();
     sampler.fields(shape.fields, &mut out);
     out
@@ -58,13 +72,14 @@ pub(crate) fn assert_hostile_lengths_are_harmless<M: Decodable>(shape: &'static 
     }
 }
 
-struct Sampler {
+struct Sampler<'a> {
+    words: &'a Vocabulary,
     random: StdRng,
     version: i16,
     flexible: bool,
 }
 
-impl Sampler {
+impl Sampler<'_> {
     fn fields(&mut self, fields: &[Field], out: &mut Vec<u8>) {
         let version = self.version;
         for field in fields.iter().filter(|field| field.tag.is_none() && field.versions.contains(version)) {
@@ -102,7 +117,11 @@ impl Sampler {
             Type::Int16 => out.put_i16(self.random.random_range(2..100)),
             Type::Int32 => out.put_i32(self.random.random_range(2..100_000)),
             Type::Int64 => out.put_i64(self.random.random_range(2..1_000_000)),
-            Type::Uuid => out.put_u128(self.random.random_range(2..u128::MAX)),
+            Type::Uuid => {
+                let random = Uuid::from_u128(self.random.random_range(2..u128::MAX));
+                let known = self.words.ids.choose(&mut self.random).filter(|_| self.random.random_bool(0.8));
+                out.extend(known.unwrap_or(&random).as_bytes());
+            }
             Type::Struct(_) if null => out.put_i8(-1),
             Type::Struct(fields) => {
                 if nullable && matches!(field.kind, Type::Struct(_)) {
@@ -114,8 +133,11 @@ impl Sampler {
                 let text: String = (0..self.random.random_range(1..12))
                     .map(|_| self.random.random_range('a'..='z'))
                     .collect();
+                let known =
+                    self.words.names.choose(&mut self.random).filter(|_| self.random.random_bool(0.8));
+                let text = known.unwrap_or(&text);
                 self.length((!null).then_some(text.len()), 2, out);
-                out.extend(if null { "" } else { &text }.as_bytes());
+                out.extend(if null { "" } else { text }.as_bytes());
             }
             Type::Bytes | Type::Records => {
                 let len = self.random.random_range(1..300);

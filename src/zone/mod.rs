@@ -10,7 +10,8 @@ pub mod name;
 pub mod partner_zone;
 pub mod permission;
 pub mod revision;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
+#[cfg_attr(fuzzing, allow(dead_code, reason = "the tests use more of it"))]
 pub(crate) mod sample;
 pub mod sni;
 pub mod status;

@@ -1,95 +1,25 @@
 //! What a hostile partner, and somebody who is none, can do to the product with bytes of their own making.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
-use std::time::Duration;
+mod siege;
+
+use std::io::Write as _;
 
 use crate::support::kafka::{Cluster, unique};
 use crate::support::product::{Partner, Product, Setup, manifest};
-
-/// The first broker's port, counted from the bootstrap port.
-const FIRST_BROKER: u16 = 1;
-
-/// A connection that says what it likes.
-struct Attacker {
-    socket: TcpStream,
-}
-
-impl Attacker {
-    fn connect(port: u16) -> Self {
-        let socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        socket.set_write_timeout(Some(Duration::from_secs(2))).unwrap();
-        Self { socket }
-    }
-
-    fn logged_in(product: &Product, partner: &Partner) -> Self {
-        let mut attacker = Self::connect(product.port + FIRST_BROKER);
-        attacker.ask(&request(17, 1, &string("PLAIN"))).unwrap();
-        let token = format!("\0{}\0{}", partner.username, partner.secret);
-        let answer = attacker.ask(&request(36, 0, &bytes(token.as_bytes()))).unwrap();
-        assert_eq!(answer[4..6], [0, 0], "the login is refused");
-        attacker
-    }
-
-    /// One frame back, without its length; `None` when the gateway closes instead.
-    fn ask(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
-        // It may be closed on us while we still write.
-        let _ = self.socket.write_all(bytes);
-        self.answer()
-    }
-
-    fn answer(&mut self) -> Option<Vec<u8>> {
-        let mut length = [0; 4];
-        self.socket.read_exact(&mut length).ok()?;
-        let mut frame = vec![0; usize::try_from(i32::from_be_bytes(length)).unwrap()];
-        self.socket.read_exact(&mut frame).ok()?;
-        Some(frame)
-    }
-}
-
-fn string(text: &str) -> Vec<u8> {
-    [&i16::try_from(text.len()).unwrap().to_be_bytes(), text.as_bytes()].concat()
-}
-
-fn bytes(value: &[u8]) -> Vec<u8> {
-    [&i32::try_from(value.len()).unwrap().to_be_bytes(), value].concat()
-}
-
-fn framed(frame: &[u8]) -> Vec<u8> {
-    bytes(frame)
-}
-
-/// A request with a header of version 1.
-fn request(key: i16, version: i16, body: &[u8]) -> Vec<u8> {
-    let header = [&key.to_be_bytes()[..], &version.to_be_bytes(), &7_i32.to_be_bytes(), &string("x")];
-    framed(&[&header.concat(), body].concat())
-}
-
-/// Fetch v11 about one topic in a session; `padding` partitions of another one are to be forgotten.
-fn fetch(session: i32, epoch: i32, topic: &str, partitions: &[i32], padding: usize) -> Vec<u8> {
-    let numbers = |all: &[i32]| all.iter().flat_map(|n| n.to_be_bytes()).collect::<Vec<_>>();
-    let mut body = numbers(&[-1, 1, 0, 1 << 20]);
-    body.push(0);
-    body.extend(numbers(&[session, epoch, 1]));
-    body.extend(string(topic));
-    body.extend(numbers(&[i32::try_from(partitions.len()).unwrap()]));
-    for &partition in partitions {
-        body.extend(numbers(&[partition, -1, 0, 0, -1, -1, 1 << 20]));
-    }
-    body.extend(numbers(&[1]));
-    body.extend(string("forgotten"));
-    body.extend(numbers(&[i32::try_from(padding).unwrap()]));
-    body.extend(vec![0; padding * 4]);
-    body.extend(string(""));
-    request(1, 11, &body)
-}
+use crate::support::wire::{Wire, bytes, fetch, framed, request, string};
 
 /// What the process has in memory now, in MiB.
 fn resident(product: &Product) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", product.pid())).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() / 1024
+}
+
+/// The first broker's port, counted from the bootstrap port.
+const FIRST_BROKER: u16 = 1;
+
+fn logged_in(product: &Product, partner: &Partner) -> Wire {
+    Wire::logged_in(product.port + FIRST_BROKER, &partner.username, &partner.secret)
 }
 
 /// One zone with a readable alias, its product and its partner's credential.
@@ -126,7 +56,7 @@ fn bytes_that_are_no_login_end_their_own_connection_and_nothing_else() {
         request(36, 0, &bytes(b"\0acme-account\0secret")),
         request(999, 0, b""),
     ] {
-        let mut stranger = Attacker::connect(product.port);
+        let mut stranger = Wire::connect(product.port);
         assert_eq!(stranger.ask(&hostile), None, "{hostile:?}");
     }
     for hostile in [
@@ -137,15 +67,15 @@ fn bytes_that_are_no_login_end_their_own_connection_and_nothing_else() {
         request(19, 1, &[0; 12]),
         request(-1, 0, b""),
     ] {
-        assert_eq!(Attacker::logged_in(&product, &partner).ask(&hostile), None, "{hostile:?}");
+        assert_eq!(logged_in(&product, &partner).ask(&hostile), None, "{hostile:?}");
     }
-    Attacker::logged_in(&product, &partner);
+    logged_in(&product, &partner);
 }
 
 #[test]
 fn a_fetch_session_does_not_grow_with_what_was_never_shared() {
     let (product, partner) = shared_zone();
-    let mut attacker = Attacker::logged_in(&product, &partner);
+    let mut attacker = logged_in(&product, &partner);
     let opened = attacker.ask(&fetch(0, 0, "r", &[0], 0)).unwrap();
     let session = i32::from_be_bytes(opened[10..14].try_into().unwrap());
     assert_ne!(session, 0);
@@ -160,7 +90,7 @@ fn a_fetch_session_does_not_grow_with_what_was_never_shared() {
 #[test]
 fn answers_that_nobody_reads_do_not_pile_up() {
     let (product, partner) = shared_zone();
-    let mut attacker = Attacker::logged_in(&product, &partner);
+    let mut attacker = logged_in(&product, &partner);
     // OffsetFetch v5 about a million partitions of a topic that is not shared: 4 MB ask for 20 MB.
     let partitions = bytes(&[0; 4]).into_iter().skip(4).cycle().take(4_000_000);
     let mut body =
@@ -177,5 +107,5 @@ fn answers_that_nobody_reads_do_not_pile_up() {
         most = most.max(resident(&product));
     }
     assert!(most < before + 300, "{before} MiB became {most} MiB");
-    Attacker::logged_in(&product, &partner);
+    logged_in(&product, &partner);
 }

@@ -18,6 +18,7 @@ mod gateway_smoke;
 mod harness;
 mod hostile;
 mod http;
+mod life;
 mod manifests;
 mod new_groups;
 mod plan_command;

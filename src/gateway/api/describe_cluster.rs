@@ -73,6 +73,9 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
     body::forward(&request, &RESPONSE, version, move |response: &mut DescribeClusterResponse| {
         response.error_message = None;
         if response.error_code != 0 {
+            let (error, throttle) = (response.error_code, response.throttle_time_ms);
+            *response =
+                DescribeClusterResponse::default().with_error_code(error).with_throttle_time_ms(throttle);
             return;
         }
         response.cluster_id = StrBytes::from_string(cluster_id(view.id));

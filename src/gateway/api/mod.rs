@@ -50,8 +50,13 @@ mod txn_offset_commit;
 
 #[cfg(test)]
 mod captured;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
+#[cfg_attr(fuzzing, allow(dead_code, reason = "the tests use more of it"))]
 mod fixture;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
+#[cfg(any(test, fuzzing))]
+mod invariants;
 #[cfg(test)]
 mod proof;
 

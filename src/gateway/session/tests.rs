@@ -1,6 +1,7 @@
 mod hostile;
 mod kept;
 mod login;
+mod lying;
 mod streaming;
 
 use std::time::Duration;

@@ -29,6 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct InProcess {
     ports: Ports,
     upstream: Upstream,
+    limits: Limits,
     zones: watch::Sender<Option<Arc<Served>>>,
     running: Option<Running>,
 }
@@ -43,10 +44,12 @@ struct Running {
 
 #[derive(Clone, Copy)]
 struct Ports {
+    listen: [u8; 4],
     bootstrap: u16,
     broker_base: u16,
 }
 
+#[derive(Clone)]
 struct Upstream {
     bootstrap: String,
     security: UpstreamSecurity,
@@ -101,10 +104,20 @@ fn cluster_name() -> ClusterName {
 impl InProcess {
     /// In front of the cluster's plain listeners.
     pub(crate) fn start(cluster: &Cluster) -> Self {
-        Self::in_front_of(Upstream {
-            bootstrap: cluster.bootstrap().to_owned(),
-            security: UpstreamSecurity::default(),
-        })
+        Self::in_front_of(Upstream::plain(cluster))
+    }
+
+    /// As [`start`](Self::start), with limits that a test can wait for.
+    pub(crate) fn start_limited(cluster: &Cluster, limits: Limits) -> Self {
+        Self::on(Ports::free(), Upstream::plain(cluster), limits)
+    }
+
+    /// Two that serve the same addresses, which are those of whatever stands in front of them: they listen on the same ports
+    /// of two addresses of their own.
+    pub(crate) fn pair(cluster: &Cluster) -> [Self; 2] {
+        let ports = Ports::free();
+        [[127, 0, 0, 2], [127, 0, 0, 3]]
+            .map(|listen| Self::on(Ports { listen, ..ports }, Upstream::plain(cluster), Limits::default()))
     }
 
     /// In front of the cluster's SASL listeners, as the gateway's own user.
@@ -122,8 +135,12 @@ impl InProcess {
     }
 
     fn in_front_of(upstream: Upstream) -> Self {
+        Self::on(Ports::free(), upstream, Limits::default())
+    }
+
+    fn on(ports: Ports, upstream: Upstream, limits: Limits) -> Self {
         let (zones, _) = watch::channel(None);
-        let mut gateway = Self { ports: Ports::free(), upstream, zones, running: None };
+        let mut gateway = Self { ports, upstream, limits, zones, running: None };
         gateway.run();
         gateway
     }
@@ -136,7 +153,7 @@ impl InProcess {
         let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
         let config = GatewayConfig {
             name: "gateway".to_owned(),
-            listen: [127, 0, 0, 1].into(),
+            listen: self.ports.listen.into(),
             advertised_host: "127.0.0.1".to_owned(),
             bootstrap_port: self.ports.bootstrap,
             tls: None,
@@ -149,7 +166,7 @@ impl InProcess {
                     broker_port_base: self.ports.broker_base,
                 },
             )]),
-            limits: Limits::default(),
+            limits: self.limits.clone(),
         };
         let mut registry = Registry::default();
         let handle = {
@@ -185,6 +202,11 @@ impl InProcess {
         if let Some(sequence) = served {
             self.await_serving(sequence);
         }
+    }
+
+    /// The bootstrap port and the brokers', and the address they are on.
+    pub(crate) fn listens_on(&self) -> ([u8; 4], std::ops::RangeInclusive<u16>) {
+        (self.ports.listen, self.ports.bootstrap..=self.ports.broker_base + 3)
     }
 
     fn stop(&mut self) {
@@ -230,6 +252,12 @@ impl Drop for InProcess {
     }
 }
 
+impl Upstream {
+    fn plain(cluster: &Cluster) -> Self {
+        Self { bootstrap: cluster.bootstrap().to_owned(), security: UpstreamSecurity::default() }
+    }
+}
+
 impl Ports {
     /// A run of ports of which none is in use now: the bootstrap port, and one for each of up to three brokers.
     fn free() -> Self {
@@ -240,7 +268,7 @@ impl Ports {
             let brokers: Vec<_> =
                 (first + 1..=last).filter_map(|port| TcpListener::bind(("127.0.0.1", port)).ok()).collect();
             if brokers.len() == 3 {
-                return Self { bootstrap: first, broker_base: first };
+                return Self { listen: [127, 0, 0, 1], bootstrap: first, broker_base: first };
             }
         }
     }

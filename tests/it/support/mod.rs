@@ -10,3 +10,4 @@ pub(crate) mod product;
 pub(crate) mod reconciler;
 pub(crate) mod scenarios;
 pub(crate) mod tap;
+pub(crate) mod wire;

@@ -1,0 +1,120 @@
+//! Kafka's wire by hand: for bytes that no client would send, and for moments that no client would choose.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, Socket, Type};
+
+/// A connection that says what it likes.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    pub(crate) socket: TcpStream,
+}
+
+impl Wire {
+    pub(crate) fn connect(port: u16) -> Self {
+        let socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        socket.set_write_timeout(Some(Duration::from_secs(2))).unwrap();
+        Self { socket }
+    }
+
+    /// From this address of the machine; closing it resets the connection. None: the other side does not take it.
+    pub(crate) fn from(address: [u8; 4], port: u16) -> Option<Self> {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((address, 0)).into()).unwrap();
+        socket
+            .connect_timeout(&SocketAddr::from(([127, 0, 0, 1], port)).into(), Duration::from_secs(5))
+            .ok()?;
+        // Gone at once, so that thousands of them do not use up the machine's ports.
+        socket.set_linger(Some(Duration::ZERO)).unwrap();
+        let socket = TcpStream::from(socket);
+        socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        socket.set_write_timeout(Some(Duration::from_secs(2))).unwrap();
+        Some(Self { socket })
+    }
+
+    /// False when it is cut off.
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> bool {
+        self.socket.write_all(bytes).is_ok()
+    }
+
+    /// Logged in with PLAIN. A credential that was issued just now takes a moment to reach the gateway.
+    pub(crate) fn logged_in(port: u16, user: &str, secret: &str) -> Self {
+        let begun = Instant::now();
+        loop {
+            let mut wire = Self::connect(port);
+            wire.ask(&request(17, 1, &string("PLAIN"))).unwrap();
+            let token = format!("\0{user}\0{secret}");
+            let answer = wire.ask(&request(36, 0, &bytes(token.as_bytes()))).unwrap();
+            if answer[4..6] == [0, 0] {
+                return wire;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(10), "the login is refused");
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// One frame back, without its length; `None` when the gateway closes instead.
+    pub(crate) fn ask(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
+        // It may be closed on us while we still write.
+        let _ = self.socket.write_all(bytes);
+        self.answer()
+    }
+
+    pub(crate) fn answer(&mut self) -> Option<Vec<u8>> {
+        let mut length = [0; 4];
+        self.socket.read_exact(&mut length).ok()?;
+        let mut frame = vec![0; usize::try_from(i32::from_be_bytes(length)).unwrap()];
+        self.socket.read_exact(&mut frame).ok()?;
+        Some(frame)
+    }
+}
+
+pub(crate) fn string(text: &str) -> Vec<u8> {
+    [&i16::try_from(text.len()).unwrap().to_be_bytes(), text.as_bytes()].concat()
+}
+
+pub(crate) fn bytes(value: &[u8]) -> Vec<u8> {
+    [&i32::try_from(value.len()).unwrap().to_be_bytes(), value].concat()
+}
+
+pub(crate) fn framed(frame: &[u8]) -> Vec<u8> {
+    bytes(frame)
+}
+
+/// A request with a header of version 1.
+pub(crate) fn request(key: i16, version: i16, body: &[u8]) -> Vec<u8> {
+    let header = [&key.to_be_bytes()[..], &version.to_be_bytes(), &7_i32.to_be_bytes(), &string("x")];
+    framed(&[&header.concat(), body].concat())
+}
+
+/// Fetch v11 about one topic in a session; `padding` partitions of another one are to be forgotten.
+pub(crate) fn fetch(session: i32, epoch: i32, topic: &str, partitions: &[i32], padding: usize) -> Vec<u8> {
+    let numbers = |all: &[i32]| all.iter().flat_map(|n| n.to_be_bytes()).collect::<Vec<_>>();
+    let mut body = numbers(&[-1, 1, 0, 1 << 20]);
+    body.push(0);
+    body.extend(numbers(&[session, epoch, 1]));
+    body.extend(string(topic));
+    body.extend(numbers(&[i32::try_from(partitions.len()).unwrap()]));
+    for &partition in partitions {
+        body.extend(numbers(&[partition, -1, 0, 0, -1, -1, 1 << 20]));
+    }
+    body.extend(numbers(&[1]));
+    body.extend(string("forgotten"));
+    body.extend(numbers(&[i32::try_from(padding).unwrap()]));
+    body.extend(vec![0; padding * 4]);
+    body.extend(string(""));
+    request(1, 11, &body)
+}
+
+/// A Fetch that a broker may hold for half a minute.
+pub(crate) fn long_poll(topic: &str) -> Vec<u8> {
+    const BODY: usize = 4 + 8 + 2 + 1;
+    let mut question = fetch(0, -1, topic, &[0], 0);
+    question[BODY + 4..BODY + 8].copy_from_slice(&30_000_i32.to_be_bytes());
+    question[BODY + 8..BODY + 12].copy_from_slice(&1_i32.to_be_bytes());
+    question
+}

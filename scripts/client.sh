@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # client.sh CLIENT COMMAND ...   runs a client that nobody here wrote; tests/clients/README.md has the clients and commands
 # client.sh prepare              builds all drivers (once; `.cache/clients/`)
+#
+# CLIENT_HOSTS=FILE shows the client this file as /etc/hosts, in a mount namespace of its own (needs root or user namespaces).
 . "$(dirname "$0")/lib.sh"
 
 CLIENTS=(java java2 librdkafka kafka-python franz-go sarama kafkajs)
@@ -104,5 +106,10 @@ if [ "$1" = prepare ]; then
   for client in "${CLIENTS[@]}"; do "prepare_${KIND[$client]}" "$client"; done
 else
   "prepare_${KIND[$1]}" "$1"
+  if [ -n "${CLIENT_HOSTS:-}" ]; then
+    # shellcheck disable=SC2016 # for the inner shell
+    exec env -u CLIENT_HOSTS unshare --user --map-root-user --mount -- \
+      sh -c 'mount --bind "$0" /etc/hosts && exec "$@"' "$CLIENT_HOSTS" "$0" "$@"
+  fi
   "run_${KIND[$1]}" "$@"
 fi

@@ -8,6 +8,8 @@
 #   kafka.sh tool CLASS ...   run a tool, such as TopicCommand, ConsumerGroupCommand, AclCommand
 #
 # Broker i of N listens on PORT+i-1 (plain text), PORT+N+i-1 (SASL: PLAIN, SCRAM) and PORT+2N+i-1 (controller).
+# With KAFKA_TLS=FOLDER, which holds broker.pem (key and certificate) and ca.pem, also on PORT+3N+i-1 (TLS with client
+# certificates) and PORT+4N+i-1 (SASL under TLS).
 # KAFKA_JVM_OPTS replaces the JVM flags, which are chosen for a quick start, not for throughput. KAFKA_SETTINGS holds
 # more lines of broker configuration.
 . "$(dirname "$0")/lib.sh"
@@ -82,6 +84,24 @@ configure() {
   sed -e "s|@NODE@|$broker|; s|@DATA@|$data|; s|@VOTERS@|$voters|; s|@REPLICATION@|$brokers|" \
     -e "s|@PLAINTEXT@|$((port + broker - 1))|; s|@SASL@|$((port + brokers + broker - 1))|" \
     -e "s|@CONTROLLER@|$((port + 2 * brokers + broker - 1))|" "$ROOT/tests/kafka/broker.properties" >"$file"
+  [ -z "${KAFKA_TLS:-}" ] || secure "$file" $((port + 3 * brokers + broker - 1)) $((port + 4 * brokers + broker - 1))
+}
+
+# secure FILE SSL_PORT SASL_SSL_PORT: two more listeners, under TLS; the first one wants a client's certificate.
+secure() {
+  local file=$1
+  sed -i -e "s|^listeners=.*|&,SSL://127.0.0.1:$2,SASLSSL://127.0.0.1:$3|" \
+    -e 's|^listener.security.protocol.map=.*|&,SSL:SSL,SASLSSL:SASL_SSL|' \
+    -e 's|^super.users=.*|&;User:CN=gateway|' "$file"
+  sed -n 's|^listener.name.sasl\.|listener.name.saslssl.|p' "$file" >"$file.tls"
+  cat "$file.tls" - >>"$file" <<PROPERTIES
+ssl.keystore.type=PEM
+ssl.keystore.location=$KAFKA_TLS/broker.pem
+ssl.truststore.type=PEM
+ssl.truststore.location=$KAFKA_TLS/ca.pem
+listener.name.ssl.ssl.client.auth=required
+PROPERTIES
+  rm "$file.tls"
 }
 
 # new_broker DIR BROKER BROKERS PORT [CLUSTER_ID]: the template's folder under another identity.
@@ -174,7 +194,7 @@ clean_up() {
   rm -rf "$DIR"
 }
 
-# Speaks with the test harness, line by line. Out: `ready BOOTSTRAP SASL_BOOTSTRAP FOLDER`, then an answer to each
+# Speaks with the test harness, line by line. Out: `ready BOOTSTRAP SASL_BOOTSTRAP FOLDER [SSL SASL_SSL]`, then an answer to each
 # request. In: `stop I` (in good order), `kill I`, `start I`; answers `done I` or `failed I`. At the end of stdin, which comes
 # even if the harness is killed, the brokers are killed and their data removed; should this shell be killed itself,
 # the kernel kills the brokers.
@@ -184,14 +204,17 @@ supervise() {
   trap clean_up EXIT
   trap 'clean_up; exit 1' INT TERM HUP
   for try in 1 2 3; do
-    port=$(free_ports $((3 * brokers))) || exit 1
+    port=$(free_ports $(((${KAFKA_TLS:+2 +} 3) * brokers))) || exit 1
     start_cluster "$DIR" "$brokers" "$port" && break
     # Another process can have taken a port in between; anything else fails again.
     [ "$try" -lt 3 ] || { tail -n 15 "$DIR"/broker-*.log >&2; die "Kafka did not start (its log is above)"; }
     for broker in "${!PIDS[@]}"; do stop_broker "$broker" KILL; done
     rm -rf "${DIR:?}"/*
   done
-  echo "ready $(addresses "$port" "$brokers") $(addresses $((port + brokers)) "$brokers") $DIR"
+  local secured=""
+  [ -z "${KAFKA_TLS:-}" ] ||
+    secured=" $(addresses $((port + 3 * brokers)) "$brokers") $(addresses $((port + 4 * brokers)) "$brokers")"
+  echo "ready $(addresses "$port" "$brokers") $(addresses $((port + brokers)) "$brokers") $DIR$secured"
   while read -r verb broker; do
     case $verb in
       stop) stop_broker "$broker" TERM && echo "done $broker" ;;

@@ -54,6 +54,14 @@ impl Brokers {
     pub fn live_at(&self, node_id: i32) -> Option<(Cow<'_, str>, u16)> {
         if self.live.contains(&node_id) { self.of(node_id) } else { None }
     }
+
+    /// The node to name where the cluster names this one as controller: that one if partners can reach it, else one that they
+    /// can. Any broker of a KRaft cluster is named, and one that has just joined is unknown here for some seconds: an admin client
+    /// that is told of no controller waits for one until its time is over.
+    pub fn controller(&self, node_id: i32) -> i32 {
+        let reachable = |id: &i32| self.live_at(*id).is_some();
+        Some(node_id).filter(reachable).or_else(|| self.live.iter().copied().find(reachable)).unwrap_or(-1)
+    }
 }
 
 /// The cluster id a partner is shown: the zone's own, in Kafka's form (128 bits as 22 characters of base64url).
@@ -96,6 +104,13 @@ mod tests {
         let brokers = brokers(19_100, &[1]);
         assert!(brokers.of(2).is_some());
         assert_eq!(brokers.live_at(2), None);
+    }
+
+    #[test]
+    fn a_controller_that_is_not_live_is_replaced_by_a_broker_that_is() {
+        assert_eq!(brokers(19_100, &[1, 2]).controller(2), 2);
+        assert_eq!(brokers(19_100, &[1, 2]).controller(3), 1);
+        assert_eq!(brokers(65_000, &[1_000]).controller(1_000), -1);
     }
 
     #[test]

@@ -26,5 +26,6 @@ mod quickstart;
 mod reconcile;
 mod store;
 mod support;
+mod tls;
 mod transactions;
 mod two_aliases;

@@ -80,9 +80,7 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
         }
         response.cluster_id = StrBytes::from_string(cluster_id(view.id));
         response.cluster_authorized_operations = operations;
-        if brokers.live_at(*response.controller_id).is_none() {
-            response.controller_id = BrokerId(-1);
-        }
+        response.controller_id = BrokerId(brokers.controller(*response.controller_id));
         response.brokers.retain_mut(|broker| match brokers.live_at(*broker.broker_id) {
             Some((host, port)) => {
                 broker.host = StrBytes::from_string(host.into_owned());
@@ -125,7 +123,7 @@ mod tests {
                 seen.brokers.iter().map(|b| (*b.broker_id, b.host.to_string(), b.port)).collect();
             assert_eq!(addresses, [(1, "gw.example.com".to_owned(), 19_101)]);
             assert_eq!(seen.cluster_id.as_str(), cluster_id(partner.view.id));
-            assert_eq!((seen.controller_id, seen.error_message), (BrokerId(-1), None));
+            assert_eq!((seen.controller_id, seen.error_message), (BrokerId(1), None));
             assert_eq!(seen.cluster_authorized_operations, 0);
         }
     }

@@ -27,13 +27,15 @@ pub(crate) struct Outbound<W> {
     pending: Pieces,
     /// Bytes of what is being written that have gone: a write that is given up can be taken up again.
     written: usize,
+    /// Whether a TLS session may still hold bytes: a flush that is given up can be taken up again as well.
+    unflushed: bool,
     stall: Duration,
 }
 
 impl<W: AsyncWrite + Unpin> Outbound<W> {
     /// `stall` is how long a write may make no progress.
     pub(crate) fn new(io: W, peer: Peer, stall: Duration) -> Self {
-        Self { io, peer, pending: Pieces::default(), written: 0, stall }
+        Self { io, peer, pending: Pieces::default(), written: 0, unflushed: false, stall }
     }
 
     /// Sends a small piece together with what follows, a large one at once. Nothing is sure to be sent before
@@ -57,7 +59,7 @@ impl<W: AsyncWrite + Unpin> Outbound<W> {
     }
 
     pub(crate) async fn flush(&mut self) -> Result<(), Close> {
-        if self.pending.len == 0 { Ok(()) } else { self.write(&[]).await }
+        if self.pending.len == 0 && !self.unflushed { Ok(()) } else { self.write(&[]).await }
     }
 
     /// Sends what is pending and closes this direction; the other one stays open.
@@ -68,7 +70,7 @@ impl<W: AsyncWrite + Unpin> Outbound<W> {
 
     /// Writes what is pending, and `last` behind it.
     async fn write(&mut self, last: &[u8]) -> Result<(), Close> {
-        let Self { io, peer, pending, written, stall } = self;
+        let Self { io, peer, pending, written, unflushed, stall } = self;
         let within = *stall;
         if *written > pending.len {
             // An earlier write was given up in the middle of a large piece. What follows would be taken for the rest of it.
@@ -80,6 +82,7 @@ impl<W: AsyncWrite + Unpin> Outbound<W> {
                 let count = pending.gather(*written, last, &mut slices);
                 Pin::new(&mut *io).poll_write_vectored(context, slices.get(..count).unwrap_or_default())
             });
+            *unflushed = true;
             match timeout(within, write).await {
                 Err(_) => return Err(Close::WriteStalled(within.as_secs())),
                 Ok(Err(error)) => return Err(peer.gone(error)),
@@ -91,9 +94,11 @@ impl<W: AsyncWrite + Unpin> Outbound<W> {
         *written = 0;
         // A TLS session may have taken what it could not send yet; a plain socket has nothing to do here.
         match timeout(within, io.flush()).await {
-            Err(_) => Err(Close::WriteStalled(within.as_secs())),
-            Ok(flushed) => flushed.map_err(|error| peer.gone(error)),
+            Err(_) => return Err(Close::WriteStalled(within.as_secs())),
+            Ok(flushed) => flushed.map_err(|error| peer.gone(error))?,
         }
+        *unflushed = false;
+        Ok(())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Clients that nobody here wrote, behind one typed face. `tests/clients/README.md` has the grammar.
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -32,6 +33,18 @@ pub(crate) enum Client {
 pub(crate) struct Connection {
     pub(crate) bootstrap: String,
     pub(crate) login: Option<SaslLogin>,
+    pub(crate) tls: Option<ClientTls>,
+}
+
+/// What a client needs under TLS.
+#[derive(Debug, Clone)]
+pub(crate) struct ClientTls {
+    /// Whom it trusts, in PEM form.
+    pub(crate) authority: PathBuf,
+    /// Whether it stays below TLS 1.3.
+    pub(crate) old: bool,
+    /// Stands in for `/etc/hosts`.
+    pub(crate) hosts: PathBuf,
 }
 
 /// SASL over plain text.
@@ -46,7 +59,7 @@ pub(crate) struct SaslLogin {
 impl Connection {
     /// Without authentication.
     pub(crate) fn plaintext(bootstrap: &str) -> Self {
-        Self { bootstrap: bootstrap.to_owned(), login: None }
+        Self { bootstrap: bootstrap.to_owned(), login: None, tls: None }
     }
 
     /// With SASL over plain text.
@@ -56,7 +69,7 @@ impl Connection {
             user: user.to_owned(),
             password: password.to_owned(),
         };
-        Self { bootstrap: bootstrap.to_owned(), login: Some(login) }
+        Self { bootstrap: bootstrap.to_owned(), login: Some(login), tls: None }
     }
 
     /// `name=value` lines in the spelling of `client`.
@@ -73,7 +86,35 @@ impl Connection {
             }
             _ => format!("sasl.username={user}\nsasl.password={password}\n"),
         };
-        format!("security.protocol=SASL_PLAINTEXT\nsasl.mechanism={mechanism}\n{login}")
+        let (protocol, tls) = match &self.tls {
+            None => ("SASL_PLAINTEXT", String::new()),
+            Some(tls) => ("SASL_SSL", tls.settings(client)),
+        };
+        format!("security.protocol={protocol}\nsasl.mechanism={mechanism}\n{login}{tls}")
+    }
+}
+
+impl ClientTls {
+    fn settings(&self, client: Client) -> String {
+        let authority = self.authority.display();
+        match client {
+            Client::Java | Client::Java2 => {
+                let protocols = if self.old { "TLSv1.2" } else { "TLSv1.3" };
+                format!(
+                    "ssl.truststore.type=PEM\nssl.truststore.location={authority}\nssl.enabled.protocols={protocols}\n"
+                )
+            }
+            _ => format!("ssl.ca.location={authority}\n"),
+        }
+    }
+
+    /// `openssl.cnf` for librdkafka, which has no setting for the version.
+    fn openssl(&self) -> &'static str {
+        if self.old {
+            "openssl_conf = d\n[d]\nssl_conf = s\n[s]\nsystem_default = x\n[x]\nMaxProtocol = TLSv1.2\n"
+        } else {
+            ""
+        }
     }
 }
 
@@ -107,8 +148,15 @@ impl Client {
         command.arg(self.name()).args(&arguments[..1]);
         command.args(["--bootstrap", &connection.bootstrap, "--config"]).arg(settings.path());
         command.args(&arguments[1..]);
+        let mut files = vec![settings];
+        if let Some(tls) = &connection.tls {
+            let openssl = NamedTempFile::new().unwrap();
+            std::fs::write(openssl.path(), tls.openssl()).unwrap();
+            command.env("CLIENT_HOSTS", &tls.hosts).env("OPENSSL_CONF", openssl.path());
+            files.push(openssl);
+        }
         let name = format!("{} {}", self.name(), arguments.join(" "));
-        Running { process: Process::start(&name, &mut command), name, _settings: settings }
+        Running { process: Process::start(&name, &mut command), name, _files: files }
     }
 }
 
@@ -117,7 +165,7 @@ impl Client {
 pub(crate) struct Running {
     process: Process,
     name: String,
-    _settings: NamedTempFile,
+    _files: Vec<NamedTempFile>,
 }
 
 impl Running {

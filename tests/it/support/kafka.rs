@@ -29,6 +29,8 @@ pub(crate) struct Cluster {
     brokers: usize,
     bootstrap: String,
     sasl_bootstrap: String,
+    /// Of the listeners under TLS: with a client's certificate, and with SASL.
+    tls_bootstraps: Option<[String; 2]>,
     folder: PathBuf,
     supervisor: Mutex<Supervisor>,
 }
@@ -48,7 +50,7 @@ impl Cluster {
     /// When Kafka cannot be started, with the reason; a test is never skipped for that.
     pub(crate) fn shared() -> &'static Self {
         static SHARED: OnceLock<Result<Cluster, String>> = OnceLock::new();
-        SHARED.get_or_init(|| Self::start(3, &[])).as_ref().unwrap_or_else(|reason| panic!("{reason}"))
+        SHARED.get_or_init(|| Self::start(3, &[], None)).as_ref().unwrap_or_else(|reason| panic!("{reason}"))
     }
 
     /// A cluster of 1 or 3 brokers of the caller's own; dropping it ends it.
@@ -58,16 +60,21 @@ impl Cluster {
 
     /// As [`private`](Self::private), with more broker settings.
     pub(crate) fn private_with(brokers: usize, settings: &[&str]) -> Self {
-        Self::start(brokers, settings).unwrap_or_else(|reason| panic!("{reason}"))
+        Self::start(brokers, settings, None).unwrap_or_else(|reason| panic!("{reason}"))
     }
 
-    fn start(brokers: usize, settings: &[&str]) -> Result<Self, String> {
-        let mut process = Process::start(
-            "the Kafka supervisor",
-            Command::new(script("kafka.sh"))
-                .args(["supervise", &brokers.to_string()])
-                .env("KAFKA_SETTINGS", settings.join("\n")),
-        );
+    /// One broker of the caller's own that has listeners under TLS as well. `folder` holds `broker.pem` and `ca.pem`.
+    pub(crate) fn private_under_tls(folder: &Path) -> Self {
+        Self::start(1, &[], Some(folder)).unwrap_or_else(|reason| panic!("{reason}"))
+    }
+
+    fn start(brokers: usize, settings: &[&str], tls: Option<&Path>) -> Result<Self, String> {
+        let mut command = Command::new(script("kafka.sh"));
+        command.args(["supervise", &brokers.to_string()]).env("KAFKA_SETTINGS", settings.join("\n"));
+        if let Some(folder) = tls {
+            command.env("KAFKA_TLS", folder);
+        }
+        let mut process = Process::start("the Kafka supervisor", &mut command);
         let ready = process.look_for(START, |lines| {
             lines
                 .iter()
@@ -83,9 +90,11 @@ impl Cluster {
         else {
             return Err(format!("the Kafka supervisor said {:?}", ready.text));
         };
+        let tls_bootstraps = words.next().zip(words.next()).map(|(ssl, sasl_ssl)| [ssl, sasl_ssl]);
         let stdin = process.take_stdin();
         let supervisor = Mutex::new(Supervisor { process, stdin, answers: 0 });
-        Ok(Self { brokers, bootstrap, sasl_bootstrap, folder: folder.into(), supervisor })
+        let folder = folder.into();
+        Ok(Self { brokers, bootstrap, sasl_bootstrap, tls_bootstraps, folder, supervisor })
     }
 
     /// `host:port,…` of the plain-text listeners; who connects there is a super user.
@@ -97,6 +106,12 @@ impl Cluster {
     /// [`ADMIN`] and [`GATEWAY`].
     pub(crate) fn sasl_bootstrap(&self) -> &str {
         &self.sasl_bootstrap
+    }
+
+    /// The listeners of [`private_under_tls`](Self::private_under_tls): who connects to the first shows a certificate (that of
+    /// `CN=gateway` is a super user's), who connects to the second logs in.
+    pub(crate) fn tls_bootstraps(&self) -> [&str; 2] {
+        self.tls_bootstraps.as_ref().unwrap().each_ref().map(String::as_str)
     }
 
     /// Broker 1, 2 or 3, to stop and start.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::fs;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
@@ -12,10 +12,10 @@ use super::client::Connection;
 use super::git::Repository;
 use super::kafka::{ADMIN, Cluster};
 use super::process::Process;
-use super::reconciler::{await_ok, reconciler};
+use super::reconciler::{await_ok, get, reconciler};
 
-/// The bootstrap port and one for each of up to three brokers (ids 1 to 3), counted from a base of its own.
-const PORTS: u16 = 6;
+/// The bootstrap port and one for each broker of up to two clusters with ids 1 to 3: the second cluster starts at +4.
+const PORTS: u16 = 10;
 const START: Duration = Duration::from_mins(1);
 /// A commit is polled for, planned, applied, served and reported back.
 const SETTLE: Duration = Duration::from_secs(45);
@@ -55,6 +55,12 @@ pub(crate) struct Partner {
 impl Product {
     /// Starts with these zone files (name below `zones/`, text) and waits until the process serves.
     pub(crate) fn start(cluster: &Cluster, setup: Setup, zones: &[(&str, &str)]) -> Self {
+        Self::start_with(zones, |port, folder| sections(cluster, setup, port, folder))
+    }
+
+    /// As [`start`](Self::start); what the configuration says of `gateway`, `clusters` and `store` is up to the caller, who is
+    /// given the first of [`PORTS`] free ports and a folder for files of its own.
+    pub(crate) fn start_with(zones: &[(&str, &str)], sections: impl FnOnce(u16, &Path) -> String) -> Self {
         let repository = Repository::new();
         for (name, text) in zones {
             repository.write(&format!("zones/{name}"), text);
@@ -63,39 +69,17 @@ impl Product {
         let (port, http) = (free_ports(PORTS), free_ports(1));
         let folder = tempfile::tempdir().unwrap();
         let mut product = Self { repository, process: None, folder, port, http };
-        fs::write(product.config(), product.configuration(cluster, setup)).unwrap();
+        let sections = sections(port, product.folder.path());
+        let common = format!(
+            "source: {{url: {source}, path: zones, pollInterval: 1s}}\n\
+             http: {{admin: \"127.0.0.1:{http}\", bootstrapKeyFile: {key}}}\ndataDir: {data}\n",
+            source = product.repository.url().display(),
+            key = product.key_file().display(),
+            data = product.folder.path().join("data").display(),
+        );
+        fs::write(product.config(), common + &sections).unwrap();
         product.restart();
         product
-    }
-
-    fn configuration(&self, cluster: &Cluster, setup: Setup) -> String {
-        let (bootstrap, properties) = if setup.upstream_sasl {
-            let login = format!(
-                "{{security.protocol: SASL_PLAINTEXT, sasl.mechanism: SCRAM-SHA-512, sasl.username: {}, \
-                 sasl.password: \"file:{}\"}}",
-                ADMIN.user,
-                self.folder.path().join("upstream-password").display()
-            );
-            fs::write(self.folder.path().join("upstream-password"), ADMIN.password).unwrap();
-            (cluster.sasl_bootstrap(), login)
-        } else {
-            (cluster.bootstrap(), "{}".to_owned())
-        };
-        format!(
-            "source: {{url: {source}, path: zones, pollInterval: 1s}}\n\
-             gateway:\n  listen: 127.0.0.1\n  advertisedHost: 127.0.0.1\n  bootstrapPort: {port}\n  \
-             brokerPortBase: {port}\n\
-             clusters:\n  default:\n    bootstrapServers: \"{bootstrap}\"\n    properties: {properties}\n    \
-             isolation: shared\n\
-             http: {{admin: \"127.0.0.1:{http}\", bootstrapKeyFile: {key}}}\n\
-             dataDir: {data}\nstore: {store}\n",
-            source = self.repository.url().display(),
-            port = self.port,
-            http = self.http,
-            key = self.key_file().display(),
-            data = self.folder.path().join("data").display(),
-            store = setup.store,
-        )
     }
 
     /// Stops the process if it runs (SIGTERM) and starts it on the same configuration.
@@ -116,6 +100,16 @@ impl Product {
     /// Everything the process has written, for a failing test's message.
     pub(crate) fn transcript(&self) -> String {
         self.process.as_ref().map(Process::transcript).unwrap_or_default()
+    }
+
+    /// Waits for a line of the process that holds `text`.
+    pub(crate) fn wait_for_line(&mut self, text: &str) {
+        self.process.as_mut().expect("the product runs").wait_for_line(text, SETTLE);
+    }
+
+    /// What `/metrics` shows.
+    pub(crate) fn metrics(&self) -> String {
+        get(&format!("127.0.0.1:{}", self.http), "/metrics").unwrap().1
     }
 
     /// Changes the source: writes or removes (`None`) files below `zones/`, commits and pushes.
@@ -196,6 +190,28 @@ impl Product {
     fn key_file(&self) -> PathBuf {
         self.folder.path().join("api-key")
     }
+}
+
+fn sections(cluster: &Cluster, setup: Setup, port: u16, folder: &Path) -> String {
+    let (bootstrap, properties) = if setup.upstream_sasl {
+        let login = format!(
+            "{{security.protocol: SASL_PLAINTEXT, sasl.mechanism: SCRAM-SHA-512, sasl.username: {}, \
+             sasl.password: \"file:{}\"}}",
+            ADMIN.user,
+            folder.join("upstream-password").display()
+        );
+        fs::write(folder.join("upstream-password"), ADMIN.password).unwrap();
+        (cluster.sasl_bootstrap(), login)
+    } else {
+        (cluster.bootstrap(), "{}".to_owned())
+    };
+    format!(
+        "gateway:\n  listen: 127.0.0.1\n  advertisedHost: 127.0.0.1\n  bootstrapPort: {port}\n  \
+         brokerPortBase: {port}\n\
+         clusters:\n  default:\n    bootstrapServers: \"{bootstrap}\"\n    properties: {properties}\n    \
+         isolation: shared\nstore: {store}\n",
+        store = setup.store,
+    )
 }
 
 impl Partner {

@@ -54,9 +54,7 @@ impl Mapping {
         if self.version >= 2 {
             response.cluster_id = Some(StrBytes::from_string(cluster_id(self.view.id)));
         }
-        if self.brokers.live_at(*response.controller_id).is_none() {
-            response.controller_id = BrokerId(-1);
-        }
+        response.controller_id = BrokerId(self.brokers.controller(*response.controller_id));
         response.cluster_authorized_operations = self.cluster_operations;
         let observed = std::mem::take(&mut response.topics);
         let observed: HashMap<String, MetadataResponseTopic> = observed

@@ -137,5 +137,6 @@ fn refuse(version: i16, asked: MetadataRequestTopic, error: ResponseError) -> Me
     MetadataResponseTopic::default()
         .with_error_code(error.code())
         .with_topic_id(if by_id { asked.topic_id } else { Uuid::nil() })
-        .with_name(if by_id { None } else { asked.name.or(nameless) })
+        // A broker answers an unknown id with no name; Java, which asked with an empty one, then gets no metadata any more.
+        .with_name(asked.name.filter(|name| !by_id || name.is_empty()).or(nameless))
 }

@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stderr, reason = "what a child process wrote is shown when its test fails")]
 
+mod administration;
 mod architecture;
 mod authentication;
 mod broker_connection;
@@ -21,6 +22,7 @@ mod http;
 mod life;
 mod manifests;
 mod new_groups;
+mod oracle;
 mod plan_command;
 mod quickstart;
 mod reconcile;

@@ -56,6 +56,7 @@ pub(crate) static RESPONSE: Shape = Shape {
 /// Key types (KIP-932 added 2, shares).
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
+const SHARE: i8 = 2;
 
 pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Refusal> {
     let version = exchange.version;
@@ -65,7 +66,7 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
     let mut keys = Vec::with_capacity(asked.len());
     let mut refused = Vec::new();
     for key in asked {
-        match inside(exchange.view, kind, &key) {
+        match inside(exchange.view, version, kind, &key) {
             Ok(inside) => keys.push(inside),
             Err(error) => refused.push(nowhere(error).with_key(key)),
         }
@@ -105,10 +106,11 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
 }
 
 /// The key the broker knows, or why there is none: shares are the brokers' own business.
-fn inside(view: &ZoneView, kind: i8, key: &str) -> Result<StrBytes, ResponseError> {
+fn inside(view: &ZoneView, version: i16, kind: i8, key: &str) -> Result<StrBytes, ResponseError> {
     match kind {
         GROUP => Ok(group_id::inside(view, key)?.0),
         TRANSACTION => Ok(transactional_id::inside(view, key)?.0),
+        SHARE if version >= 6 => Err(ResponseError::ClusterAuthorizationFailed),
         _ => Err(ResponseError::InvalidRequest),
     }
 }
@@ -237,12 +239,12 @@ mod tests {
     #[test]
     fn shares_and_unknown_types_are_refused_per_key() {
         for version in 1..=VERSIONS.last {
-            for kind in [2, 9] {
+            for (kind, code) in [(2, if version < 6 { 42 } else { 31 }), (9, 42)] {
                 let request = ask(version, kind, &["x", "y"]);
                 let answer = Partner::of(&[]).send(10, version, &request).answered();
                 let seen = seen(version, answer);
                 assert_eq!(seen.len(), if version < 4 { 1 } else { 2 });
-                assert!(seen.iter().all(|c| (c.1, c.3, c.4) == (-1, -1, 42)), "{seen:?}");
+                assert!(seen.iter().all(|c| (c.1, c.3, c.4) == (-1, -1, code)), "{seen:?}");
             }
         }
     }

@@ -22,7 +22,19 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import (
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewPartitions,
+    NewTopic,
+    ResourcePatternType,
+    ResourceType,
+)
 
 # librdkafka's own names, where Kafka's differ.
 NAMES = {
@@ -469,7 +481,67 @@ def committed(options):
             event("offset", topic=p.topic, partition=p.partition, offset=p.offset)
 
 
+# --- what the admin client does ---------------------------------------------------------------------------------------
+
+
+def describe_group(options):
+    name = options.groups[0]
+    with admin_client(options) as admin:
+        asked = admin.describe_consumer_groups(
+            [name], include_authorized_operations=True, request_timeout=options.timeout / 1000)
+        group = asked[name].result()
+    held = [sorted(member.assignment.topic_partitions, key=lambda p: (p.topic, p.partition)) for member in group.members]
+    event("group", group=name, state=group.state.name,
+          members=[{"host": member.host, "partitions": partitions(part)} for member, part in zip(group.members, held)],
+          authorizedOperations=names(group.authorized_operations))
+
+
+def delete_group(options):
+    with admin_client(options) as admin:
+        admin.delete_consumer_groups(options.groups[:1], request_timeout=options.timeout / 1000)[options.groups[0]].result()
+
+
+def describe_configs(options):
+    topic = ConfigResource(ConfigResource.Type.TOPIC, options.topic[0])
+    with admin_client(options) as admin:
+        settings = admin.describe_configs([topic], request_timeout=options.timeout / 1000)[topic].result()
+    for name in sorted(settings):
+        event("config", name=name, value=settings[name].value)
+
+
+def change(call):
+    """What only an administrator may do: `call` starts it on a topic and gives what to wait for."""
+
+    def run(options):
+        with admin_client(options) as admin:
+            started = call(admin, options.topic[0])
+            for future in started.values() if isinstance(started, dict) else [started]:
+                future.result(options.timeout / 1000)
+
+    return run
+
+
+def altered(topic):
+    entry = ConfigEntry("retention.ms", "1000", incremental_operation=AlterConfigOpType.SET)
+    return [ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=[entry])]
+
+
+ANY_ACL = AclBindingFilter(ResourceType.ANY, None, ResourcePatternType.ANY, None, None, AclOperation.ANY, AclPermissionType.ANY)
+CHANGES = {
+    "create-topic": change(lambda admin, topic: admin.create_topics([NewTopic(topic, 1, 1)])),
+    "delete-topic": change(lambda admin, topic: admin.delete_topics([topic])),
+    "create-partitions": change(lambda admin, topic: admin.create_partitions([NewPartitions(topic, 9)])),
+    "delete-records": change(lambda admin, topic: admin.delete_records([TopicPartition(topic, 0, 1)])),
+    "alter-configs": change(lambda admin, topic: admin.incremental_alter_configs(altered(topic))),
+    "describe-acls": change(lambda admin, _: admin.describe_acls(ANY_ACL)),
+}
+
+
 COMMANDS = {
+    **CHANGES,
+    "describe-group": describe_group,
+    "delete-group": delete_group,
+    "describe-configs": describe_configs,
     "produce": produce,
     "consume": consume,
     "assign": assign,

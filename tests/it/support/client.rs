@@ -73,7 +73,7 @@ impl Connection {
     }
 
     /// `name=value` lines in the spelling of `client`.
-    fn settings(&self, client: Client) -> String {
+    pub(crate) fn settings(&self, client: Client) -> String {
         let Some(SaslLogin { mechanism, user, password }) = &self.login else { return String::new() };
         let login = match client {
             Client::Java | Client::Java2 => {

@@ -1,5 +1,7 @@
 //! What the drivers print, typed; `tests/clients/README.md` has the grammar.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
@@ -51,11 +53,18 @@ impl Events {
 
     /// Names of groups, of `list-groups`.
     pub(crate) fn groups(&self) -> Vec<String> {
-        #[derive(Deserialize)]
-        struct Group {
-            group: String,
-        }
-        self.all("group").into_iter().map(|event: Group| event.group).collect()
+        self.described_groups().into_iter().map(|group| group.group).collect()
+    }
+
+    /// Groups, of `describe-group`.
+    pub(crate) fn described_groups(&self) -> Vec<Group> {
+        self.all("group")
+    }
+
+    /// Settings by name, of `describe-configs`.
+    pub(crate) fn configs(&self) -> BTreeMap<String, String> {
+        let settings = self.all::<Setting>("config");
+        settings.into_iter().map(|Setting { name, value }| (name, value)).collect()
     }
 
     pub(crate) fn cluster(&self) -> Option<ClusterInfo> {
@@ -203,6 +212,31 @@ pub(crate) struct Topic {
     pub(crate) partitions: Vec<TopicPartition>,
     #[serde(default)]
     pub(crate) authorized_operations: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Group {
+    pub(crate) group: String,
+    /// Of `describe-group` in capitals, such as `STABLE`.
+    pub(crate) state: Option<String>,
+    #[serde(default)]
+    pub(crate) members: Vec<Member>,
+    #[serde(default)]
+    pub(crate) authorized_operations: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Member {
+    pub(crate) host: String,
+    /// What it holds, sorted.
+    pub(crate) partitions: Vec<Partition>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Setting {
+    name: String,
+    value: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -52,8 +52,5 @@ pub(crate) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
     refuse(&REQUEST, exchange, body, |_: CreateDelegationTokenRequest, _| {
         CreateDelegationTokenResponse::default()
             .with_error_code(ResponseError::DelegationTokenAuthDisabled.code())
-            .with_issue_timestamp_ms(-1)
-            .with_expiry_timestamp_ms(-1)
-            .with_max_timestamp_ms(-1)
     })
 }

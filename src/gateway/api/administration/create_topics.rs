@@ -69,6 +69,7 @@ pub(crate) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
         CreatableTopicResult::default()
             .with_name(topic.name)
             .with_error_code(ResponseError::TopicAuthorizationFailed.code())
+            .with_error_message(None)
     };
     refuse(&REQUEST, exchange, body, |request: CreateTopicsRequest, _| {
         CreateTopicsResponse::default().with_topics(request.topics.into_iter().map(refused).collect())

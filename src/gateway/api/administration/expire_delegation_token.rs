@@ -39,6 +39,5 @@ pub(crate) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
     refuse(&REQUEST, exchange, body, |_: ExpireDelegationTokenRequest, _| {
         ExpireDelegationTokenResponse::default()
             .with_error_code(ResponseError::DelegationTokenAuthDisabled.code())
-            .with_expiry_timestamp_ms(-1)
     })
 }

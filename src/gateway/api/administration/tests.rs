@@ -53,6 +53,16 @@ fn an_id_is_refused_under_its_alias_and_a_real_one_is_unknown() {
     assert_eq!(seen, [(Some(topic("a")), ids[0], 29), (None, ids[1], 100), (None, ids[2], 100)],);
 }
 
+/// A client shows its own words where there are none, and an empty line where they are empty.
+#[test]
+fn a_refusal_leaves_the_words_to_the_client() {
+    use m::create_topics_request::CreatableTopic;
+    let request =
+        m::CreateTopicsRequest::default().with_topics(vec![CreatableTopic::default().with_name(topic("x"))]);
+    let answer: m::CreateTopicsResponse = Partner::of(&[]).send(19, 7, &request).answered();
+    assert_eq!((answer.topics[0].error_code, answer.topics[0].error_message.clone()), (29, None));
+}
+
 #[test]
 fn a_configuration_is_refused_in_the_words_of_what_it_belongs_to() {
     use m::incremental_alter_configs_request::AlterConfigsResource;

@@ -157,7 +157,7 @@ fn local_topic(shown: &Shown, local: &Local) -> FetchableTopicResponse {
             .with_high_watermark(-1)
             .with_last_stable_offset(-1)
             .with_log_start_offset(-1)
-            .with_aborted_transactions(None)
+            .with_aborted_transactions(Some(Vec::new()))
             .with_preferred_read_replica(BrokerId(-1))
             .with_records(Some(Bytes::new()))
     };

@@ -99,7 +99,7 @@ final class Describe {
         }
     }
 
-    private static Admin admin(Options options) throws IOException {
+    static Admin admin(Options options) throws IOException {
         return Admin.create(options.client(Map.of(
                 "default.api.timeout.ms", options.timeout(), "request.timeout.ms", options.timeout())));
     }
@@ -108,7 +108,7 @@ final class Describe {
         return nodes.stream().map(Node::id).toList();
     }
 
-    private static List<String> names(Collection<AclOperation> operations) {
+    static List<String> names(Collection<AclOperation> operations) {
         return operations == null ? List.of() : operations.stream().map(Enum::name).sorted().toList();
     }
 }

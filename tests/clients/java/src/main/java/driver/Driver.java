@@ -44,7 +44,10 @@ public final class Driver {
             case "describe-topic" -> Describe.topic(options);
             case "describe-cluster" -> Describe.cluster(options);
             case "committed" -> Describe.committed(options);
-            default -> throw new IllegalArgumentException("unknown command: " + arguments[0]);
+            case "describe-group" -> Administer.group(options);
+            case "delete-group" -> Administer.deleteGroup(options);
+            case "describe-configs" -> Administer.configs(options);
+            default -> Administer.change(arguments[0], options);
         }
     }
 }

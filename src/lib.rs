@@ -72,6 +72,9 @@
 //!   folder; globs need a later version. Only https and local repositories are read.
 //! * A store topic with fewer copies than the default is a warning: a cluster that grew must not stop its nodes from starting.
 //!   Fewer than a configured `stateReplicationFactor` are refused.
+//! * What is refused over the wire is advertised in every version we read, whatever the broker serves: nothing of it reaches one.
+//! * A topic's settings are shown from a closed list, and a group's configuration not at all (a zone's own principal may not
+//!   describe it either). Offsets of a topic need READ, where a broker is content with DESCRIBE.
 
 pub mod api;
 pub mod app;

@@ -302,7 +302,10 @@ fn new_protocol(oracle: &mut Oracle) {
         |_| {},
     );
     oracle.compare(
-        &[("member_id", "drawn by the broker")],
+        &[
+            ("member_id", "drawn by the broker"),
+            ("subscribed_topic_regex", "evaluated by the gateway: the broker never had it"),
+        ],
         |version, _| {
             let groups = vec![group(&format!("g-new-{version}")), group("g-nobody")];
             vec![

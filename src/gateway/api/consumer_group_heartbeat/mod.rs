@@ -31,6 +31,8 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
     let group = request.group_id.to_string();
     match group_id::member_inside(exchange.view, &request.group_id) {
         Ok(inside) => request.group_id = inside,
+        // Kafka's word for a heartbeat without a group, other than in the classic protocol.
+        Err(_) if group.is_empty() => return refuse(ResponseError::InvalidRequest, None, version),
         Err(error) => return refuse(error, None, version),
     }
     let key = (group.clone(), request.member_id.to_string());

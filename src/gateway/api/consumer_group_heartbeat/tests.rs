@@ -299,7 +299,7 @@ fn a_member_without_an_id_is_known_by_the_one_the_broker_gives_it() {
 #[test]
 fn a_heartbeat_without_a_group_or_a_subscription_fails_as_in_kafka() {
     let partner = Partner::of(&[("a", "b", Read)]);
-    assert_eq!(error(&partner, &joining(&["a"]).with_group_id(GroupId::default())), 24);
+    assert_eq!(error(&partner, &joining(&["a"]).with_group_id(GroupId::default())), 42);
     // The broker refuses a first heartbeat that subscribes to nothing at all; it must not be made a valid one.
     assert_eq!(names(&forwarded(&partner, &partial(0)).0), None);
 }

@@ -73,7 +73,7 @@ impl ScramVerifier {
         let client_key = xor(proof, &self.hash.hmac(&self.stored_key, auth_message));
         let proves = self.hash.digest(&client_key).ct_eq(&self.stored_key);
         let signature = self.hash.hmac(&self.server_key, auth_message);
-        bool::from(proves & proof.len().ct_eq(&self.hash.len())).then(|| signature.to_vec())
+        bool::from(proves & proof.len().ct_eq(&self.hash.output_len())).then(|| signature.to_vec())
     }
 }
 
@@ -83,7 +83,7 @@ pub fn of_nobody(hash: ScramHash, user: &str, secret: &[u8]) -> ScramVerifier {
     let mut salt = hash.hmac(secret, user.as_bytes()).to_vec();
     salt.truncate(SALT_BYTES);
     // No key is known whose hash is all zeros.
-    let nothing = vec![0; hash.len()];
+    let nothing = vec![0; hash.output_len()];
     ScramVerifier {
         hash,
         salt,
@@ -150,7 +150,7 @@ mod tests {
             assert_ne!(nobody.salt, of_nobody(hash, "anna", b"another one").salt);
             let real = ScramVerifier::new(hash, "secret", &[7; SALT_BYTES], SCRAM_ITERATIONS);
             assert_eq!((nobody.salt.len(), nobody.iterations), (real.salt.len(), real.iterations));
-            assert_eq!(nobody.accept(b"message", &vec![0; hash.len()]), None);
+            assert_eq!(nobody.accept(b"message", &vec![0; hash.output_len()]), None);
         }
     }
 

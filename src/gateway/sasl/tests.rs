@@ -36,21 +36,21 @@ fn until_proof(view: &GatewayView, mechanism: Mechanism, user: &str, secret: &st
     };
     let challenged = scram.challenged(&text).unwrap();
     let salted = challenged.hash.salted_password(secret.as_bytes(), &challenged.salt, challenged.rounds);
-    let (message, server_proof) = challenged.prove(&salted);
-    Some(Proof { attempt, message, server_proof })
+    let (message, answer) = challenged.prove(&salted);
+    Some(Proof { attempt, message, answer })
 }
 
 struct Proof {
     attempt: Attempt,
     message: Vec<u8>,
-    server_proof: crate::kafka::sasl::ServerProof,
+    answer: crate::kafka::sasl::ServerProof,
 }
 
 fn log_in(view: &GatewayView, mechanism: Mechanism, user: &str, secret: &str) -> Option<Login> {
-    let Proof { attempt, message, server_proof } = until_proof(view, mechanism, user, secret).unwrap();
+    let Proof { attempt, message, answer } = until_proof(view, mechanism, user, secret).unwrap();
     match attempt.advance(view, None, &message, NOW) {
         Step::Accepted(last, login) => {
-            server_proof.verify(&last).unwrap();
+            answer.verify(&last).unwrap();
             Some(login)
         }
         Step::Refused => None,

@@ -39,8 +39,8 @@ struct HeldBack {
 }
 
 const CRATE: &str = "the newest that `kafka-protocol` knows";
-const FEATURES: &str = "asks once, before authentication: no cluster and its features are known yet, so it takes the older \
-                        transactions";
+const FEATURES: &str = "franz-go asks once, before authentication: no cluster and its features are known yet, \
+                        so it takes the older transactions";
 #[rustfmt::skip]
 const HELD_BACK: &[HeldBack] = &[
     held_back("AddOffsetsToTxn", None, Some(4), FEATURES),

@@ -144,7 +144,7 @@ fn what_is_subscribed_to_in_other_ways_is_what_is_shared_too() {
                 "--topic",
                 name,
                 "--timeout",
-                "8000",
+                "25000",
             ];
             let events = client.run(&connection, &arguments);
             assert_eq!((events.assignment().unwrap_or_default(), events.records()), (vec![], vec![]));
@@ -153,7 +153,7 @@ fn what_is_subscribed_to_in_other_ways_is_what_is_shared_too() {
         assert_eq!(answers[0], answers[1], "{client:?}");
     }
     let invalid =
-        ["consume", "--group", "g", "--protocol", "consumer", "--regex", "(?=a)a", "--timeout", "8000"];
+        ["consume", "--group", "g", "--protocol", "consumer", "--regex", "(?=a)a", "--timeout", "25000"];
     let errors = Client::Java.run(&connection, &invalid).errors();
     assert_eq!(errors.first().map(|error| error.error.as_str()), Some("INVALID_REGULAR_EXPRESSION"));
 }

@@ -213,7 +213,9 @@ fn a_timeout_above_the_brokers_highest_is_told_in_kafkas_words() {
         let told = |connection: &Connection, topic: &str| {
             let mut errors = client.run(connection, &transact(&id, topic, &options)).errors();
             // librdkafka says which broker its coordinator is.
-            errors.iter_mut().for_each(|error| error.message.retain(|c| !c.is_ascii_digit()));
+            for error in &mut errors {
+                error.message.retain(|c| !c.is_ascii_digit());
+            }
             errors
         };
         let refused = told(&gateway.connection("acme"), "orders");

@@ -1,7 +1,6 @@
 //! The gateway alone, in this process, with zones made by hand: no controller, no store, no Git.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use super::client::Connection;
 use super::kafka::{Cluster, GATEWAY};
+use super::product::free_ports;
 
 /// Every zone's secret here.
 pub(crate) const SECRET: &str = "only-for-tests";
@@ -259,17 +259,10 @@ impl Upstream {
 }
 
 impl Ports {
-    /// A run of ports of which none is in use now: the bootstrap port, and one for each of up to three brokers.
+    /// The bootstrap port, and one for each of up to three brokers. None that the kernel gives to outgoing connections: it
+    /// would take them while a gateway is stopped.
     fn free() -> Self {
-        loop {
-            let bootstrap = TcpListener::bind("127.0.0.1:0").unwrap();
-            let first = bootstrap.local_addr().unwrap().port();
-            let Some(last) = first.checked_add(3) else { continue };
-            let brokers: Vec<_> =
-                (first + 1..=last).filter_map(|port| TcpListener::bind(("127.0.0.1", port)).ok()).collect();
-            if brokers.len() == 3 {
-                return Self { listen: [127, 0, 0, 1], bootstrap: first, broker_base: first };
-            }
-        }
+        let first = free_ports(4);
+        Self { listen: [127, 0, 0, 1], bootstrap: first, broker_base: first }
     }
 }

@@ -10,7 +10,7 @@ use super::invariants::{hold, partner};
 use super::{Entry, REGISTRY, fetch, produce};
 use crate::kafka::sample::{self, Vocabulary};
 use crate::kafka::shape::Shape;
-use crate::kafka::stream::{ProduceHead, ResponseIdSwap, StreamError};
+use crate::kafka::stream::{OneTopicHead, ResponseIdSwap, StreamError};
 
 /// Exchanges of one connection, one behind the other: row, version, lengths, the request's body, the response's.
 pub fn exchanges(mut data: &[u8]) {
@@ -53,7 +53,7 @@ type Passed = Result<Vec<u8>, StreamError>;
 fn produced(version: i16, body: &[u8], cut: usize) -> Passed {
     let mut seen = 0;
     let (head, mut tail) = loop {
-        if let Some(read) = ProduceHead::read(&produce::REQUEST, version, body.len(), &body[..seen])? {
+        if let Some(read) = OneTopicHead::read(&produce::REQUEST, version, body.len(), &body[..seen])? {
             break read;
         }
         if seen == body.len() {
@@ -66,8 +66,8 @@ fn produced(version: i16, body: &[u8], cut: usize) -> Passed {
 
 fn fetched(version: i16, body: &[u8], cut: usize) -> Passed {
     let shown = |id: Uuid| (!id.is_nil()).then(|| Uuid::from_u128(!id.as_u128()));
-    let mut editor = ResponseIdSwap::new(&fetch::RESPONSE, version, body.len(), shown);
-    pass(body, cut, |chunk| editor.push(chunk))
+    let mut editor = ResponseIdSwap::new(&fetch::RESPONSE, version, body.len());
+    pass(body, cut, |chunk| editor.push(chunk, shown))
 }
 
 /// Gives `edit` so many more bytes at a time, and keeps what it lets pass. An error counts, but not how far it came.

@@ -100,15 +100,17 @@ impl Walker {
         if !nullable {
             return Ok(Read::quiet(0).containing(inside));
         }
-        // A nullable struct has a byte in front: -1 is null, anything else is not.
+        // A nullable struct has a byte in front: -1 is null, 1 is not. Of others each reader has its own opinion, and whoever
+        // decodes behind the walker must not read another layout than it did.
         if self.remaining() == 0 {
             return Err(WalkError::Truncated);
         }
-        Ok(match unread.first() {
-            None => Read::starved(1),
-            Some(0xff) => Read::quiet(1),
-            Some(_) => Read::quiet(1).containing(inside),
-        })
+        match unread.first() {
+            None => Ok(Read::starved(1)),
+            Some(0xff) => Ok(Read::quiet(1)),
+            Some(1) => Ok(Read::quiet(1).containing(inside)),
+            Some(_) => Err(WalkError::Presence),
+        }
     }
 
     fn array(

@@ -78,6 +78,8 @@ pub enum WalkError {
     NegativeLength,
     #[error("a value is null that must not be")]
     UnexpectedNull,
+    #[error("a struct that may be null begins with neither 1 nor -1")]
+    Presence,
     #[error("a string is longer than 32767 bytes")]
     StringTooLong,
     #[error("a value is larger than this gateway accepts")]

@@ -74,6 +74,7 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
             // In the broker's words, which may name what the partner must not see.
             response.error_message = None;
             if response.error_code != 0 {
+                response.assignment = None;
                 return;
             }
             show(response, &mut next);

@@ -39,7 +39,7 @@ fn batch() -> Bytes {
         timestamp: 1_700_000_000_000,
         key: None,
         value: Some(Bytes::from_static(b"value")),
-        headers: Default::default(),
+        headers: [].into_iter().collect(),
     };
     let mut out = BytesMut::new();
     let options = RecordEncodeOptions { version: 2, compression: Compression::None };
@@ -104,7 +104,7 @@ fn produce_and_fetch(oracle: &mut Oracle) {
         |answer| {
             answer
                 .responses
-                .sort_by_key(|topic| (topic.name.clone(), topic.partition_responses[0].error_code))
+                .sort_by_key(|topic| (topic.name.clone(), topic.partition_responses[0].error_code));
         },
     );
     oracle.compare(

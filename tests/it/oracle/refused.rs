@@ -69,6 +69,10 @@ fn topics(oracle: &mut Oracle) {
         },
         |answer| answer.responses.sort_by_key(|topic| (topic.name.clone(), topic.error_code)),
     );
+    contents(oracle);
+}
+
+fn contents(oracle: &mut Oracle) {
     oracle.compare(
         &[],
         |_, _| {

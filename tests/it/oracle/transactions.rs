@@ -37,6 +37,12 @@ fn add(side: &mut Side, transaction: &str, topics: &[&str]) -> AddPartitionsToTx
 }
 
 pub(super) fn compare(oracle: &mut Oracle) {
+    members(oracle);
+    ends_and_listings(oracle);
+}
+
+/// What joins a transaction.
+fn members(oracle: &mut Oracle) {
     oracle.compare(
         &DRAWN,
         |version, _| {
@@ -90,6 +96,9 @@ pub(super) fn compare(oracle: &mut Oracle) {
         },
         |answer| answer.topics.sort_by(|a, b| a.name.cmp(&b.name)),
     );
+}
+
+fn ends_and_listings(oracle: &mut Oracle) {
     oracle.compare(
         &DRAWN,
         |version, side| {

@@ -53,7 +53,7 @@ impl Events {
 
     /// Names of groups, of `list-groups`.
     pub(crate) fn groups(&self) -> Vec<String> {
-        self.described_groups().into_iter().map(|group| group.group).collect()
+        self.described_groups().into_iter().map(|group| group.name).collect()
     }
 
     /// Groups, of `describe-group`.
@@ -217,7 +217,8 @@ pub(crate) struct Topic {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Group {
-    pub(crate) group: String,
+    #[serde(rename = "group")]
+    pub(crate) name: String,
     /// Of `describe-group` in capitals, such as `STABLE`.
     pub(crate) state: Option<String>,
     #[serde(default)]

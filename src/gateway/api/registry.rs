@@ -54,6 +54,8 @@ pub(crate) fn entry(key: i16) -> Option<&'static Entry> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::gateway::addresses::ApiRanges;
     use crate::kafka::shape::Versions;
@@ -80,5 +82,22 @@ mod tests {
         assert_eq!(fetch.served(&ranges(0, 3)), None);
         assert_eq!(fetch.served(&ApiRanges::new()), None);
         assert_eq!(entry(36).unwrap().served(&ApiRanges::new()), Some(Versions::new(0, 2)));
+    }
+
+    #[test]
+    fn the_table_in_the_documentation_is_this_one() {
+        let documented = |line: &str| {
+            let mut cells = line.strip_prefix("| ")?.split(" | ").map(str::to_owned);
+            let key = cells.next()?.parse::<i16>().ok()?;
+            Some((key, cells.next()?, cells.next()?))
+        };
+        let served = REGISTRY.iter().map(|row| {
+            let Versions { first, last } = row.versions;
+            let versions = if first == last { first.to_string() } else { format!("{first}–{last}") };
+            (row.key(), row.name().to_owned(), versions)
+        });
+        let documented: BTreeSet<_> =
+            include_str!("../../../docs/protocol.md").lines().filter_map(documented).collect();
+        assert_eq!(documented, served.collect());
     }
 }

@@ -1,19 +1,15 @@
 //! Where partners find the brokers: a pure function of (cluster, node id), the same on every gateway and after any restart.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
-use crate::kafka::features::Features;
-use crate::kafka::shape::Versions;
+use super::offer::Offer;
 use crate::zone::{SniDomain, ZoneId, ZoneName};
-
-/// What a broker serves, by API key.
-pub type ApiRanges = BTreeMap<i16, Versions>;
 
 /// The brokers of one backing cluster as partners see them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,10 +17,8 @@ pub struct Brokers {
     pub form: Form,
     /// Node ids of the live brokers.
     pub live: Arc<BTreeSet<i32>>,
-    /// What every live broker serves (the minimum over them).
-    pub serves: Arc<ApiRanges>,
-    /// What is switched on in the cluster.
-    pub features: Features,
+    /// What every live broker serves.
+    pub offer: Arc<Offer>,
 }
 
 /// How addresses are written: a client is answered in the form in which it came.
@@ -89,7 +83,7 @@ mod tests {
     fn brokers(port_base: u16, live: &[i32]) -> Brokers {
         let form = Form::Ports { host: "kafka.example.com".into(), base: port_base };
         let live = Arc::new(live.iter().copied().collect());
-        Brokers { form, live, serves: Arc::default(), features: Features::default() }
+        Brokers { form, live, offer: Arc::default() }
     }
 
     #[test]

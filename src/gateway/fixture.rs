@@ -9,17 +9,16 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::addresses::ApiRanges;
 use super::allowance::Allowances;
 use super::api::REGISTRY;
 use super::budget::Budget;
 use super::config::{ClusterConfig, GatewayConfig, Limits};
 use super::metrics::Metrics;
+use super::offer::Offer;
 use super::shared::Shared;
 use super::topology::{ClusterState, Clusters, TopicState, Topology};
 use super::view::GatewayView;
 use crate::kafka::client::UpstreamSecurity;
-use crate::kafka::features::Features;
 use crate::policy::{Served, ServedZone};
 use crate::zone::{
     ClusterName, Credential, KeyId, Permission, PlainVerifier, Sequence, TopicName, ZoneId, ZoneName, sample,
@@ -99,12 +98,11 @@ pub(super) fn served(sequence: u64, zones: Vec<ServedZone>) -> Served {
 
 /// One broker that serves everything we do, and these topics.
 pub(super) fn clusters(topics: &[(&str, TopicState)]) -> Clusters {
-    let versions: ApiRanges = REGISTRY.iter().map(|entry| (entry.key(), entry.versions)).collect();
+    let versions = REGISTRY.iter().map(|entry| (entry.key(), entry.versions)).collect();
     let topology = Topology {
         cluster_id: None,
         brokers: BTreeMap::from([(1, "127.0.0.1:9".to_owned())]),
-        versions,
-        features: Features::default(),
+        offer: Arc::new(Offer { versions, ..Offer::default() }),
         topics: topics.iter().map(|&(name, state)| (topic(name), state)).collect::<HashMap<_, _>>(),
     };
     BTreeMap::from([(cluster(), ClusterState { last: Some(Arc::new(topology)), trouble: None })])

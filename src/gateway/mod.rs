@@ -29,6 +29,7 @@ mod listener;
 mod login;
 pub(crate) mod memory;
 mod metrics;
+pub mod offer;
 mod relay;
 mod request_loop;
 mod response_loop;

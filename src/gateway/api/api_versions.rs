@@ -6,7 +6,7 @@ use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
 
 use super::{Entry, Exchange, Outcome, REGISTRY, Refusal, body, features};
-use crate::gateway::addresses::ApiRanges;
+use crate::gateway::offer::{ApiRanges, Offer};
 pub(crate) use crate::kafka::control_shapes::API_VERSIONS_RESPONSE as RESPONSE;
 use crate::kafka::shape::{Field as F, Shape, Type as T, Versions};
 
@@ -29,28 +29,24 @@ pub(crate) static REQUEST: Shape = Shape {
 /// for compression and silently stops compressing (KAFKA-18659). Kafka 4 does the same.
 const PRODUCE: i16 = 0;
 
-/// After authentication: with the features of the zone's cluster.
 pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Refusal> {
-    let response = respond(exchange.version, body, &exchange.brokers.serves)?;
-    let response = features::show(response, exchange.version, exchange.brokers);
-    body::answer(&response, exchange.version)
+    Ok(Outcome::Answer(answer(exchange.version, body, &exchange.brokers.offer)?))
 }
 
-/// The response to a request of a version that is served, before authentication. It has no features: of which cluster?
-pub(crate) fn answer(version: i16, body: Bytes, ranges: &ApiRanges) -> Result<Bytes, Refusal> {
-    body::encode(&respond(version, body, ranges)?.with_finalized_features_epoch(-1), version)
-}
-
-fn respond(version: i16, body: Bytes, ranges: &ApiRanges) -> Result<ApiVersionsResponse, Refusal> {
+/// The response to a request of a version that is served; legal before, during and after authentication.
+pub(crate) fn answer(version: i16, body: Bytes, offer: &Offer) -> Result<Bytes, Refusal> {
     let request: ApiVersionsRequest = body::request(&REQUEST, version, body)?;
     let named =
         is_software_name(&request.client_software_name) && is_software_name(&request.client_software_version);
-    Ok(if version >= 3 && !named {
-        ApiVersionsResponse::default().with_error_code(ResponseError::InvalidRequest.code())
+    let response = if version >= 3 && !named {
+        ApiVersionsResponse::default()
+            .with_error_code(ResponseError::InvalidRequest.code())
+            .with_finalized_features_epoch(-1)
     } else {
-        let rows = REGISTRY.iter().filter_map(|entry| row(entry, ranges)).collect();
-        ApiVersionsResponse::default().with_api_keys(rows)
-    })
+        let rows = REGISTRY.iter().filter_map(|entry| row(entry, &offer.versions)).collect();
+        features::show(ApiVersionsResponse::default().with_api_keys(rows), version, offer)
+    };
+    body::encode(&response, version)
 }
 
 /// The response to a version that is not served: always in version 0, so that every client can read what it may ask for.
@@ -92,14 +88,14 @@ mod tests {
     use crate::kafka::codec;
     use crate::kafka::features::Features;
 
-    fn ask(version: i16, name: &'static str, ranges: &ApiRanges) -> ApiVersionsResponse {
+    fn ask(version: i16, name: &'static str, offer: &Offer) -> ApiVersionsResponse {
         let request = ApiVersionsRequest::default();
         let request = if version < 3 {
             request
         } else {
             request.with_client_software_name(name.into()).with_client_software_version("1.2.3".into())
         };
-        let body = answer(version, codec::encode(&request, version).unwrap(), ranges).unwrap();
+        let body = answer(version, codec::encode(&request, version).unwrap(), offer).unwrap();
         codec::decode(&RESPONSE, version, body).unwrap()
     }
 
@@ -113,9 +109,10 @@ mod tests {
     #[test]
     fn what_is_advertised_is_what_broker_and_registry_share_at_every_version() {
         let ranges = [(0, 3, 13), (1, 4, 16), (19, 0, 7), (10_000, 0, 1)];
-        let ranges: ApiRanges = ranges.map(|(key, first, last)| (key, Versions::new(first, last))).into();
+        let versions = ranges.map(|(key, first, last)| (key, Versions::new(first, last))).into();
+        let offer = Offer { versions, ..Offer::default() };
         for version in VERSIONS.first..=VERSIONS.last {
-            let response = ask(version, "apache-kafka-java", &ranges);
+            let response = ask(version, "apache-kafka-java", &offer);
             assert_eq!(response.error_code, 0);
             let (shared, ours): (Vec<_>, Vec<_>) =
                 rows(&response).into_iter().partition(|row| entry(row.0).unwrap().origin == Origin::Broker);
@@ -126,21 +123,21 @@ mod tests {
     }
 
     #[test]
-    fn features_are_shown_after_authentication_only() {
-        let response = ask(4, "librdkafka", &ApiRanges::new());
-        assert_eq!(response.finalized_features_epoch, -1);
-        assert!(response.finalized_features.is_empty() && response.supported_features.is_empty());
-
-        let mut partner = Partner::of(&[]);
+    fn features_are_shown_before_and_after_authentication() {
         let ranges = BTreeMap::from([("transaction.version".to_owned(), Versions::new(0, 2))]);
         let features = Features { epoch: Some(9), supported: ranges.clone(), finalized: ranges };
-        partner.brokers = Arc::new(Brokers { features, ..(*partner.brokers).clone() });
+        let mut partner = Partner::of(&[]);
+        let offer = Arc::new(Offer { features, ..(*partner.brokers.offer).clone() });
+        partner.brokers = Arc::new(Brokers { offer: Arc::clone(&offer), ..(*partner.brokers).clone() });
         let request = ApiVersionsRequest::default()
             .with_client_software_name("x".into())
             .with_client_software_version("1".into());
-        let response: ApiVersionsResponse = partner.send(18, 4, &request).answered();
-        assert_eq!(response.finalized_features_epoch, 9);
-        assert_eq!(response.finalized_features[0].name.as_str(), "transaction.version");
+        for response in [ask(4, "x", &offer), partner.send(18, 4, &request).answered()] {
+            assert_eq!(response.finalized_features_epoch, 9);
+            assert_eq!(response.finalized_features[0].name.as_str(), "transaction.version");
+        }
+        let none = ask(4, "x", &Offer::default());
+        assert_eq!((none.finalized_features_epoch, none.finalized_features), (-1, vec![]));
     }
 
     #[test]
@@ -153,7 +150,7 @@ mod tests {
     #[test]
     fn a_client_must_have_a_sensible_name() {
         for (name, error) in [("a", 0), ("a-b.c", 0), ("", 42), ("-a", 42), ("a b", 42), ("a.", 42)] {
-            assert_eq!(ask(3, name, &ApiRanges::new()).error_code, error, "{name:?}");
+            assert_eq!(ask(3, name, &Offer::default()).error_code, error, "{name:?}");
         }
     }
 }

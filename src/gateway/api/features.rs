@@ -8,7 +8,7 @@ use kafka_protocol::messages::api_versions_response::{FinalizedFeatureKey, Suppo
 use kafka_protocol::protocol::StrBytes;
 
 use super::entry;
-use crate::gateway::addresses::Brokers;
+use crate::gateway::offer::Offer;
 use crate::kafka::features::Features;
 use crate::kafka::shape::Versions;
 
@@ -32,8 +32,8 @@ static SERVED: &[Feature] = &[
 ];
 
 /// Adds the features to a response of this version.
-pub(super) fn show(response: ApiVersionsResponse, version: i16, brokers: &Brokers) -> ApiVersionsResponse {
-    let Features { epoch, supported, finalized } = &brokers.features;
+pub(super) fn show(response: ApiVersionsResponse, version: i16, offer: &Offer) -> ApiVersionsResponse {
+    let Features { epoch, supported, finalized } = &offer.features;
     // Versions below 3 have no place for them.
     let Some(epoch) = epoch.filter(|_| version >= 3) else {
         return response.with_finalized_features_epoch(-1);
@@ -41,7 +41,7 @@ pub(super) fn show(response: ApiVersionsResponse, version: i16, brokers: &Broker
     let (mut could, mut does) = (Vec::new(), Vec::new());
     for feature in SERVED {
         let name = StrBytes::from_static_str(feature.name);
-        let ours = feature.highest(brokers);
+        let ours = feature.highest(offer);
         if let Some(theirs) = supported.get(feature.name)
             && theirs.first <= ours
             // KIP-1022: readers of version 3 take a lowest level of 0 for a broken message.
@@ -71,11 +71,11 @@ pub(super) fn show(response: ApiVersionsResponse, version: i16, brokers: &Broker
 }
 
 impl Feature {
-    /// The highest level that is served in front of these brokers; 0 is none.
-    fn highest(&self, brokers: &Brokers) -> i16 {
+    /// The highest level that is served in front of such brokers; 0 is none.
+    fn highest(&self, offer: &Offer) -> i16 {
         let served = |&(key, version): &(i16, i16)| {
             entry(key)
-                .and_then(|entry| entry.served(&brokers.serves))
+                .and_then(|entry| entry.served(&offer.versions))
                 .is_some_and(|range| range.contains(version))
         };
         let levels = self.levels.iter().take_while(|needs| needs.iter().all(served)).count();
@@ -86,24 +86,23 @@ impl Feature {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::sync::Arc;
 
     use super::super::fixture;
     use super::*;
 
     /// Brokers with `transaction.version` supported from 0 to 3 and finalised at `level`, and a feature we know nothing of.
-    fn brokers(level: i16) -> Brokers {
+    fn offer(level: i16) -> Offer {
         let ranges = |last| {
             let range = Versions::new(0, last);
             BTreeMap::from([("transaction.version".to_owned(), range), ("share.version".to_owned(), range)])
         };
         let features = Features { epoch: Some(77), supported: ranges(3), finalized: ranges(level) };
-        Brokers { features, ..(*fixture::brokers()).clone() }
+        Offer { features, ..(*fixture::brokers().offer).clone() }
     }
 
     /// (epoch, supported maximum, level in force) of `transaction.version`, which is all that may be shown.
-    fn seen(version: i16, brokers: &Brokers) -> (i64, Option<i16>, Option<i16>) {
-        let response = show(ApiVersionsResponse::default(), version, brokers);
+    fn seen(version: i16, offer: &Offer) -> (i64, Option<i16>, Option<i16>) {
+        let response = show(ApiVersionsResponse::default(), version, offer);
         let names = response.supported_features.iter().map(|f| &f.name);
         assert!(
             names
@@ -119,13 +118,13 @@ mod tests {
 
     #[test]
     fn what_the_cluster_has_switched_on_is_shown_up_to_what_is_served() {
-        assert_eq!(seen(4, &brokers(2)), (77, Some(2), Some(2)));
-        assert_eq!(seen(4, &brokers(1)), (77, Some(2), Some(1)));
-        assert_eq!(seen(4, &brokers(0)), (77, Some(2), None));
-        assert_eq!(seen(4, &brokers(3)), (77, Some(2), Some(2)), "a level we do not know");
-        assert_eq!(seen(3, &brokers(2)), (77, None, Some(2)));
-        assert_eq!(seen(2, &brokers(2)), (-1, None, None));
-        assert_eq!(seen(4, &fixture::brokers()), (-1, None, None), "a cluster without features");
+        assert_eq!(seen(4, &offer(2)), (77, Some(2), Some(2)));
+        assert_eq!(seen(4, &offer(1)), (77, Some(2), Some(1)));
+        assert_eq!(seen(4, &offer(0)), (77, Some(2), None));
+        assert_eq!(seen(4, &offer(3)), (77, Some(2), Some(2)), "a level we do not know");
+        assert_eq!(seen(3, &offer(2)), (77, None, Some(2)));
+        assert_eq!(seen(2, &offer(2)), (-1, None, None));
+        assert_eq!(seen(4, &fixture::brokers().offer), (-1, None, None), "a cluster without features");
     }
 
     #[test]
@@ -136,15 +135,14 @@ mod tests {
             supported: BTreeMap::from([("group.version".to_owned(), Versions::new(0, 1))]),
             finalized: finalized.iter().map(|name| ((*name).to_owned(), level)).collect(),
         };
-        let mut brokers = brokers(2);
+        let mut offer = offer(2);
         for (serves, finalized, shown) in
             [(1, &["group.version"][..], true), (1, &[], false), (-1, &["group.version"], false)]
         {
-            brokers.features = features(finalized);
-            let ranges = Arc::make_mut(&mut brokers.serves);
-            ranges.insert(68, Versions::new(0, serves));
-            ranges.insert(69, Versions::new(0, serves));
-            let response = show(ApiVersionsResponse::default(), 4, &brokers);
+            offer.features = features(finalized);
+            offer.versions.insert(68, Versions::new(0, serves));
+            offer.versions.insert(69, Versions::new(0, serves));
+            let response = show(ApiVersionsResponse::default(), 4, &offer);
             let names: Vec<_> = response.finalized_features.iter().map(|f| f.name.as_str()).collect();
             assert_eq!(names.contains(&"group.version"), shown);
         }
@@ -153,9 +151,9 @@ mod tests {
     #[test]
     fn the_second_transaction_version_is_shown_only_with_all_versions_it_takes() {
         for (key, last) in [(0, 11), (26, 4), (28, 4)] {
-            let mut brokers = brokers(2);
-            Arc::make_mut(&mut brokers.serves).insert(key, Versions::new(0, last));
-            assert_eq!(seen(4, &brokers), (77, Some(1), Some(1)), "{key} up to {last}");
+            let mut offer = offer(2);
+            offer.versions.insert(key, Versions::new(0, last));
+            assert_eq!(seen(4, &offer), (77, Some(1), Some(1)), "{key} up to {last}");
         }
     }
 }

@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::{Exchange, Outcome, REGISTRY, Respond, entry};
 use crate::gateway::addresses::{Brokers, Form};
 use crate::gateway::memory::Memory;
+use crate::gateway::offer::Offer;
 use crate::kafka::codec;
-use crate::kafka::features::Features;
 use crate::policy::{ServedZone, ZoneView};
 use crate::zone::{
     ClusterName, ConsumerGroup, GroupName, PartnerZone, Permission, Sequence, TopicName, ZoneId, sample,
@@ -57,8 +57,9 @@ pub(super) fn view_with_groups(
 /// Brokers 1, 2 and 3 of a cluster at `gw.example.com:19100+`.
 pub(super) fn brokers() -> Arc<Brokers> {
     let form = Form::Ports { host: "gw.example.com".into(), base: 19_100 };
-    let serves = Arc::new(REGISTRY.iter().map(|entry| (entry.key(), entry.versions)).collect());
-    Arc::new(Brokers { form, live: Arc::new([1, 2, 3].into()), serves, features: Features::default() })
+    let versions = REGISTRY.iter().map(|entry| (entry.key(), entry.versions)).collect();
+    let offer = Arc::new(Offer { versions, ..Offer::default() });
+    Arc::new(Brokers { form, live: Arc::new([1, 2, 3].into()), offer })
 }
 
 /// One partner's connection.

@@ -67,8 +67,9 @@ use thiserror::Error;
 
 pub(crate) use self::names::Key;
 pub(crate) use self::registry::{REGISTRY, entry};
-use super::addresses::{ApiRanges, Brokers};
+use super::addresses::Brokers;
 use super::memory::Memory;
+use super::offer::ApiRanges;
 use crate::kafka::shape::{Shape, Versions};
 use crate::kafka::stream::Rewritten;
 use crate::policy::ZoneView;

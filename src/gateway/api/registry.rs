@@ -57,7 +57,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::gateway::addresses::ApiRanges;
+    use crate::gateway::offer::ApiRanges;
     use crate::kafka::shape::Versions;
 
     #[test]

@@ -82,12 +82,12 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Desk<'_, R, W> {
     }
 
     async fn api_versions(&mut self, header: &RequestHeader, body: Bytes) -> Result<(), Close> {
-        let common = Arc::clone(self.shared.view().versions_at(self.port));
-        if common.is_empty() {
+        let offer = Arc::clone(self.shared.view().offer_at(self.port));
+        if offer.versions.is_empty() {
             return Err(Close::NotReady);
         }
         let answer = if api_versions::VERSIONS.contains(header.version) {
-            api_versions::answer(header.version, body, &common)
+            api_versions::answer(header.version, body, &offer)
         } else {
             api_versions::unsupported()
         };

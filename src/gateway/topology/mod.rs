@@ -9,9 +9,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::addresses::ApiRanges;
 use super::config::ClusterConfig;
-use crate::kafka::features::{Features, intersect};
+use super::offer::Offer;
 use crate::zone::{ClusterName, TopicName};
 
 mod poll;
@@ -25,9 +24,7 @@ pub(crate) struct Topology {
     /// Live brokers: node id → the address we reach it at.
     pub(crate) brokers: BTreeMap<i32, String>,
     /// What all live brokers serve: an upgrade that is under way never shows a client more than its slowest broker.
-    pub(crate) versions: ApiRanges,
-    /// What is switched on in the cluster, as all live brokers say.
-    pub(crate) features: Features,
+    pub(crate) offer: Arc<Offer>,
     /// Every topic that was asked for; what is not in here has not been asked for yet.
     pub(crate) topics: HashMap<TopicName, TopicState>,
 }
@@ -147,42 +144,17 @@ fn jittered(pause: Duration) -> Duration {
     pause.mul_f64(0.8 + 0.4 * rand::random::<f64>())
 }
 
-/// The versions that are in all of these ranges. A key that one of them lacks is in none.
-pub(crate) fn common_ranges<'a>(all: impl IntoIterator<Item = &'a ApiRanges>) -> ApiRanges {
-    let mut all = all.into_iter();
-    let mut common = all.next().cloned().unwrap_or_default();
-    for ranges in all {
-        intersect(&mut common, ranges);
-    }
-    common
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kafka::shape::Versions;
-
-    fn ranges(of: &[(i16, i16, i16)]) -> ApiRanges {
-        of.iter().map(|&(key, first, last)| (key, Versions::new(first, last))).collect()
-    }
 
     fn topology(brokers: &[i32]) -> Topology {
         Topology {
             cluster_id: None,
             brokers: brokers.iter().map(|&id| (id, format!("b{id}:9092"))).collect(),
-            versions: ApiRanges::new(),
-            features: Features::default(),
+            offer: Arc::default(),
             topics: HashMap::new(),
         }
-    }
-
-    #[test]
-    fn the_slowest_broker_decides_what_is_offered() {
-        let new = ranges(&[(0, 3, 13), (1, 4, 18), (68, 0, 1)]);
-        let old = ranges(&[(0, 0, 9), (1, 0, 3)]);
-        assert_eq!(common_ranges([&new, &old]), ranges(&[(0, 3, 9)]));
-        assert_eq!(common_ranges([&new]), new);
-        assert_eq!(common_ranges([]), ApiRanges::new());
     }
 
     #[test]

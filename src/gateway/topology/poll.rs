@@ -1,6 +1,7 @@
 //! One look at a cluster: brokers and topics by Metadata, and what each broker serves.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use kafka_protocol::error::ResponseError;
@@ -11,13 +12,12 @@ use rand::seq::SliceRandom;
 use thiserror::Error;
 use tokio::time::Instant;
 
-use super::super::addresses::ApiRanges;
 use super::super::config::ClusterConfig;
+use super::super::offer::Offer;
 use super::super::upstream::CLIENT_ID;
-use super::{TopicState, Topology, common_ranges};
+use super::{TopicState, Topology};
 use crate::kafka::client::{ClientError, Connection, UpstreamSecurity};
 use crate::kafka::control_shapes::METADATA_RESPONSE;
-use crate::kafka::features::Features;
 use crate::kafka::shape::Versions;
 use crate::zone::TopicName;
 
@@ -57,8 +57,7 @@ struct KnownBroker {
 /// What a broker serves.
 #[derive(Debug, Clone)]
 struct Tells {
-    versions: ApiRanges,
-    features: Features,
+    offer: Offer,
     asked: Instant,
 }
 
@@ -120,12 +119,11 @@ impl Source {
     }
 
     fn topology(&self, response: &MetadataResponse) -> Topology {
-        let known = || self.brokers.values().filter_map(|broker| broker.tells.as_ref());
+        let known = self.brokers.values().filter_map(|broker| broker.tells.as_ref());
         Topology {
             cluster_id: response.cluster_id.as_ref().map(ToString::to_string),
             brokers: self.brokers.iter().map(|(&id, broker)| (id, broker.address.clone())).collect(),
-            versions: common_ranges(known().map(|tells| &tells.versions)),
-            features: Features::common(known().map(|tells| &tells.features)),
+            offer: Arc::new(Offer::common(known.map(|tells| &tells.offer))),
             topics: topics(response),
         }
     }
@@ -135,9 +133,9 @@ impl KnownBroker {
     /// An epoch that only went on is not taken: readers would be woken for nothing.
     fn take(&mut self, mut tells: Tells) {
         if let Some(before) = self.tells.take()
-            && before.features.says_the_same_as(&tells.features)
+            && before.offer.features.says_the_same_as(&tells.offer.features)
         {
-            tells.features.epoch = before.features.epoch;
+            tells.offer.features.epoch = before.offer.features.epoch;
         }
         self.tells = Some(tells);
     }
@@ -146,7 +144,8 @@ impl KnownBroker {
 async fn ask(address: &str, security: &UpstreamSecurity, within: Duration) -> Result<Tells, ClientError> {
     let mut connection = Connection::connect(address, security, CLIENT_ID, within).await?;
     let features = connection.features().await?;
-    Ok(Tells { versions: connection.broker_versions().clone(), features, asked: Instant::now() })
+    let offer = Offer { versions: connection.broker_versions().clone(), features };
+    Ok(Tells { offer, asked: Instant::now() })
 }
 
 async fn metadata(

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
-use super::addresses::{ApiRanges, Brokers, Form};
+use super::addresses::{Brokers, Form};
 use super::config::GatewayConfig;
+use super::offer::Offer;
 use super::shared::Port;
-use super::topology::{ClusterState, Clusters, TopicState, Topology, common_ranges};
+use super::topology::{ClusterState, Clusters, TopicState, Topology};
 use crate::policy::{Served, ServedZone, ZoneView};
 use crate::sasl::Mechanism;
 use crate::zone::{AuthenticationMode, ClusterName, Credential, KeyId, Sequence, TopicName, ZoneName};
@@ -83,7 +84,7 @@ pub(crate) struct GatewayView {
     /// Zones with host names of their own, and the addresses that are told under these.
     hosts: HashMap<ZoneName, Arc<Brokers>>,
     /// What every broker of every cluster serves: before a login it is not known which one it will be.
-    pub(crate) common_versions: Arc<ApiRanges>,
+    common_offer: Arc<Offer>,
     /// Zones that are not served as wanted, and why.
     pub(crate) problems: BTreeMap<ZoneName, String>,
     /// Every topic of every served zone has been looked for, so that a missing problem means there is none.
@@ -105,8 +106,8 @@ impl GatewayView {
             settled: true,
             ..Self::default()
         };
-        view.common_versions =
-            Arc::new(common_ranges(view.clusters.values().map(|cluster| &cluster.topology.versions)));
+        view.common_offer =
+            Arc::new(Offer::common(view.clusters.values().map(|cluster| &*cluster.topology.offer)));
         for served_zone in served.into_iter().flat_map(|served| &served.zones) {
             let name = &served_zone.zone.name;
             if let Some(reason) = problems::not_servable(config, served_zone) {
@@ -136,8 +137,7 @@ impl GatewayView {
         let brokers = Brokers {
             form,
             live: Arc::clone(&cluster.brokers.live),
-            serves: Arc::clone(&cluster.brokers.serves),
-            features: cluster.brokers.features.clone(),
+            offer: Arc::clone(&cluster.brokers.offer),
         };
         self.hosts.insert(zone, Arc::new(brokers));
     }
@@ -197,10 +197,10 @@ impl GatewayView {
         }
     }
 
-    /// What a client that has not logged in may be told of the versions served behind this port.
-    pub(crate) fn versions_at(&self, port: &Port) -> &Arc<ApiRanges> {
+    /// What a client that has not logged in may be told of what is served behind this port.
+    pub(crate) fn offer_at(&self, port: &Port) -> &Arc<Offer> {
         let known = port.zone().and_then(|zone| self.hosts.get(zone));
-        known.map_or(&self.common_versions, |brokers| &brokers.serves)
+        known.map_or(&self.common_offer, |brokers| &brokers.offer)
     }
 
     /// The zones that are served from this cluster.
@@ -243,8 +243,7 @@ fn cluster_views(
         let brokers = Arc::new(Brokers {
             form,
             live: Arc::new(topology.brokers.keys().copied().collect()),
-            serves: Arc::new(topology.versions.clone()),
-            features: topology.features.clone(),
+            offer: Arc::clone(&topology.offer),
         });
         let view = Arc::new(ClusterView { brokers, topology });
         let kept = previous.clusters.get(name).filter(|before| **before == view).cloned();

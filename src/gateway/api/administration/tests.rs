@@ -4,9 +4,9 @@ use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::{self as m, DeleteTopicsRequest, DeleteTopicsResponse};
 use uuid::Uuid;
 
-use crate::gateway::addresses::ApiRanges;
 use crate::gateway::api::fixture::{Partner, Read, real_id, topic};
 use crate::gateway::api::{Exchange, Origin, Outcome, REGISTRY};
+use crate::gateway::offer::ApiRanges;
 use crate::kafka::sample;
 
 /// Every key of this folder.

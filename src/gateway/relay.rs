@@ -5,12 +5,16 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::AsyncRead;
 use tokio::time::Instant;
 
 use super::close::Close;
 use super::transport::Inbound;
 use crate::kafka::stream::StreamError;
+
+/// The end of a body that is written together with what comes behind it. A longer one is worth a system call of its own.
+const SHORT: usize = 32 << 10;
 
 /// The rest of a body on its way through.
 pub(crate) struct Passing<'a, R> {
@@ -75,6 +79,16 @@ impl<'a, R: AsyncRead + Unpin> Passing<'a, R> {
     /// What may pass now.
     pub(crate) fn chunk(&self) -> &[u8] {
         self.from.buffered().get(..self.chunk).unwrap_or_default()
+    }
+
+    /// Takes the last chunk out, if it is short enough to wait for company on its way: what follows it is likely here too.
+    pub(crate) fn take_last(&mut self) -> Option<Bytes> {
+        if !self.is_last() || self.chunk > SHORT {
+            return None;
+        }
+        let last = self.from.take(self.chunk).freeze();
+        (self.left, self.chunk) = (0, 0);
+        Some(last)
     }
 
     /// Whether nothing follows the current chunk.

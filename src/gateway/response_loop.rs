@@ -48,7 +48,8 @@ pub(crate) struct ResponseLoop<'a, R, W> {
     pub(crate) memory: &'a Mutex<Memory>,
     pub(crate) broker: &'a mut Inbound<R>,
     pub(crate) partner: &'a mut Outbound<W>,
-    pub(crate) owed: mpsc::Receiver<InFlight>,
+    /// Boxed: a channel keeps room for 32 entries, on an idle connection too.
+    pub(crate) owed: mpsc::Receiver<Box<InFlight>>,
 }
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
@@ -64,7 +65,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
     }
 
     async fn one(&mut self) -> Result<(), Close> {
-        match self.next_owed().await? {
+        match *self.next_owed().await? {
             InFlight::Ready { frame, kept } => {
                 let sent = self.send(frame).await;
                 drop(kept);
@@ -76,7 +77,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
     }
 
     /// The head of the queue. While it is empty the broker is watched: it may close an idle connection.
-    async fn next_owed(&mut self) -> Result<InFlight, Close> {
+    async fn next_owed(&mut self) -> Result<Box<InFlight>, Close> {
         match self.owed.try_recv() {
             Ok(entry) => return Ok(entry),
             Err(mpsc::error::TryRecvError::Disconnected) => return Err(Close::PartnerDone),
@@ -216,7 +217,10 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
         let mut passing = Passing::new(self.broker, rest, self.shared.config.limits.write_stall);
         loop {
             match passing.advance(|chunk| editor.push(chunk, |real| reply.shown_id(real))).await {
-                Ok(true) => self.partner.push(passing.chunk()).await?,
+                Ok(true) => match passing.take_last() {
+                    Some(last) => self.partner.push_shared(last).await?,
+                    None => self.partner.push(passing.chunk()).await?,
+                },
                 Ok(false) if editor.is_complete() => return Ok(()),
                 Ok(false) | Err(Broken::Body(None)) => return Err(bad(WalkError::Truncated.into())),
                 Err(Broken::Body(Some(error))) => return Err(bad(error)),

@@ -67,7 +67,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
         let due = |session: &mut crate::kafka::client::Session| session.is_due(Instant::now());
         let Some(mut session) = self.session.take_if(due) else { return Ok(()) };
         let mut link = Queued { owed: &self.owed, broker: self.broker };
-        session.renew(&mut link).await.map_err(|error| Close::Renewal(error.to_string()))?;
+        Box::pin(session.renew(&mut link)).await.map_err(|error| Close::Renewal(error.to_string()))?;
         tracing::debug!("logged in to the broker again");
         self.session = Some(session);
         Ok(())
@@ -82,7 +82,7 @@ pub(super) fn is_login(request: &Incoming) -> bool {
 
 /// Requests of our own among the partner's: each stands in the queue behind those that the broker still owes an answer.
 struct Queued<'a, W> {
-    owed: &'a mpsc::Sender<InFlight>,
+    owed: &'a mpsc::Sender<Box<InFlight>>,
     broker: &'a mut Outbound<W>,
 }
 

@@ -41,7 +41,7 @@ pub(crate) struct RequestLoop<'a, R, W> {
     pub(crate) memory: &'a Mutex<Memory>,
     pub(crate) partner: &'a mut Inbound<R>,
     pub(crate) broker: &'a mut Outbound<W>,
-    pub(crate) owed: mpsc::Sender<InFlight>,
+    pub(crate) owed: mpsc::Sender<Box<InFlight>>,
     /// Bytes that requests of this connection may leave here until they are answered.
     pub(crate) kept: Arc<Semaphore>,
     pub(crate) cancel: &'a CancellationToken,
@@ -76,7 +76,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
         self.shared.metrics.relayed(Direction::Up, LENGTH_PREFIX + request.frame_len);
         if self.is_of_login(&request)? {
             let body = self.body(&request).await?;
-            return self.log_in_again(&request, body).await;
+            // Boxed, as what else is rare: an idle connection holds no room for it.
+            return Box::pin(self.log_in_again(&request, body)).await;
         }
         self.renew_session().await?;
         if request.entry.key() == api::produce::REQUEST.api_key && self.pass_produce(&request).await? {
@@ -251,11 +252,11 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
 
 /// Queues an owed answer. A full queue is the partner's backpressure; what waits to be sent must not wait behind it.
 async fn owe<W: AsyncWrite + Unpin>(
-    owed: &mpsc::Sender<InFlight>,
+    owed: &mpsc::Sender<Box<InFlight>>,
     broker: &mut Outbound<W>,
     entry: InFlight,
 ) -> Result<(), Close> {
-    let entry = match owed.try_send(entry) {
+    let entry = match owed.try_send(Box::new(entry)) {
         Ok(()) => return Ok(()),
         Err(mpsc::error::TrySendError::Full(entry) | mpsc::error::TrySendError::Closed(entry)) => entry,
     };

@@ -99,7 +99,10 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
                     {
                         owe(&self.owed, self.broker, entry).await?;
                     }
-                    self.broker.push(passing.chunk()).await?;
+                    match passing.take_last() {
+                        Some(last) => self.broker.push_shared(last).await?,
+                        None => self.broker.push(passing.chunk()).await?,
+                    }
                 }
                 Ok(false) if tail.is_complete() => return Ok(()),
                 Ok(false) | Err(Broken::Body(_)) => return Err(malformed()),

@@ -70,7 +70,8 @@ where
     let entered = tokio::select! {
         biased;
         () = cancel.cancelled() => Err(Close::Shutdown),
-        entered = enter(shared, partner_in, partner_out, port, admission) => entered,
+        // Boxed: its state goes when it is done, and the connection stays.
+        entered = Box::pin(enter(shared, partner_in, partner_out, port, admission)) => entered,
     };
     let (login, seat, (broker, session)) = match entered {
         Ok(entered) => entered,

@@ -45,6 +45,8 @@
 //!
 //! # Where this differs from the first design
 //!
+//! * A fetch by name of several topics is asked of the broker for 8 MiB at most: its response is held as a whole, since aliases change its
+//!   length, and the partner asks again for the rest. One topic by name passes as it arrives, as ids do.
 //! * A tagged field that no shape knows passes in neither direction, not only `nodeEndpoints`: it keeps its size and becomes
 //!   a field of zeros that no peer knows ([`kafka::stream`], [`kafka::codec`]). What one peer understands and we do not could name a topic.
 //! * `api` makes and checks credentials with `policy`'s verifiers: hashing is pure, and the gateway checks with the same code.

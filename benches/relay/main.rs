@@ -31,7 +31,8 @@ use table::{Row, spread};
 use wire::{Address, Client};
 
 const DEFAULT_ROUNDS: usize = 5;
-const DEFAULT_MEGABYTES: usize = 512;
+/// The kernel counts CPU time in steps of 10 ms: less than this would show the steps.
+const DEFAULT_MEGABYTES: usize = 1024;
 const DEFAULT_HAPROXY_BUFFER: usize = 16 << 10;
 const WIDE_TOPICS: usize = 100;
 

@@ -68,6 +68,11 @@
 //!   to be shown under other ids, since a broker repeats an assignment only to a complete heartbeat.
 //! * A backing group (`spec.consumerGroups`) is one zone's alone whatever its cluster, and none with a zone's prefix in front
 //!   (`name:`), whether there is such a zone or not: one could come.
+//! * A zone whose name can be no host name is a warning in SNI mode, not an error: it is reached by port, and turning SNI on takes no
+//!   partner away. Beside `.`, `_` and length that is a dash at either end, `b<id>-…` (it would read as a broker of another
+//!   zone), and the name that would make `gateway.advertisedHost`.
+//! * Where the cluster names a broker as controller that partners cannot reach, another one is named, not none: admin clients
+//!   would wait for it, and through the gateway they change nothing anyway.
 //! * The leader of an empty store takes an API key that it finds in `http.bootstrapKeyFile`, if only its owner can read it: a
 //!   process that was killed between the file and the commit left it there.
 //! * Hidden files and folders (`.github`) of a source are not read, so that `source.path: .` works. `source.path` is one

@@ -48,14 +48,13 @@ impl Brokers {
     pub fn live_at(&self, node_id: i32) -> Option<(Cow<'_, str>, u16)> {
         if self.live.contains(&node_id) { self.of(node_id) } else { None }
     }
+}
 
-    /// The node to name where the cluster names this one as controller: that one if partners can reach it, else one that they
-    /// can. Any broker of a KRaft cluster is named, and one that has just joined is unknown here for some seconds: an admin client
-    /// that is told of no controller waits for one until its time is over.
-    pub fn controller(&self, node_id: i32) -> i32 {
-        let reachable = |id: &i32| self.live_at(*id).is_some();
-        Some(node_id).filter(reachable).or_else(|| self.live.iter().copied().find(reachable)).unwrap_or(-1)
-    }
+/// The controller to name beside the brokers that are `shown`: the cluster's own choice if it is one of them, else any. A KRaft
+/// cluster names any broker, one too that has just joined and is unknown here for some seconds; an admin client that is told of
+/// no controller waits for one until its time is over.
+pub(crate) fn controller(named: i32, shown: impl Iterator<Item = i32> + Clone) -> i32 {
+    if shown.clone().any(|id| id == named) { named } else { shown.min().unwrap_or(-1) }
 }
 
 /// The cluster id a partner is shown: the zone's own, in Kafka's form (128 bits as 22 characters of base64url).
@@ -101,10 +100,10 @@ mod tests {
     }
 
     #[test]
-    fn a_controller_that_is_not_live_is_replaced_by_a_broker_that_is() {
-        assert_eq!(brokers(19_100, &[1, 2]).controller(2), 2);
-        assert_eq!(brokers(19_100, &[1, 2]).controller(3), 1);
-        assert_eq!(brokers(65_000, &[1_000]).controller(1_000), -1);
+    fn a_controller_that_is_not_shown_is_replaced_by_a_broker_that_is() {
+        assert_eq!(controller(2, [1, 2].into_iter()), 2);
+        assert_eq!(controller(3, [2, 1].into_iter()), 1);
+        assert_eq!(controller(3, [].into_iter()), -1);
     }
 
     #[test]

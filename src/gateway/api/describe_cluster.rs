@@ -9,7 +9,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::operations::{NO_OPERATIONS, NOT_ASKED};
 use super::{Exchange, Outcome, Refusal, body};
-use crate::gateway::addresses::cluster_id;
+use crate::gateway::addresses::{cluster_id, controller};
 use crate::kafka::shape::{Entity, Field as F, Shape, Type as T, Versions};
 
 /// What the broker (Kafka 4.4) and `kafka-protocol` share.
@@ -80,7 +80,6 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
         }
         response.cluster_id = StrBytes::from_string(cluster_id(view.id));
         response.cluster_authorized_operations = operations;
-        response.controller_id = BrokerId(brokers.controller(*response.controller_id));
         response.brokers.retain_mut(|broker| match brokers.live_at(*broker.broker_id) {
             Some((host, port)) => {
                 broker.host = StrBytes::from_string(host.into_owned());
@@ -89,6 +88,8 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
             }
             None => false,
         });
+        let shown = response.brokers.iter().map(|broker| *broker.broker_id);
+        response.controller_id = BrokerId(controller(*response.controller_id, shown));
     })
 }
 

@@ -12,7 +12,7 @@ use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
 use super::Scope;
-use crate::gateway::addresses::{Brokers, cluster_id};
+use crate::gateway::addresses::{Brokers, cluster_id, controller};
 use crate::gateway::api::{names, operations};
 use crate::policy::{Topic, ZoneView, topic_id};
 
@@ -54,7 +54,8 @@ impl Mapping {
         if self.version >= 2 {
             response.cluster_id = Some(StrBytes::from_string(cluster_id(self.view.id)));
         }
-        response.controller_id = BrokerId(self.brokers.controller(*response.controller_id));
+        let shown = response.brokers.iter().map(|broker| *broker.node_id);
+        response.controller_id = BrokerId(controller(*response.controller_id, shown));
         response.cluster_authorized_operations = self.cluster_operations;
         let observed = std::mem::take(&mut response.topics);
         let observed: HashMap<String, MetadataResponseTopic> = observed

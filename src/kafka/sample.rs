@@ -1,5 +1,13 @@
 //! Test support: random bodies made from a shape, and the proof that a shape and `kafka-protocol` agree.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "for tests and fuzzing only"
+)]
+
 use std::fmt::Debug;
 
 use bytes::{BufMut, Bytes, BytesMut};

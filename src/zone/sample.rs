@@ -1,5 +1,13 @@
 //! Zones for tests: everything that need not be said is left out; a test changes what it is about by struct update.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "for tests and fuzzing only"
+)]
+
 use std::collections::BTreeMap;
 
 use super::{

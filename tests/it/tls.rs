@@ -13,6 +13,7 @@ use rustls::pki_types::ServerName;
 
 use crate::support::certificates::Authority;
 use crate::support::client::{Client, ClientTls, Connection};
+use crate::support::events::Record;
 use crate::support::kafka::{ADMIN, Cluster, unique};
 use crate::support::product::{Partner, Product, manifest};
 use crate::support::scenarios::{self, Site};
@@ -381,5 +382,5 @@ fn produced_arrives(client: Client, connection: &Connection, cluster: &Cluster, 
     let direct = Connection::plaintext(cluster.bootstrap());
     let read = Client::Librdkafka
         .run(&direct, &["assign", "--topic", backing, "--partition", "0", "--from", &offset, "--max", "1"]);
-    assert_eq!(read.records().first().map(|record| record.text()), Some(value));
+    assert_eq!(read.records().first().map(Record::text), Some(value));
 }

@@ -120,83 +120,86 @@ fn every_key_can_come_from_the_environment_and_wins_over_the_file() {
     assert!(config.clusters[0].security.sasl.is_some());
 }
 
+/// Files with one problem, and what is said of it.
+const WRONG: &[(&str, &str)] = &[
+    ("sorce: {url: x}", "r.yaml:1:9: unknown key `sorce.url`"),
+    (
+        "source:\n  pollInterwal: 3s",
+        "r.yaml:2:3: unknown key `source.pollInterwal`; did you mean `pollInterval`?",
+    ),
+    ("gateway: 5", "r.yaml:1:1: `gateway` takes keys below it, not a value"),
+    ("source: {url: }", "r.yaml:1:10: `source.url` has no value"),
+    ("source: {path: [a, b]}", "r.yaml:1:10: `source.path` takes one value, not a list"),
+    (
+        "source: {path: ../x}",
+        "r.yaml:1:10: `source.path` is `../x`; wanted is one folder inside the repository, `.` for its root",
+    ),
+    (
+        "source: {ref: main}",
+        "r.yaml:1:10: `source.ref` is `main`; write the full name, for example refs/heads/main",
+    ),
+    (
+        "gateway:\n  tls: {keyFile: k}",
+        "r.yaml:2:9: `gateway.tls.keyFile` is set, but `gateway.tls.certificateFile` is missing",
+    ),
+    (
+        "gateway: {sni: {domain: partners.example.com}}",
+        "r.yaml:1:17: `gateway.sni.domain` needs TLS, which tells the host name; set `gateway.tls.certificateFile` and \
+             `gateway.tls.keyFile`",
+    ),
+    (
+        "gateway: {tls: {certificateFile: c, keyFile: k}, sni: {domain: Example.com}}",
+        "r.yaml:1:56: `gateway.sni.domain` is `Example.com`, which is not a domain such as partners.example.com, in lower case and \
+             of at most 180 characters",
+    ),
+    (
+        "http: {portal: 127.0.0.1:1}",
+        "r.yaml:1:8: `http.portal` needs a later version; remove it, it would have no effect",
+    ),
+    (
+        "masterKeyFile: /k",
+        "r.yaml:1:1: `masterKeyFile` needs a later version; remove it, it would have no effect",
+    ),
+    (
+        "source: {writeBack: {mode: commit}}",
+        "r.yaml:1:22: `source.writeBack.mode` is `commit`, which needs a later version; this one has none",
+    ),
+    ("source: {verify: {mode: nope}}", "r.yaml:1:19: `source.verify.mode` is `nope`; wanted is none"),
+    (
+        "http: {admin: localhost}",
+        "r.yaml:1:8: `http.admin` is `localhost`; wanted is IP:PORT, for example 127.0.0.1:8080",
+    ),
+    (
+        "guards: {maxDeletePercent: 101}",
+        "r.yaml:1:10: `guards.maxDeletePercent` is `101`; wanted is a number from 0 to 100",
+    ),
+    (
+        "dataDir: ${HOME}/x",
+        "r.yaml:1:1: `dataDir` is no secret: `${NAME}` and `file:PATH` are for secrets only; set RECONCILER_DATA_DIR instead",
+    ),
+    (
+        "clusters: {a: {isolation: shared}}",
+        "r.yaml:1:16: `clusters.a.isolation` is set, but `clusters.a.bootstrapServers` is missing",
+    ),
+    (
+        "clusters: {a: {bootstrapServers: 'b:1', isolation: principal}}",
+        "r.yaml:1:41: `clusters.a.isolation` is `principal`, which needs a later version; this one has shared",
+    ),
+    (
+        "clusters: {a: {bootstrapServers: 'b:1', properties: {ssl.ca.location: /ca.pem}}}",
+        "r.yaml:1:54: `clusters.a.properties`: ssl.ca.location is set, and security.protocol is PLAINTEXT: set it to SSL",
+    ),
+    (
+        "clusters: {a: {bootstrapServers: 'b:1', properties: {sasl.username: u}}}",
+        "r.yaml:1:54: `clusters.a.properties`: sasl.username is set, and security.protocol is PLAINTEXT: set it to SASL_PLAINTEXT",
+    ),
+    ("store: kafka\nstore: memory", "r.yaml:2:1: the key `store` is here twice; keep one of the two"),
+];
+
 #[test]
 fn what_is_wrong_is_said_with_its_place_and_what_to_do() {
-    for (yaml, wanted) in [
-        ("sorce: {url: x}", "r.yaml:1:9: unknown key `sorce.url`"),
-        (
-            "source:\n  pollInterwal: 3s",
-            "r.yaml:2:3: unknown key `source.pollInterwal`; did you mean `pollInterval`?",
-        ),
-        ("gateway: 5", "r.yaml:1:1: `gateway` takes keys below it, not a value"),
-        ("source: {url: }", "r.yaml:1:10: `source.url` has no value"),
-        ("source: {path: [a, b]}", "r.yaml:1:10: `source.path` takes one value, not a list"),
-        (
-            "source: {path: ../x}",
-            "r.yaml:1:10: `source.path` is `../x`; wanted is one folder inside the repository, `.` for its root",
-        ),
-        (
-            "source: {ref: main}",
-            "r.yaml:1:10: `source.ref` is `main`; write the full name, for example refs/heads/main",
-        ),
-        (
-            "gateway:\n  tls: {keyFile: k}",
-            "r.yaml:2:9: `gateway.tls.keyFile` is set, but `gateway.tls.certificateFile` is missing",
-        ),
-        (
-            "gateway: {sni: {domain: partners.example.com}}",
-            "r.yaml:1:17: `gateway.sni.domain` needs TLS, which tells the host name; set `gateway.tls.certificateFile` and \
-             `gateway.tls.keyFile`",
-        ),
-        (
-            "gateway: {tls: {certificateFile: c, keyFile: k}, sni: {domain: Example.com}}",
-            "r.yaml:1:56: `gateway.sni.domain` is `Example.com`, which is not a domain such as partners.example.com, in lower case and \
-             of at most 180 characters",
-        ),
-        (
-            "http: {portal: 127.0.0.1:1}",
-            "r.yaml:1:8: `http.portal` needs a later version; remove it, it would have no effect",
-        ),
-        (
-            "masterKeyFile: /k",
-            "r.yaml:1:1: `masterKeyFile` needs a later version; remove it, it would have no effect",
-        ),
-        (
-            "source: {writeBack: {mode: commit}}",
-            "r.yaml:1:22: `source.writeBack.mode` is `commit`, which needs a later version; this one has none",
-        ),
-        ("source: {verify: {mode: nope}}", "r.yaml:1:19: `source.verify.mode` is `nope`; wanted is none"),
-        (
-            "http: {admin: localhost}",
-            "r.yaml:1:8: `http.admin` is `localhost`; wanted is IP:PORT, for example 127.0.0.1:8080",
-        ),
-        (
-            "guards: {maxDeletePercent: 101}",
-            "r.yaml:1:10: `guards.maxDeletePercent` is `101`; wanted is a number from 0 to 100",
-        ),
-        (
-            "dataDir: ${HOME}/x",
-            "r.yaml:1:1: `dataDir` is no secret: `${NAME}` and `file:PATH` are for secrets only; set RECONCILER_DATA_DIR instead",
-        ),
-        (
-            "clusters: {a: {isolation: shared}}",
-            "r.yaml:1:16: `clusters.a.isolation` is set, but `clusters.a.bootstrapServers` is missing",
-        ),
-        (
-            "clusters: {a: {bootstrapServers: 'b:1', isolation: principal}}",
-            "r.yaml:1:41: `clusters.a.isolation` is `principal`, which needs a later version; this one has shared",
-        ),
-        (
-            "clusters: {a: {bootstrapServers: 'b:1', properties: {ssl.ca.location: /ca.pem}}}",
-            "r.yaml:1:54: `clusters.a.properties`: ssl.ca.location is set, and security.protocol is PLAINTEXT: set it to SSL",
-        ),
-        (
-            "clusters: {a: {bootstrapServers: 'b:1', properties: {sasl.username: u}}}",
-            "r.yaml:1:54: `clusters.a.properties`: sasl.username is set, and security.protocol is PLAINTEXT: set it to SASL_PLAINTEXT",
-        ),
-        ("store: kafka\nstore: memory", "r.yaml:2:1: the key `store` is here twice; keep one of the two"),
-    ] {
-        assert_eq!(problems(yaml, &Environment::default()), [wanted], "{yaml}");
+    for (yaml, wanted) in WRONG {
+        assert_eq!(problems(yaml, &Environment::default()), [*wanted], "{yaml}");
     }
 }
 

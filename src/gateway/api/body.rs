@@ -53,7 +53,7 @@ pub(super) fn forward_rounds<T, Q, R, D>(
     request: impl Fn(Vec<T>) -> Q,
     shape: &'static Shape,
     version: i16,
-    topics: Topics<R, D>,
+    topics: &Topics<R, D>,
     refused: Vec<D>,
 ) -> Result<Outcome, Refusal>
 where
@@ -61,6 +61,7 @@ where
     R: Decodable + Encodable + 'static,
     D: Send + 'static,
 {
+    let &Topics { of, name } = topics;
     let mut bodies = Vec::new();
     let mut ways_back = Vec::new();
     for (names, asked) in rounds.into_rounds() {
@@ -70,16 +71,16 @@ where
     let join: JoinBodies = Box::new(move |body, more| {
         let shown = |body, names: &Names| {
             let mut message: R = response(shape, version, body)?;
-            (topics.of)(&mut message).retain_mut(|topic| names.rename_back((topics.name)(topic)));
+            of(&mut message).retain_mut(|topic| names.rename_back(name(topic)));
             Ok(message)
         };
         let mut ways_back = ways_back.iter();
         let first = ways_back.next().ok_or(Refusal::MalformedResponse)?;
         let mut joined = shown(body, first)?;
         for (body, names) in more.into_iter().zip(ways_back) {
-            (topics.of)(&mut joined).append((topics.of)(&mut shown(body, names)?));
+            of(&mut joined).append(of(&mut shown(body, names)?));
         }
-        (topics.of)(&mut joined).extend(refused);
+        of(&mut joined).extend(refused);
         encode(&joined, version)
     });
     Ok(Outcome::ForwardEach { bodies, join })

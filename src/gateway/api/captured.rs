@@ -91,6 +91,8 @@ fn every_api_that_a_broker_answers_has_been_seen_on_a_real_wire() {
     // Put to real brokers by `tests/it/oracle.rs`, captured from nobody; OffsetForLeaderEpoch is asked only after a leader
     // has changed.
     let elsewhere = [
+        "ConsumerGroupDescribe",
+        "ConsumerGroupHeartbeat",
         "DeleteGroups",
         "DescribeConfigs",
         "DescribeGroups",

@@ -1,5 +1,13 @@
 //! Zones, brokers and one-shot calls for the handlers' tests.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "for tests and fuzzing only"
+)]
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 

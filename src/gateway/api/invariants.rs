@@ -1,5 +1,13 @@
 //! What holds of every exchange, whatever the bytes: the tests feed it bodies made by rules, the fuzzer bodies of its own.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "for tests and fuzzing only"
+)]
+
 use std::collections::HashSet;
 
 use bytes::Bytes;

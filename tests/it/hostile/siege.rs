@@ -357,8 +357,9 @@ fn besiege(target: &Target, neighbour: &Neighbour) -> String {
 fn fill(cluster: &Cluster, topic: &str, records: usize) {
     let producer: BaseProducer =
         ClientConfig::new().set("bootstrap.servers", cluster.bootstrap()).create().unwrap();
+    let payload = vec![7; 900_000];
     for _ in 0..records {
-        let record = BaseRecord::<(), _>::to(topic).payload(&[7; 900_000][..]).partition(0);
+        let record = BaseRecord::<(), _>::to(topic).payload(payload.as_slice()).partition(0);
         producer.send(record).map_err(|(error, _)| error).unwrap();
         producer.flush(Duration::from_secs(20)).unwrap();
     }

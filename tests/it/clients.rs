@@ -39,20 +39,14 @@ struct HeldBack {
 }
 
 const CRATE: &str = "the newest that `kafka-protocol` knows";
-const FEATURES: &str = "franz-go asks once, before authentication: no cluster and its features are known yet, \
-                        so it takes the older transactions";
 #[rustfmt::skip]
 const HELD_BACK: &[HeldBack] = &[
-    held_back("AddOffsetsToTxn", None, Some(4), FEATURES),
-    held_back("AddPartitionsToTxn", None, Some(3), FEATURES),
     held_back("ApiVersions", Some(5), Some(4), "5 tells the cluster and node that the client believes it talks to: not served yet"),
     held_back("DescribeTopicPartitions", Some(0), None, "not served: its cursor is in the order of backing names; Metadata says the same"),
-    held_back("EndTxn", Some(5), Some(4), FEATURES),
     held_back("GetTelemetrySubscriptions", None, Some(0), "answered here with \"none\"; brokers without a reporter do not have it"),
     held_back("ListOffsets", Some(11), Some(10), CRATE),
     held_back("OffsetCommit", Some(10), Some(9), CRATE),
     held_back("OffsetFetch", Some(10), Some(9), CRATE),
-    held_back("TxnOffsetCommit", Some(6), Some(4), FEATURES),
     held_back("TxnOffsetCommit", Some(6), Some(5), CRATE),
 ];
 

@@ -9,9 +9,10 @@
 //! |---|---|---|
 //! | pure | [`zone`] | the domain: names, permissions, a zone, its credentials |
 //! | pure | [`sasl`] | mechanisms and SCRAM's key derivation, for those who prove and those who check |
-//! | pure | [`policy`] | decisions over immutable values: views, authorisation, synthetic ids |
+//! | pure | [`policy`] | decisions over immutable values: views, authorisation, synthetic ids, patterns, verifiers |
+//! | pure | [`secret`] | text that cannot be formatted or serialised |
 //! | wire | [`manifest`] | YAML ⇄ zone, with findings; the JSON Schema |
-//! | wire | [`kafka`] | shapes, the walker over frames, typed messages behind it, a broker connection |
+//! | wire | [`kafka`] | shapes, the walker over frames, typed messages behind it, broker connections, TLS |
 //! | I/O | [`store`] | the state, its one writer, heartbeats, audit |
 //! | I/O | [`gateway`] | the data plane: listeners, sessions, one file per API key |
 //! | I/O | [`reconcile`] | the control plane: source → plan → guards → apply |
@@ -37,7 +38,8 @@
 //!    form, the manifest's: in Git, in the state topic, in a plan and over REST.
 //! 4. The gateway never parses YAML, never calls Git, never waits for the controller: it reads a `watch` of immutable
 //!    values, once per request, and maps each response with the view that its request was mapped with.
-//! 5. A request whose (key, version) is not in the gateway's registry is refused; ApiVersions is answered from registry ∩ broker.
+//! 5. A request whose (key, version) is not in the gateway's registry is refused; ApiVersions is
+//!    answered from registry ∩ broker, and from the registry alone for what the gateway itself answers.
 //! 6. `kafka_protocol` decodes nothing that the walker has not accepted first: its decoders allocate what the wire asks for.
 //! 7. A bad commit never reaches the gateway; an error, an empty answer or an unreadable file never deletes.
 //! 8. Every task has an owner (`TaskTracker` + `CancellationToken`) and ends at shutdown.
@@ -71,6 +73,10 @@
 //! * A zone whose name can be no host name is a warning in SNI mode, not an error: it is reached by port, and turning SNI on takes no
 //!   partner away. Beside `.`, `_` and length that is a dash at either end, `b<id>-…` (it would read as a broker of another
 //!   zone), and the name that would make `gateway.advertisedHost`.
+//! * Features are shown before the login too, the least of what all clusters have switched on (the first design had none there): a
+//!   client that asks once, as franz-go does, would never learn of them.
+//! * A repeated login has to be of the same zone and mechanism, not of the same credential: a secret can be rotated on a live
+//!   connection. A session ends with its credential as it is then, and brokers are logged in to again at 80 to 90 % of a session.
 //! * Where the cluster names a broker as controller that partners cannot reach, another one is named, not none: admin clients
 //!   would wait for it, and through the gateway they change nothing anyway.
 //! * The leader of an empty store takes an API key that it finds in `http.bootstrapKeyFile`, if only its owner can read it: a

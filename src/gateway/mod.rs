@@ -4,11 +4,15 @@
 //! |---|---|
 //! | [`config`] | what a gateway is told at start |
 //! | [`runtime`] | start, the tasks and what they publish |
+//! | [`offer`] | what brokers serve, and the least of several |
+//! | [`addresses`] | where partners find them: by port or by host name |
 //! | `topology` | each cluster's brokers, versions and topic ids, polled |
 //! | `view` | zones and clusters put together, immutable |
 //! | `listener` | ports, limits on connections |
 //! | `tls` | handshakes, the certificate and its renewal, host names |
 //! | `session` | one connection: `login`, `upstream`, then `request_loop` and `response_loop` side by side |
+//! | `sasl` | the server's side of the mechanisms |
+//! | `transport` | pooled reads, gathered writes |
 //! | `relay` | large bodies, passed as they arrive; all others are held under `budget` |
 //! | `allowance` | what one zone may take of it: connections, and a share of the budget |
 //! | [`api`] | the closed table, one file per Kafka API |

@@ -1,7 +1,7 @@
 //! Large bodies pass as they arrive: one chunk in memory, whatever the frame's length.
 //!
-//! A Produce request of one topic and a Fetch response with topic ids can be edited in place, once their first bytes have
-//! decided that they may pass at all. Everything else is held as a whole, under the process-wide budget.
+//! A Produce request of one topic, and a Fetch response with topic ids or about one topic by name, can be edited in place, once
+//! their first bytes have decided that they may pass at all. Everything else is held as a whole, under the process-wide budget.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The Kafka wire: shapes, the walker over frames, typed messages behind it, and a plain client connection.
+//! The Kafka wire: shapes, the walker over frames, typed messages behind it, and a client connection, plain or under TLS.
 //!
 //! Knows the protocol and nothing of zones.
 

@@ -5,15 +5,7 @@
 //! not find a key says that the cluster is too old, one that is told "not authorised" says what is the matter. A name that the
 //! zone does not have gets the same answer as one that it has.
 //!
-//! What is not advertised at all, and why:
-//!
-//! | keys | |
-//! |---|---|
-//! | 4–7, 27, 52–54, 56, 58, 59, 62, 63, 67, 70, 73, 82 | brokers and controllers among themselves |
-//! | 64, 80, 81, 94 | which nodes the cluster has; no partner's resource could be named in the refusal |
-//! | 75 DescribeTopicPartitions | its cursor is a place in the order of the real names; clients fall back to Metadata |
-//! | 76–79, 83–87, 90–92 | share groups are not served |
-//! | 88, 89, 93 | streams groups are not served: brokers would make topics for them |
+//! What is not advertised at all, and why, stands in `docs/protocol.md`.
 
 pub(super) mod alter_client_quotas;
 pub(super) mod alter_configs;

@@ -90,6 +90,18 @@ impl Partner {
         Sent { key, version, outcome }
     }
 
+    /// Whether the bytes of a request live on in what is left behind of it once it is on its way.
+    pub(super) fn keeps_request<Q: Encodable>(&self, key: i16, version: i16, request: &Q) -> bool {
+        let exchange = Exchange { version, view: &self.view, brokers: &self.brokers, memory: &self.memory };
+        let body = codec::encode(request, version).unwrap();
+        let Outcome::Forward { respond: _respond, .. } =
+            (entry(key).unwrap().handle)(&exchange, body.clone()).unwrap()
+        else {
+            panic!("not forwarded")
+        };
+        !body.is_unique()
+    }
+
     /// The response as the partner sees it.
     pub(super) fn receive<A: Decodable, R: Encodable>(&self, sent: Awaited, response: &R) -> A {
         self.receive_each(sent, std::slice::from_ref(response))

@@ -1,6 +1,6 @@
 //! One group of a request: what the broker is asked, and how its answer becomes the partner's.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
@@ -8,6 +8,7 @@ use kafka_protocol::messages::offset_fetch_response::{
     OffsetFetchResponseGroup, OffsetFetchResponsePartitions, OffsetFetchResponseTopics,
 };
 use kafka_protocol::messages::{self, GroupId};
+use kafka_protocol::protocol::StrBytes;
 
 use super::{has_group_error, refused_partition};
 use crate::gateway::api::group_id;
@@ -22,14 +23,17 @@ pub(super) struct GroupPlan {
     pub(super) inside: GroupId,
     outside: GroupId,
     scope: Scope,
-    refused: Vec<OffsetFetchResponseTopics>,
+    refused: Vec<(Asked, ResponseError)>,
 }
+
+/// A topic as the partner calls it, with the partitions that it asks for.
+type Asked = (messages::TopicName, BTreeSet<i32>);
 
 #[derive(Debug)]
 enum Scope {
     /// Every topic with a committed offset.
     All,
-    /// These aliases with these partitions.
+    /// These aliases with these partitions, each once.
     Asked(Vec<(Topic, BTreeSet<i32>)>),
 }
 
@@ -37,18 +41,17 @@ impl GroupPlan {
     /// Rewrites a group's part of a request for the broker: each backing topic once, whatever it was called.
     pub(super) fn take(view: &ZoneView, group: &mut OffsetFetchRequestGroup) -> Result<Self, ResponseError> {
         let inside = group_id::inside(view, &group.group_id)?;
-        let outside = std::mem::replace(&mut group.group_id, inside.clone());
+        let outside = detached(&group.group_id);
+        group.group_id = inside.clone();
         let mut refused = Vec::new();
         let scope = match group.topics.take() {
             None => Scope::All,
             Some(topics) => {
                 let mut asked = Vec::new();
-                for wanted in topics {
-                    match authorise(view, Key::Name(&wanted.name), Operation::Read) {
-                        Ok(found) => {
-                            asked.push((found.clone(), wanted.partition_indexes.into_iter().collect()));
-                        }
-                        Err(error) => refused.push(refused_topic(wanted, error)),
+                for (name, partitions) in each_once(topics) {
+                    match authorise(view, Key::Name(&name), Operation::Read) {
+                        Ok(found) => asked.push((found.clone(), partitions)),
+                        Err(error) => refused.push(((names::detached(&name), partitions), error)),
                     }
                 }
                 group.topics = Some(towards_broker(&asked));
@@ -59,7 +62,9 @@ impl GroupPlan {
     }
 
     pub(super) fn without_broker(self) -> OffsetFetchResponseGroup {
-        OffsetFetchResponseGroup::default().with_group_id(self.outside).with_topics(self.refused)
+        OffsetFetchResponseGroup::default()
+            .with_group_id(self.outside)
+            .with_topics(self.refused.into_iter().map(refused_topic).collect())
     }
 
     pub(super) fn map(
@@ -83,9 +88,49 @@ impl GroupPlan {
                 asked.into_iter().filter_map(shown).collect()
             }
         };
-        answer.topics.extend(self.refused);
+        answer.topics.extend(self.refused.into_iter().map(refused_topic));
         answer
     }
+}
+
+/// Each group once, with everything that is asked of it, in the order of the request: an answer is much longer than its
+/// question, and no client asks twice.
+pub(super) fn groups_once(groups: Vec<OffsetFetchRequestGroup>) -> Vec<OffsetFetchRequestGroup> {
+    let mut merged: Vec<OffsetFetchRequestGroup> = Vec::new();
+    let mut places: HashMap<GroupId, usize> = HashMap::new();
+    for group in groups {
+        let place = *places.entry(group.group_id.clone()).or_insert(merged.len());
+        match merged.get_mut(place) {
+            // No list is every topic, whatever else is named.
+            Some(known) => {
+                known.topics = known.topics.take().zip(group.topics).map(|(mut topics, more)| {
+                    topics.extend(more);
+                    topics
+                });
+            }
+            None => merged.push(group),
+        }
+    }
+    merged
+}
+
+/// The same for the topics of a group.
+fn each_once(topics: Vec<OffsetFetchRequestTopics>) -> Vec<Asked> {
+    let mut merged: Vec<Asked> = Vec::new();
+    let mut places: HashMap<messages::TopicName, usize> = HashMap::new();
+    for topic in topics {
+        let place = *places.entry(topic.name.clone()).or_insert(merged.len());
+        match merged.get_mut(place) {
+            Some((_, partitions)) => partitions.extend(topic.partition_indexes),
+            None => merged.push((topic.name, topic.partition_indexes.into_iter().collect())),
+        }
+    }
+    merged
+}
+
+/// The same id in memory of its own: as decoded it keeps the whole frame that it came in.
+fn detached(group: &GroupId) -> GroupId {
+    GroupId(StrBytes::from_string(group.to_string()))
 }
 
 /// Whether anything is left to ask the broker for.
@@ -123,9 +168,8 @@ pub(super) fn topic(
     OffsetFetchResponseTopics::default().with_name(name).with_partitions(partitions)
 }
 
-fn refused_topic(asked: OffsetFetchRequestTopics, error: ResponseError) -> OffsetFetchResponseTopics {
-    let partitions = asked.partition_indexes.into_iter().map(|index| refused_partition(index, error));
-    topic(asked.name, partitions.collect())
+fn refused_topic(((name, partitions), error): (Asked, ResponseError)) -> OffsetFetchResponseTopics {
+    topic(name, partitions.into_iter().map(|index| refused_partition(index, error)).collect())
 }
 
 /// The answer for a group that cannot be.
@@ -134,10 +178,10 @@ pub(super) fn refuse(
     error: ResponseError,
     version: i16,
 ) -> OffsetFetchResponseGroup {
-    let refused = OffsetFetchResponseGroup::default().with_group_id(group.group_id);
+    let refused = OffsetFetchResponseGroup::default().with_group_id(detached(&group.group_id));
     if has_group_error(version) {
         return refused.with_error_code(error.code());
     }
-    let topics = group.topics.unwrap_or_default().into_iter().map(|topic| refused_topic(topic, error));
-    refused.with_topics(topics.collect())
+    let topics = each_once(group.topics.unwrap_or_default());
+    refused.with_topics(topics.into_iter().map(|topic| refused_topic((topic, error))).collect())
 }

@@ -33,7 +33,7 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
     let asked = if version < BATCHED {
         vec![single_request(&mut request)]
     } else {
-        std::mem::take(&mut request.groups)
+        group::groups_once(std::mem::take(&mut request.groups))
     };
     let mut forwarded = Vec::with_capacity(asked.len());
     let mut plans = VecDeque::new();

@@ -163,3 +163,45 @@ fn an_impossible_group_has_its_error_where_the_version_has_room() {
         assert_eq!((group.error_code, partition), expected, "v{version}");
     }
 }
+
+#[test]
+fn what_is_asked_for_again_and_again_is_answered_once_at_every_version() {
+    let partner = Partner::of(&[("a", "t", Read)]);
+    for version in VERSIONS.first..=VERSIONS.last {
+        let repeated: Vec<(&str, &[i32])> =
+            [("a", &[1, 0][..]), ("hidden", &[4]), ("a", &[1]), ("hidden", &[4, 3]), ("a", &[2, 1])]
+                .repeat(50);
+        let wanted: Wanted<'_> = Some(&repeated);
+        let (sent, awaited) = partner.send(9, version, &ask(version, &[("g", wanted); 20])).forwarded();
+        let once: Wanted<'_> = Some(&[("t", &[0, 1, 2])]);
+        assert_eq!(groups_of(version, sent), groups_of(version, ask(version, &[("acme:g", once)])));
+        let response = answer(version, &[("acme:g", &[("t", &[0, 1, 2])])]);
+        let seen = seen(version, partner.receive(awaited, &response));
+        assert_eq!(seen.len(), 1, "v{version}");
+        let expected = [
+            ("a".to_owned(), vec![(0, 100, 0), (1, 101, 0), (2, 102, 0)]),
+            ("hidden".to_owned(), vec![(3, -1, 29), (4, -1, 29)]),
+        ];
+        assert_eq!(topics(seen), expected, "v{version}");
+    }
+}
+
+#[test]
+fn a_group_that_is_asked_for_everything_is_asked_for_that_once() {
+    let partner = Partner::of(&[("a", "t", Read)]);
+    let wanted: Wanted<'_> = Some(&[("a", &[0])]);
+    for groups in [[("g", None), ("g", wanted)], [("g", wanted), ("g", None)], [("g", None), ("g", None)]] {
+        let (sent, _) = partner.send(9, 8, &ask(8, &groups)).forwarded::<OffsetFetchRequest>();
+        assert_eq!(sent, ask(8, &[("acme:g", None)]));
+    }
+}
+
+#[test]
+fn a_request_is_not_kept_for_the_names_that_it_was_refused_for() {
+    let partner = Partner::of(&[("a", "t", Read)]);
+    let long = "g".repeat(32_767);
+    let wanted: Wanted<'_> = Some(&[("hidden", &[0]), ("a", &[0])]);
+    for version in [1, 7, 8, VERSIONS.last] {
+        assert!(!partner.keeps_request(9, version, &ask(version, &[("g", wanted), (&long, wanted)])));
+    }
+}

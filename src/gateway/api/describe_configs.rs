@@ -198,7 +198,8 @@ fn refuse(resource: &DescribeConfigsResource, error: ResponseError) -> DescribeC
         .with_error_code(error.code())
         .with_error_message(None)
         .with_resource_type(resource.resource_type)
-        .with_resource_name(resource.resource_name.clone())
+        // In memory of its own: as decoded it keeps the whole frame that it came in.
+        .with_resource_name(StrBytes::from_string(resource.resource_name.to_string()))
 }
 
 #[cfg(test)]

@@ -79,3 +79,12 @@ fn nothing_to_describe_is_answered_here() {
     let answer = Partner::of(&[]).send(32, 4, &ask(&[(TOPIC, "x", &[])])).answered();
     assert_eq!(seen(&answer), [("x".to_owned(), 29, vec![])]);
 }
+
+#[test]
+fn a_request_is_not_kept_for_the_names_that_were_refused() {
+    let partner = Partner::of(&[("a", "b", Read)]);
+    for version in VERSIONS.first..=VERSIONS.last {
+        let request = ask(&[(TOPIC, "a", &["retention.ms"]), (TOPIC, "hidden", &[]), (4, "1", &[])]);
+        assert!(!partner.keeps_request(32, version, &request), "v{version}");
+    }
+}

@@ -138,5 +138,11 @@ fn refuse(version: i16, asked: MetadataRequestTopic, error: ResponseError) -> Me
         .with_error_code(error.code())
         .with_topic_id(if by_id { asked.topic_id } else { Uuid::nil() })
         // A broker answers an unknown id with no name; Java, which asked with an empty one, then gets no metadata any more.
-        .with_name(asked.name.filter(|name| !by_id || name.is_empty()).or(nameless))
+        .with_name(
+            asked
+                .name
+                .filter(|name| !by_id || name.is_empty())
+                .map(|name| names::detached(&name))
+                .or(nameless),
+        )
 }

@@ -226,3 +226,11 @@ fn a_topic_that_nobody_asked_for_is_not_shown() {
     let names = ["x", "y", "secret"].map(str::to_owned);
     assert_eq!(seen(&partner.receive(awaited, &reply(9, &names))), expect([("a", 0)]));
 }
+
+#[test]
+fn a_request_is_not_kept_for_the_names_that_were_refused() {
+    let partner = Partner::of(&[("a", "x", Read)]);
+    for version in VERSIONS.first..=VERSIONS.last {
+        assert!(!partner.keeps_request(3, version, &ask(&["hidden", "a"])), "v{version}");
+    }
+}

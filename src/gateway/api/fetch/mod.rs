@@ -47,6 +47,10 @@ const MAX_HELD_BYTES: i32 = 8 * 1024 * 1024;
 const SESSIONS: i16 = 7;
 const BY_ID: i16 = 13;
 
+/// The most states of one session at a time. Clients wait for a session's response before they send its next request; whoever
+/// does not makes a copy of the session with each.
+const STATES_LIMIT: usize = 4;
+
 /// The epoch of a fetch outside of any session.
 const NO_SESSION: i32 = -1;
 
@@ -72,10 +76,10 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
     } else {
         let id = request.session_id;
         let Some(known) = memory.sessions.get_mut(&id) else { return gone(version) };
-        let session = Arc::make_mut(known);
-        if !session.still_right(exchange.view)
-            || ask(session, &HashSet::new(), version, &mut request).is_err()
-        {
+        let mut changes = |session: &mut Session| {
+            session.still_right(exchange.view) && ask(session, &HashSet::new(), version, &mut request).is_ok()
+        };
+        if known.states() >= STATES_LIMIT || !changes(Arc::make_mut(known)) {
             memory.sessions.remove(&id);
             memory.abandoned = Some(id);
             return gone(version);

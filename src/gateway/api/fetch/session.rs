@@ -30,6 +30,8 @@ pub(crate) struct Session {
     backing: HashMap<Uuid, TopicName>,
     local: BTreeMap<Shown, Local>,
     partitions: usize,
+    /// Shared by what was cloned from one another.
+    family: Arc<()>,
 }
 
 /// A backing topic that the broker has in this session, under the alias that it was asked for by.
@@ -92,7 +94,14 @@ impl Session {
             backing: HashMap::new(),
             local: BTreeMap::new(),
             partitions: 0,
+            family: Arc::new(()),
         }
+    }
+
+    /// How many states of this session are alive: the one that requests change, and those that responses still under way are
+    /// mapped by.
+    pub(super) fn states(&self) -> usize {
+        Arc::strong_count(&self.family)
     }
 
     /// Adds partitions, or changes how they are fetched. The topic if they may pass; none if they are answered here.

@@ -418,3 +418,24 @@ fn a_session_remembers_no_more_of_what_is_refused_than_it_must() {
     assert_eq!(overfull, Some(2_000));
     assert_eq!(session.ask(&named(7), std::iter::once(1)), Ok(None), "known ones may still change");
 }
+
+#[test]
+fn a_session_is_copied_for_few_requests_that_do_not_wait_for_their_responses() {
+    let partner = Partner::of(&[("a", "x", Read)]);
+    open(&partner, 13, &[("a", &[0])], &[("x", &[0])]);
+    for epoch in 1..100 {
+        let sent = partner.send(1, 13, &ask(&partner, 13, (77, epoch), &[]));
+        let (_, awaited) = sent.forwarded::<FetchRequest>();
+        let _: FetchResponse = partner.receive(awaited, &answer(13, 77, &[]));
+    }
+    let mut under_way = Vec::new();
+    let refused = (100..200).find_map(|epoch| {
+        let sent = partner.send(1, 13, &ask(&partner, 13, (77, epoch), &[]));
+        if matches!(sent.outcome, Outcome::Answer(_)) {
+            return Some(sent.answered::<FetchResponse>().error_code);
+        }
+        under_way.push(sent);
+        None
+    });
+    assert_eq!((refused, under_way.len()), (Some(70), STATES_LIMIT));
+}

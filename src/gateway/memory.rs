@@ -3,6 +3,8 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use sha2::{Digest, Sha256};
+
 use super::api::consumer_group_heartbeat::Member;
 use super::api::fetch::Session;
 use crate::zone::TopicName;
@@ -19,10 +21,10 @@ pub(crate) struct Memory {
     pub(crate) abandoned: Option<i32>,
     /// Whose turn it is where one topic is fetched under several aliases.
     pub(crate) turn: usize,
-    /// Members of classic groups, by the partner's group id and the member id.
-    pub(crate) memberships: Recent<(String, String), Membership, 64>,
-    /// Members of the new protocol (KIP-848), by the partner's group id and the member id.
-    pub(crate) members: Recent<(String, String), Member, 16>,
+    /// Members of classic groups.
+    pub(crate) memberships: Members<Membership, 64>,
+    /// Members of the new protocol (KIP-848).
+    pub(crate) members: Members<Member, 16>,
 }
 
 /// What a member said when it joined a group.
@@ -76,9 +78,61 @@ impl<K: PartialEq, V, const N: usize> Recent<K, V, N> {
     }
 }
 
+/// The `N` members that were put in last, by the partner's group id and the member id.
+///
+/// Both ids are the client's to choose, of up to 32 KiB each, and some are remembered before a broker has seen them: so what
+/// is kept of them is their hash.
+#[derive(Debug)]
+pub(crate) struct Members<V, const N: usize>(Recent<[u8; 32], V, N>);
+
+impl<V, const N: usize> Default for Members<V, N> {
+    fn default() -> Self {
+        Self(Recent::default())
+    }
+}
+
+impl<V, const N: usize> Members<V, N> {
+    pub(crate) fn put(&mut self, key: &(String, String), value: V) {
+        self.0.put(hash(key), value);
+    }
+
+    pub(crate) fn get(&self, key: &(String, String)) -> Option<&V> {
+        self.0.get(&hash(key))
+    }
+
+    pub(crate) fn remove(&mut self, key: &(String, String)) -> Option<V> {
+        self.0.remove(&hash(key))
+    }
+}
+
+/// The length in front keeps apart what the ids of two members make when put together.
+fn hash((group, member): &(String, String)) -> [u8; 32] {
+    let hash = Sha256::new().chain_update(group.len().to_be_bytes()).chain_update(group);
+    hash.chain_update(member).finalize().into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_member_is_found_by_ids_of_any_length_of_which_none_is_kept() {
+        let key = |group: &str, member: &str| (group.to_owned(), member.to_owned());
+        let long = "m".repeat(32_767);
+        let mut members = Members::<_, 4>::default();
+        for (key, value) in
+            [(key("g", "m"), 1), (key("gm", ""), 2), (key("", "gm"), 3), (key(&long, &long), 4)]
+        {
+            members.put(&key, value);
+        }
+        assert_eq!(members.get(&key("g", "m")), Some(&1));
+        assert_eq!(members.get(&key("gm", "")), Some(&2));
+        assert_eq!(members.get(&key(&long, &long)), Some(&4));
+        assert_eq!(members.remove(&key("", "gm")), Some(3));
+        assert_eq!(members.get(&key("", "gm")), None);
+        let kept = format!("{members:?}");
+        assert!(!kept.contains("mmm"), "{kept}");
+    }
 
     #[test]
     fn the_oldest_entry_goes_first_and_a_repeated_one_is_new_again() {

@@ -75,7 +75,7 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
         if response.error_code == 0 {
             // Not before: what is remembered of a member is what the broker has accepted of it.
             let member = (known_as, response.member_id.to_string());
-            Memory::lock(memory).memberships.put(member, membership.clone());
+            Memory::lock(memory).memberships.put(&member, membership.clone());
         }
         // Only the leader gets the members; it sees all of them with the aliases that it knows itself.
         if let Membership::Consumer(subscribed) = &membership {

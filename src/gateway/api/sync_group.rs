@@ -124,7 +124,7 @@ mod tests {
     fn subscribed_to(partner: &Partner, aliases: &[&str]) {
         let aliases: HashSet<_> = aliases.iter().map(|alias| TopicName::try_from(*alias).unwrap()).collect();
         let membership = Membership::Consumer(Arc::new(aliases));
-        Memory::lock(&partner.memory).memberships.put(("g".to_owned(), "m".to_owned()), membership);
+        Memory::lock(&partner.memory).memberships.put(&("g".to_owned(), "m".to_owned()), membership);
     }
 
     #[test]
@@ -167,7 +167,7 @@ mod tests {
             assert_eq!(partner.receive::<SyncGroupResponse, _>(awaited, &response).assignment, bytes);
         };
         passes(5, &sync(&bytes).with_protocol_type(Some("connect".into())));
-        Memory::lock(&partner.memory).memberships.put(("g".to_owned(), "m".to_owned()), Membership::Other);
+        Memory::lock(&partner.memory).memberships.put(&("g".to_owned(), "m".to_owned()), Membership::Other);
         passes(3, &sync(&bytes));
     }
 

@@ -59,7 +59,7 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
         Err(Refused::Incomplete) => {
             let mut asked = before;
             let error = asked.ask();
-            Memory::lock(exchange.memory).members.put(key, asked);
+            Memory::lock(exchange.memory).members.put(&key, asked);
             return refuse(error, None, version);
         }
     };
@@ -80,7 +80,7 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
             show(response, &mut next);
             // Version 0 lets the broker give the member its id.
             let member = response.member_id.as_ref().map_or(key.1, ToString::to_string);
-            Memory::lock(memory).members.put((group, member), next);
+            Memory::lock(memory).members.put(&(group, member), next);
         },
     )
 }

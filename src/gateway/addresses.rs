@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use kafka_protocol::protocol::StrBytes;
 use sha2::{Digest, Sha256};
 
 use super::offer::Offer;
@@ -47,6 +48,15 @@ impl Brokers {
     /// The advertised address of a live broker. One that is not live, or that we have not heard of, has no listener here.
     pub fn live_at(&self, node_id: i32) -> Option<(Cow<'_, str>, u16)> {
         if self.live.contains(&node_id) { self.of(node_id) } else { None }
+    }
+
+    /// Puts a live broker's advertised address in place of its own. False for one that has no listener here: it must not be
+    /// shown.
+    pub(crate) fn advertise(&self, node_id: i32, host: &mut StrBytes, port: &mut i32) -> bool {
+        let Some((advertised, at)) = self.live_at(node_id) else { return false };
+        *host = StrBytes::from_string(advertised.into_owned());
+        *port = i32::from(at);
+        true
     }
 }
 

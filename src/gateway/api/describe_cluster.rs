@@ -80,14 +80,9 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
         }
         response.cluster_id = StrBytes::from_string(cluster_id(view.id));
         response.cluster_authorized_operations = operations;
-        response.brokers.retain_mut(|broker| match brokers.live_at(*broker.broker_id) {
-            Some((host, port)) => {
-                broker.host = StrBytes::from_string(host.into_owned());
-                broker.port = i32::from(port);
-                true
-            }
-            None => false,
-        });
+        response
+            .brokers
+            .retain_mut(|broker| brokers.advertise(*broker.broker_id, &mut broker.host, &mut broker.port));
         let shown = response.brokers.iter().map(|broker| *broker.broker_id);
         response.controller_id = BrokerId(controller(*response.controller_id, shown));
     })

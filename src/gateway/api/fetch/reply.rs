@@ -6,7 +6,6 @@ use bytes::{Bytes, BytesMut};
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
 use kafka_protocol::messages::{BrokerId, FetchResponse};
-use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
 use super::session::{Local, Session, Shown};
@@ -100,13 +99,8 @@ impl Reply {
             let local = self.session.answered_here().iter().map(|(shown, local)| local_topic(shown, local));
             response.responses.extend(local);
         }
-        response.node_endpoints.retain_mut(|endpoint| match self.brokers.live_at(*endpoint.node_id) {
-            Some((host, port)) => {
-                endpoint.host = StrBytes::from_string(host.into_owned());
-                endpoint.port = i32::from(port);
-                true
-            }
-            None => false,
+        response.node_endpoints.retain_mut(|endpoint| {
+            self.brokers.advertise(*endpoint.node_id, &mut endpoint.host, &mut endpoint.port)
         });
         body::encode(&response, self.version)
     }

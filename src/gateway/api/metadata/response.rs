@@ -43,14 +43,9 @@ impl Mapping {
     }
 
     pub(super) fn map(mut self, response: &mut MetadataResponse) {
-        response.brokers.retain_mut(|broker| match self.brokers.live_at(*broker.node_id) {
-            Some((host, port)) => {
-                broker.host = StrBytes::from_string(host.into_owned());
-                broker.port = i32::from(port);
-                true
-            }
-            None => false,
-        });
+        response
+            .brokers
+            .retain_mut(|broker| self.brokers.advertise(*broker.node_id, &mut broker.host, &mut broker.port));
         if self.version >= 2 {
             response.cluster_id = Some(StrBytes::from_string(cluster_id(self.view.id)));
         }

@@ -129,13 +129,8 @@ fn respond(version: i16, names: Names, brokers: Arc<Brokers>, refused: Vec<Topic
         let mut response: ProduceResponse = body::response(&RESPONSE, version, body)?;
         response.responses.retain_mut(|topic| show(version, &names, topic));
         response.responses.extend(refused);
-        response.node_endpoints.retain_mut(|endpoint| match brokers.live_at(*endpoint.node_id) {
-            Some((host, port)) => {
-                endpoint.host = StrBytes::from_string(host.into_owned());
-                endpoint.port = i32::from(port);
-                true
-            }
-            None => false,
+        response.node_endpoints.retain_mut(|endpoint| {
+            brokers.advertise(*endpoint.node_id, &mut endpoint.host, &mut endpoint.port)
         });
         body::encode(&response, version)
     });

@@ -113,7 +113,7 @@ fn refuse(topic: AddPartitionsToTxnTopic, error: ResponseError) -> AddPartitions
             .with_partition_error_code(error.code())
     };
     AddPartitionsToTxnTopicResult::default()
-        .with_name(topic.name)
+        .with_name(names::detached(&topic.name))
         .with_results_by_partition(topic.partitions.into_iter().map(refused).collect())
 }
 

@@ -4,8 +4,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::consumer_group_describe_response::{Assignment, DescribedGroup, Member};
-use kafka_protocol::messages::{ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse};
+use kafka_protocol::messages::{ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, GroupId};
 use kafka_protocol::protocol::StrBytes;
 
 use super::describe_groups::NO_HOST;
@@ -76,16 +77,11 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
     let version = exchange.version;
     let mut request: ConsumerGroupDescribeRequest = body::request(&REQUEST, version, body)?;
     let with_operations = std::mem::take(&mut request.include_authorized_operations);
-    let mut groups = Vec::with_capacity(request.group_ids.len());
-    let mut refused = Vec::new();
-    for group in request.group_ids {
-        match group_id::member_inside(exchange.view, &group) {
-            Ok(inside) => groups.push(inside),
-            Err(error) => {
-                refused.push(DescribedGroup::default().with_group_id(group).with_error_code(error.code()));
-            }
-        }
-    }
+    let admit = |group: &mut GroupId| {
+        *group = group_id::member_inside(exchange.view, group)?;
+        Ok(())
+    };
+    let (groups, refused) = names::sort(request.group_ids, admit, |group, error| refuse(&group, error));
     if groups.is_empty() {
         return body::answer(&ConsumerGroupDescribeResponse::default().with_groups(refused), version);
     }
@@ -97,9 +93,8 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
         version,
         move |response: &mut ConsumerGroupDescribeResponse, memory| {
             let memory = Memory::lock(memory);
-            response.groups.retain_mut(|group| {
-                let Some(outside) = group_id::outside(&view, &group.group_id) else { return false };
-                group.group_id = outside.into();
+            response.groups.retain_mut(|group| group_id::rename_back(&view, &mut group.group_id));
+            for group in &mut response.groups {
                 group.error_message = None;
                 if with_operations && group.error_code == 0 {
                     group.authorized_operations = operations::ON_GROUP;
@@ -112,11 +107,14 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
                         pattern.map(|text| StrBytes::from_string(text.to_owned()));
                     show(&view, member);
                 }
-                true
-            });
+            }
             response.groups.extend(refused);
         },
     )
+}
+
+fn refuse(group: &GroupId, error: ResponseError) -> DescribedGroup {
+    DescribedGroup::default().with_group_id(group_id::detached(group)).with_error_code(error.code())
 }
 
 /// As in DescribeGroups, who asks sees the zone's first readable alias of each topic.

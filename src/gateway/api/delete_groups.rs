@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::delete_groups_response::DeletableGroupResult;
-use kafka_protocol::messages::{DeleteGroupsRequest, DeleteGroupsResponse};
+use kafka_protocol::messages::{DeleteGroupsRequest, DeleteGroupsResponse, GroupId};
 
-use super::{Exchange, Outcome, Refusal, body, group_id};
+use super::{Exchange, Outcome, Refusal, body, group_id, names};
 use crate::kafka::shape::{Entity, Field as F, Shape, Type as T, Versions};
 
 /// What the broker (Kafka 4.4) and `kafka-protocol` share.
@@ -41,36 +42,28 @@ pub(crate) static RESPONSE: Shape = Shape {
 pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Refusal> {
     let version = exchange.version;
     let mut request: DeleteGroupsRequest = body::request(&REQUEST, version, body)?;
-    let mut groups = Vec::with_capacity(request.groups_names.len());
-    let mut refused = Vec::new();
-    for group in request.groups_names {
-        match group_id::inside(exchange.view, &group) {
-            Ok(inside) => groups.push(inside),
-            Err(error) => refused
-                .push(DeletableGroupResult::default().with_group_id(group).with_error_code(error.code())),
-        }
-    }
+    let admit = |group: &mut GroupId| {
+        *group = group_id::inside(exchange.view, group)?;
+        Ok(())
+    };
+    let (groups, refused) = names::sort(request.groups_names, admit, |group, error| refuse(&group, error));
     if groups.is_empty() {
         return body::answer(&DeleteGroupsResponse::default().with_results(refused), version);
     }
     request.groups_names = groups;
     let view = Arc::clone(exchange.view);
     body::forward(&request, &RESPONSE, version, move |response: &mut DeleteGroupsResponse| {
-        response.results.retain_mut(|result| match group_id::outside(&view, &result.group_id) {
-            Some(outside) => {
-                result.group_id = outside.into();
-                true
-            }
-            None => false,
-        });
+        response.results.retain_mut(|result| group_id::rename_back(&view, &mut result.group_id));
         response.results.extend(refused);
     })
 }
 
+fn refuse(group: &GroupId, error: ResponseError) -> DeletableGroupResult {
+    DeletableGroupResult::default().with_group_id(group_id::detached(group)).with_error_code(error.code())
+}
+
 #[cfg(test)]
 mod tests {
-    use kafka_protocol::messages::GroupId;
-
     use super::super::fixture::Partner;
     use super::*;
 

@@ -4,11 +4,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::describe_groups_response::{DescribedGroup, DescribedGroupMember};
-use kafka_protocol::messages::{DescribeGroupsRequest, DescribeGroupsResponse};
+use kafka_protocol::messages::{DescribeGroupsRequest, DescribeGroupsResponse, GroupId};
 use kafka_protocol::protocol::StrBytes;
 
-use super::{Exchange, Outcome, Refusal, body, group_id, group_protocol, operations};
+use super::{Exchange, Outcome, Refusal, body, group_id, group_protocol, names, operations};
 use crate::kafka::shape::{Entity, Field as F, Shape, Type as T, Versions};
 use crate::policy::ZoneView;
 
@@ -66,38 +67,35 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
     let version = exchange.version;
     let mut request: DescribeGroupsRequest = body::request(&REQUEST, version, body)?;
     let with_operations = std::mem::take(&mut request.include_authorized_operations);
-    let mut groups = Vec::with_capacity(request.groups.len());
-    let mut refused = Vec::new();
-    for group in request.groups {
-        match group_id::inside(exchange.view, &group) {
-            Ok(inside) => groups.push(inside),
-            Err(error) => {
-                let none = DescribedGroup::default().with_group_state(DEAD).with_group_id(group);
-                refused.push(none.with_error_code(error.code()));
-            }
-        }
-    }
+    let admit = |group: &mut GroupId| {
+        *group = group_id::inside(exchange.view, group)?;
+        Ok(())
+    };
+    let (groups, refused) = names::sort(request.groups, admit, |group, error| refuse(&group, error));
     if groups.is_empty() {
         return body::answer(&DescribeGroupsResponse::default().with_groups(refused), version);
     }
     request.groups = groups;
     let view = Arc::clone(exchange.view);
     body::forward(&request, &RESPONSE, version, move |response: &mut DescribeGroupsResponse| {
-        response.groups.retain_mut(|group| match group_id::outside(&view, &group.group_id) {
-            Some(outside) => {
-                group.group_id = outside.into();
-                group.error_message = None;
-                if with_operations && group.error_code == 0 {
-                    group.authorized_operations = operations::ON_GROUP;
-                }
-                let is_consumer = group.protocol_type.as_str() == group_protocol::CONSUMER;
-                group.members.iter_mut().for_each(|member| show(&view, is_consumer, member));
-                true
+        response.groups.retain_mut(|group| group_id::rename_back(&view, &mut group.group_id));
+        for group in &mut response.groups {
+            group.error_message = None;
+            if with_operations && group.error_code == 0 {
+                group.authorized_operations = operations::ON_GROUP;
             }
-            None => false,
-        });
+            let is_consumer = group.protocol_type.as_str() == group_protocol::CONSUMER;
+            group.members.iter_mut().for_each(|member| show(&view, is_consumer, member));
+        }
         response.groups.extend(refused);
     })
+}
+
+fn refuse(group: &GroupId, error: ResponseError) -> DescribedGroup {
+    DescribedGroup::default()
+        .with_group_state(DEAD)
+        .with_group_id(group_id::detached(group))
+        .with_error_code(error.code())
 }
 
 /// Which aliases a member subscribed to is known to the connection it joined over. Whoever asks here sees the zone's first
@@ -114,7 +112,6 @@ fn show(view: &ZoneView, is_consumer: bool, member: &mut DescribedGroupMember) {
 #[cfg(test)]
 mod tests {
     use bytes::{BufMut, BytesMut};
-    use kafka_protocol::messages::GroupId;
 
     use super::super::fixture::{Partner, Produce, Read};
     use super::*;

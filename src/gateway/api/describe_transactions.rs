@@ -55,14 +55,12 @@ pub(crate) static RESPONSE: Shape = Shape {
 pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Refusal> {
     let version = exchange.version;
     let mut request: DescribeTransactionsRequest = body::request(&REQUEST, version, body)?;
-    let (mut own, mut refused) = (Vec::new(), Vec::new());
-    for id in std::mem::take(&mut request.transactional_ids) {
-        match transactional_id::inside(exchange.view, &id) {
-            Ok(inside) => own.push(inside),
-            // In memory of its own: as decoded it keeps the whole frame.
-            Err(error) => refused.push(refuse(TransactionalId(id.to_string().into()), error)),
-        }
-    }
+    let admit = |id: &mut TransactionalId| {
+        *id = transactional_id::inside(exchange.view, id)?;
+        Ok(())
+    };
+    let (own, refused) =
+        names::sort(std::mem::take(&mut request.transactional_ids), admit, |id, error| refuse(&id, error));
     if own.is_empty() {
         let response = DescribeTransactionsResponse::default().with_transaction_states(refused);
         return body::answer(&response, version);
@@ -75,10 +73,11 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
     })
 }
 
-fn refuse(id: TransactionalId, error: ResponseError) -> TransactionState {
+fn refuse(id: &TransactionalId, error: ResponseError) -> TransactionState {
     TransactionState::default()
         .with_error_code(error.code())
-        .with_transactional_id(id)
+        // In memory of its own: as decoded it keeps the whole frame.
+        .with_transactional_id(TransactionalId(id.to_string().into()))
         .with_transaction_start_time_ms(-1)
         .with_producer_id(ProducerId(-1))
         .with_producer_epoch(-1)
@@ -86,8 +85,9 @@ fn refuse(id: TransactionalId, error: ResponseError) -> TransactionState {
 
 /// Turns a transaction into the partner's words. False for one that is not the zone's.
 fn show(view: &ZoneView, state: &mut TransactionState) -> bool {
-    let Some(id) = transactional_id::outside(view, &state.transactional_id) else { return false };
-    state.transactional_id = TransactionalId(id);
+    if !transactional_id::rename_back(view, &mut state.transactional_id) {
+        return false;
+    }
     state.topics.retain_mut(|topic| rename(view, topic));
     true
 }
@@ -128,7 +128,7 @@ mod tests {
         let (sent, awaited) =
             partner.send(65, 0, &ask(&["t", "u"])).forwarded::<DescribeTransactionsRequest>();
         assert_eq!(sent, ask(&["acme:t", "acme:u"]));
-        let unknown = refuse(TransactionalId("acme:u".into()), ResponseError::TransactionalIdNotFound);
+        let unknown = refuse(&TransactionalId("acme:u".into()), ResponseError::TransactionalIdNotFound);
         let states = vec![
             state("acme:t", &["__consumer_offsets", "y", "z", "secret", "w"]),
             unknown,
@@ -136,7 +136,7 @@ mod tests {
         ];
         let response = DescribeTransactionsResponse::default().with_transaction_states(states);
         let response: DescribeTransactionsResponse = partner.receive(awaited, &response);
-        let unknown = refuse(TransactionalId("u".into()), ResponseError::TransactionalIdNotFound);
+        let unknown = refuse(&TransactionalId("u".into()), ResponseError::TransactionalIdNotFound);
         assert_eq!(response.transaction_states, [state("t", &["w", "gone"]), unknown]);
     }
 

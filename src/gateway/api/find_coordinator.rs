@@ -8,7 +8,7 @@ use kafka_protocol::messages::find_coordinator_response::Coordinator;
 use kafka_protocol::messages::{BrokerId, FindCoordinatorRequest, FindCoordinatorResponse};
 use kafka_protocol::protocol::StrBytes;
 
-use super::{Exchange, Outcome, Refusal, body, group_id, transactional_id};
+use super::{Exchange, Outcome, Refusal, body, group_id, names, transactional_id};
 use crate::gateway::addresses::Brokers;
 use crate::kafka::shape::{Entity, Field as F, Shape, Type as T, Versions};
 use crate::policy::ZoneView;
@@ -63,14 +63,13 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
     let mut request: FindCoordinatorRequest = body::request(&REQUEST, version, body)?;
     let kind = request.key_type;
     let asked = if version < 4 { vec![std::mem::take(&mut request.key)] } else { request.coordinator_keys };
-    let mut keys = Vec::with_capacity(asked.len());
-    let mut refused = Vec::new();
-    for key in asked {
-        match inside(exchange.view, version, kind, &key) {
-            Ok(inside) => keys.push(inside),
-            Err(error) => refused.push(nowhere(error).with_key(key)),
-        }
-    }
+    let admit = |key: &mut StrBytes| {
+        *key = inside(exchange.view, version, kind, key)?;
+        Ok(())
+    };
+    // A key in memory of its own: as decoded it keeps the whole frame.
+    let refuse = |key: StrBytes, error| nowhere(error).with_key(StrBytes::from_string(key.to_string()));
+    let (mut keys, refused) = names::sort(asked, admit, refuse);
     if keys.is_empty() {
         return body::answer(
             &with_coordinators(FindCoordinatorResponse::default(), version, refused),
@@ -135,9 +134,7 @@ fn single(response: &FindCoordinatorResponse) -> Coordinator {
 /// Puts the advertised address in place of the broker's own, and drops its words.
 fn advertise(coordinator: &mut Coordinator, brokers: &Brokers) {
     coordinator.error_message = None;
-    if let Some((host, port)) = brokers.live_at(*coordinator.node_id) {
-        coordinator.host = StrBytes::from_string(host.into_owned());
-        coordinator.port = i32::from(port);
+    if brokers.advertise(*coordinator.node_id, &mut coordinator.host, &mut coordinator.port) {
         return;
     }
     let key = std::mem::take(&mut coordinator.key);

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::fixture::Partner;
-use super::invariants::{hold, partner};
+use super::invariants::{hold, ours, partner, theirs};
 use super::{Entry, REGISTRY, fetch, produce};
-use crate::kafka::sample::{self, Vocabulary};
+use crate::kafka::sample;
 use crate::kafka::shape::Shape;
 use crate::kafka::stream::{OneTopicHead, ResponseIdSwap, StreamError};
 
@@ -98,11 +98,7 @@ pub fn stream_seeds() -> Vec<Vec<u8>> {
 /// Inputs for [`exchanges`] that parse: every row at every version, in the words of the zone and of its cluster.
 pub fn seeds() -> Vec<Vec<u8>> {
     let partner = partner();
-    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
-    let ids = partner.view.topics().iter().filter_map(|topic| topic.ids);
-    let (real, synthetic) = ids.map(|ids| (ids.real, ids.synthetic)).unzip();
-    let theirs = Vocabulary { names: names(&["a", "b", "in", "out", "other"]), ids: synthetic };
-    let ours = Vocabulary { names: names(&["a", "b", "t", "acme:g", "other"]), ids: real };
+    let (theirs, ours) = (theirs(&partner), ours(&partner));
     let mut all = Vec::new();
     for (row, entry) in (0_u8..).zip(REGISTRY) {
         for (offset, version) in (0_u8..).zip(entry.versions.first..=entry.versions.last) {

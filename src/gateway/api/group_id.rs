@@ -29,6 +29,22 @@ pub(super) fn outside(view: &ZoneView, id: &str) -> Option<StrBytes> {
     prefix::strip(view, id).filter(|group| view.backing_group(group).is_none())
 }
 
+/// Gives a response's group the partner's id. False for one that is not the zone's: it must not be shown.
+pub(super) fn rename_back(view: &ZoneView, id: &mut GroupId) -> bool {
+    match outside(view, id) {
+        Some(outside) => {
+            *id = GroupId(outside);
+            true
+        }
+        None => false,
+    }
+}
+
+/// The same id in memory of its own: as decoded it keeps the whole frame that it came in.
+pub(super) fn detached(id: &GroupId) -> GroupId {
+    GroupId(StrBytes::from_string(id.to_string()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

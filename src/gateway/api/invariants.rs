@@ -16,12 +16,29 @@ use uuid::Uuid;
 use super::fixture::{Partner, Produce, Read, Write};
 use super::{Entry, Exchange, Outcome};
 use crate::kafka::codec;
+use crate::kafka::sample::Vocabulary;
 use crate::kafka::shape::{Entity, Shape};
 use crate::kafka::walker::{Event, Limits, Walker};
 
 /// A zone in which names cross: an alias is another's backing topic, one topic has two aliases, and each permission occurs.
 pub(super) fn partner() -> Partner {
     Partner::of(&[("a", "b", Read), ("b", "a", Write), ("in", "t", Produce), ("out", "t", Read)])
+}
+
+/// The words of the partner: its aliases and what is not its own.
+pub(super) fn theirs(partner: &Partner) -> Vocabulary {
+    let ids = partner.view.topics().iter().filter_map(|topic| topic.ids).map(|ids| ids.synthetic);
+    vocabulary(&["a", "b", "in", "out", "t", "other"], ids)
+}
+
+/// The words of the broker: backing topics, shared or not.
+pub(super) fn ours(partner: &Partner) -> Vocabulary {
+    let ids = partner.view.topics().iter().filter_map(|topic| topic.ids).map(|ids| ids.real);
+    vocabulary(&["a", "b", "t", "acme:g", "other"], ids)
+}
+
+fn vocabulary(names: &[&str], ids: impl Iterator<Item = Uuid>) -> Vocabulary {
+    Vocabulary { names: names.iter().map(|&name| name.to_owned()).collect(), ids: ids.collect() }
 }
 
 /// Feeds a body to a row's handler and, if it goes to the broker, another one to the way back. Both may be anything; what

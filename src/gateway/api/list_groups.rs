@@ -47,13 +47,7 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
     let request: ListGroupsRequest = body::request(&REQUEST, version, body)?;
     let view = Arc::clone(exchange.view);
     body::forward(&request, &RESPONSE, version, move |response: &mut ListGroupsResponse| {
-        response.groups.retain_mut(|group| match group_id::outside(&view, &group.group_id) {
-            Some(outside) => {
-                group.group_id = outside.into();
-                true
-            }
-            None => false,
-        });
+        response.groups.retain_mut(|group| group_id::rename_back(&view, &mut group.group_id));
     })
 }
 

@@ -88,7 +88,7 @@ fn refuse(topic: ListOffsetsTopic, error: ResponseError) -> ListOffsetsTopicResp
             .with_error_code(error.code())
     };
     ListOffsetsTopicResponse::default()
-        .with_name(topic.name)
+        .with_name(names::detached(&topic.name))
         .with_partitions(topic.partitions.into_iter().map(refused).collect())
 }
 

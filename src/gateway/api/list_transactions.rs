@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::list_transactions_response::TransactionState;
-use kafka_protocol::messages::{ListTransactionsRequest, ListTransactionsResponse, TransactionalId};
+use kafka_protocol::messages::{ListTransactionsRequest, ListTransactionsResponse};
 use kafka_protocol::protocol::StrBytes;
 
 use super::{Exchange, Outcome, Refusal, body, transactional_id};
@@ -67,7 +66,10 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
     body::forward(&request, &RESPONSE, version, move |response: &mut ListTransactionsResponse| {
         let pattern = pattern.and_then(|text| TopicPattern::parse(&text).ok());
         let wanted = |id: &str| pattern.as_ref().is_none_or(|pattern| pattern.matches(id));
-        response.transaction_states.retain_mut(|state| show(&view, state) && wanted(&state.transactional_id));
+        response.transaction_states.retain_mut(|state| {
+            let id = &mut state.transactional_id;
+            transactional_id::rename_back(&view, id) && wanted(id)
+        });
     })
 }
 
@@ -78,20 +80,10 @@ fn own(view: &ZoneView) -> String {
     format!("{}:(?s:.*)", view.name.as_str().replace('.', r"\."))
 }
 
-/// Gives a transaction the partner's id. False for one that is not the zone's.
-fn show(view: &ZoneView, state: &mut TransactionState) -> bool {
-    match transactional_id::outside(view, &state.transactional_id) {
-        Some(id) => {
-            state.transactional_id = TransactionalId(id);
-            true
-        }
-        None => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use kafka_protocol::messages::ProducerId;
+    use kafka_protocol::messages::list_transactions_response::TransactionState;
+    use kafka_protocol::messages::{ProducerId, TransactionalId};
 
     use super::super::fixture::Partner;
     use super::*;

@@ -164,18 +164,19 @@ impl<T> Rounds<T> {
     }
 }
 
-/// Sorts a request's topics into those that go on, as `admit` has changed them, and those that are answered here.
+/// Sorts the parts of a request (topics, groups, keys) into those that go on, as `admit` has changed them, and those that are
+/// answered here.
 pub(super) fn sort<T, D>(
-    topics: Vec<T>,
+    parts: Vec<T>,
     mut admit: impl FnMut(&mut T) -> Result<(), ResponseError>,
     refuse: impl Fn(T, ResponseError) -> D,
 ) -> (Vec<T>, Vec<D>) {
-    let mut admitted = Vec::with_capacity(topics.len());
+    let mut admitted = Vec::with_capacity(parts.len());
     let mut refused = Vec::new();
-    for mut topic in topics {
-        match admit(&mut topic) {
-            Ok(()) => admitted.push(topic),
-            Err(error) => refused.push(refuse(topic, error)),
+    for mut part in parts {
+        match admit(&mut part) {
+            Ok(()) => admitted.push(part),
+            Err(error) => refused.push(refuse(part, error)),
         }
     }
     (admitted, refused)

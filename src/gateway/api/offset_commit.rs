@@ -91,7 +91,7 @@ fn refuse(topic: OffsetCommitRequestTopic, error: ResponseError) -> OffsetCommit
             .with_error_code(error.code())
     };
     OffsetCommitResponseTopic::default()
-        .with_name(topic.name)
+        .with_name(names::detached(&topic.name))
         .with_partitions(topic.partitions.into_iter().map(refused).collect())
 }
 

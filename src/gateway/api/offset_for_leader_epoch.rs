@@ -85,7 +85,7 @@ fn refuse(topic: OffsetForLeaderTopic, error: ResponseError) -> OffsetForLeaderT
         EpochEndOffset::default().with_partition(partition.partition).with_error_code(error.code())
     };
     OffsetForLeaderTopicResult::default()
-        .with_topic(topic.topic)
+        .with_topic(names::detached(&topic.topic))
         .with_partitions(topic.partitions.into_iter().map(refused).collect())
 }
 

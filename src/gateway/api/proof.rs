@@ -13,7 +13,7 @@ use rand::{RngExt, SeedableRng};
 use super::fixture::{Partner, Read};
 use super::{Entry, REGISTRY, entry, invariants, names};
 use crate::kafka::codec;
-use crate::kafka::sample::{self, Vocabulary};
+use crate::kafka::sample;
 use crate::kafka::shape::Shape;
 use crate::zone::Operation;
 
@@ -156,11 +156,7 @@ fn every_handler_takes_what_its_shape_allows_and_gives_what_its_shape_allows() {
 #[test]
 fn nothing_that_is_not_the_zones_passes_in_either_direction() {
     let partner = invariants::partner();
-    let ids = partner.view.topics().iter().filter_map(|topic| topic.ids);
-    let (real, synthetic) = ids.map(|ids| (ids.real, ids.synthetic)).unzip();
-    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
-    let theirs = Vocabulary { names: names(&["a", "b", "in", "out", "t", "other"]), ids: synthetic };
-    let ours = Vocabulary { names: names(&["a", "b", "t", "acme:g", "other"]), ids: real };
+    let (theirs, ours) = (invariants::theirs(&partner), invariants::ours(&partner));
     for entry in REGISTRY {
         for version in entry.versions.first..=entry.versions.last {
             for seed in 0..60 {

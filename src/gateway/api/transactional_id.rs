@@ -21,6 +21,17 @@ pub(super) fn outside(view: &ZoneView, id: &str) -> Option<StrBytes> {
     prefix::strip(view, id)
 }
 
+/// Gives a response's transaction the partner's id. False for one that is not the zone's: it must not be shown.
+pub(super) fn rename_back(view: &ZoneView, id: &mut TransactionalId) -> bool {
+    match outside(view, id) {
+        Some(outside) => {
+            *id = TransactionalId(outside);
+            true
+        }
+        None => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

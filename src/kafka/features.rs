@@ -61,9 +61,9 @@ impl Features {
 /// Keeps the keys that both have, with the versions that are in both ranges.
 pub fn intersect<K: Ord>(mine: &mut BTreeMap<K, Versions>, theirs: &BTreeMap<K, Versions>) {
     mine.retain(|key, mine| {
-        let Some(theirs) = theirs.get(key) else { return false };
-        *mine = Versions::new(mine.first.max(theirs.first), mine.last.min(theirs.last));
-        mine.first <= mine.last
+        let Some(common) = theirs.get(key).and_then(|theirs| mine.common(*theirs)) else { return false };
+        *mine = common;
+        true
     });
 }
 

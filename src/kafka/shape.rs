@@ -25,6 +25,12 @@ impl Versions {
     pub const fn contains(self, version: i16) -> bool {
         self.first <= version && version <= self.last
     }
+
+    /// The versions that are in both runs, if any.
+    pub fn common(self, other: Self) -> Option<Self> {
+        let both = Self::new(self.first.max(other.first), self.last.min(other.last));
+        (both.first <= both.last).then_some(both)
+    }
 }
 
 /// The type of a field. Lengths are compact (unsigned varint of length + 1) in flexible versions (KIP-482).

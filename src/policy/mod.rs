@@ -1,9 +1,9 @@
 //! Decisions, as pure functions over immutable values: no async, no clock, no I/O.
 
+pub mod name_pattern;
 pub mod topic_id;
-pub mod topic_pattern;
 pub mod verifier;
 pub mod view;
 
-pub use topic_pattern::TopicPattern;
+pub use name_pattern::NamePattern;
 pub use view::{Served, ServedZone, Topic, ZoneView};

@@ -9,7 +9,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::{Exchange, Outcome, Refusal, body, transactional_id};
 use crate::kafka::shape::{Entity, Field as F, Shape, Type as T, Versions};
-use crate::policy::{TopicPattern, ZoneView};
+use crate::policy::{NamePattern, ZoneView};
 
 /// What the broker (Kafka 4.4) and `kafka-protocol` share.
 pub(crate) const VERSIONS: Versions = Versions::new(0, 2);
@@ -55,7 +55,7 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
     // The text, which is small, waits for the answer; compiled it would be up to a megabyte.
     let pattern =
         request.transactional_id_pattern.take().map(|text| text.to_string()).filter(|p| !p.is_empty());
-    if pattern.as_deref().is_some_and(|text| TopicPattern::parse(text).is_err()) {
+    if pattern.as_deref().is_some_and(|text| NamePattern::parse(text).is_err()) {
         let code = ResponseError::InvalidRegularExpression.code();
         return body::answer(&ListTransactionsResponse::default().with_error_code(code), version);
     }
@@ -64,7 +64,7 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
     }
     let view = Arc::clone(exchange.view);
     body::forward(&request, &RESPONSE, version, move |response: &mut ListTransactionsResponse| {
-        let pattern = pattern.and_then(|text| TopicPattern::parse(&text).ok());
+        let pattern = pattern.and_then(|text| NamePattern::parse(&text).ok());
         let wanted = |id: &str| pattern.as_ref().is_none_or(|pattern| pattern.matches(id));
         response.transaction_states.retain_mut(|state| {
             let id = &mut state.transactional_id;

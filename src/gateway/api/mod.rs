@@ -109,10 +109,7 @@ impl Entry {
         if self.origin == Origin::Gateway {
             return Some(self.versions);
         }
-        let broker = ranges.get(&self.key())?;
-        let first = self.versions.first.max(broker.first);
-        let last = self.versions.last.min(broker.last);
-        (first <= last).then(|| Versions::new(first, last))
+        self.versions.common(*ranges.get(&self.key())?)
     }
 }
 

@@ -5,7 +5,7 @@ mod identity;
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
@@ -13,6 +13,7 @@ pub(crate) use self::dialogue::Dialogue;
 pub(crate) use self::identity::Identity;
 use super::api::{api_versions, sasl_authenticate, sasl_handshake};
 use super::close::Close;
+use super::inflight::response_frame;
 use super::shared::{Port, Shared};
 use super::transport::{Inbound, Outbound};
 use super::view::Login;
@@ -96,9 +97,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Desk<'_, R, W> {
     }
 
     async fn reply(&mut self, reply: ResponseHeader, to: &RequestHeader, body: &[u8]) -> Result<(), Close> {
-        let mut frame = BytesMut::new();
-        reply.put(&mut frame, to.correlation_id, body.len())?;
-        frame.extend_from_slice(body);
+        let frame = response_frame(reply, to.correlation_id, body)?;
         self.partner_out.push(&frame).await?;
         self.partner_out.flush().await
     }

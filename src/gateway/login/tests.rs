@@ -1,4 +1,4 @@
-use bytes::BufMut as _;
+use bytes::{BufMut as _, BytesMut};
 use kafka_protocol::messages::{
     ApiVersionsRequest, ApiVersionsResponse, SaslAuthenticateRequest, SaslAuthenticateResponse,
     SaslHandshakeRequest, SaslHandshakeResponse,

@@ -99,9 +99,7 @@ impl Connection {
 
     /// The highest version of an API that both the broker and `ours` have.
     pub fn common_version(&self, api_key: i16, ours: Versions) -> Option<i16> {
-        let theirs = self.versions.get(&api_key)?;
-        let highest = theirs.last.min(ours.last);
-        (highest >= theirs.first.max(ours.first)).then_some(highest)
+        Some(self.versions.get(&api_key)?.common(ours)?.last)
     }
 
     /// Sends one request and waits for its response, which `response` describes. Where the broker limits a session, it is renewed

@@ -3,7 +3,7 @@
 //! The command line prints it, the daemon applies it. Zones whose files cannot be read keep their last applied form and
 //! do not appear.
 
-mod accounts;
+mod claims;
 mod json;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -175,7 +175,7 @@ pub fn plan(desired: &Desired, observed: &Observed, limits: Limits, topics: Opti
     findings.extend(renamed_zones(loaded, observed, &fates));
     findings.extend(topics.into_iter().flat_map(|topics| missing_topics(loaded, topics)));
     let guard = Guard::judge(tally(&fates, observed, loaded), limits);
-    let taken = accounts::taken(loaded, observed, &fates, &guard);
+    let taken = claims::taken(loaded, observed, &fates, &guard);
     findings.extend(taken.values().cloned());
     findings.sort();
     Plan {

@@ -7,7 +7,7 @@ use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::ConsumerGroupHeartbeatRequest;
 use uuid::Uuid;
 
-use crate::policy::{Topic, TopicPattern, ZoneView};
+use crate::policy::{NamePattern, Topic, ZoneView};
 use crate::zone::{Operation, TopicName};
 
 /// Names without an alias that are remembered of one member, for the day on which they get one.
@@ -150,12 +150,12 @@ impl Subscription {
 
     /// A name counts whatever its permission, as in the classic protocol; a pattern finds what may be read.
     fn resolve(&self, view: &ZoneView) -> Result<Resolved, String> {
-        let pattern = self.pattern.as_deref().map(TopicPattern::parse).transpose();
+        let pattern = self.pattern.as_deref().map(NamePattern::parse).transpose();
         let pattern = pattern.map_err(|error| error.to_string())?;
         let mut resolved = Resolved::default();
         let mut seen = HashSet::new();
         for topic in view.topics() {
-            let found = |pattern: &TopicPattern| {
+            let found = |pattern: &NamePattern| {
                 topic.permission.allows(Operation::Read) && pattern.matches(&topic.alias)
             };
             if self.names.contains(&topic.alias) || pattern.as_ref().is_some_and(found) {

@@ -1,7 +1,8 @@
-//! A subscription by regular expression (KIP-848, `subscribedTopicRegex`), in the syntax of RE2 as brokers understand it.
+//! Names by regular expression, in the syntax of RE2 as brokers understand it: the topics of a subscription (KIP-848,
+//! `subscribedTopicRegex`) and the transactional ids of a list (KIP-1152).
 //!
 //! Brokers match with RE2/J, which Rust's `regex` agrees with but for a few spellings; [`translated`] writes those in the
-//! other's way. What neither looks for in a topic name (octal escapes, a brace that repeats nothing) stays refused.
+//! other's way. What neither looks for in a name (octal escapes, a brace that repeats nothing) stays refused.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -24,11 +25,11 @@ pub enum PatternError {
     Invalid,
 }
 
-/// Matches whole topic names, in linear time.
+/// Matches whole names, in linear time.
 #[derive(Clone)]
-pub struct TopicPattern(Regex);
+pub struct NamePattern(Regex);
 
-impl TopicPattern {
+impl NamePattern {
     pub fn parse(text: &str) -> Result<Self, PatternError> {
         if text.len() > LONGEST {
             return Err(PatternError::TooLong(text.len()));
@@ -42,15 +43,15 @@ impl TopicPattern {
         compile(&format!(r"\A(?:{text})\z")).map(Self)
     }
 
-    /// Of a topic's name, or of any other name that partners give.
+    /// A topic's name, a transactional id, or any other that partners give.
     pub fn matches<N: Borrow<str> + ?Sized>(&self, name: &N) -> bool {
         self.0.is_match(name.borrow())
     }
 }
 
-impl fmt::Debug for TopicPattern {
+impl fmt::Debug for NamePattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TopicPattern({:?})", self.0.as_str())
+        write!(f, "NamePattern({:?})", self.0.as_str())
     }
 }
 
@@ -125,7 +126,7 @@ mod tests {
     use crate::zone::TopicName;
 
     fn matches(pattern: &str, name: &str) -> bool {
-        TopicPattern::parse(pattern).unwrap().matches(&TopicName::try_from(name).unwrap())
+        NamePattern::parse(pattern).unwrap().matches(&TopicName::try_from(name).unwrap())
     }
 
     #[test]
@@ -154,7 +155,7 @@ mod tests {
         assert!(matches(r"x\Qa.b", "xa.b"), "without an end it goes to the end");
         assert!(matches(r"\Qab\E+", "abbb"), "what repeats is its last character");
         assert!(!matches(r"\\Qa", "a"), "a backslash, and then a letter");
-        assert!(TopicPattern::parse(r"a\E").is_err());
+        assert!(NamePattern::parse(r"a\E").is_err());
     }
 
     #[test]
@@ -173,7 +174,7 @@ mod tests {
         for pattern in
             ["(", "a)|(b", "*", "[a", "(?=a)a", "(?<!a)b", r"(a)\1", r"a\", "a{2,1}", "(?P<a", r"[\Qa\E]"]
         {
-            assert_eq!(TopicPattern::parse(pattern).unwrap_err(), PatternError::Invalid, "{pattern}");
+            assert_eq!(NamePattern::parse(pattern).unwrap_err(), PatternError::Invalid, "{pattern}");
         }
     }
 
@@ -182,16 +183,16 @@ mod tests {
         let names: Vec<String> = (0..30).map(|i| format!("{}-{i}", "n".repeat(245))).collect();
         assert!(matches(&names.join("|"), &names[29]), "a long list of names is fine");
         let long = "a".repeat(LONGEST + 1);
-        assert_eq!(TopicPattern::parse(&long).unwrap_err(), PatternError::TooLong(LONGEST + 1));
+        assert_eq!(NamePattern::parse(&long).unwrap_err(), PatternError::TooLong(LONGEST + 1));
         for pattern in [r"((\pL{100}){100}){100}", "((a{1000}){1000}){1000}", &"(".repeat(LONGEST / 2)] {
-            assert_eq!(TopicPattern::parse(pattern).unwrap_err(), PatternError::Invalid);
+            assert_eq!(NamePattern::parse(pattern).unwrap_err(), PatternError::Invalid);
         }
     }
 
     proptest! {
         #[test]
         fn no_text_panics_and_a_quoted_name_matches_itself_alone(text in r"[\\QE\[\]&~<>a-c.:^*-]{0,30}", name in "[a-z][a-z.]{0,8}") {
-            let _ = TopicPattern::parse(&text);
+            let _ = NamePattern::parse(&text);
             let quoted = format!(r"\Q{name}\E");
             prop_assert!(matches(&quoted, &name));
             let longer = format!("{name}x");

@@ -1,6 +1,7 @@
 //! The proof of the whole table: every shape agrees with `kafka-protocol` at every version, in both directions, and no
 //! handler panics on bytes that are not a request.
 
+use std::any::Any;
 use std::fmt::Debug;
 
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::fixture::{Partner, Read};
-use super::{Entry, REGISTRY, entry, invariants, names};
+use super::{Entry, Exchange, Outcome, REGISTRY, entry, invariants, names};
 use crate::kafka::codec;
 use crate::kafka::sample;
 use crate::kafka::shape::Shape;
@@ -166,6 +167,34 @@ fn nothing_that_is_not_the_zones_passes_in_either_direction() {
             }
         }
     }
+}
+
+/// What waits for the broker is counted by what it is, not by the frame that it came in.
+#[test]
+fn nothing_that_waits_for_an_answer_keeps_the_request_alive() {
+    let partner = invariants::partner();
+    let Partner { view, brokers, memory } = &partner;
+    let theirs = invariants::theirs(&partner);
+    let mut waited = 0;
+    for entry in REGISTRY {
+        for version in entry.versions.first..=entry.versions.last {
+            let exchange = Exchange { version, view, brokers, memory };
+            for seed in 0..20 {
+                let body = sample::body_of(&theirs, entry.request, version, seed);
+                let frame = Bytes::from([&b"head"[..], &body].concat());
+                let request = frame.slice(4..);
+                let waiting: Box<dyn Any> = match (entry.handle)(&exchange, request) {
+                    Ok(Outcome::Forward { respond, .. }) => Box::new(respond),
+                    Ok(Outcome::ForwardEach { join, .. }) => Box::new(join),
+                    _ => continue,
+                };
+                assert!(frame.is_unique(), "{} v{version}", entry.name());
+                drop(waiting);
+                waited += 1;
+            }
+        }
+    }
+    assert!(waited > 1000, "{waited} requests went on");
 }
 
 #[test]

@@ -46,14 +46,14 @@ const ATTACKS: [Attack; 14] = [
     ("the same after a login", |target| lengths(|| Some(target.partner()))),
     ("TLS, HTTP, zeros and unknown APIs, before a login", |target| garbage(target)),
     ("tagged-field bombs, before a login", |target| {
-        for _ in 0..200 {
+        for bomb in tag_bombs(18, 3, 60_000).iter().cycle().take(200) {
             let Some(mut stranger) = target.stranger() else { continue };
-            stranger.ask(&tag_bomb(18, 3, 60_000));
+            stranger.ask(bomb);
         }
     }),
     ("tagged-field bombs of 4 MB, after a login", |target| {
-        for _ in 0..10 {
-            target.partner().ask(&tag_bomb(3, 12, 4_000_000));
+        for bomb in tag_bombs(3, 12, 4_000_000).iter().cycle().take(10) {
+            target.partner().ask(bomb);
         }
     }),
     ("SASL tokens of 60 KB, and of 2^31-1 bytes as they say", |target| {
@@ -117,12 +117,28 @@ fn garbage(target: &Target) {
     }
 }
 
-/// A request with a flexible header: `count` tagged fields, of which `bytes` are there.
-fn tag_bomb(key: i16, version: i16, bytes: usize) -> Vec<u8> {
+/// Two requests with a flexible header of empty tagged fields, numbered upwards as Kafka wants them, in up to `bytes`: one says that
+/// there are 2^32-1 of them, the other how many there are. A header may have 16.
+fn tag_bombs(key: i16, version: i16, bytes: u32) -> [Vec<u8>; 2] {
     let header = [&key.to_be_bytes()[..], &version.to_be_bytes(), &7_i32.to_be_bytes(), &string("x")];
-    // 2^28 tags, each number 1 larger than the last one and empty, as far as the frame goes.
-    let tags = (0..bytes / 2).flat_map(|number| [u8::try_from(number % 128).unwrap(), 0]);
-    framed(&[header.concat(), b"\xff\xff\xff\xff\x0f".to_vec(), tags.collect()].concat())
+    // A number has up to three bytes, and one more says that nothing is in the field.
+    let count = bytes / 4;
+    let tags: Vec<u8> = (0..count).flat_map(|number| [varint(number), vec![0]].concat()).collect();
+    [u32::MAX, count].map(|said| framed(&[header.concat(), varint(said), tags.clone()].concat()))
+}
+
+/// An unsigned varint: seven bits a byte, the lowest first.
+fn varint(mut value: u32) -> Vec<u8> {
+    let mut out = Vec::new();
+    loop {
+        let [low, ..] = value.to_le_bytes();
+        value >>= 7;
+        if value == 0 {
+            out.push(low & 0x7f);
+            return out;
+        }
+        out.push(low | 0x80);
+    }
 }
 
 fn slow_loris(target: &Target) {
@@ -173,7 +189,7 @@ fn pipeline(target: &Target) {
     let mut partner = target.partner();
     let mut reading = Wire { socket: partner.socket.try_clone().unwrap() };
     partner.socket.set_write_timeout(None).unwrap();
-    let question = [&request(3, 1, &[&1_i32.to_be_bytes()[..], &string("r")].concat())[..]].concat();
+    let question = request(3, 1, &[&1_i32.to_be_bytes()[..], &string("r")].concat());
     thread::scope(|scope| {
         scope.spawn(|| assert!(partner.send(&question.repeat(10_000)), "cut off while it asks"));
         thread::sleep(Duration::from_secs(1));

@@ -174,7 +174,6 @@ impl Product {
         Partner { bootstrap: text("bootstrapServers"), username: text("username"), secret: text("secret") }
     }
 
-    #[allow(dead_code, reason = "the benchmark reads its CPU time")]
     pub(crate) fn pid(&self) -> u32 {
         self.process.as_ref().expect("the product runs").pid()
     }

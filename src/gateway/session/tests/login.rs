@@ -105,18 +105,16 @@ async fn a_prolonged_credential_keeps_its_idle_connections() {
 }
 
 #[tokio::test]
-async fn neither_zone_nor_mechanism_nor_secret_may_be_wrong_the_second_time() {
+async fn neither_zone_nor_secret_may_be_wrong_the_second_time() {
     let other = ServedZone { credentials: zone("x", &[]).credentials, ..zone("other", &[]) };
-    for (mechanism, user, secret, label) in [
-        ("PLAIN", ENDS_SOON, "wrong", "authentication_failed"),
-        ("PLAIN", "other-app", SECRET, "other_identity"),
-        ("SCRAM-SHA-256", ENDS_SOON, SECRET, "authentication_failed"),
-    ] {
+    for (user, secret, label) in
+        [(ENDS_SOON, "wrong", "authentication_failed"), ("other-app", SECRET, "other_identity")]
+    {
         let (shared, views) = shared(impatient());
         let zones = vec![zone_with(&[(ENDS_SOON, 60)]), other.clone()];
         views.send_replace(Arc::new(view(&served(2, zones), &clusters(&[]))));
         let close = relay_as(ENDS_SOON, shared, views, async |ends: &mut Ends| {
-            let again = [handshake(1, mechanism), token(2, user, secret), heartbeat(3)].concat();
+            let again = [handshake(1, "PLAIN"), token(2, user, secret), heartbeat(3)].concat();
             ends.partner.write_all(&again).await.unwrap();
             let agreed: SaslHandshakeResponse = answer(&mut ends.partner, 1, 1).await;
             assert_eq!(agreed.error_code, 0);
@@ -125,7 +123,7 @@ async fn neither_zone_nor_mechanism_nor_secret_may_be_wrong_the_second_time() {
             assert_eq!(ends.broker.read(&mut [0; 1]).await.unwrap(), 0, "nothing else is served");
         })
         .await;
-        assert_eq!(close.label(), label, "{mechanism} {user}");
+        assert_eq!(close.label(), label, "{user}");
     }
 }
 

@@ -117,12 +117,14 @@ impl Dialogue {
     }
 
     /// What another login on the same connection may not change. The zone is the identity: another credential of it will do.
+    /// The connection to the broker stays, so that a zone which has just moved to another cluster is another one here.
     fn changed(&self, mechanism: Mechanism, login: &Login) -> Option<&'static str> {
         let before = self.before.as_ref()?;
         if before.mechanism != mechanism {
             return Some("Cannot change SASL mechanisms during re-authentication");
         }
-        (before.zone.id != login.zone.id).then_some("Cannot change principals during re-authentication")
+        let same = before.zone.id == login.zone.id && before.zone.cluster == login.zone.cluster;
+        (!same).then_some("Cannot change principals during re-authentication")
     }
 }
 
@@ -170,10 +172,14 @@ fn encode<M: Encodable>(message: &M, shape: &'static Shape, version: i16) -> Res
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::fixture::{KEY_ID, SECRET, shared};
+    use std::collections::HashMap;
+
+    use super::super::super::fixture::{KEY_ID, SECRET, shared, zone};
     use super::super::super::sasl::plain;
     use super::*;
     use crate::gateway::Limits;
+    use crate::policy::{ServedZone, ZoneView};
+    use crate::zone::ClusterName;
 
     #[test]
     fn a_session_lasts_as_long_as_its_credential_in_a_number_that_every_client_can_hold() {
@@ -187,5 +193,20 @@ mod tests {
         assert_eq!(lifetime(after(10_000)), 10_000);
         assert_eq!(lifetime(after(-5)), 1, "0 would mean for ever");
         assert_eq!(lifetime(after(i64::from(i32::MAX) * 1000)), i64::from(i32::MAX));
+    }
+
+    #[test]
+    fn a_zone_that_moved_to_another_cluster_does_not_go_on_over_the_old_ones_connection() {
+        let (shared, _views) = shared(Limits::default());
+        let message = format!("\0{KEY_ID}\0{SECRET}");
+        let now = OffsetDateTime::UNIX_EPOCH;
+        let before = plain::authenticate(&shared.view(), None, message.as_bytes(), now).unwrap();
+        let on = |cluster: &str| {
+            let served = ServedZone { cluster: ClusterName::try_from(cluster).unwrap(), ..zone("acme", &[]) };
+            Login { zone: Arc::new(ZoneView::new(&served, &HashMap::new())), ..before.clone() }
+        };
+        let dialogue = Dialogue::again(Arc::new(before.clone()));
+        assert_eq!(dialogue.changed(Mechanism::Plain, &on("default")), None);
+        assert!(dialogue.changed(Mechanism::Plain, &on("another")).is_some());
     }
 }

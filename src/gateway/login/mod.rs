@@ -83,7 +83,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Desk<'_, R, W> {
     }
 
     async fn api_versions(&mut self, header: &RequestHeader, body: Bytes) -> Result<(), Close> {
-        let offer = Arc::clone(self.shared.view().offer_at(self.port));
+        let offer = Arc::clone(self.shared.view().common_offer());
         if offer.versions.is_empty() {
             return Err(Close::NotReady);
         }

@@ -6,24 +6,28 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 
-use super::super::fixture::{SECRET, impatient, shared};
+use super::super::fixture::{SECRET, cluster, clusters, impatient, served, shared, zone};
 use super::super::transport::Peer;
+use super::super::view::GatewayView;
 use super::*;
 use crate::kafka::codec;
+use crate::zone::{ClusterName, SniDomain, ZoneName};
 
 /// Runs a login in the background of a partner's script, and gives how it ended.
 async fn at_the_desk<F: Future<Output = ()>>(script: impl FnOnce(DuplexStream) -> F) -> Result<Login, Close> {
+    at_the_desk_of(&shared(impatient()).0, &Port::Bootstrap, script).await
+}
+
+async fn at_the_desk_of<F: Future<Output = ()>>(
+    shared: &Shared,
+    port: &Port,
+    script: impl FnOnce(DuplexStream) -> F,
+) -> Result<Login, Close> {
     let (far, near) = tokio::io::duplex(256 << 10);
-    let (shared, _views) = shared(impatient());
     let (read, write) = tokio::io::split(near);
     let mut partner_in = Inbound::new(read, Peer::Partner);
     let mut partner_out = Outbound::new(write, Peer::Partner, impatient().write_stall);
-    let mut desk = Desk {
-        shared: &shared,
-        port: &Port::Bootstrap,
-        partner_in: &mut partner_in,
-        partner_out: &mut partner_out,
-    };
+    let mut desk = Desk { shared, port, partner_in: &mut partner_in, partner_out: &mut partner_out };
     let (ended, ()) = tokio::join!(desk.log_in(), script(far));
     ended
 }
@@ -163,6 +167,35 @@ async fn a_newer_api_versions_is_told_which_ones_there_are() {
     })
     .await
     .unwrap_err();
+}
+
+#[tokio::test]
+async fn before_the_login_a_host_name_does_not_tell_whether_there_is_such_a_zone() {
+    let (mut shared, views) = shared(impatient());
+    let config = &mut shared.config;
+    config.sni = Some(SniDomain::new("partners.example.com", "kafka.partners.example.com").unwrap());
+    let lesser = ClusterName::try_from("lesser").unwrap();
+    config.clusters.insert(lesser.clone(), config.clusters[&cluster()].clone());
+    let mut known = clusters(&[]);
+    let mut state = known[&cluster()].clone();
+    let topology = Arc::make_mut(state.last.as_mut().unwrap());
+    Arc::make_mut(&mut topology.offer).versions.remove(&19);
+    known.insert(lesser, state);
+    let zones = served(2, vec![zone("acme", &[])]);
+    views.send_replace(Arc::new(GatewayView::build(&*config, Some(&zones), &known, &GatewayView::default())));
+    let mut told = Vec::new();
+    for name in ["acme", "nobody"] {
+        let port = Port::Zone { zone: ZoneName::try_from(name).unwrap(), node: None };
+        let (say, said) = tokio::sync::oneshot::channel();
+        let ended = at_the_desk_of(&shared, &port, |mut partner| async move {
+            partner.write_all(&frame(18, 3, true, &versions_request())).await.unwrap();
+            say.send(answer::<ApiVersionsResponse>(&mut partner, 4, 3).await).unwrap();
+        });
+        assert!(matches!(ended.await, Err(Close::PartnerDone)));
+        told.push(said.await.unwrap());
+    }
+    assert_eq!(told[0], told[1]);
+    assert!(told[0].api_keys.len() > 1);
 }
 
 #[tokio::test]

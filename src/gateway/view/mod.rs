@@ -197,10 +197,10 @@ impl GatewayView {
         }
     }
 
-    /// What a client that has not logged in may be told of what is served behind this port.
-    pub(crate) fn offer_at(&self, port: &Port) -> &Arc<Offer> {
-        let known = port.zone().and_then(|zone| self.hosts.get(zone));
-        known.map_or(&self.common_offer, |brokers| &brokers.offer)
+    /// What a client that has not logged in is told of what is served, whatever host it asked for: where clusters differ, the
+    /// offer of a zone's own cluster would tell strangers that there is such a zone.
+    pub(crate) fn common_offer(&self) -> &Arc<Offer> {
+        &self.common_offer
     }
 
     /// The zones that are served from this cluster.

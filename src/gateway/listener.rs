@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -213,45 +213,71 @@ async fn serve(
 #[derive(Debug)]
 pub(crate) struct Gate {
     places: Arc<Semaphore>,
+    /// Half of the places: what strangers take is not taken from partners.
+    strangers: usize,
     per_address: usize,
-    strangers: Mutex<HashMap<IpAddr, usize>>,
+    unknown: Mutex<Strangers>,
 }
 
-/// A connection that nobody has logged in to yet, counted against its address until dropped.
+/// Connections that nobody has logged in to yet.
+#[derive(Debug, Default)]
+struct Strangers {
+    all: usize,
+    by_network: HashMap<IpAddr, usize>,
+}
+
+/// A connection that nobody has logged in to yet, counted against its network until dropped.
 #[derive(Debug)]
 pub(crate) struct Admission {
     gate: Arc<Gate>,
-    address: IpAddr,
+    network: IpAddr,
 }
 
 impl Gate {
     pub(crate) fn new(connections: usize, unauthenticated_per_address: usize) -> Self {
-        let places = Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS)));
-        Self { places, per_address: unauthenticated_per_address, strangers: Mutex::default() }
+        let connections = connections.min(Semaphore::MAX_PERMITS);
+        Self {
+            places: Arc::new(Semaphore::new(connections)),
+            strangers: connections.div_ceil(2),
+            per_address: unauthenticated_per_address,
+            unknown: Mutex::default(),
+        }
     }
 
-    /// A place for the connection's life, and one among the strangers of its address until it has logged in.
+    /// A place for the connection's life, and one among the strangers, all and those of its network, until it has logged in.
     fn admit(self: &Arc<Self>, address: IpAddr) -> Option<(OwnedSemaphorePermit, Admission)> {
         let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
-        let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = strangers.entry(address).or_default();
-        if *count >= self.per_address {
+        let network = network(address);
+        let mut unknown = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = unknown.by_network.get(&network).copied().unwrap_or_default();
+        if unknown.all >= self.strangers || count >= self.per_address {
             return None;
         }
-        *count += 1;
-        Some((place, Admission { gate: Arc::clone(self), address }))
+        unknown.all += 1;
+        unknown.by_network.insert(network, count + 1);
+        Some((place, Admission { gate: Arc::clone(self), network }))
     }
 }
 
 impl Drop for Admission {
     fn drop(&mut self) {
-        let mut strangers = self.gate.strangers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = strangers.get_mut(&self.address) {
+        let mut unknown = self.gate.unknown.lock().unwrap_or_else(PoisonError::into_inner);
+        unknown.all -= 1;
+        if let Some(count) = unknown.by_network.get_mut(&self.network) {
             *count -= 1;
             if *count == 0 {
-                strangers.remove(&self.address);
+                unknown.by_network.remove(&self.network);
             }
         }
+    }
+}
+
+/// What one subscriber has: an IPv4 address, or the 2^64 addresses of an IPv6 network, any of which its machines may use.
+fn network(address: IpAddr) -> IpAddr {
+    const NETWORK: u128 = !0 << 64;
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & NETWORK).into(),
+        address @ IpAddr::V4(_) => address,
     }
 }
 
@@ -277,8 +303,31 @@ mod tests {
         let admitted = gate.admit(IpAddr::from([127, 0, 0, 1])).unwrap();
         assert!(gate.admit(IpAddr::from([127, 0, 0, 2])).is_none());
         drop(admitted);
-        assert!(gate.strangers.lock().unwrap().is_empty());
+        assert!(gate.unknown.lock().unwrap().by_network.is_empty());
         assert!(gate.admit(IpAddr::from([127, 0, 0, 2])).is_some());
+    }
+
+    #[test]
+    fn an_ipv6_network_counts_as_one_address() {
+        let gate = Arc::new(Gate::new(10, 1));
+        let admit = |text: &str| gate.admit(text.parse().unwrap());
+        let _first = admit("2001:db8:0:1::1").unwrap();
+        assert!(admit("2001:db8:0:1:ffff::2").is_none());
+        let _second = admit("2001:db8:0:2::1").unwrap();
+        let _mapped = admit("::ffff:192.0.2.1").unwrap();
+        assert!(admit("192.0.2.1").is_none());
+        assert!(admit("::ffff:192.0.2.2").is_some(), "in no network with the other one");
+    }
+
+    #[test]
+    fn strangers_leave_half_of_the_places_to_partners() {
+        let gate = Arc::new(Gate::new(4, 4));
+        let admit = |last: u8| gate.admit(IpAddr::from([127, 0, 0, last]));
+        let (_place, first) = admit(1).unwrap();
+        let _second = admit(2).unwrap();
+        assert!(admit(3).is_none());
+        drop(first);
+        assert!(admit(3).is_some(), "the first has logged in");
     }
 
     #[tokio::test]

@@ -24,6 +24,10 @@ const LOOK: Duration = Duration::from_secs(2);
 /// Handshakes at a time; the others wait their turn, within their own time limit. Each holds up to 64 KiB of a stranger's bytes.
 const HANDSHAKES: usize = 1024;
 
+/// What a handshake may take once it has its turn, so that clients who say nothing do not keep the others waiting. It is two
+/// round trips.
+const TURN: Duration = Duration::from_secs(3);
+
 /// Where the gateway's own certificate is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
@@ -75,11 +79,14 @@ impl ServerTls {
         }
     }
 
-    async fn handshake(&self, stream: TcpStream) -> Result<TlsStream<TcpStream>, Close> {
+    /// `within` is for the handshake itself, without the time until it has its turn.
+    async fn handshake(&self, stream: TcpStream, within: Duration) -> Result<TlsStream<TcpStream>, Close> {
         let Some(config) = self.config.current() else { return Err(Close::NotReady) };
         // Never closed, so there is always a turn.
         let _turn = self.handshakes.acquire().await.map_err(|_| Close::Shutdown)?;
-        TlsAcceptor::from(config).accept(stream).await.map_err(|error| failed(&error))
+        let shaken = timeout(within, TlsAcceptor::from(config).accept(stream)).await;
+        let late = |_| Close::Handshake(format!("the client did not go on with it for {within:?}"));
+        shaken.map_err(late)?.map_err(|error| failed(&error))
     }
 }
 
@@ -115,7 +122,7 @@ pub(super) async fn enter(shared: &Shared, stream: TcpStream, port: &Port) -> Re
     let within = shared.config.limits.authenticate_within;
     let secured = async {
         recognise(&stream).await?;
-        tls.handshake(stream).await
+        tls.handshake(stream, TURN).await
     };
     let stream =
         timeout(within, secured).await.unwrap_or(Err(Close::AuthenticationTimeout(within.as_secs())))?;

@@ -236,3 +236,16 @@ async fn new_connections_get_the_new_certificate_and_a_broken_one_changes_nothin
         () = script => {}
     }
 }
+
+#[tokio::test]
+async fn a_client_that_says_nothing_does_not_keep_its_turn() {
+    let entrance = Entrance::new(None);
+    let tls = entrance.shared.config.tls.as_ref().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (near, far) = tokio::join!(listener.accept(), TcpStream::connect(listener.local_addr().unwrap()));
+    let _silent = far.unwrap();
+    let brief = Duration::from_millis(20);
+    let ended = timeout(TURN, tls.handshake(near.unwrap().0, brief)).await.expect("it still has its turn");
+    assert_eq!(ended.map(drop).unwrap_err().label(), "tls_handshake");
+    assert_eq!(tls.handshakes.available_permits(), HANDSHAKES);
+}

@@ -54,6 +54,13 @@ pub fn names_in_subscription(bytes: &[u8]) -> Option<Vec<String>> {
     Some(subscription.topics.into_iter().map(str::to_owned).collect())
 }
 
+/// The topics of an assignment, as it has them.
+pub fn names_in_assignment(bytes: &[u8]) -> Option<Vec<&str>> {
+    let mut reader = Reader(bytes);
+    reader.version()?;
+    Some(reader.topic_partitions()?.into_iter().map(|(name, _)| name).collect())
+}
+
 /// Partitions of one topic.
 type Partitions<Name> = (Name, Vec<i32>);
 

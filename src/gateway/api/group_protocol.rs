@@ -76,6 +76,15 @@ pub(super) fn assignment_out(view: &ZoneView, subscribed: &HashSet<TopicName>, b
     });
 }
 
+/// Of a member that is not known as a consumer. It may have become one over another connection, so that an assignment with
+/// a real name of the zone's in it is mapped all the same; anything else is the member's own business.
+pub(super) fn unknown_out(view: &ZoneView, bytes: &mut Bytes) {
+    let names = consumer_protocol::names_in_assignment(bytes).unwrap_or_default();
+    if names.iter().any(|name| view.by_backing(name).next().is_some()) {
+        assignment_out(view, &HashSet::new(), bytes);
+    }
+}
+
 /// What a member says about itself when it joins with these subscriptions, one per assignor it offers.
 pub(super) fn membership<'a>(
     view: &ZoneView,

@@ -65,8 +65,10 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
     }
     let view = Arc::clone(view);
     body::forward(&request, &RESPONSE, version, move |response: &mut SyncGroupResponse| {
-        if let Membership::Consumer(subscribed) = &membership {
-            group_protocol::assignment_out(&view, subscribed, &mut response.assignment);
+        let assignment = &mut response.assignment;
+        match &membership {
+            Membership::Consumer(subscribed) => group_protocol::assignment_out(&view, subscribed, assignment),
+            Membership::Other => group_protocol::unknown_out(&view, assignment),
         }
     })
 }
@@ -169,6 +171,17 @@ mod tests {
         passes(5, &sync(&bytes).with_protocol_type(Some("connect".into())));
         Memory::lock(&partner.memory).memberships.put(&("g".to_owned(), "m".to_owned()), Membership::Other);
         passes(3, &sync(&bytes));
+    }
+
+    #[test]
+    fn a_member_that_has_become_a_consumer_elsewhere_sees_no_real_names() {
+        let partner = Partner::of(&[("a", "b", Read)]);
+        Memory::lock(&partner.memory).memberships.put(&("g".to_owned(), "m".to_owned()), Membership::Other);
+        let (_, awaited) = partner.send(14, 3, &sync(&Bytes::new())).forwarded::<SyncGroupRequest>();
+        let handed = assignment(&[("b", &[2]), ("not-shared", &[0])]);
+        let response = SyncGroupResponse::default().with_assignment(handed);
+        let response: SyncGroupResponse = partner.receive(awaited, &response);
+        assert_eq!(response.assignment, assignment(&[("a", &[2])]));
     }
 
     #[test]

@@ -76,6 +76,8 @@ pub(crate) enum Close {
     SlowFrame,
     #[error("a write made no progress for {0} s")]
     WriteStalled(u64),
+    #[error("the partner took more than {0} s to read an answer that is held for it")]
+    SlowReader(u64),
     #[error("API key {key} version {version} is not served here")]
     UnknownRequest { key: i16, version: i16 },
     #[error("API {name}: {refusal}")]
@@ -123,6 +125,7 @@ impl Close {
             Self::CutFrame => "cut_frame",
             Self::SlowFrame => "slow_frame",
             Self::WriteStalled(_) => "write_stalled",
+            Self::SlowReader(_) => "slow_reader",
             Self::UnknownRequest { .. } => "unknown_request",
             Self::Refused { .. } => "refused",
             Self::DeniedUnacknowledged => "denied_unacknowledged",

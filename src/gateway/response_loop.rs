@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use super::allowance::Seat;
 use super::api::Respond;
@@ -57,8 +58,12 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
     pub(crate) async fn run(mut self) -> Close {
         loop {
             if let Err(close) = self.one().await {
-                // Answers that are complete still reach the partner; the reason to close stands.
-                let _ = self.partner.flush().await;
+                // Answers that are complete still reach the partner; the reason to close stands. Who did not read in time
+                // gets no more of it.
+                if !matches!(close, Close::SlowReader(_) | Close::WriteStalled(_)) {
+                    let within = self.shared.config.limits.drain_within;
+                    let _ = Box::pin(timeout(within, self.partner.flush())).await;
+                }
                 return close;
             }
         }
@@ -156,6 +161,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
     ) -> Result<(BytesMut, Option<Reservation>), Close> {
         let Arriving { frame_len, header_len } = arriving;
         let room = if frame_len > self.shared.config.limits.small_frame {
+            // Earlier answers may be read at leisure, but not while room is held for this one.
+            Box::pin(self.partner.flush()).await?;
             Some(self.seat.reserve(frame_len * worth).await.map_err(|_| Close::BudgetExhausted)?)
         } else {
             None
@@ -269,8 +276,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
     }
 
     async fn send(&mut self, frame: Bytes) -> Result<(), Close> {
-        self.shared.metrics.relayed(Direction::Down, frame.len());
-        self.partner.push_shared(frame).await
+        self.send_in_time(frame.len(), std::iter::once(frame)).await
     }
 
     /// Sends a body with a header in front.
@@ -282,9 +288,33 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
     ) -> Result<(), Close> {
         let mut head = BytesMut::with_capacity(16);
         header.put(&mut head, correlation_id, body.len())?;
-        self.shared.metrics.relayed(Direction::Down, head.len() + body.len());
-        self.partner.push(&head).await?;
-        for piece in body.pieces() {
+        let len = head.len() + body.len();
+        self.send_in_time(len, std::iter::once(head.freeze()).chain(body.pieces())).await
+    }
+
+    /// Sends what is here as a whole. A large one takes room that is others' too: its reader has as long as a sender of it
+    /// would have, however steadily it reads, and it is gone when this returns, for the least piece keeps all of it.
+    async fn send_in_time(
+        &mut self,
+        len: usize,
+        mut pieces: impl Iterator<Item = Bytes>,
+    ) -> Result<(), Close> {
+        let limits = &self.shared.config.limits;
+        self.shared.metrics.relayed(Direction::Down, len);
+        if len <= limits.small_frame {
+            return self.push_all(&mut pieces).await;
+        }
+        let within = limits.frame_time(len);
+        // Boxed, as all that is rare: an idle connection keeps no room for it.
+        let sent = Box::pin(timeout(within, async {
+            self.push_all(&mut pieces).await?;
+            self.partner.flush().await
+        }));
+        sent.await.unwrap_or(Err(Close::SlowReader(within.as_secs())))
+    }
+
+    async fn push_all(&mut self, pieces: &mut impl Iterator<Item = Bytes>) -> Result<(), Close> {
+        for piece in pieces {
             self.partner.push_shared(piece).await?;
         }
         Ok(())

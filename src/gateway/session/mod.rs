@@ -36,8 +36,11 @@ pub(crate) async fn serve(
     let mut partner_in = Inbound::new(read, Peer::Partner);
     let mut partner_out = Outbound::new(write, Peer::Partner, stall);
     let close = converse(shared, &mut partner_in, &mut partner_out, port, admission, cancel).await;
-    if !matches!(close, Close::PartnerGone(_) | Close::Revoked | Close::Expired) {
-        part(&mut partner_in, &mut partner_out).await;
+    let unheard = matches!(close, Close::PartnerGone(_) | Close::SlowReader(_) | Close::WriteStalled(_));
+    if !unheard && !matches!(close, Close::Revoked | Close::Expired) {
+        // What it has not read by then is given up, however steadily it reads.
+        let goodbye = part(&mut partner_in, &mut partner_out);
+        let _ = timeout(shared.config.limits.drain_within, goodbye).await;
     }
     close
 }

@@ -17,6 +17,9 @@ pub(crate) const VERSIONS: Versions = Versions::new(0, 2);
 /// The first version whose request can name the ids it wants (KIP-1152).
 const BY_PATTERN: i16 = 2;
 
+/// Ids are up to 32 KiB long. A pattern is not tried on those that are longer than anybody would write, in bytes.
+const LONGEST_ID: usize = 1 << 10;
+
 #[rustfmt::skip]
 pub(crate) static REQUEST: Shape = Shape {
     api_key: 66,
@@ -52,7 +55,7 @@ pub(crate) static RESPONSE: Shape = Shape {
 pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Refusal> {
     let version = exchange.version;
     let mut request: ListTransactionsRequest = body::request(&REQUEST, version, body)?;
-    // The text, which is small, waits for the answer; compiled it would be up to a megabyte.
+    // The text, which is small, waits for the answer; compiled it takes much more.
     let pattern =
         request.transactional_id_pattern.take().map(|text| text.to_string()).filter(|p| !p.is_empty());
     if pattern.as_deref().is_some_and(|text| NamePattern::parse(text).is_err()) {
@@ -64,12 +67,23 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
     }
     let view = Arc::clone(exchange.view);
     body::forward(&request, &RESPONSE, version, move |response: &mut ListTransactionsResponse| {
-        let pattern = pattern.and_then(|text| NamePattern::parse(&text).ok());
-        let wanted = |id: &str| pattern.as_ref().is_none_or(|pattern| pattern.matches(id));
-        response.transaction_states.retain_mut(|state| {
-            let id = &mut state.transactional_id;
-            transactional_id::rename_back(&view, id) && wanted(id)
+        let states = &mut response.transaction_states;
+        states.retain_mut(|state| transactional_id::rename_back(&view, &mut state.transactional_id));
+        let Some(pattern) = pattern.and_then(|text| NamePattern::parse(&text).ok()) else { return };
+        let mut matcher = pattern.matcher(LONGEST_ID);
+        let mut matched = Ok(());
+        states.retain(|state| {
+            let wanted = matcher.matches(state.transactional_id.as_str());
+            matched.is_ok()
+                && wanted.unwrap_or_else(|error| {
+                    matched = Err(error);
+                    false
+                })
         });
+        if matched.is_err() {
+            states.clear();
+            response.error_code = ResponseError::InvalidRegularExpression.code();
+        }
     })
 }
 
@@ -136,6 +150,27 @@ mod tests {
             let ids: Vec<_> =
                 shown.transaction_states.iter().map(|s| s.transactional_id.to_string()).collect();
             assert_eq!(ids, expected, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn long_ids_do_not_match_and_too_much_to_match_is_an_error() {
+        let partner = Partner::of(&[]);
+        let long = |count: usize, len: usize| {
+            let id = format!("acme:{}", "a".repeat(len));
+            let state = state("").with_transactional_id(TransactionalId(id.into()));
+            ListTransactionsResponse::default().with_transaction_states(vec![state; count])
+        };
+        for (count, len, error, shown) in [
+            (1, LONGEST_ID, 0, 1),
+            (1, LONGEST_ID + 1, 0, 0),
+            (100, LONGEST_ID, 0, 100),
+            (1_000, LONGEST_ID, 128, 0),
+        ] {
+            let (_, awaited) = partner.send(66, 2, &by_pattern(".*")).forwarded::<ListTransactionsRequest>();
+            let response: ListTransactionsResponse = partner.receive(awaited, &long(count, len));
+            let got = (response.error_code, response.transaction_states.len());
+            assert_eq!(got, (error, shown), "{count} of {len}");
         }
     }
 

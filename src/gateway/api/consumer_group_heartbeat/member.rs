@@ -13,6 +13,9 @@ use crate::zone::{Operation, TopicName};
 /// Names without an alias that are remembered of one member, for the day on which they get one.
 const UNSHARED_NAMES: usize = 100;
 
+/// Topic names are no longer, in bytes.
+const LONGEST_NAME: usize = 249;
+
 /// A member as the broker last accepted it, or one that has only been asked for everything.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Member {
@@ -152,13 +155,18 @@ impl Subscription {
     fn resolve(&self, view: &ZoneView) -> Result<Resolved, String> {
         let pattern = self.pattern.as_deref().map(NamePattern::parse).transpose();
         let pattern = pattern.map_err(|error| error.to_string())?;
+        let mut matcher = pattern.as_ref().map(|pattern| pattern.matcher(LONGEST_NAME));
         let mut resolved = Resolved::default();
         let mut seen = HashSet::new();
         for topic in view.topics() {
-            let found = |pattern: &NamePattern| {
-                topic.permission.allows(Operation::Read) && pattern.matches(&topic.alias)
+            let named = self.names.contains(&topic.alias);
+            let found = match &mut matcher {
+                Some(matcher) if !named && topic.permission.allows(Operation::Read) => {
+                    matcher.matches(&topic.alias).map_err(|error| error.to_string())?
+                }
+                _ => false,
             };
-            if self.names.contains(&topic.alias) || pattern.as_ref().is_some_and(found) {
+            if named || found {
                 resolved.aliases.insert(topic.alias.clone());
                 if seen.insert(&topic.backing) {
                     resolved.backing.push(topic.backing.clone());

@@ -67,8 +67,13 @@ impl Pair {
         });
         let consumed = self.consumer.stop();
         // A commit that a rebalance or a move of the coordinator overtook is repeated with the next batch.
-        let overtaken =
-            ["REBALANCE_IN_PROGRESS", "ILLEGAL_GENERATION", "UNKNOWN_MEMBER_ID", "NOT_COORDINATOR"];
+        let overtaken = [
+            "REBALANCE_IN_PROGRESS",
+            "ILLEGAL_GENERATION",
+            "UNKNOWN_MEMBER_ID",
+            "NOT_COORDINATOR",
+            "COORDINATOR_LOAD_IN_PROGRESS",
+        ];
         assert_eq!(failures(&consumed, &overtaken), [], "{:?}", self.client);
         let read: BTreeSet<_> = consumed.records().iter().map(|record| record.offset).collect();
         assert_eq!(read, acked.keys().copied().collect(), "{:?}", self.client);

@@ -8,7 +8,6 @@ use kafka_protocol::messages::offset_fetch_response::{
     OffsetFetchResponseGroup, OffsetFetchResponsePartitions, OffsetFetchResponseTopics,
 };
 use kafka_protocol::messages::{self, GroupId};
-use kafka_protocol::protocol::StrBytes;
 
 use super::{has_group_error, refused_partition};
 use crate::gateway::api::group_id;
@@ -41,7 +40,7 @@ impl GroupPlan {
     /// Rewrites a group's part of a request for the broker: each backing topic once, whatever it was called.
     pub(super) fn take(view: &ZoneView, group: &mut OffsetFetchRequestGroup) -> Result<Self, ResponseError> {
         let inside = group_id::inside(view, &group.group_id)?;
-        let outside = detached(&group.group_id);
+        let outside = group_id::detached(&group.group_id);
         group.group_id = inside.clone();
         let mut refused = Vec::new();
         let scope = match group.topics.take() {
@@ -128,11 +127,6 @@ fn each_once(topics: Vec<OffsetFetchRequestTopics>) -> Vec<Asked> {
     merged
 }
 
-/// The same id in memory of its own: as decoded it keeps the whole frame that it came in.
-fn detached(group: &GroupId) -> GroupId {
-    GroupId(StrBytes::from_string(group.to_string()))
-}
-
 /// Whether anything is left to ask the broker for.
 pub(super) fn is_left(group: &OffsetFetchRequestGroup) -> bool {
     group.topics.as_ref().is_none_or(|topics| !topics.is_empty())
@@ -178,7 +172,7 @@ pub(super) fn refuse(
     error: ResponseError,
     version: i16,
 ) -> OffsetFetchResponseGroup {
-    let refused = OffsetFetchResponseGroup::default().with_group_id(detached(&group.group_id));
+    let refused = OffsetFetchResponseGroup::default().with_group_id(group_id::detached(&group.group_id));
     if has_group_error(version) {
         return refused.with_error_code(error.code());
     }

@@ -1,5 +1,8 @@
 //! Over real sockets, with the store in memory.
 
+mod credentials;
+mod following;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
@@ -9,6 +12,7 @@ use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::following::Follower;
 use super::*;
 use crate::manifest::document;
 use crate::store::memory::MemoryStore;
@@ -261,87 +265,6 @@ async fn under_sni_a_zone_has_an_address_of_its_own_and_credentials_say_tls() {
 }
 
 #[tokio::test]
-async fn a_credential_is_shown_once_and_kept_as_verifiers() {
-    let store = memory_store();
-    let admin = key_of(&*store, ApiKeyRole::Admin).await;
-    put_zone(&*store, "acme", "PLAIN").await;
-    heartbeat(&*store, 2).await;
-    let node = Node::start("n1", Arc::clone(&store) as Arc<dyn Store>).await;
-    let body = json!({"expiresAt": "2999-01-01T00:00:00Z"});
-    let answer = node.request(Method::POST, ISSUE, &admin).json(&body).send().await.unwrap();
-    assert_eq!(answer.status(), StatusCode::CREATED);
-    assert_eq!(answer.headers()["cache-control"], "no-store");
-    let issued: Value = answer.json().await.unwrap();
-    let keys: Vec<_> = issued.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(
-        keys,
-        ["bootstrapServers", "expiresAt", "keyId", "mechanisms", "secret", "securityProtocol", "username"]
-    );
-    let mechanisms = json!(["PLAIN", "SCRAM-SHA-512", "SCRAM-SHA-256"]);
-    assert_eq!((&issued["username"], &issued["mechanisms"]), (&issued["keyId"], &mechanisms));
-    let secret = issued["secret"].as_str().unwrap();
-    let state = store.state().borrow().clone().unwrap();
-    let kept = state.credentials.values().next().unwrap();
-    assert!(kept.plain.accepts(secret.as_bytes()));
-    assert_eq!((kept.scram.len(), kept.expires_at.map(OffsetDateTime::year)), (2, Some(2999)));
-    assert!(!format!("{state:?}").contains(secret));
-    for path in [ISSUE, "/api/v1/credentials"] {
-        let (_, listed) = node.get(path, &admin).await;
-        assert_eq!(listed["items"][0]["keyId"], issued["keyId"]);
-        assert_eq!(listed["items"][0]["mechanisms"], mechanisms);
-        assert!(!listed.to_string().contains(secret), "a secret is never shown again");
-    }
-    let events = store.audit_events();
-    assert_eq!((events.len(), &events[0]["type"]), (1, &json!("partner-zones.credential.issued")));
-    assert!(!events[0].to_string().contains(secret));
-    let path = format!("/api/v1/credentials/{}", issued["keyId"].as_str().unwrap());
-    assert_eq!(node.send(Method::DELETE, &path, &admin, None).await.0, StatusCode::NO_CONTENT);
-    assert_eq!(node.send(Method::DELETE, &path, &admin, None).await.0, StatusCode::NOT_FOUND);
-}
-
-#[tokio::test]
-async fn a_zone_for_scram_gets_credentials_for_scram() {
-    let store = memory_store();
-    let admin = key_of(&*store, ApiKeyRole::Admin).await;
-    put_zone(&*store, "acme", "SCRAM").await;
-    heartbeat(&*store, 2).await;
-    let node = Node::start("n1", store).await;
-    let (status, issued) = node.send(Method::POST, ISSUE, &admin, None).await;
-    assert_eq!(status, StatusCode::CREATED);
-    assert_eq!(issued["mechanisms"], json!(["SCRAM-SHA-512", "SCRAM-SHA-256"]));
-    let (_, listed) = node.get(ISSUE, &admin).await;
-    assert_eq!(listed["items"][0]["mechanisms"], issued["mechanisms"]);
-}
-
-#[tokio::test]
-async fn a_credential_is_refused_where_it_would_be_of_no_use() {
-    let store = memory_store();
-    let admin = key_of(&*store, ApiKeyRole::Admin).await;
-    put_zone(&*store, "acme", "PLAIN").await;
-    put_zone(&*store, "later", "OAUTHBEARER").await;
-    let node = Node::start("n1", Arc::clone(&store) as Arc<dyn Store>).await;
-    let (status, problem) = node.send(Method::POST, ISSUE, &admin, None).await;
-    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-    assert!(problem["detail"].as_str().unwrap().contains("no gateway node is running"));
-    heartbeat(&*store, 3).await;
-    put_zone(&*store, "misplaced", "PLAIN").await;
-    let past = json!({"expiresAt": "2001-01-01T00:00:00Z"});
-    for (path, body, wanted) in [
-        ("/api/v1/zones/none/credentials", None, StatusCode::NOT_FOUND),
-        ("/api/v1/zones/later/credentials", None, StatusCode::CONFLICT),
-        ("/api/v1/zones/misplaced/credentials", None, StatusCode::CONFLICT),
-        (ISSUE, Some(past), StatusCode::BAD_REQUEST),
-        (ISSUE, Some(json!({"expires": "1d"})), StatusCode::BAD_REQUEST),
-        (ISSUE, Some(json!([])), StatusCode::BAD_REQUEST),
-        ("/api/v1/api-keys", Some(json!({"role": "root"})), StatusCode::BAD_REQUEST),
-        ("/api/v1/api-keys", None, StatusCode::BAD_REQUEST),
-    ] {
-        assert_eq!(node.send(Method::POST, path, &admin, body.clone()).await.0, wanted, "{path} {body:?}");
-    }
-    assert!(store.state().borrow().as_ref().unwrap().credentials.is_empty());
-}
-
-#[tokio::test]
 async fn bodies_are_bounded_and_must_be_json() {
     let store = memory_store();
     let admin = key_of(&*store, ApiKeyRole::Admin).await;
@@ -435,98 +358,6 @@ async fn a_first_key_that_was_left_behind_is_taken_and_nothing_else_is() {
 }
 
 #[tokio::test]
-async fn a_follower_passes_writes_to_the_leader_with_the_callers_key() {
-    let store = memory_store();
-    let admin = key_of(&*store, ApiKeyRole::Admin).await;
-    let viewer = key_of(&*store, ApiKeyRole::Viewer).await;
-    put_zone(&*store, "acme", "PLAIN").await;
-    heartbeat(&*store, 3).await;
-    let leader = Node::start("n1", Arc::clone(&store) as Arc<dyn Store>).await;
-    let follower = Node::start("n2", Follower::of(store.clone(), Some(("n1", leader.address)))).await;
-    let (status, issued) = follower.send(Method::POST, ISSUE, &admin, Some(json!({}))).await;
-    assert_eq!(status, StatusCode::CREATED, "{issued}");
-    assert_eq!(store.state().borrow().as_ref().unwrap().credentials.len(), 1);
-    assert_eq!(follower.send(Method::POST, ISSUE, &viewer, None).await.0, StatusCode::FORBIDDEN);
-    let (status, problem) = follower.send(Method::POST, "/api/v1/zones/none/credentials", &admin, None).await;
-    assert_eq!((status, problem["status"].as_u64()), (StatusCode::NOT_FOUND, Some(404)));
-}
-
-#[tokio::test]
-async fn without_a_leader_writes_are_to_be_tried_again_and_never_travel_in_circles() {
-    let store = memory_store();
-    let admin = key_of(&*store, ApiKeyRole::Admin).await;
-    put_zone(&*store, "acme", "PLAIN").await;
-    let leaderless = Node::start("n1", Follower::of(store.clone(), None)).await;
-    // A follower that is told that another follower leads.
-    let misled = Node::start("n2", Follower::of(store.clone(), Some(("n1", leaderless.address)))).await;
-    let unreachable = SocketAddr::from(([127, 0, 0, 1], 1));
-    let lonely = Node::start("n3", Follower::of(store, Some(("gone", unreachable)))).await;
-    for node in [leaderless, misled, lonely] {
-        let answer = node.request(Method::POST, ISSUE, &admin).send().await.unwrap();
-        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(answer.headers()["retry-after"], "2");
-    }
-}
-
-/// The store of a node that does not lead: it reads the leader's state and cannot write.
-#[derive(Debug)]
-struct Follower {
-    inner: Arc<MemoryStore>,
-    state: watch::Sender<Option<Arc<State>>>,
-    leadership: watch::Sender<Leadership>,
-}
-
-impl Follower {
-    fn of(inner: Arc<MemoryStore>, leader: Option<(&str, SocketAddr)>) -> Arc<Self> {
-        let mut state = State::clone(inner.state().borrow().as_ref().unwrap());
-        state.leader = leader.map(|(node, address)| Lease {
-            node: node.to_owned(),
-            url: format!("http://{address}"),
-            renewed_at: OffsetDateTime::now_utc(),
-        });
-        Arc::new(Self {
-            inner,
-            state: watch::Sender::new(Some(Arc::new(state))),
-            leadership: watch::Sender::new(Leadership::Following),
-        })
-    }
-}
-
-impl Store for Follower {
-    fn state(&self) -> watch::Receiver<Option<Arc<State>>> {
-        self.state.subscribe()
-    }
-
-    fn nodes(&self) -> watch::Receiver<Arc<Nodes>> {
-        self.inner.nodes()
-    }
-
-    fn leadership(&self) -> watch::Receiver<Leadership> {
-        self.leadership.subscribe()
-    }
-
-    fn health(&self) -> watch::Receiver<Health> {
-        self.inner.health()
-    }
-
-    fn commit(&self, _: Vec<Change>) -> StoreFuture<'_, Sequence> {
-        Box::pin(async { Err(StoreError::NotLeader) })
-    }
-
-    fn heartbeat(&self, heartbeat: Heartbeat) -> StoreFuture<'_, ()> {
-        self.inner.heartbeat(heartbeat)
-    }
-
-    fn audit(&self, event: Value) -> StoreFuture<'_, ()> {
-        self.inner.audit(event)
-    }
-
-    fn confirm_leadership(&self) -> StoreFuture<'_, ()> {
-        Box::pin(async { Err(StoreError::NotLeader) })
-    }
-}
-
-#[tokio::test]
 async fn what_holds_the_source_up_shows_with_the_zones() {
     use crate::zone::{Condition, ConditionKind, ConditionStatus};
     let store = memory_store();
@@ -544,22 +375,4 @@ async fn what_holds_the_source_up_shows_with_the_zones() {
     let source = node.get("/api/v1/zones", &admin).await.1["source"].clone();
     assert_eq!(source["conditions"][0]["reason"], "RefusedByGuard");
     assert_eq!(source["refused"], json!([refused]));
-}
-
-#[tokio::test]
-async fn the_end_of_a_credential_is_checked_and_written_in_utc() {
-    let store = memory_store();
-    let admin = key_of(&*store, ApiKeyRole::Admin).await;
-    put_zone(&*store, "acme", "PLAIN").await;
-    heartbeat(&*store, 1).await;
-    let node = Node::start("n1", store as Arc<dyn Store>).await;
-    let issue =
-        async |end: &str| node.send(Method::POST, ISSUE, &admin, Some(json!({ "expiresAt": end }))).await;
-    let (status, issued) = issue("2999-01-01T01:00:00+01:00").await;
-    assert_eq!((status, &issued["expiresAt"]), (StatusCode::CREATED, &json!("2999-01-01T00:00:00Z")));
-    for bad in ["", "soon", "2020-01-01T00:00:00Z", "2999-01-01", "9999-12-31T23:59:59-23:59"] {
-        let (status, problem) = issue(bad).await;
-        assert_eq!(status, StatusCode::BAD_REQUEST, "{bad}");
-        assert!(problem["detail"].as_str().unwrap().contains("`expiresAt`"), "{bad}: {problem}");
-    }
 }

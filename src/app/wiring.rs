@@ -19,7 +19,7 @@ use super::storage::{self, OpenError, Storage};
 use super::tasks::Tasks;
 use super::{control, feed, heartbeat};
 use crate::api::{self, ApiConfig, ApiMetrics};
-use crate::gateway::{ClusterConfig, Gateway, GatewayConfig, Handle, Limits, ListenError, ServerTls};
+use crate::gateway::{self, ClusterConfig, Gateway, GatewayConfig, Handle, Limits, ServerTls};
 use crate::kafka::tls::TlsError;
 use crate::reconcile::apply::Applier;
 use crate::reconcile::controller::{Controller, ControllerConfig};
@@ -69,7 +69,7 @@ pub enum StartError {
     #[error("`source.url`: {0}")]
     Source(#[from] LocationError),
     #[error(transparent)]
-    Listen(#[from] ListenError),
+    Gateway(#[from] gateway::StartError),
     #[error("`gateway.tls`: {0}")]
     Tls(#[source] TlsError),
     #[error("`http.admin`: cannot listen on {address}: {cause}")]

@@ -4,6 +4,7 @@ use super::{Context, ExitCode, Failure};
 use crate::app::storage::OpenError;
 use crate::app::telemetry;
 use crate::app::wiring::{self, Role, StartError};
+use crate::gateway;
 use crate::store::StoreError;
 
 /// Run the daemon until it is told to stop
@@ -39,10 +40,12 @@ pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
 fn failure(error: &StartError) -> Failure {
     match error {
         StartError::Store(OpenError::Store(StoreError::Unreachable(_))) => Failure::unreachable(error),
-        StartError::Admin { .. } | StartError::Listen(_) => {
+        StartError::Admin { .. } | StartError::Gateway(gateway::StartError::Listen(_)) => {
             Failure::usage(error).next("stop the program that has this port, or choose another one")
         }
-        StartError::Http(_) => Failure::internal(error),
+        StartError::Http(_) | StartError::Gateway(gateway::StartError::Workers(_)) => {
+            Failure::internal(error)
+        }
         StartError::Config(_) | StartError::Store(_) | StartError::Source(_) | StartError::Tls(_) => {
             Failure::usage(error)
         }

@@ -17,6 +17,7 @@ use tracing::Instrument as _;
 use super::close::Close;
 use super::shared::{Port, Shared};
 use super::view::GatewayView;
+use super::workers::Workers;
 use super::{session, tls};
 use crate::kafka::client::configure;
 
@@ -48,7 +49,9 @@ pub(crate) fn bind(address: SocketAddr, setting: &'static str) -> Result<TcpList
 pub(crate) struct Listeners {
     pub(crate) shared: Arc<Shared>,
     pub(crate) gate: Arc<Gate>,
+    /// For the listeners themselves; the connections are the workers'.
     pub(crate) tasks: TaskTracker,
+    pub(crate) workers: Arc<Workers>,
     pub(crate) cancel: CancellationToken,
     /// Ports that could not be opened, with the reason, by port.
     pub(crate) blocked: watch::Sender<BTreeMap<u16, Blocked>>,
@@ -65,9 +68,9 @@ impl Listeners {
     /// Starts accepting on one open socket; cancelling `cancel` closes it. Connections outlive their listener.
     pub(crate) fn accept(&self, listener: TcpListener, port: Port, cancel: CancellationToken) {
         let (shared, gate) = (Arc::clone(&self.shared), Arc::clone(&self.gate));
-        let (tasks, all) = (self.tasks.clone(), self.cancel.clone());
+        let (workers, all) = (Arc::clone(&self.workers), self.cancel.clone());
         self.tasks.spawn(async move {
-            cancel.run_until_cancelled(accept_for_ever(listener, port, shared, gate, tasks, all)).await;
+            cancel.run_until_cancelled(accept_for_ever(listener, port, shared, gate, workers, all)).await;
         });
     }
 
@@ -147,7 +150,7 @@ async fn accept_for_ever(
     port: Port,
     shared: Arc<Shared>,
     gate: Arc<Gate>,
-    tasks: TaskTracker,
+    workers: Arc<Workers>,
     cancel: CancellationToken,
 ) {
     const SHORTEST: Duration = Duration::from_millis(20);
@@ -170,30 +173,39 @@ async fn accept_for_ever(
             shared.metrics.closed("too_many_connections");
             continue;
         };
-        if let Err(error) = configure(&socket) {
-            tracing::debug!(%peer, %error, "connection is gone already");
-            continue;
-        }
+        // It goes to another event loop than the one that has just accepted it.
+        let socket = match configure(&socket).and_then(|()| socket.into_std()) {
+            Ok(socket) => socket,
+            Err(error) => {
+                tracing::debug!(%peer, %error, "connection is gone already");
+                continue;
+            }
+        };
         let span = tracing::info_span!("connection", %peer);
         let (shared, port, cancel) = (Arc::clone(&shared), port.clone(), cancel.clone());
         let served = async move { serve(&shared, socket, &port, place, admission, &cancel).await };
-        tasks.spawn(served.instrument(span));
+        workers.spawn(served.instrument(span));
     }
 }
 
 async fn serve(
     shared: &Shared,
-    socket: TcpStream,
+    socket: std::net::TcpStream,
     port: &Port,
     place: OwnedSemaphorePermit,
     admission: Admission,
     cancel: &CancellationToken,
 ) {
     shared.metrics.connections.inc();
+    let entering = async {
+        let socket = TcpStream::from_std(socket).map_err(Close::PartnerGone)?;
+        tls::enter(shared, socket, port).await
+    };
     let entered = tokio::select! {
         biased;
         () = cancel.cancelled() => Err(Close::Shutdown),
-        entered = tls::enter(shared, socket, port) => entered,
+        // Boxed: its state goes when it is done, and the connection stays.
+        entered = Box::pin(entering) => entered,
     };
     let close = match entered {
         Ok((socket, port)) => Box::pin(session::serve(shared, socket, &port, admission, cancel)).await,

@@ -9,6 +9,7 @@
 //! | `topology` | each cluster's brokers, versions and topic ids, polled |
 //! | `view` | zones and clusters put together, immutable |
 //! | `listener` | ports, limits on connections |
+//! | `workers` | the threads that serve connections |
 //! | `tls` | handshakes, the certificate and its renewal, host names |
 //! | `session` | one connection: `login`, `upstream`, then `request_loop` and `response_loop` side by side |
 //! | `sasl` | the server's side of the mechanisms |
@@ -46,8 +47,9 @@ mod topology;
 mod transport;
 mod upstream;
 mod view;
+mod workers;
 
 pub use config::{ClusterConfig, GatewayConfig, Limits};
 pub use listener::ListenError;
-pub use runtime::{Gateway, Handle, Report};
+pub use runtime::{Gateway, Handle, Report, StartError};
 pub use tls::{ServerTls, TlsFiles};

@@ -70,7 +70,16 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
     }
 
     async fn one(&mut self) -> Result<(), Close> {
-        match *self.next_owed().await? {
+        let owed = self.next_owed().await?;
+        if !matches!(*owed, InFlight::Ready { .. }) {
+            self.wait_for_first_byte().await?;
+        }
+        // Boxed: while nothing is owed, or the broker takes its time, a connection holds no room for what an answer takes.
+        Box::pin(self.settle(*owed)).await
+    }
+
+    async fn settle(&mut self, owed: InFlight) -> Result<(), Close> {
+        match owed {
             InFlight::Ready { frame, kept } => {
                 let sent = self.send(frame).await;
                 drop(kept);
@@ -116,7 +125,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
         for _ in 1..awaited.respond.parts() {
             let arriving = self.arriving(header, due).await?;
             let (body, room) = self.whole(arriving, worth).await?;
-            more.push(body.freeze());
+            more.push(body);
             rooms.extend(room);
         }
         let name = awaited.response.name;
@@ -158,7 +167,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
         &mut self,
         arriving: Arriving,
         worth: usize,
-    ) -> Result<(BytesMut, Option<Reservation>), Close> {
+    ) -> Result<(Bytes, Option<Reservation>), Close> {
         let Arriving { frame_len, header_len } = arriving;
         let room = if frame_len > self.shared.config.limits.small_frame {
             // Earlier answers may be read at leisure, but not while room is held for this one.
@@ -172,7 +181,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
         }
         self.need(LENGTH_PREFIX + frame_len).await?;
         let mut frame = self.broker.take(LENGTH_PREFIX + frame_len);
-        Ok((frame.split_off(LENGTH_PREFIX + header_len), room))
+        Ok((frame.split_off(LENGTH_PREFIX + header_len).freeze(), room))
     }
 
     /// Reads as much of a Fetch response as decides how long it becomes. `None`: it has to be read as a whole.

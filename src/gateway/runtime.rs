@@ -1,10 +1,12 @@
 //! Starts the data plane and tells what it really serves.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
+use thiserror::Error;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,6 +19,7 @@ use super::metrics::Metrics;
 use super::shared::{Port, Shared};
 use super::topology::{Clusters, Poller};
 use super::view::{GatewayView, wanted_topics};
+use super::workers::Workers;
 use crate::policy::Served;
 use crate::zone::{ClusterName, Sequence, TopicName, ZoneName};
 
@@ -30,6 +33,15 @@ pub struct Report {
     pub serving: Option<Sequence>,
     /// Zones that are not served as wanted, with a reason a person can act on.
     pub problems: BTreeMap<ZoneName, String>,
+}
+
+/// Why a gateway cannot start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    #[error("cannot start the threads that serve partners: {0}; see the limits on threads and open files")]
+    Workers(#[source] io::Error),
 }
 
 /// Starts gateways.
@@ -54,7 +66,7 @@ impl Gateway {
         registry: &mut Registry,
         tasks: &TaskTracker,
         cancel: &CancellationToken,
-    ) -> Result<Handle, ListenError> {
+    ) -> Result<Handle, StartError> {
         let listener = bind(SocketAddr::new(config.listen, config.bootstrap_port), "gateway.bootstrapPort")?;
         let bootstrap = listener.local_addr().map_err(|cause| ListenError {
             address: SocketAddr::new(config.listen, config.bootstrap_port),
@@ -82,6 +94,7 @@ impl Gateway {
             shared: Arc::clone(&shared),
             gate: Arc::new(Gate::new(limits.connections, limits.unauthenticated_per_address)),
             tasks: tasks.clone(),
+            workers: Arc::new(Workers::start(tasks.clone(), cancel).map_err(StartError::Workers)?),
             cancel: cancel.clone(),
             blocked,
         };

@@ -12,6 +12,7 @@ use super::{JoinBodies, MapBody, Outcome, Refusal, Respond};
 use crate::gateway::memory::Memory;
 use crate::kafka::codec;
 use crate::kafka::shape::Shape;
+use crate::kafka::stream::Rewritten;
 
 /// A partner's request.
 pub(super) fn request<M: Decodable>(shape: &'static Shape, version: i16, body: Bytes) -> Result<M, Refusal> {
@@ -106,9 +107,9 @@ pub(super) fn forward_and_note<Q: Encodable, R: Decodable + Encodable>(
     let back: MapBody = Box::new(move |body, memory| {
         let mut message: R = response(shape, version, body)?;
         map(&mut message, memory);
-        encode(&message, version)
+        encode(&message, version).map(Rewritten::from)
     });
-    Ok(Outcome::Forward { body: encode(request, version)?, respond: Respond::Whole(back) })
+    Ok(Outcome::Forward { body: encode(request, version)?.into(), respond: Respond::Whole(back) })
 }
 
 #[cfg(test)]

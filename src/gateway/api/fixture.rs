@@ -113,7 +113,7 @@ impl Partner {
         let mut bodies: Vec<_> =
             responses.iter().map(|response| codec::encode(response, sent.version).unwrap()).collect();
         let first = bodies.remove(0);
-        let back = sent.respond.whole(first.into(), bodies, &self.memory).unwrap();
+        let back = sent.respond.whole(first, bodies, &self.memory).unwrap();
         let back = back.pieces().flatten().collect();
         codec::decode(entry(sent.key).unwrap().response, sent.version, back).unwrap()
     }
@@ -144,7 +144,7 @@ impl Sent {
     /// The requests as the broker sees them.
     pub(super) fn forwarded_each<M: Decodable>(self) -> (Vec<M>, Awaited) {
         let (bodies, respond) = match self.outcome {
-            Outcome::Forward { body, respond } => (vec![body], respond),
+            Outcome::Forward { body, respond } => (vec![body.pieces().flatten().collect()], respond),
             Outcome::ForwardEach { bodies, join } => {
                 let parts = bodies.len();
                 (bodies, Respond::Joined { parts, join })

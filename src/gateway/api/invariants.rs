@@ -53,8 +53,8 @@ pub(super) fn hold(partner: &Partner, entry: &Entry, version: i16, request: &Byt
     let (sent, back) = match (entry.handle)(&exchange, request.clone()) {
         Ok(Outcome::Forward { body, respond }) => {
             let more = vec![response.clone(); respond.parts() - 1];
-            let back = respond.whole(response.clone().into(), more, memory).ok();
-            (vec![body], back.map(|body| body.pieces().flatten().collect()))
+            let back = respond.whole(response.clone(), more, memory).ok();
+            (vec![body.pieces().flatten().collect()], back.map(|body| body.pieces().flatten().collect()))
         }
         Ok(Outcome::ForwardEach { bodies, join }) => {
             let more = vec![response.clone(); bodies.len() - 1];

@@ -62,7 +62,7 @@ mod proof;
 
 use std::sync::{Arc, Mutex};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use thiserror::Error;
 
 pub(crate) use self::names::Key;
@@ -127,7 +127,7 @@ pub(crate) struct Exchange<'a> {
 /// What becomes of a request.
 pub(crate) enum Outcome {
     /// Goes to the broker; its response comes back through `respond`.
-    Forward { body: Bytes, respond: Respond },
+    Forward { body: Rewritten, respond: Respond },
     /// Goes to the broker as several requests, one behind the other, because the broker wants each topic once and the partner
     /// named one under two aliases. Their responses come back as one through `join`.
     ForwardEach { bodies: Vec<Bytes>, join: JoinBodies },
@@ -160,20 +160,20 @@ impl Respond {
     /// Maps a whole body, and those of the [`Self::parts`] behind it.
     pub(crate) fn whole(
         self,
-        body: BytesMut,
+        body: Bytes,
         more: Vec<Bytes>,
         memory: &Mutex<Memory>,
     ) -> Result<Rewritten, Refusal> {
         match self {
-            Self::Whole(map) => map(body.freeze(), memory).map(Rewritten::from),
+            Self::Whole(map) => map(body, memory),
             Self::Fetch(reply) => reply.whole(body, memory),
-            Self::Joined { join, .. } => join(body.freeze(), more).map(Rewritten::from),
+            Self::Joined { join, .. } => join(body, more).map(Rewritten::from),
         }
     }
 }
 
 /// Maps a response body. It walks the body before it decodes anything.
-pub(crate) type MapBody = Box<dyn FnOnce(Bytes, &Mutex<Memory>) -> Result<Bytes, Refusal> + Send>;
+pub(crate) type MapBody = Box<dyn FnOnce(Bytes, &Mutex<Memory>) -> Result<Rewritten, Refusal> + Send>;
 
 /// Maps the bodies of several responses to one. It walks each of them before it decodes anything.
 pub(crate) type JoinBodies = Box<dyn FnOnce(Bytes, Vec<Bytes>) -> Result<Bytes, Refusal> + Send>;

@@ -94,6 +94,10 @@ impl Names {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_backing.is_empty()
+    }
+
     /// The topic that went to the broker under this name.
     pub(super) fn back(&self, backing: &str) -> Option<&Topic> {
         self.by_backing.get(backing)

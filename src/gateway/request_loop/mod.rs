@@ -26,6 +26,7 @@ use super::shared::{Port, Shared};
 use super::transport::{Inbound, Outbound};
 use crate::kafka::client::Session;
 use crate::kafka::frame::{LENGTH_PREFIX, RequestHeader, request_length};
+use crate::kafka::stream::Rewritten;
 use crate::policy::ZoneView;
 
 /// One direction of an authenticated connection.
@@ -71,12 +72,17 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
     }
 
     async fn one(&mut self) -> Result<(), Close> {
+        self.wait_for_first_byte().await?;
+        // Boxed: between two requests a connection holds no room for what serving one takes.
+        Box::pin(self.serve()).await
+    }
+
+    async fn serve(&mut self) -> Result<(), Close> {
         let request = self.next_request().await?;
         self.shared.metrics.request(request.entry.name());
         self.shared.metrics.relayed(Direction::Up, LENGTH_PREFIX + request.frame_len);
         if self.is_of_login(&request)? {
             let body = self.body(&request).await?;
-            // Boxed, as what else is rare: an idle connection holds no room for it.
             return Box::pin(self.log_in_again(&request, body)).await;
         }
         self.renew_session().await?;
@@ -89,9 +95,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
         self.carry_out(&request, outcome, room).await
     }
 
-    /// Waits for the next request, looks it up in the table and reads its header.
+    /// Reads the header of the request that has begun, and looks it up in the table.
     async fn next_request(&mut self) -> Result<Incoming, Close> {
-        self.wait_for_first_byte().await?;
         let limits = &self.shared.config.limits;
         let begun = Instant::now();
         self.due = begun + limits.frame_within;
@@ -208,13 +213,13 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
                 let respond = Respond::Joined { parts: bodies.len(), join };
                 self.await_answer(request, sent, respond, room).await?;
                 for body in bodies {
-                    self.forward(request, body).await?;
+                    self.forward(request, body.into()).await?;
                 }
                 Ok(())
             }
             Outcome::ForwardUnanswered { body, then_close } => {
                 if let Some(body) = body {
-                    self.forward(request, body).await?;
+                    self.forward(request, body.into()).await?;
                 }
                 if then_close { Err(Close::DeniedUnacknowledged) } else { Ok(()) }
             }
@@ -241,12 +246,15 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
         owe(&self.owed, self.broker, InFlight::Awaited(awaited)).await
     }
 
-    async fn forward(&mut self, request: &Incoming, body: Bytes) -> Result<(), Close> {
+    async fn forward(&mut self, request: &Incoming, body: Rewritten) -> Result<(), Close> {
         let mut head = BytesMut::with_capacity(64);
         let flexible = is_flexible(request.header.api_key, request.header.version);
         request.header.put(&mut head, flexible, body.len())?;
         self.broker.push(&head).await?;
-        self.broker.push_shared(body).await
+        for piece in body.pieces() {
+            self.broker.push_shared(piece).await?;
+        }
+        Ok(())
     }
 }
 

@@ -95,7 +95,7 @@ async fn relay_login(
         broker_out: Outbound::new(write, Peer::Broker, limits.write_stall),
     };
     let size = size_of_val(&relay.run(&cancel));
-    assert!(size <= 6 << 10, "an idle connection holds {size} bytes for what it might do");
+    assert!(size <= 3 << 10, "an idle connection holds {size} bytes for what it might do");
     let mut ends = Ends { partner, broker, views, cancel: cancel.clone() };
     let relayed = async {
         let close = relay.run(&cancel).await;

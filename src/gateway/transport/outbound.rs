@@ -17,7 +17,7 @@ const COALESCE: usize = 64 << 10;
 /// A piece up to this size is cheaper to copy than to point to.
 const SMALL: usize = 1 << 10;
 /// Pieces that one system call writes.
-const GATHER: usize = 32;
+const GATHER: usize = 64;
 
 /// Writes what belongs together with one system call, and copies only small pieces on the way.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use thiserror::Error;
 
 pub use self::ids::ResponseIdSwap;
 pub use self::one_topic::{OneTopicHead, OneTopicTail, TopicRef};
-pub use self::rewrite::{Rewritten, rewrite};
+pub use self::rewrite::{Instead, Rewritten, rewrite, topics_only};
 use super::shape::{Entity, Field, Shape, Type};
 use super::unknown_tags;
 use super::walker::{Event, Limits, WalkError, Walker};

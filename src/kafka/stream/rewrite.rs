@@ -1,5 +1,6 @@
 //! A message that is here as a whole, with other names in it: nothing but the names is copied.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -7,7 +8,7 @@ use uuid::Uuid;
 
 use super::{StreamError, names_brokers};
 use crate::kafka::primitive::put_varint;
-use crate::kafka::shape::{Entity, Shape};
+use crate::kafka::shape::{Entity, Field, Shape};
 use crate::kafka::walker::{Event, Limits, WalkError, Walker};
 
 /// A body as it leaves: slices of the one that came, and the new names between them.
@@ -26,18 +27,25 @@ struct Edit {
     name: Range<usize>,
 }
 
-/// Gives every topic of `body` another name or id: `name` and `id` answer the ones that the other side knows, or `None` for
-/// a topic that it must not see. Where that happens, or the message holds something that wants more than new names, `body`
-/// is left as it was.
+/// What becomes of a value that names something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Instead<'n> {
+    Same,
+    Text(Cow<'n, str>),
+    Id(Uuid),
+}
+
+/// Gives what is named in `body` other names: `instead` answers, for every value that names something (`None`: it is null),
+/// what the other side calls it, or an error if this message wants more than new names. One that names brokers does, and so
+/// does one with a tagged field that nobody knows.
 pub fn rewrite<'n>(
     shape: &'static Shape,
     version: i16,
-    body: &mut BytesMut,
-    name: impl Fn(&str) -> Option<&'n str>,
-    id: impl Fn(Uuid) -> Option<Uuid>,
+    body: &Bytes,
+    mut instead: impl FnMut(&'static Field, Option<&[u8]>) -> Result<Instead<'n>, StreamError>,
 ) -> Result<Rewritten, StreamError> {
     let mut walker = Walker::new(shape, version, body.len(), Limits::default());
-    let (mut names, mut edits, mut ids) = (BytesMut::new(), Vec::new(), Vec::new());
+    let (mut names, mut edits) = (BytesMut::new(), Vec::new());
     let (mut position, mut len) = (0, body.len());
     loop {
         let unread = body.get(position..).unwrap_or_default();
@@ -49,34 +57,45 @@ pub fn rewrite<'n>(
             Event::Tagged { field, .. } if field.is_none_or(|field| names_brokers(&field.kind)) => {
                 return Err(StreamError::NotStreamable("a tagged field that must not pass"));
             }
-            Event::Entity { field, value: Some(value), .. } => {
-                let value = unread.get(value).unwrap_or_default();
-                match field.entity {
-                    Some(Entity::TopicName) => {
-                        let known = std::str::from_utf8(value).map_err(|_| StreamError::Name)?;
-                        let shown = name(known).ok_or(StreamError::UnknownTopic)?;
-                        let start = names.len();
-                        put_name(&mut names, shown, shape.is_flexible(version))?;
-                        len = len - (next - position) + (names.len() - start);
-                        edits.push(Edit { at: position..next, name: start..names.len() });
-                    }
-                    Some(Entity::TopicId) => {
-                        let known = Uuid::from_slice(value).map_err(|_| StreamError::UnknownTopicId)?;
-                        ids.push((position..next, id(known).ok_or(StreamError::UnknownTopicId)?));
-                    }
-                    _ => return Err(StreamError::NotStreamable(field.name)),
+            Event::Entity { field, value, .. } => {
+                let start = names.len();
+                match instead(field, value.and_then(|value| unread.get(value)))? {
+                    Instead::Same => {}
+                    Instead::Text(text) => put_name(&mut names, &text, shape.is_flexible(version))?,
+                    Instead::Id(id) => names.extend_from_slice(id.as_bytes()),
+                }
+                if names.len() > start {
+                    len = len - (next - position) + (names.len() - start);
+                    edits.push(Edit { at: position..next, name: start..names.len() });
                 }
             }
             _ => {}
         }
         position = next;
     }
-    for (at, id) in ids {
-        if let Some(place) = body.get_mut(at) {
-            place.copy_from_slice(id.as_bytes());
+    Ok(Rewritten { body: body.clone(), names: names.freeze(), edits, len })
+}
+
+/// What becomes of a value in a message whose topics are all that it names: `name` and `id` answer what the other side calls
+/// one, or `None` for one that it must not see.
+pub fn topics_only<'n>(
+    field: &'static Field,
+    value: Option<&[u8]>,
+    name: impl FnOnce(&str) -> Option<&'n str>,
+    id: impl FnOnce(Uuid) -> Option<Uuid>,
+) -> Result<Instead<'n>, StreamError> {
+    match (field.entity, value) {
+        (_, None) => Ok(Instead::Same),
+        (Some(Entity::TopicName), Some(value)) => {
+            let known = std::str::from_utf8(value).map_err(|_| StreamError::Name)?;
+            Ok(Instead::Text(name(known).ok_or(StreamError::UnknownTopic)?.into()))
         }
+        (Some(Entity::TopicId), Some(value)) => {
+            let known = Uuid::from_slice(value).map_err(|_| StreamError::UnknownTopicId)?;
+            Ok(Instead::Id(id(known).ok_or(StreamError::UnknownTopicId)?))
+        }
+        _ => Err(StreamError::NotStreamable(field.name)),
     }
-    Ok(Rewritten { body: std::mem::take(body).freeze(), names: names.freeze(), edits, len })
 }
 
 /// Appends a name as the wire has it.
@@ -154,8 +173,10 @@ mod tests {
                     let index = asked.replace(asked.get() + 1);
                     "an-alias-that-is-longer".get(index % 7..)
                 };
-                let Ok(rewritten) = rewrite(&FETCH_RESPONSE, version, &mut BytesMut::from(&*body), name, ids)
-                else {
+                let renamed = rewrite(&FETCH_RESPONSE, version, &body, |field, value| {
+                    topics_only(field, value, name, ids)
+                });
+                let Ok(rewritten) = renamed else {
                     continue; // a nested tagged field that nobody knows
                 };
                 let out: Bytes = rewritten.pieces().flatten().collect();
@@ -167,28 +188,28 @@ mod tests {
     }
 
     #[test]
-    fn where_a_topic_must_not_be_seen_nothing_is_changed() {
+    fn a_topic_that_must_not_be_seen_is_an_error() {
         for (version, error) in [(11, StreamError::UnknownTopic), (13, StreamError::UnknownTopicId)] {
             let body = (0..100)
-                .map(|seed| sample::body(&FETCH_RESPONSE, version, seed))
-                .find(|body| decode(version, Bytes::copy_from_slice(body)).responses.len() > 1)
+                .map(|seed| Bytes::from(sample::body(&FETCH_RESPONSE, version, seed)))
+                .find(|body| decode(version, body.clone()).responses.len() > 1)
                 .unwrap();
-            let last = decode(version, Bytes::copy_from_slice(&body)).responses.pop().unwrap();
+            let last = decode(version, body.clone()).responses.pop().unwrap();
             let name = |name: &str| (name != last.topic.as_str()).then_some("shown");
             let id = |id: Uuid| (id != last.topic_id).then(|| Uuid::from_u128(7));
-            let mut kept = BytesMut::from(&body[..]);
-            assert_eq!(rewrite(&FETCH_RESPONSE, version, &mut kept, name, id).unwrap_err(), error);
-            assert_eq!(kept, body);
+            let outcome =
+                rewrite(&FETCH_RESPONSE, version, &body, |field, value| topics_only(field, value, name, id));
+            assert_eq!(outcome.unwrap_err(), error);
         }
     }
 
     #[test]
     fn a_message_that_names_brokers_is_not_a_matter_of_names_alone() {
         let body = (0..100)
-            .map(|seed| sample::body(&FETCH_RESPONSE, 16, seed))
-            .find(|body| !decode(16, Bytes::copy_from_slice(body)).node_endpoints.is_empty())
+            .map(|seed| Bytes::from(sample::body(&FETCH_RESPONSE, 16, seed)))
+            .find(|body| !decode(16, body.clone()).node_endpoints.is_empty())
             .unwrap();
-        let outcome = rewrite(&FETCH_RESPONSE, 16, &mut BytesMut::from(&body[..]), |_| None, Some);
+        let outcome = rewrite(&FETCH_RESPONSE, 16, &body, |_, _| Ok(Instead::Same));
         assert!(matches!(outcome, Err(StreamError::NotStreamable(_))));
     }
 }

@@ -90,7 +90,8 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
         request.max_bytes = request.max_bytes.min(MAX_HELD_BYTES);
     }
     let reply = Reply::new(version, session, kind, Arc::clone(exchange.brokers));
-    Ok(Outcome::Forward { body: body::encode(&request, version)?, respond: Respond::Fetch(Box::new(reply)) })
+    let respond = Respond::Fetch(Box::new(reply));
+    Ok(Outcome::Forward { body: body::encode(&request, version)?.into(), respond })
 }
 
 /// A partner is a consumer: a replica would see beyond the high watermark, and move it.

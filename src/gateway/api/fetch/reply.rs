@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
 use kafka_protocol::messages::{BrokerId, FetchResponse};
@@ -77,17 +77,18 @@ impl Reply {
     }
 
     /// Maps a whole body. Where it is a matter of names alone, its records stay where they are.
-    pub(crate) fn whole(self, mut body: BytesMut, memory: &Mutex<Memory>) -> Result<Rewritten, Refusal> {
+    pub(crate) fn whole(self, body: Bytes, memory: &Mutex<Memory>) -> Result<Rewritten, Refusal> {
         if self.session.answered_here().is_empty() {
             let head = body.first_chunk().copied().unwrap_or_default();
-            let name = |backing: &str| self.shown_name(backing);
-            let id = |real| self.shown_id(real);
-            if let Ok(rewritten) = stream::rewrite(&RESPONSE, self.version, &mut body, name, id) {
+            let renamed = stream::rewrite(&RESPONSE, self.version, &body, |field, value| {
+                stream::topics_only(field, value, |name| self.shown_name(name), |id| self.shown_id(id))
+            });
+            if let Ok(rewritten) = renamed {
                 self.begin(head, memory);
                 return Ok(rewritten);
             }
         }
-        self.decoded(body.freeze(), memory).map(Rewritten::from)
+        self.decoded(body, memory).map(Rewritten::from)
     }
 
     /// Maps a body that something has to be taken out of, or put into.

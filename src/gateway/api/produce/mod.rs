@@ -13,11 +13,14 @@ use kafka_protocol::messages::produce_request::TopicProduceData;
 use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
 use kafka_protocol::messages::{ProduceRequest, ProduceResponse, TransactionalId};
 use kafka_protocol::protocol::StrBytes;
+use uuid::Uuid;
 
 pub(crate) use self::shapes::{REQUEST, RESPONSE, VERSIONS};
 use super::names::{self, Key, Names};
 use super::{Exchange, MapBody, Outcome, Refusal, Respond, body, transactional_id};
 use crate::gateway::addresses::Brokers;
+use crate::kafka::shape::{Entity, Field};
+use crate::kafka::stream::{self, Instead, Rewritten, StreamError};
 use crate::policy::{Topic, ZoneView};
 use crate::zone::Operation;
 
@@ -25,6 +28,52 @@ use crate::zone::Operation;
 const BY_ID: i16 = 13;
 
 pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Refusal> {
+    match renamed(exchange, &body) {
+        Some(outcome) => Ok(outcome),
+        None => decoded(exchange, body),
+    }
+}
+
+/// A request of which all may pass, and which wants an answer: its records stay where they are.
+fn renamed(exchange: &Exchange<'_>, body: &Bytes) -> Option<Outcome> {
+    let mut names = Names::default();
+    let body = stream::rewrite(&REQUEST, exchange.version, body, |field, value| {
+        rename(exchange.view, &mut names, field, value)
+    });
+    let body = body.ok().filter(|_| !names.is_empty())?;
+    let respond = respond(exchange.version, names, Arc::clone(exchange.brokers), Vec::new());
+    Some(Outcome::Forward { body, respond })
+}
+
+fn rename<'v>(
+    view: &'v ZoneView,
+    names: &mut Names,
+    field: &'static Field,
+    value: Option<&[u8]>,
+) -> Result<Instead<'v>, StreamError> {
+    const REFUSED: StreamError = StreamError::NotStreamable("what is refused");
+    let text = |value| std::str::from_utf8(value).map_err(|_| StreamError::Name);
+    match (field.entity, value) {
+        (Some(Entity::TransactionalId), Some(id)) => {
+            let id = transactional_id::inside(view, text(id)?).map_err(|_| REFUSED)?;
+            Ok(Instead::Text(id.to_string().into()))
+        }
+        (Some(Entity::Acks), Some([0, 0])) => Err(StreamError::NotStreamable("a request without an answer")),
+        (Some(Entity::TopicName), Some(name)) => {
+            let topic = names.admit(view, Key::Name(text(name)?), Operation::Write).map_err(|_| REFUSED)?;
+            Ok(Instead::Text(topic.backing.as_str().into()))
+        }
+        (Some(Entity::TopicId), Some(id)) => {
+            let id = Uuid::from_slice(id).map_err(|_| REFUSED)?;
+            let topic = names.admit(view, Key::Id(id), Operation::Write).map_err(|_| REFUSED)?;
+            topic.ids.map(|ids| Instead::Id(ids.real)).ok_or(REFUSED)
+        }
+        _ => Ok(Instead::Same),
+    }
+}
+
+/// A request of which something has to be taken out, or that has no answer.
+fn decoded(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Refusal> {
     let version = exchange.version;
     let mut request: ProduceRequest = body::request(&REQUEST, version, body)?;
     let transaction = own_transaction(exchange.view, request.transactional_id.as_deref().map(|id| &**id));
@@ -50,7 +99,7 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
         return body::answer(&ProduceResponse::default().with_responses(refused), version);
     }
     let respond = respond(version, names, Arc::clone(exchange.brokers), refused);
-    Ok(Outcome::Forward { body: body::encode(&request, version)?, respond })
+    Ok(Outcome::Forward { body: body::encode(&request, version)?.into(), respond })
 }
 
 /// What a request that passes as it arrives may do.
@@ -125,16 +174,34 @@ fn refused_partition(index: i32, error: ResponseError) -> PartitionProduceRespon
 }
 
 fn respond(version: i16, names: Names, brokers: Arc<Brokers>, refused: Vec<TopicProduceResponse>) -> Respond {
-    let map: MapBody = Box::new(move |body, _| {
-        let mut response: ProduceResponse = body::response(&RESPONSE, version, body)?;
-        response.responses.retain_mut(|topic| show(version, &names, topic));
-        response.responses.extend(refused);
-        response.node_endpoints.retain_mut(|endpoint| {
-            brokers.advertise(*endpoint.node_id, &mut endpoint.host, &mut endpoint.port)
-        });
-        body::encode(&response, version)
+    let map: MapBody = Box::new(move |body, _| match renamed_back(version, &names, &body) {
+        Ok(renamed) if refused.is_empty() => Ok(renamed),
+        _ => decoded_back(version, &names, &brokers, refused, body).map(Rewritten::from),
     });
     Respond::Whole(map)
+}
+
+/// A response without words or addresses of the broker's.
+fn renamed_back(version: i16, names: &Names, body: &Bytes) -> Result<Rewritten, StreamError> {
+    let name = |backing: &str| Some(names.back(backing)?.alias.as_str());
+    let id = |real| Some(names.back_by_id(real)?.ids?.synthetic);
+    stream::rewrite(&RESPONSE, version, body, |field, value| stream::topics_only(field, value, name, id))
+}
+
+fn decoded_back(
+    version: i16,
+    names: &Names,
+    brokers: &Brokers,
+    refused: Vec<TopicProduceResponse>,
+    body: Bytes,
+) -> Result<Bytes, Refusal> {
+    let mut response: ProduceResponse = body::response(&RESPONSE, version, body)?;
+    response.responses.retain_mut(|topic| show(version, names, topic));
+    response.responses.extend(refused);
+    response
+        .node_endpoints
+        .retain_mut(|endpoint| brokers.advertise(*endpoint.node_id, &mut endpoint.host, &mut endpoint.port));
+    body::encode(&response, version)
 }
 
 /// Gives a topic the partner's name or id, and drops the broker's words, which may hold its own names. False for a topic

@@ -1,11 +1,11 @@
 use kafka_protocol::messages::produce_request::PartitionProduceData;
 use kafka_protocol::messages::produce_response::{BatchIndexAndErrorMessage, NodeEndpoint};
 use kafka_protocol::messages::{BrokerId, TransactionalId};
-use uuid::Uuid;
 
 use super::*;
 use crate::gateway::api::fixture::{Partner, Produce, Read, Write, real_id, topic};
-use crate::kafka::codec;
+use crate::gateway::api::invariants;
+use crate::kafka::{codec, sample};
 
 /// How the partner calls an alias at this version; an unknown one gets an id of its own.
 fn shown(partner: &Partner, version: i16, alias: &str) -> TopicProduceData {
@@ -190,7 +190,7 @@ fn a_request_that_passed_as_it_arrived_gets_the_same_answers() {
     let mut sent = ask(&partner, 9, 1, &["w"]);
     sent.topic_data[0].name = topic("y");
     let body = codec::encode(&reply(9, &sent), 9).unwrap();
-    let body = respond.whole(body.into(), Vec::new(), &partner.memory).unwrap().pieces().flatten().collect();
+    let body = respond.whole(body, Vec::new(), &partner.memory).unwrap().pieces().flatten().collect();
     let response: ProduceResponse = codec::decode(&RESPONSE, 9, body).unwrap();
     assert_eq!(seen(9, &response), [("w".to_owned(), 0, 100)]);
     let refused =
@@ -198,4 +198,41 @@ fn a_request_that_passed_as_it_arrived_gets_the_same_answers() {
     let refused: ProduceResponse = codec::decode(&RESPONSE, 9, refused).unwrap();
     assert_eq!(seen(9, &refused), [("ro".to_owned(), 29, -1)]);
     assert_eq!(refused.responses[0].partition_responses.len(), 2);
+}
+
+/// Both ways to treat a message must come to the same.
+#[test]
+fn what_is_only_renamed_is_what_it_would_be_if_it_were_decoded() {
+    let partner = invariants::partner();
+    let Partner { view, brokers, memory } = &partner;
+    let (theirs, ours) = (invariants::theirs(&partner), invariants::ours(&partner));
+    let (mut requests, mut responses) = (0, 0);
+    for version in VERSIONS.first..=VERSIONS.last {
+        let exchange = Exchange { version, view, brokers, memory };
+        for seed in 0..400 {
+            let body = Bytes::from(sample::body_of(&theirs, &REQUEST, version, seed));
+            let Some(Outcome::Forward { body: sent, .. }) = renamed(&exchange, &body) else { continue };
+            let Ok(Outcome::Forward { body: expected, .. }) = decoded(&exchange, body) else {
+                panic!("v{version}: forwarded by one only")
+            };
+            let [sent, expected] = [sent, expected].map(|body| body.pieces().flatten().collect());
+            let read = |body| codec::decode::<ProduceRequest>(&REQUEST, version, body).unwrap();
+            assert_eq!(read(sent), read(expected), "v{version}");
+            requests += 1;
+        }
+        let mut names = Names::default();
+        for topic in view.topics() {
+            let _ = names.admit(view, Key::Name(topic.alias.as_str()), Operation::Write);
+        }
+        for seed in 0..400 {
+            let body = Bytes::from(sample::body_of(&ours, &RESPONSE, version, seed));
+            let Ok(shown) = renamed_back(version, &names, &body) else { continue };
+            let expected = decoded_back(version, &names, brokers, Vec::new(), body).unwrap();
+            let shown: Bytes = shown.pieces().flatten().collect();
+            let read = |body| codec::decode::<ProduceResponse>(&RESPONSE, version, body).unwrap();
+            assert_eq!(read(shown), read(expected), "v{version}");
+            responses += 1;
+        }
+    }
+    assert!(requests > 50 && responses > 50, "{requests} requests and {responses} responses were compared");
 }

@@ -13,9 +13,6 @@ use super::close::Close;
 use super::transport::Inbound;
 use crate::kafka::stream::StreamError;
 
-/// The end of a body that is written together with what comes behind it. A longer one is worth a system call of its own.
-const SHORT: usize = 32 << 10;
-
 /// The rest of a body on its way through.
 pub(crate) struct Passing<'a, R> {
     from: &'a mut Inbound<R>,
@@ -81,9 +78,9 @@ impl<'a, R: AsyncRead + Unpin> Passing<'a, R> {
         self.from.buffered().get(..self.chunk).unwrap_or_default()
     }
 
-    /// Takes the last chunk out, if it is short enough to wait for company on its way: what follows it is likely here too.
+    /// Takes the last chunk out, to wait for company on its way: what follows it is likely here too.
     pub(crate) fn take_last(&mut self) -> Option<Bytes> {
-        if !self.is_last() || self.chunk > SHORT {
+        if !self.is_last() {
             return None;
         }
         let last = self.from.take(self.chunk).freeze();

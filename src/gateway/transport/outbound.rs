@@ -10,10 +10,10 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::super::close::Close;
-use super::Peer;
+use super::{Peer, pool};
 
-/// Pieces are collected up to this size before they are written.
-const COALESCE: usize = 64 << 10;
+/// Pieces are collected up to this size before they are written: what one read brought leaves with one write.
+const COALESCE: usize = pool::SIZE;
 /// A piece up to this size is cheaper to copy than to point to.
 const SMALL: usize = 1 << 10;
 /// Pieces that one system call writes.

@@ -3,12 +3,15 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::thread;
 use std::time::{Duration, Instant};
 
+use super::support::certificates::Authority;
 use super::support::git::Repository;
 use super::support::process::Process;
 use super::support::product::{free_ports, manifest};
 use super::support::reconciler::{await_ok, get, reconciler};
+use super::topics::Pair;
 use super::wire::Address;
 
 const ZONE: &str = "bench";
@@ -24,8 +27,9 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// In front of a cluster whose only broker has id 1. `topics` are pairs of alias and backing topic.
-    pub(crate) fn start(bootstrap: &str, topics: &[(String, String)]) -> Self {
+    /// In front of a cluster whose only broker has id 1. With an authority its partners are under TLS, and it shows the
+    /// certificate called `peer`.
+    pub(crate) fn start(bootstrap: &str, topics: &[Pair], authority: Option<&Authority>) -> Self {
         let repository = Repository::new();
         let topics: Vec<_> =
             topics.iter().map(|(alias, backing)| (alias.as_str(), backing.as_str(), "WRITE")).collect();
@@ -33,13 +37,18 @@ impl Gateway {
         repository.push("Share the topics of the benchmark");
         let folder = tempfile::tempdir().unwrap();
         let (port, http) = (free_ports(2), free_ports(1));
+        let tls = authority.map(|authority| {
+            let [certificate, key] = ["peer.crt", "peer.key"].map(|file| authority.file(file));
+            format!("  tls: {{certificateFile: {}, keyFile: {}}}\n", certificate.display(), key.display())
+        });
         let text = format!(
             "source: {{url: {source}, path: zones, pollInterval: 60s}}\n\
              gateway:\n  listen: 127.0.0.1\n  advertisedHost: 127.0.0.1\n  bootstrapPort: {port}\n  \
-             brokerPortBase: {port}\n\
+             brokerPortBase: {port}\n{tls}\
              clusters:\n  default:\n    bootstrapServers: \"{bootstrap}\"\n    isolation: shared\n\
              http: {{admin: \"127.0.0.1:{http}\", bootstrapKeyFile: {key}}}\n\
              dataDir: {data}\nstore: memory\n",
+            tls = tls.unwrap_or_default(),
             source = repository.url().display(),
             key = folder.path().join("api-key").display(),
             data = folder.path().join("data").display(),
@@ -57,7 +66,21 @@ impl Gateway {
 
     /// Broker 1 as partners see it.
     pub(crate) fn address(&self) -> Address {
-        Address { host_port: format!("127.0.0.1:{}", self.port + 1), login: Some(self.login.clone()) }
+        let open = Address::open(&format!("127.0.0.1:{}", self.port + 1));
+        Address { login: Some(self.login.clone()), ..open }
+    }
+
+    /// Does this work, and tells the most [`buffered`](Self::buffered) meanwhile. Asking takes CPU time of the gateway.
+    pub(crate) fn most_buffered<T: Send>(&self, work: impl FnOnce() -> T + Send) -> (f64, T) {
+        thread::scope(|scope| {
+            let working = scope.spawn(work);
+            let mut most = 0.0_f64;
+            while !working.is_finished() {
+                most = most.max(self.buffered());
+                thread::sleep(Duration::from_millis(5));
+            }
+            (most, working.join().unwrap())
+        })
     }
 
     /// Bytes of large frames that it holds now, as it tells.
@@ -86,7 +109,7 @@ fn log_in(folder: &Path, process: &mut Process) -> (String, String) {
     let deadline = Instant::now() + START;
     while json(cli(&["get", "zone", ZONE, "-o", "json"]))["status"]["phase"] != "READY" {
         assert!(!process.ended() && Instant::now() < deadline, "{}", process.transcript());
-        std::thread::sleep(Duration::from_millis(100));
+        thread::sleep(Duration::from_millis(100));
     }
     let issued = json(cli(&["credentials", "issue", ZONE, "-o", "json"]));
     let text = |field: &str| issued[field].as_str().unwrap().to_owned();

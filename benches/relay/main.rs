@@ -14,55 +14,54 @@ mod load;
 mod probes;
 mod process;
 mod requests;
+mod scenarios;
+mod site;
 mod stub;
 #[allow(dead_code, reason = "shared with the tests, which use all of it")]
 #[path = "../../tests/it/support/mod.rs"]
 mod support;
 mod table;
+mod topics;
+mod transport;
 mod wire;
 
-use bytes::Bytes;
-use gateway::Gateway;
-use haproxy::HaProxy;
-use load::{FILLED_RECORDS, PARTITIONS, Peer, SCENARIOS, WIDE_PARTITIONS, WIDE_RECORDS};
-use requests::{By, Topic, batch};
+use process::Cpu;
+use requests::By;
+use scenarios::{SCENARIOS, Scenario};
+use site::{Plan, Site};
 use support::kafka::Cluster;
-use table::{Row, spread};
-use wire::{Address, Client};
+use table::{Row, Run, ratios, spread};
+use topics::Pair;
 
 const DEFAULT_ROUNDS: usize = 5;
-/// The kernel counts CPU time in steps of 10 ms: less than this would show the steps.
-const DEFAULT_MEGABYTES: usize = 1024;
+const DEFAULT_MEGABYTES: usize = 400;
 const DEFAULT_HAPROXY_BUFFER: usize = 16 << 10;
-const WIDE_TOPICS: usize = 100;
+const MIB: f64 = 1024.0 * 1024.0;
 
 fn main() {
     let number = |name, default| argument(name).map_or(default, |value| value.parse().unwrap());
     let rounds = number("--rounds", DEFAULT_ROUNDS);
     let bytes = number("--megabytes", DEFAULT_MEGABYTES) * 1_000_000;
-    let buffer = number("--haproxy-buffer", DEFAULT_HAPROXY_BUFFER);
+    let plan = Plan::new(number("--haproxy-buffer", DEFAULT_HAPROXY_BUFFER));
+    let split = std::env::args().any(|argument| argument == "--split");
     let only = argument("--only").unwrap_or_default();
     let cluster = Cluster::private(1);
-    let topics = create_topics(&cluster);
-    let stub = stub::start();
-    let haproxy = HaProxy::start(&[cluster.bootstrap(), &stub], buffer);
-    let gateway = Gateway::start(cluster.bootstrap(), &topics);
-    let peers = peers(cluster.bootstrap(), haproxy.address(0), haproxy.pid(), &gateway, &topics);
-    eprintln!(
-        "{rounds} rounds of {} MB; haproxy is {}, the gateway {}; load {}",
-        bytes / 1_000_000,
-        haproxy.pid(),
-        gateway.pid(),
-        process::load_average()
-    );
-    throughput(&peers, rounds, bytes, &only);
+    let topics = topics::create(&cluster);
+    eprintln!("{rounds} rounds of {} MB; load {}", bytes / 1_000_000, process::load_average());
+    Row::print_head();
+    for scenario in SCENARIOS.iter().filter(|scenario| scenario.name.contains(&only)) {
+        let site = plan.start(cluster.bootstrap(), &topics, scenario.tls);
+        let row = throughput(&site, scenario, rounds, bytes);
+        row.print(scenario.name);
+        if split {
+            row.print_split();
+        }
+    }
     if "latency".contains(&only) {
-        let stubbed = Gateway::start(&stub, &topics[..1]);
-        let behind_stub = latency_peers(&stub, haproxy.address(1), &stubbed, &topics);
-        latency(&behind_stub, rounds);
+        latency(&plan, &topics[..1], rounds);
     }
     if "memory".contains(&only) {
-        memory(cluster.bootstrap(), buffer, &topics);
+        memory(&plan, cluster.bootstrap(), &topics);
     }
     eprintln!("load at the end: {}", process::load_average());
 }
@@ -72,136 +71,76 @@ fn argument(name: &str) -> Option<String> {
     arguments.find(|argument| argument == name).and_then(|_| arguments.next())
 }
 
-/// Pairs of alias and backing topic: the one that is written, the one that is read, and the wide ones.
-fn create_topics(cluster: &Cluster) -> Vec<(String, String)> {
-    // What is written goes soon: the data lies in memory.
-    let short =
-        [("retention.bytes", "33554432"), ("segment.bytes", "16777216"), ("file.delete.delay.ms", "1000")];
-    let mut topics = vec![
-        ("orders".to_owned(), "bench.orders.v1".to_owned()),
-        ("readings".to_owned(), "bench.readings.v1".to_owned()),
-    ];
-    cluster.create_topic_with(&topics[0].1, PARTITIONS, &short);
-    cluster.create_topic(&topics[1].1, PARTITIONS);
-    for index in 0..WIDE_TOPICS {
-        let backing = format!("bench.wide.{index:03}.v1");
-        cluster.create_topic(&backing, WIDE_PARTITIONS);
-        topics.push((format!("wide-{index:03}"), backing));
+fn throughput(site: &Site, scenario: &Scenario, rounds: usize, bytes: usize) -> Row {
+    let mut row = Row::default();
+    let processes = [1, 2].map(|peer: usize| site.peers[peer].pid.unwrap());
+    let idle = processes.map(process::resident_kib);
+    processes.into_iter().for_each(process::forget_peak);
+    // The first round warms up; who goes first changes, so that nobody always gets the warmer broker.
+    for round in 0..=rounds {
+        for turn in 0..site.peers.len() {
+            let which = (round + turn) % site.peers.len();
+            let peer = &site.peers[which];
+            let ready = scenario.prepare(peer);
+            if round == 0 {
+                row.budget = row.budget.max(site.gateway.most_buffered(|| ready.run(bytes)).0 / MIB);
+                continue;
+            }
+            let before = peer.pid.map(Cpu::of);
+            let (bytes, seconds) = ready.run(bytes);
+            let cpu = peer.pid.map(Cpu::of).zip(before).map(|(after, before)| after.since(&before));
+            [&mut row.direct, &mut row.haproxy, &mut row.gateway][which].push(Run { bytes, seconds, cpu });
+        }
     }
-    let address = Address { host_port: cluster.bootstrap().to_owned(), login: None };
-    let known = known(&address, topics[1..].iter().map(|(_, backing)| backing.clone()).collect());
-    let mut client = Client::connect(&address);
-    let large = batch(512);
-    for _ in 0..FILLED_RECORDS / 512 {
-        fill(&mut client, &known[0], PARTITIONS, &large);
-    }
-    let small = batch(WIDE_RECORDS);
-    known[1..].iter().for_each(|topic| fill(&mut client, topic, WIDE_PARTITIONS, &small));
-    topics
+    row.peak = [0, 1].map(|which| (process::peak_kib(processes[which]) - idle[which]) * 1024.0 / MIB);
+    row
 }
 
-fn fill(client: &mut Client, topic: &Topic, partitions: i32, batch: &Bytes) {
-    let indexes: Vec<i32> = (0..partitions).collect();
-    let response = client.call(By::Name.produce(), &requests::produce(By::Name, topic, &indexes, batch));
-    let codes = response.responses.iter().flat_map(|topic| &topic.partition_responses);
-    assert!(codes.map(|partition| partition.error_code).all(|code| code == 0), "filling {}", topic.name);
-}
-
-/// The topics with the ids that this peer tells.
-fn known(address: &Address, names: Vec<String>) -> Vec<Topic> {
-    let ids = Client::connect(address).topic_ids(&names);
-    names.into_iter().zip(ids).map(|(name, id)| Topic { name, id }).collect()
-}
-
-fn peer(name: &'static str, address: Address, pid: Option<u32>, names: Vec<String>) -> Peer {
-    let mut topics = known(&address, names).into_iter();
-    let written = topics.next().unwrap();
-    let filled = topics.next().unwrap_or_else(|| written.clone());
-    Peer { name, address, pid, written, filled, wide: topics.collect() }
-}
-
-fn peers(
-    broker: &str,
-    haproxy: String,
-    haproxy_pid: u32,
-    gateway: &Gateway,
-    topics: &[(String, String)],
-) -> [Peer; 3] {
-    let open = |host_port: String| Address { host_port, login: None };
-    let backing: Vec<String> = topics.iter().map(|(_, backing)| backing.clone()).collect();
-    let aliases = topics.iter().map(|(alias, _)| alias.clone()).collect();
-    [
-        peer("direct", open(broker.to_owned()), None, backing.clone()),
-        peer("haproxy", open(haproxy), Some(haproxy_pid), backing),
-        peer("gateway", gateway.address(), Some(gateway.pid()), aliases),
-    ]
-}
-
-fn throughput(peers: &[Peer; 3], rounds: usize, bytes: usize, only: &str) {
-    Row::print_head();
-    for scenario in SCENARIOS.iter().filter(|scenario| scenario.name.contains(only)) {
-        let mut row = Row::default();
-        // The first round warms up; who goes first changes, so that nobody always gets the warmer broker.
-        for round in 0..=rounds {
-            for turn in 0..peers.len() {
-                let peer = &peers[(round + turn) % peers.len()];
-                let ready = scenario.prepare(peer);
-                let before = peer.pid.map(process::cpu_seconds);
-                let (passed, seconds) = ready.run(bytes);
-                let cpu =
-                    peer.pid.map(process::cpu_seconds).zip(before).map(|(after, before)| after - before);
-                if round > 0 {
-                    row.add(peer.name, passed, seconds, cpu);
+fn latency(plan: &Plan, topics: &[Pair], rounds: usize) {
+    println!("\nlatency of one record in front of a stub broker, µs: medians of the rounds (extremes)");
+    let stub = stub::start();
+    for tls in [false, true] {
+        let site = plan.start(&stub, topics, tls);
+        for by in [By::Id, By::Name] {
+            let mut all = [const { (Vec::new(), Vec::new()) }; 3];
+            for round in 0..rounds {
+                for turn in 0..site.peers.len() {
+                    let which = (round + turn) % site.peers.len();
+                    let (middle, tail) = probes::latency(&site.peers[which], by);
+                    all[which].0.push(middle);
+                    all[which].1.push(tail);
                 }
             }
-        }
-        row.print(scenario.name);
-    }
-}
-
-fn latency_peers(stub: &str, haproxy: String, gateway: &Gateway, topics: &[(String, String)]) -> [Peer; 3] {
-    peers(stub, haproxy, 0, gateway, &topics[..1])
-}
-
-fn latency(peers: &[Peer; 3], rounds: usize) {
-    println!(
-        "\nlatency of one record in front of a stub broker, µs: median of medians (min … max), then of 99th percentiles"
-    );
-    for by in [By::Id, By::Name] {
-        let mut all = [const { (Vec::new(), Vec::new()) }; 3];
-        for round in 0..rounds {
-            for turn in 0..peers.len() {
-                let which = (round + turn) % peers.len();
-                let (middle, tail) = probes::latency(&peers[which], by);
-                all[which].0.push(middle);
-                all[which].1.push(tail);
+            let how = format!("by {}{}", by.word(), if tls { ", TLS" } else { "" });
+            for (peer, (middle, tail)) in site.peers.iter().zip(&all) {
+                println!("  {how:<12} {:<17} p50 {:<28} p99 {}", peer.name, spread(middle), spread(tail));
             }
-        }
-        for (peer, (middle, tail)) in peers.iter().zip(&all) {
-            println!("  by {by:?}, {:<8} p50 {:<28} p99 {}", peer.name, spread(middle), spread(tail));
+            println!("  {how:<12} gateway / HAProxy p50 {}", ratios(&all[2].0, &all[1].0));
         }
     }
 }
 
 /// On processes that have done nothing yet: what they keep of earlier work is not what a connection takes.
-fn memory(broker: &str, buffer: usize, topics: &[(String, String)]) {
+fn memory(plan: &Plan, broker: &str, topics: &[Pair]) {
     println!("\nmemory");
-    let haproxy = HaProxy::start(&[broker], buffer);
-    let gateway = Gateway::start(broker, topics);
-    let peers = peers(broker, haproxy.address(0), haproxy.pid(), &gateway, topics);
-    for peer in &peers[1..] {
-        println!(
-            "  1000 idle connection pairs, {:<8} {:.1} KiB each",
-            peer.name,
-            probes::idle_connection(peer)
-        );
+    for tls in [false, true] {
+        let site = plan.start(broker, topics, tls);
+        for peer in &site.peers[1..] {
+            let each = probes::idle_connection(peer);
+            let tls = if tls { ", TLS" } else { "" };
+            println!("  1000 idle connection pairs{tls}, {:<8} {each:.1} KiB each", peer.name);
+        }
     }
+    let site = plan.start(broker, topics, false);
     for by in [By::Id, By::Name] {
-        let slow = probes::slow_readers(&peers[2], &gateway, by);
+        let slow = probes::slow_readers(&site.peers[2], &site.gateway, by);
         println!(
-            "  100 slow readers of 50 MiB, by {by:?}: the gateway grew by {:.0} MiB, {:.0} MiB of its budget were taken, \
-             {} connections still stood",
-            slow.grown, slow.budget, slow.served
+            "  100 slow readers of 50 MiB, by {}: the gateway grew by {:.0} MiB, {:.0} MiB of its budget were taken, {} \
+             connections still stood",
+            by.word(),
+            slow.grown,
+            slow.budget,
+            slow.served
         );
     }
 }

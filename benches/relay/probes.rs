@@ -1,12 +1,13 @@
 //! What is no throughput: latency, memory of idle connections, and of readers that do not read.
 
+use std::slice::from_ref;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::gateway::Gateway;
-use super::load::Peer;
 use super::process::resident_kib;
 use super::requests::{Appetite, By, batch, fetch, produce};
+use super::site::Peer;
 use super::table::{median, quantile};
 use super::wire::{Client, Frame};
 
@@ -19,7 +20,7 @@ const READERS: usize = 100;
 /// One record at a time, acknowledged before the next is sent: median and 99th percentile in microseconds.
 pub(crate) fn latency(peer: &Peer, by: By) -> (f64, f64) {
     let mut client = Client::connect(&peer.address);
-    let mut frame = Frame::new(by.produce(), &produce(by, &peer.written, &[0], &batch(1)));
+    let mut frame = Frame::new(by.produce(), &produce(by, from_ref(&peer.topics.written), 1, &batch(1)));
     let mut micros = Vec::with_capacity(SAMPLES);
     for _ in 0..WARM_UP + SAMPLES {
         let started = Instant::now();
@@ -39,10 +40,10 @@ pub(crate) fn idle_connection(peer: &Peer) -> f64 {
     let open: Vec<Client> = (0..IDLE)
         .map(|_| {
             let mut client = Client::connect(&peer.address);
-            client.send(&mut Frame::new(13, &produce(By::Id, &peer.written, &[0], &records)));
+            client.send(&mut Frame::new(13, &produce(By::Id, from_ref(&peer.topics.written), 1, &records)));
             client.receive();
             let appetite = Appetite { partitions: 6, partition_bytes: 16 << 10, bytes: 96 << 10 };
-            let request = fetch(By::Id, std::slice::from_ref(&peer.filled), appetite, (0, -1));
+            let request = fetch(By::Id, from_ref(&peer.topics.filled), appetite, (0, -1));
             client.send(&mut Frame::new(17, &request));
             client.receive();
             client
@@ -67,7 +68,7 @@ pub(crate) fn slow_readers(peer: &Peer, gateway: &Gateway, by: By) -> Slow {
     let pid = peer.pid.unwrap();
     let before = resident_kib(pid);
     let appetite = Appetite { partitions: 6, partition_bytes: 9 << 20, bytes: 50 << 20 };
-    let request = fetch(by, std::slice::from_ref(&peer.filled), appetite, (0, -1));
+    let request = fetch(by, from_ref(&peer.topics.filled), appetite, (0, -1));
     let mut readers: Vec<Client> = (0..READERS)
         .map(|_| {
             let mut client = Client::connect(&peer.address);

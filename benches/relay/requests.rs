@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_protocol::messages::{FetchRequest, ProduceRequest};
+use kafka_protocol::messages::{FetchRequest, ProduceRequest, ProduceResponse};
 use kafka_protocol::records::{Compression, Record, RecordBatchEncoder, RecordEncodeOptions, TimestampType};
 use uuid::Uuid;
 
@@ -21,6 +21,13 @@ pub(crate) enum By {
 }
 
 impl By {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Id => "id",
+        }
+    }
+
     pub(crate) fn produce(self) -> i16 {
         match self {
             Self::Name => 8,
@@ -79,16 +86,25 @@ pub(crate) fn batch(records: usize) -> Bytes {
     out.freeze()
 }
 
-/// `acks=all`, this batch for each of the partitions.
-pub(crate) fn produce(by: By, topic: &Topic, partitions: &[i32], batch: &Bytes) -> ProduceRequest {
+/// `acks=all`, this batch for each of the first partitions of each of the topics.
+pub(crate) fn produce(by: By, topics: &[Topic], partitions: i32, batch: &Bytes) -> ProduceRequest {
     let partition =
-        |&index: &i32| PartitionProduceData::default().with_index(index).with_records(Some(batch.clone()));
-    let data = TopicProduceData::default().with_partition_data(partitions.iter().map(partition).collect());
-    let data = match by {
-        By::Name => data.with_name(topic_name(&topic.name)),
-        By::Id => data.with_topic_id(topic.id),
+        |index| PartitionProduceData::default().with_index(index).with_records(Some(batch.clone()));
+    let topic = |topic: &Topic| {
+        let data = TopicProduceData::default().with_partition_data((0..partitions).map(partition).collect());
+        match by {
+            By::Name => data.with_name(topic_name(&topic.name)),
+            By::Id => data.with_topic_id(topic.id),
+        }
     };
-    ProduceRequest::default().with_acks(-1).with_timeout_ms(30_000).with_topic_data(vec![data])
+    let topics = topics.iter().map(topic).collect();
+    ProduceRequest::default().with_acks(-1).with_timeout_ms(30_000).with_topic_data(topics)
+}
+
+/// Every partition of a response took its batch.
+pub(crate) fn accepted(response: &ProduceResponse) -> bool {
+    let mut partitions = response.responses.iter().flat_map(|topic| &topic.partition_responses);
+    partitions.all(|partition| partition.error_code == 0)
 }
 
 /// How much a fetch asks for.

@@ -1,54 +1,103 @@
 //! Figures of all rounds, and the lines that they come to.
 
-use std::collections::BTreeMap;
+use super::process::Spent;
 
-/// One scenario over all rounds, by peer.
+/// What a peer did in one run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Run {
+    pub(crate) bytes: usize,
+    pub(crate) seconds: f64,
+    /// By the peer's own process; of the broker's nothing is known.
+    pub(crate) cpu: Option<Spent>,
+}
+
+/// One scenario: all runs of the peers, round by round, and their memory.
 #[derive(Default)]
 pub(crate) struct Row {
-    /// MB of records a second.
-    speed: BTreeMap<&'static str, Vec<f64>>,
-    /// CPU seconds per GB of records, of the peer's own process.
-    cpu: BTreeMap<&'static str, Vec<f64>>,
+    pub(crate) direct: Vec<Run>,
+    pub(crate) haproxy: Vec<Run>,
+    pub(crate) gateway: Vec<Run>,
+    /// MiB that a process had more at most than when it was idle and new: HAProxy, the gateway.
+    pub(crate) peak: [f64; 2],
+    /// MiB that were taken at most of the gateway's budget for large frames.
+    pub(crate) budget: f64,
+}
+
+impl Run {
+    fn gigabytes(&self) -> f64 {
+        self.bytes as f64 / 1e9
+    }
+
+    fn speed(&self) -> f64 {
+        self.gigabytes() * 1e3 / self.seconds
+    }
+
+    fn cpu_per_gigabyte(&self) -> f64 {
+        self.cpu.map_or(f64::NAN, |cpu| cpu.seconds / self.gigabytes())
+    }
 }
 
 impl Row {
-    pub(crate) fn add(&mut self, peer: &'static str, bytes: usize, seconds: f64, cpu: Option<f64>) {
-        let gigabytes = bytes as f64 / 1e9;
-        self.speed.entry(peer).or_default().push(gigabytes * 1e3 / seconds);
-        if let Some(cpu) = cpu {
-            self.cpu.entry(peer).or_default().push(cpu / gigabytes);
-        }
-    }
-
     pub(crate) fn print_head() {
         println!(
-            "{:<34} {:>7} {:>7} {:>7}  {:>8} {:>8}  {:>24}",
-            "", "direct", "haproxy", "gateway", "haproxy", "gateway", "gateway / haproxy"
+            "{:<34} {:>42}  {:>35}  {:>23}",
+            "", "MB/s, gateway / HAProxy", "CPU s per GB, gateway / HAProxy", "peak MiB"
         );
         println!(
-            "{:<34} {:>23}  {:>17}  {:>24}",
-            "scenario", "MB/s", "CPU s per GB", "CPU per GB (min … max)"
+            "{:<34} {:>6} {:>7} {:>7} {:>19}  {:>7} {:>7} {:>19}  {:>7} {:>7} {:>7}",
+            "scenario",
+            "direct",
+            "HAProxy",
+            "gateway",
+            "median (extremes)",
+            "HAProxy",
+            "gateway",
+            "median (extremes)",
+            "HAProxy",
+            "gateway",
+            "budget"
         );
     }
 
     pub(crate) fn print(&self, name: &str) {
-        let speed = |peer| self.speed.get(peer).map_or(f64::NAN, |all| median(all));
-        let cpu = |peer| self.cpu.get(peer).map_or(f64::NAN, |all| median(all));
-        let ratios = match (self.cpu.get("gateway"), self.cpu.get("haproxy")) {
-            (Some(gateway), Some(haproxy)) => {
-                spread(&gateway.iter().zip(haproxy).map(|(ours, theirs)| ours / theirs).collect::<Vec<_>>())
-            }
-            _ => "-".to_owned(),
-        };
+        let of = |runs: &[Run], figure: fn(&Run) -> f64| median(&runs.iter().map(figure).collect::<Vec<_>>());
         println!(
-            "{name:<34} {:>7.0} {:>7.0} {:>7.0}  {:>8.2} {:>8.2}  {ratios:>24}",
-            speed("direct"),
-            speed("haproxy"),
-            speed("gateway"),
-            cpu("haproxy"),
-            cpu("gateway"),
+            "{name:<34} {:>6.0} {:>7.0} {:>7.0} {:>19}  {:>7.2} {:>7.2} {:>19}  {:>7.1} {:>7.1} {:>7.1}",
+            of(&self.direct, Run::speed),
+            of(&self.haproxy, Run::speed),
+            of(&self.gateway, Run::speed),
+            self.ratio(Run::speed),
+            of(&self.haproxy, Run::cpu_per_gigabyte),
+            of(&self.gateway, Run::cpu_per_gigabyte),
+            self.ratio(Run::cpu_per_gigabyte),
+            self.peak[0],
+            self.peak[1],
+            self.budget,
         );
     }
+
+    /// The gateway's figure over HAProxy's of the same round.
+    fn ratio(&self, figure: fn(&Run) -> f64) -> String {
+        let [ours, theirs] =
+            [&self.gateway, &self.haproxy].map(|runs| runs.iter().map(figure).collect::<Vec<_>>());
+        ratios(&ours, &theirs)
+    }
+
+    /// User and kernel time of all rounds together, since the kernel counts them in steps.
+    pub(crate) fn print_split(&self) {
+        let of = |runs: &[Run], mode: fn(&Spent) -> f64| {
+            let spent: f64 = runs.iter().filter_map(|run| run.cpu.as_ref()).map(mode).sum();
+            spent / runs.iter().map(Run::gigabytes).sum::<f64>()
+        };
+        let [haproxy, gateway] = [&self.haproxy, &self.gateway]
+            .map(|runs| format!("{:.2} + {:.2}", of(runs, |cpu| cpu.user), of(runs, |cpu| cpu.system)));
+        println!("    user + kernel, CPU s per GB: HAProxy {haproxy}, gateway {gateway}");
+    }
+}
+
+/// Of figures of the same rounds.
+pub(crate) fn ratios(ours: &[f64], theirs: &[f64]) -> String {
+    spread(&ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect::<Vec<_>>())
 }
 
 /// Median, and the extremes.

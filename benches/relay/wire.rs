@@ -3,6 +3,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -12,7 +13,10 @@ use kafka_protocol::messages::{
     SaslHandshakeRequest, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
+use rustls::ClientConfig;
 use uuid::Uuid;
+
+use super::transport::Transport;
 
 /// A peer that has said nothing for so long is broken, and so is the run.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -28,6 +32,14 @@ pub(crate) struct Address {
     pub(crate) host_port: String,
     /// User name and secret for SASL PLAIN.
     pub(crate) login: Option<(String, String)>,
+    pub(crate) tls: Option<Arc<ClientConfig>>,
+}
+
+impl Address {
+    /// Without a login and without TLS.
+    pub(crate) fn open(host_port: &str) -> Self {
+        Self { host_port: host_port.to_owned(), login: None, tls: None }
+    }
 }
 
 /// A request that is sent again and again.
@@ -65,7 +77,7 @@ impl Frame {
 /// One connection, logged in.
 #[derive(Debug)]
 pub(crate) struct Client {
-    stream: TcpStream,
+    stream: Transport,
     sent: i32,
     received: i32,
     buffer: Vec<u8>,
@@ -79,6 +91,7 @@ impl Client {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        let stream = Transport::new(stream, address.tls.as_ref());
         let mut client = Self { stream, sent: 0, received: 0, buffer: Vec::new(), start: 0, end: 0 };
         if let Some((user, secret)) = &address.login {
             let plain = SaslHandshakeRequest::default().with_mechanism(StrBytes::from_static_str("PLAIN"));
@@ -143,7 +156,7 @@ impl Client {
 
     /// Reads at most once, and does not wait: for a client that is slower than its broker. False when nothing more comes.
     pub(crate) fn sip(&mut self, bytes: usize) -> bool {
-        self.stream.set_nonblocking(true).unwrap();
+        self.stream.socket().set_nonblocking(true).unwrap();
         let mut drop = vec![0; bytes];
         match self.stream.read(&mut drop) {
             Ok(read) => read > 0,

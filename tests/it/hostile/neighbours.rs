@@ -167,7 +167,7 @@ fn a_neighbours_names_lead_nowhere_and_leave_it_as_it_was() {
     }
     assert!(findings.is_empty(), "{}", findings.join("\n"));
     what_is_begun_anew_is_the_attackers_own(&mut attacker, &names);
-    victim.is_as_it_was();
+    victim.goes_on_as_it_was();
 }
 
 /// Before a login, and in the middle of one.

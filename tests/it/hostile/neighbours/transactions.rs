@@ -103,7 +103,7 @@ pub(super) fn record(names: &Names, transactional: bool, sequence: i32) -> Bytes
         producer_id: names.producer,
         producer_epoch: names.producer_epoch,
         timestamp_type: TimestampType::Creation,
-        offset: i64::from(sequence),
+        offset: 0,
         sequence,
         timestamp: 1_700_000_000_000,
         key: None,

@@ -86,7 +86,7 @@ impl Victim {
     }
 
     /// Nobody has joined, left, committed, written or aborted but itself; and it goes on.
-    pub(super) fn is_as_it_was(mut self) {
+    pub(super) fn goes_on_as_it_was(mut self) {
         self.groups_are_as_they_were();
         let Self { mut wire, names } = self;
         let fetched = wire.call(&fetch(&names, names.fetch_session, 1), 17);

@@ -109,7 +109,9 @@ fn upgrade(connection: &Connection, topic: &str, sticky: usize, joins: Client) -
         scenarios::await_shared(&mut members, topic, 6);
         joined.stop();
     }
-    members.into_iter().for_each(|member| drop(member.stop()));
+    for member in members {
+        member.stop();
+    }
     told
 }
 

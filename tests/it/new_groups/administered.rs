@@ -8,7 +8,7 @@ use crate::support::events::{Events, Partition};
 use crate::support::gateway::{InProcess, zone};
 use crate::support::kafka::{Cluster, unique};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn describe(client: Client, connection: &Connection, group: &str) -> Events {
     client.run(connection, &["describe-group", "--group", group])

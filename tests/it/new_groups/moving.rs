@@ -9,7 +9,7 @@ use crate::support::events::{Events, Group};
 use crate::support::gateway::{InProcess, zone};
 use crate::support::kafka::{Cluster, unique};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The group as the broker has it, once every member has what it is to have.
 fn settled(direct: &Connection, group: &str) -> Group {

@@ -1,5 +1,6 @@
 //! What a hostile partner, and somebody who is none, can do to the product with bytes of their own making.
 
+mod neighbours;
 mod siege;
 
 use std::io::Write as _;

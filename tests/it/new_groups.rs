@@ -1,6 +1,9 @@
 //! Groups of the new consumer protocol (KIP-848) through the gateway, on real Kafka: with names, with regular expressions,
 //! mixed with members of the classic one, and while zones, connections and gateways change.
 
+mod administered;
+mod moving;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -79,6 +82,55 @@ fn a_group_goes_from_the_classic_protocol_to_the_new_one_and_back_with_members_o
         let connection = gateway.connection("acme");
         let site = Site { client, connection: &connection, topic: "orders" };
         scenarios::a_group_changes_its_protocol_and_back(site, &unique("readers"), 6);
+    }
+}
+
+/// What becomes of a classic group of so many members with librdkafka's sticky assignor when one of the new protocol joins: the
+/// error that it gets, or none if it takes part.
+fn upgrade(connection: &Connection, topic: &str, sticky: usize, joins: Client) -> Option<String> {
+    let (group, of) = (unique("readers"), ["--topic", topic]);
+    let mut members = Vec::new();
+    for _ in 0..sticky {
+        let arguments = ["consume", "--group", &group, "--protocol", "cooperative", "--until-stdin-closes"];
+        members.push(Client::Librdkafka.start(connection, &[&arguments[..], &of].concat()));
+        scenarios::await_shared(&mut members, topic, 6);
+    }
+    let mut joined = member(joins, connection, &group, &of);
+    let told = joined.wait_for("partitions or an error", |events| {
+        let error = events.errors().into_iter().next().map(|error| error.error);
+        let takes_part = events.assignment().is_some_and(|held| !held.is_empty());
+        (error.is_some() || takes_part).then_some(error)
+    });
+    if told.is_none() {
+        members.push(joined);
+        scenarios::await_shared(&mut members, topic, 6);
+    } else {
+        // Those that were there keep what they have.
+        scenarios::await_shared(&mut members, topic, 6);
+        joined.stop();
+    }
+    for member in members {
+        member.stop();
+    }
+    told
+}
+
+#[test]
+fn a_sticky_group_of_librdkafka_is_converted_or_not_as_it_is_without_the_gateway() {
+    let cluster = Cluster::shared();
+    let gateway = InProcess::start(cluster);
+    let direct = Connection::plaintext(cluster.bootstrap());
+    let [backing] = topics([6]);
+    gateway.serve([zone("acme", &[("orders", &backing, "WRITE")])]);
+    let through = gateway.connection("acme");
+    for joins in Client::ALL {
+        for sticky in [1, 2] {
+            let theirs = upgrade(&direct, &backing, sticky, joins);
+            let ours = upgrade(&through, "orders", sticky, joins);
+            assert_eq!(ours, theirs, "{joins:?} joins {sticky}");
+            // Where two share, the assignor puts data of its own into their assignments.
+            assert_eq!(theirs.is_some(), sticky == 2, "{joins:?} joins {sticky}: {theirs:?}");
+        }
     }
 }
 

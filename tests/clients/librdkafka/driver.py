@@ -490,10 +490,19 @@ def describe_group(options):
         asked = admin.describe_consumer_groups(
             [name], include_authorized_operations=True, request_timeout=options.timeout / 1000)
         group = asked[name].result()
-    held = [sorted(member.assignment.topic_partitions, key=lambda p: (p.topic, p.partition)) for member in group.members]
-    event("group", group=name, state=group.state.name,
-          members=[{"host": member.host, "partitions": partitions(part)} for member, part in zip(group.members, held)],
+    event("group", group=name, state=group.state.name, type=group.type.name,
+          members=[described(member) for member in group.members],
           authorizedOperations=names(group.authorized_operations))
+
+
+def described(member):
+    def held(assignment):
+        return partitions(sorted(assignment.topic_partitions, key=lambda p: (p.topic, p.partition)))
+
+    shown = {"id": member.member_id, "host": member.host, "partitions": held(member.assignment)}
+    if member.target_assignment:
+        shown["target"] = held(member.target_assignment)
+    return shown
 
 
 def delete_group(options):

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 
-use super::{balancer, end_of};
+use super::end_of;
+use crate::support::balancer::Balancer;
 use crate::support::client::{Client, Connection, Running};
 use crate::support::events::{ClientError, Events};
 use crate::support::gateway::{InProcess, SECRET, zone};
@@ -120,7 +121,7 @@ fn brokers_and_gateways_restart_one_by_one_and_no_client_notices() {
     for gateway in &gateways {
         gateway.serve([zone("acme", &aliases)]);
     }
-    balancer::start(ports.clone(), [gateways[0].listens_on().0, gateways[1].listens_on().0]);
+    Balancer::start(ports.clone(), [gateways[0].listens_on().0, gateways[1].listens_on().0]);
     let mut pairs = Client::ALL.map(|client| Pair::start(client, &gateways[0].connection("acme")));
     pairs.iter_mut().for_each(Pair::goes_on);
 

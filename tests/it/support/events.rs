@@ -221,6 +221,11 @@ pub(crate) struct Group {
     pub(crate) name: String,
     /// Of `describe-group` in capitals, such as `STABLE`.
     pub(crate) state: Option<String>,
+    /// `CLASSIC` or `CONSUMER`.
+    #[serde(rename = "type")]
+    pub(crate) kind: Option<String>,
+    /// Of a group of the new protocol; only Java has it.
+    pub(crate) epoch: Option<i32>,
     #[serde(default)]
     pub(crate) members: Vec<Member>,
     #[serde(default)]
@@ -229,9 +234,14 @@ pub(crate) struct Group {
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct Member {
+    pub(crate) id: String,
     pub(crate) host: String,
     /// What it holds, sorted.
     pub(crate) partitions: Vec<Partition>,
+    /// What it is to hold, sorted; of a group of the new protocol.
+    pub(crate) target: Option<Vec<Partition>>,
+    /// The last rebalance that it took part in; of a group of the new protocol, and only Java has it.
+    pub(crate) epoch: Option<i32>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

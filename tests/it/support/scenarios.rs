@@ -218,7 +218,7 @@ fn holds(member: &Events, partition: i32) -> bool {
 }
 
 /// Waits until every member holds something, and all together hold each partition once.
-fn await_shared(members: &mut [Running], topic: &str, partitions: i32) {
+pub(crate) fn await_shared(members: &mut [Running], topic: &str, partitions: i32) {
     let wanted: Vec<_> =
         (0..partitions).map(|partition| Partition { topic: topic.to_owned(), partition }).collect();
     let (last, others) = members.split_last_mut().unwrap();

@@ -5,7 +5,13 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use bytes::{Buf as _, Bytes, BytesMut};
+use kafka_protocol::messages::{RequestHeader, ResponseHeader};
+use kafka_protocol::protocol::{Decodable as _, Encodable as _, HeaderVersion as _, Request};
 use socket2::{Domain, Socket, Type};
+
+/// The number of every request here: one is answered before the next is asked.
+const CORRELATION_ID: i32 = 7;
 
 /// A connection that says what it likes.
 #[derive(Debug)]
@@ -64,6 +70,12 @@ impl Wire {
         self.answer()
     }
 
+    /// Asks what has to be answered, and reads the answer.
+    pub(crate) fn call<R: Request>(&mut self, request: &R, version: i16) -> R::Response {
+        let frame = self.ask(&typed(request, version)).expect("an answer");
+        decoded::<R>(&frame, version)
+    }
+
     pub(crate) fn answer(&mut self) -> Option<Vec<u8>> {
         let mut length = [0; 4];
         self.socket.read_exact(&mut length).ok()?;
@@ -71,6 +83,31 @@ impl Wire {
         self.socket.read_exact(&mut frame).ok()?;
         Some(frame)
     }
+}
+
+/// A request as `kafka_protocol` writes it.
+pub(crate) fn typed<R: Request>(request: &R, version: i16) -> Vec<u8> {
+    let header = RequestHeader::default()
+        .with_request_api_key(R::KEY)
+        .with_request_api_version(version)
+        .with_correlation_id(CORRELATION_ID)
+        .with_client_id(Some("x".into()));
+    let mut out = BytesMut::new();
+    header.encode(&mut out, R::header_version(version)).unwrap();
+    let encoded = request.encode(&mut out, version);
+    encoded.unwrap_or_else(|error| panic!("key {} v{version}: {error}", R::KEY));
+    framed(&out)
+}
+
+/// The answer to a request of this type, which must be there to the last byte.
+pub(crate) fn decoded<R: Request>(frame: &[u8], version: i16) -> R::Response {
+    let mut frame = Bytes::copy_from_slice(frame);
+    let header = ResponseHeader::decode(&mut frame, R::Response::header_version(version)).unwrap();
+    assert_eq!(header.correlation_id, CORRELATION_ID);
+    let answer = R::Response::decode(&mut frame, version);
+    let answer = answer.unwrap_or_else(|error| panic!("key {} v{version}: {error}", R::KEY));
+    assert!(!frame.has_remaining(), "key {} v{version}: {frame:?}", R::KEY);
+    answer
 }
 
 pub(crate) fn string(text: &str) -> Vec<u8> {
@@ -87,7 +124,8 @@ pub(crate) fn framed(frame: &[u8]) -> Vec<u8> {
 
 /// A request with a header of version 1.
 pub(crate) fn request(key: i16, version: i16, body: &[u8]) -> Vec<u8> {
-    let header = [&key.to_be_bytes()[..], &version.to_be_bytes(), &7_i32.to_be_bytes(), &string("x")];
+    let header =
+        [&key.to_be_bytes()[..], &version.to_be_bytes(), &CORRELATION_ID.to_be_bytes(), &string("x")];
     framed(&[&header.concat(), body].concat())
 }
 

@@ -1,12 +1,16 @@
 package driver;
 
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.DescribeConsumerGroupsOptions;
+import org.apache.kafka.clients.admin.MemberAssignment;
+import org.apache.kafka.clients.admin.MemberDescription;
 import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.RecordsToDelete;
@@ -28,19 +32,36 @@ final class Administer {
         try (Admin admin = Describe.admin(options)) {
             var asked = new DescribeConsumerGroupsOptions().includeAuthorizedOperations(true);
             var group = admin.describeConsumerGroups(List.of(name), asked).all().get().get(name);
-            var order = Comparator.comparing(TopicPartition::topic).thenComparing(TopicPartition::partition);
-            var members = group.members().stream()
-                    .map(member -> Map.<String, Object>of("host", member.host(), "partitions",
-                            Output.partitions(member.assignment().topicPartitions().stream().sorted(order).toList())))
-                    .toList();
-            Output.event("group", "group", name, "state", group.groupState().name(), "members", members,
+            Output.event("group", "group", name, "state", group.groupState().name(), "type", group.type().name(),
+                    "epoch", group.groupEpoch().orElse(null),
+                    "members", group.members().stream().map(Administer::member).toList(),
                     "authorizedOperations", Describe.names(group.authorizedOperations()));
         }
+    }
+
+    private static Map<String, Object> member(MemberDescription member) {
+        var shown = new HashMap<String, Object>(Map.of(
+                "id", member.consumerId(), "host", member.host(), "partitions", partitions(member.assignment())));
+        member.memberEpoch().ifPresent(epoch -> shown.put("epoch", epoch));
+        member.targetAssignment().ifPresent(target -> shown.put("target", partitions(target)));
+        return shown;
+    }
+
+    private static List<Map<String, Object>> partitions(MemberAssignment assignment) {
+        var order = Comparator.comparing(TopicPartition::topic).thenComparing(TopicPartition::partition);
+        return Output.partitions(assignment.topicPartitions().stream().sorted(order).toList());
     }
 
     static void deleteGroup(Options options) throws Exception {
         try (Admin admin = Describe.admin(options)) {
             admin.deleteConsumerGroups(List.of(options.need("--group"))).all().get();
+        }
+    }
+
+    static void deleteOffsets(Options options) throws Exception {
+        var partition = new TopicPartition(options.need("--topic"), (int) options.number("--partition", 0));
+        try (Admin admin = Describe.admin(options)) {
+            admin.deleteConsumerGroupOffsets(options.need("--group"), Set.of(partition)).partitionResult(partition).get();
         }
     }
 

@@ -46,6 +46,7 @@ public final class Driver {
             case "committed" -> Describe.committed(options);
             case "describe-group" -> Administer.group(options);
             case "delete-group" -> Administer.deleteGroup(options);
+            case "delete-offsets" -> Administer.deleteOffsets(options);
             case "describe-configs" -> Administer.configs(options);
             default -> Administer.change(arguments[0], options);
         }

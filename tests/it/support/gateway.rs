@@ -44,7 +44,6 @@ struct Running {
 
 #[derive(Clone, Copy)]
 struct Ports {
-    listen: [u8; 4],
     bootstrap: u16,
     broker_base: u16,
 }
@@ -112,14 +111,6 @@ impl InProcess {
         Self::on(Ports::free(), Upstream::plain(cluster), limits)
     }
 
-    /// Two that serve the same addresses, which are those of whatever stands in front of them: they listen on the same ports
-    /// of two addresses of their own.
-    pub(crate) fn pair(cluster: &Cluster) -> [Self; 2] {
-        let ports = Ports::free();
-        [[127, 0, 0, 2], [127, 0, 0, 3]]
-            .map(|listen| Self::on(Ports { listen, ..ports }, Upstream::plain(cluster), Limits::default()))
-    }
-
     /// In front of the cluster's SASL listeners, as the gateway's own user.
     pub(crate) fn start_with_login(cluster: &Cluster, mechanism: &str) -> Self {
         let properties = [
@@ -153,7 +144,7 @@ impl InProcess {
         let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
         let config = GatewayConfig {
             name: "gateway".to_owned(),
-            listen: self.ports.listen.into(),
+            listen: [127, 0, 0, 1].into(),
             advertised_host: "127.0.0.1".to_owned(),
             bootstrap_port: self.ports.bootstrap,
             tls: None,
@@ -204,11 +195,6 @@ impl InProcess {
         }
     }
 
-    /// The bootstrap port and the brokers', and the address they are on.
-    pub(crate) fn listens_on(&self) -> ([u8; 4], std::ops::RangeInclusive<u16>) {
-        (self.ports.listen, self.ports.bootstrap..=self.ports.broker_base + 3)
-    }
-
     fn stop(&mut self) {
         let Some(Running { runtime, tasks, cancel, .. }) = self.running.take() else { return };
         cancel.cancel();
@@ -229,7 +215,11 @@ impl InProcess {
 
     /// What partners are told of broker `id`.
     pub(crate) fn broker_address(&self, id: u16) -> String {
-        format!("127.0.0.1:{}", self.ports.broker_base + id)
+        format!("127.0.0.1:{}", self.broker_port(id))
+    }
+
+    pub(crate) fn broker_port(&self, id: u16) -> u16 {
+        self.ports.broker_base + id
     }
 
     /// A counter as `/metrics` shows it, such as `gateway_closed_total{reason="idle"}`; 0 until it first counts.
@@ -263,6 +253,6 @@ impl Ports {
     /// would take them while a gateway is stopped.
     fn free() -> Self {
         let first = free_ports(4);
-        Self { listen: [127, 0, 0, 1], bootstrap: first, broker_base: first }
+        Self { bootstrap: first, broker_base: first }
     }
 }

@@ -1,5 +1,6 @@
 //! The life of a connection on real Kafka: how each side leaves, and what is lost by it, which is nothing.
 
+mod installation;
 mod rolling;
 
 use std::io::Read as _;
@@ -21,8 +22,7 @@ use crate::support::kafka::{Cluster, unique};
 use crate::support::wire::{Wire, bytes, long_poll, request, string};
 
 fn login(gateway: &InProcess, broker: u16) -> Wire {
-    let (_, ports) = gateway.listens_on();
-    Wire::logged_in(ports.start() + broker, "acme", SECRET)
+    Wire::logged_in(gateway.broker_port(broker), "acme", SECRET)
 }
 
 /// Waits until so many connections are left, and says how long it took.

@@ -144,7 +144,7 @@ def transact(options):
     source = None
     if options.from_topic:
         source = consumer_of(options, **membership(options))
-        source.subscribe([options.from_topic])
+        subscribe(source, [options.from_topic])
     try:
         producer.init_transactions()
         for end in options.ends.split(","):
@@ -277,9 +277,21 @@ def membership(options):
     }
 
 
+def subscribe(consumer, topics, listener=None):
+    """Subscribes and waits until the client knows the topics, which it asks for only a while after it has started.
+
+    Else it can join first, as a leader that gives itself nothing, and joins again as soon as it knows better. A poll that ends
+    between that SyncGroup and its answer loses the assignment: to the next poll nothing has changed (`need_rejoin` of 3.0.12
+    compares what was assigned, not what was received). Such a member holds nothing and reads nothing from then on.
+    """
+    consumer.subscribe(topics, listener=listener)
+    for topic in topics:
+        consumer.partitions_for_topic(topic)
+
+
 def consume(options):
     reading = Reading(options, **membership(options))
-    reading.consumer.subscribe(options.topic, listener=reading)
+    subscribe(reading.consumer, options.topic, reading)
     reading.run()
 
 

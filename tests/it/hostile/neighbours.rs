@@ -133,7 +133,7 @@ fn a_neighbours_names_lead_nowhere_and_leave_it_as_it_was() {
     cluster.create_topic("others.backing", 1);
     let gateway = InProcess::start(&cluster);
     gateway.serve([acme(&names), zone("other", &[(OWN, "others.backing", "WRITE")])]);
-    let port = gateway.listens_on().1.start() + 1;
+    let port = gateway.broker_port(1);
     let mut acme = Wire::logged_in(port, "acme", SECRET);
     let broker = cluster.bootstrap().rsplit(':').next().unwrap().parse().unwrap();
     names.ids = [id_of(&mut acme, &names.topics[0]), id_of(&mut Wire::connect(broker), &names.topics[1])];

@@ -229,7 +229,11 @@ impl InProcess {
 
     /// What partners are told of broker `id`.
     pub(crate) fn broker_address(&self, id: u16) -> String {
-        format!("127.0.0.1:{}", self.ports.broker_base + id)
+        format!("127.0.0.1:{}", self.broker_port(id))
+    }
+
+    pub(crate) fn broker_port(&self, id: u16) -> u16 {
+        self.ports.broker_base + id
     }
 
     /// A counter as `/metrics` shows it, such as `gateway_closed_total{reason="idle"}`; 0 until it first counts.

@@ -37,6 +37,7 @@ impl Setup {
 /// A running reconciler with its repository.
 #[derive(Debug)]
 pub(crate) struct Product {
+    role: &'static str,
     repository: Repository,
     process: Option<Process>,
     folder: tempfile::TempDir,
@@ -61,6 +62,15 @@ impl Product {
     /// As [`start`](Self::start); what the configuration says of `gateway`, `clusters` and `store` is up to the caller, who is
     /// given the first of [`PORTS`] free ports and a folder for files of its own.
     pub(crate) fn start_with(zones: &[(&str, &str)], sections: impl FnOnce(u16, &Path) -> String) -> Self {
+        Self::start_as("all", zones, sections)
+    }
+
+    /// As [`start_with`](Self::start_with), in this role only.
+    pub(crate) fn start_as(
+        role: &'static str,
+        zones: &[(&str, &str)],
+        sections: impl FnOnce(u16, &Path) -> String,
+    ) -> Self {
         let repository = Repository::new();
         for (name, text) in zones {
             repository.write(&format!("zones/{name}"), text);
@@ -68,7 +78,7 @@ impl Product {
         repository.push("Share the first topics");
         let (port, http) = (free_ports(PORTS), free_ports(1));
         let folder = tempfile::tempdir().unwrap();
-        let mut product = Self { repository, process: None, folder, port, http };
+        let mut product = Self { role, repository, process: None, folder, port, http };
         let sections = sections(port, product.folder.path());
         let common = format!(
             "source: {{url: {source}, path: zones, pollInterval: 1s}}\n\
@@ -85,7 +95,7 @@ impl Product {
     /// Stops the process if it runs (SIGTERM) and starts it on the same configuration.
     pub(crate) fn restart(&mut self) {
         self.stop();
-        let mut process = reconciler(self.folder.path(), &["run"]);
+        let mut process = reconciler(self.folder.path(), &["run", "--role", self.role]);
         await_ok(&mut process, &format!("127.0.0.1:{}", self.http), "/readyz", START);
         self.process = Some(process);
     }

@@ -1,0 +1,110 @@
+//! An installation as an operator runs it: a controller and two gateways, each the `reconciler` binary in a process of its own,
+//! with the state on Kafka and a load balancer in front.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use partner_zones::gateway::Limits;
+use tempfile::TempDir;
+
+use crate::support::balancer::Balancer;
+use crate::support::kafka::Cluster;
+use crate::support::process::Process;
+use crate::support::product::{Partner, Product, free_ports, manifest};
+use crate::support::reconciler::{await_ok, reconciler};
+use crate::support::wire::Wire;
+
+const START: Duration = Duration::from_mins(1);
+const ZONE: &str = "acme";
+
+/// One zone behind two gateways.
+pub(super) struct Installation {
+    controller: Product,
+    pub(super) gateways: [GatewayProcess; 2],
+    pub(super) partner: Partner,
+    /// Where the balancer is: partners start here, and broker n is n further on.
+    pub(super) port: u16,
+}
+
+/// A gateway on an address of its own, on the same ports as the other.
+pub(super) struct GatewayProcess {
+    folder: TempDir,
+    /// None only while it restarts.
+    process: Option<Process>,
+    http: u16,
+}
+
+impl Installation {
+    /// Shares these topics under their own names with WRITE and waits until both gateways serve them.
+    pub(super) fn start(cluster: &Cluster, topics: &[&str]) -> Self {
+        let aliases: Vec<_> = topics.iter().map(|topic| (*topic, *topic, "WRITE")).collect();
+        let zones = [("acme.yaml", manifest(ZONE, &aliases))];
+        let zones = zones.each_ref().map(|(name, text)| (*name, text.as_str()));
+        let controller =
+            Product::start_as("controller", &zones, |port, _| sections(cluster, port, "127.0.0.1"));
+        let port = controller.port;
+        let hosts = [[127, 0, 0, 2], [127, 0, 0, 3]];
+        let gateways = hosts
+            .map(|[a, b, c, d]| GatewayProcess::start(&sections(cluster, port, &format!("{a}.{b}.{c}.{d}"))));
+        Balancer::start(port..=port + 3, hosts);
+        controller.wait_for_status(ZONE, "READY");
+        let partner = controller.partner(ZONE);
+        // The balancer asks them in turn: both know the credential.
+        for _ in 0..2 {
+            Wire::logged_in(port, &partner.username, &partner.secret);
+        }
+        Self { controller, gateways, partner, port }
+    }
+
+    /// The connection of a partner who does nothing just now.
+    pub(super) fn idle(&self, broker: u16) -> Wire {
+        Wire::logged_in(self.port + broker, &self.partner.username, &self.partner.secret)
+    }
+
+    /// Waits until the controller, which was not restarted, sees the zone served.
+    pub(super) fn await_ready(&self) {
+        self.controller.wait_for_status(ZONE, "READY");
+    }
+}
+
+/// Where all nodes agree, and where this one listens.
+fn sections(cluster: &Cluster, port: u16, listen: &str) -> String {
+    format!(
+        "gateway: {{listen: {listen}, advertisedHost: 127.0.0.1, bootstrapPort: {port}, brokerPortBase: {port}}}\n\
+         clusters: {{default: {{bootstrapServers: '{}', isolation: shared}}}}\n\
+         store: kafka\n",
+        cluster.bootstrap()
+    )
+}
+
+impl GatewayProcess {
+    fn start(sections: &str) -> Self {
+        let (folder, http) = (tempfile::tempdir().unwrap(), free_ports(1));
+        let own = format!(
+            "http: {{admin: '127.0.0.1:{http}'}}\nnode: {{id: gateway-{http}}}\ndataDir: {}\n",
+            folder.path().display()
+        );
+        fs::write(folder.path().join("reconciler.yaml"), own + sections).unwrap();
+        let mut gateway = Self { folder, process: None, http };
+        gateway.run();
+        gateway
+    }
+
+    fn run(&mut self) {
+        let mut process = reconciler(self.folder.path(), &["run", "--role", "gateway"]);
+        await_ok(&mut process, &format!("127.0.0.1:{}", self.http), "/readyz", START);
+        self.process = Some(process);
+    }
+
+    /// SIGTERM, and the same again. It has to end in good order: before its connections are cut off for not following.
+    pub(super) fn restart(&mut self) {
+        let mut process = self.process.take().unwrap();
+        process.terminate();
+        let begun = Instant::now();
+        let status = process.wait(START);
+        let (took, within) = (begun.elapsed(), Limits::default().drain_within);
+        assert_eq!(status.code(), Some(0), "{}", process.transcript());
+        assert!(took < within, "it took {took:?} to end:\n{}", process.transcript());
+        self.run();
+    }
+}

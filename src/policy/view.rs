@@ -128,6 +128,16 @@ impl ZoneView {
         self.at(self.by_real_id.get(&id))
     }
 
+    /// Where the aliases of a backing topic stand among [`Self::topics`], in manifest order.
+    pub fn places_of_backing(&self, backing: &str) -> &[usize] {
+        self.by_backing.get(backing).map_or(&[], Vec::as_slice)
+    }
+
+    /// Where the aliases of the topic with this real id stand among [`Self::topics`], in manifest order.
+    pub fn places_of_real_id(&self, id: Uuid) -> &[usize] {
+        self.by_real_id.get(&id).map_or(&[], Vec::as_slice)
+    }
+
     /// The alias if the zone has it and allows the operation.
     pub fn permitted(&self, alias: &str, operation: Operation) -> Option<&Topic> {
         self.by_alias(alias).filter(|topic| topic.permission.allows(operation))

@@ -73,7 +73,7 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
         topic.name = names::wire(&known.backing);
         Ok(known)
     };
-    let (rounds, refused) = Rounds::sort(topics, admit, refuse);
+    let (rounds, refused) = Rounds::sort(exchange.view, topics, admit, refuse);
     if rounds.is_empty() {
         return answer(Vec::new(), version, |_| ResponseError::OperationNotAttempted);
     }

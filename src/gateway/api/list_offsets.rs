@@ -69,7 +69,7 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
         topic.name = names::wire(&known.backing);
         Ok(known)
     };
-    let (rounds, refused) = Rounds::sort(std::mem::take(&mut request.topics), admit, refuse);
+    let (rounds, refused) = Rounds::sort(exchange.view, std::mem::take(&mut request.topics), admit, refuse);
     if rounds.is_empty() {
         return body::answer(&ListOffsetsResponse::default().with_topics(refused), version);
     }

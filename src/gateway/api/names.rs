@@ -1,6 +1,6 @@
 //! The topics of one request: how the partner calls them, how the broker does, and which may pass.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages;
@@ -55,25 +55,35 @@ pub(super) fn empty() -> messages::TopicName {
 }
 
 /// The topics that one request sends on. Each backing topic goes under one alias, so that the response has one way back.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Names {
-    by_backing: HashMap<TopicName, Topic>,
-    backing: HashMap<Uuid, TopicName>,
+    view: Arc<ZoneView>,
+    /// Which of the view's topics, by their place; those behind the end are not.
+    chosen: Vec<bool>,
 }
 
 impl Names {
-    /// Of one topic that has been authorised already.
-    pub(crate) fn of(topic: &Topic) -> Self {
-        let mut names = Self::default();
+    /// None yet.
+    pub(crate) fn new(view: &Arc<ZoneView>) -> Self {
+        Self { view: Arc::clone(view), chosen: Vec::new() }
+    }
+
+    /// Of one topic of this view that has been authorised already.
+    pub(crate) fn of(view: &Arc<ZoneView>, topic: &Topic) -> Self {
+        let mut names = Self::new(view);
         names.insert(topic);
         names
     }
 
     fn insert(&mut self, topic: &Topic) {
-        if let Some(ids) = topic.ids {
-            self.backing.insert(ids.real, topic.backing.clone());
+        let is_it =
+            |place: &&usize| self.view.topics().get(**place).is_some_and(|at| at.alias == topic.alias);
+        if let Some(&place) = self.view.places_of_backing(topic.backing.as_str()).iter().find(is_it) {
+            if self.chosen.len() <= place {
+                self.chosen.resize(place + 1, false);
+            }
+            self.chosen.get_mut(place).into_iter().for_each(|chosen| *chosen = true);
         }
-        self.by_backing.insert(topic.backing.clone(), topic.clone());
     }
 
     /// Lets a topic pass. A second alias of a backing topic gets `InvalidTopicException`: the broker wants each topic once.
@@ -84,7 +94,7 @@ impl Names {
         operation: Operation,
     ) -> Result<&'v Topic, ResponseError> {
         let topic = authorise(view, key, operation)?;
-        match self.by_backing.get(&topic.backing) {
+        match self.back(topic.backing.as_str()) {
             Some(first) if first.alias != topic.alias => Err(ResponseError::InvalidTopicException),
             Some(_) => Ok(topic),
             None => {
@@ -95,17 +105,22 @@ impl Names {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.by_backing.is_empty()
+        self.chosen.is_empty()
     }
 
     /// The topic that went to the broker under this name.
     pub(super) fn back(&self, backing: &str) -> Option<&Topic> {
-        self.by_backing.get(backing)
+        self.first_chosen(self.view.places_of_backing(backing))
     }
 
     /// The topic that went to the broker under this id.
     pub(super) fn back_by_id(&self, real: Uuid) -> Option<&Topic> {
-        self.back(self.backing.get(&real)?.as_str())
+        self.first_chosen(self.view.places_of_real_id(real))
+    }
+
+    fn first_chosen(&self, places: &[usize]) -> Option<&Topic> {
+        let is_chosen = |place: &&usize| self.chosen.get(**place).copied().unwrap_or(false);
+        places.iter().find(is_chosen).and_then(|&place| self.view.topics().get(place))
     }
 
     /// Gives a response's topic its alias. False for a topic that was not asked for: it must not be shown.
@@ -126,17 +141,19 @@ impl Names {
 /// which alias it is for.
 #[derive(Debug)]
 pub(super) struct Rounds<T> {
+    view: Arc<ZoneView>,
     rounds: Vec<(Names, Vec<T>)>,
 }
 
 impl<T> Rounds<T> {
     /// Sorts a request's topics into those that go on, as `admit` has changed them, and those that are answered here.
     pub(super) fn sort<'v, D>(
+        view: &Arc<ZoneView>,
         topics: Vec<T>,
         mut admit: impl FnMut(&mut T) -> Result<&'v Topic, ResponseError>,
         refuse: impl Fn(T, ResponseError) -> D,
     ) -> (Self, Vec<D>) {
-        let (mut sorted, mut refused) = (Self { rounds: Vec::new() }, Vec::new());
+        let (mut sorted, mut refused) = (Self { view: Arc::clone(view), rounds: Vec::new() }, Vec::new());
         for mut topic in topics {
             match admit(&mut topic) {
                 Ok(known) => sorted.put(known, topic),
@@ -154,7 +171,7 @@ impl<T> Rounds<T> {
                 names.insert(known);
                 topics.push(topic);
             }
-            None => self.rounds.push((Names::of(known), vec![topic])),
+            None => self.rounds.push((Names::of(&self.view, known), vec![topic])),
         }
     }
 

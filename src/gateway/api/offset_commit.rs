@@ -71,7 +71,7 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
         topic.name = names::wire(&known.backing);
         Ok(known)
     };
-    let (rounds, refused) = Rounds::sort(std::mem::take(&mut request.topics), admit, refuse);
+    let (rounds, refused) = Rounds::sort(exchange.view, std::mem::take(&mut request.topics), admit, refuse);
     let Some(group) = group.ok().filter(|_| !rounds.is_empty()) else {
         return body::answer(&OffsetCommitResponse::default().with_topics(refused), version);
     };

@@ -227,7 +227,7 @@ proptest! {
     ) {
         let topics: Vec<_> = backings.iter().map(|(alias, backing)| (alias.as_str(), backing.as_str(), Read)).collect();
         let partner = Partner::of(&topics);
-        let mut names = names::Names::default();
+        let mut names = names::Names::new(&partner.view);
         for alias in &asked {
             for by_id in [false, true] {
                 let known = partner.view.by_alias(alias);

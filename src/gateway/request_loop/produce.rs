@@ -35,7 +35,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
                     correlation_id: request.header.correlation_id,
                     response: request.entry.response,
                     version: request.header.version,
-                    respond: produce::respond_to_one(request.header.version, admitted.topic, &brokers),
+                    respond: produce::respond_to_one(request.header.version, &zone, admitted.topic, &brokers),
                     kept: Kept::default(),
                 };
                 self.send_produce(request, started, &admitted, InFlight::Awaited(awaited)).await?;

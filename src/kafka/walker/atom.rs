@@ -56,12 +56,32 @@ impl Walker {
         next: usize,
         unread: &[u8],
     ) -> Result<(Read, Option<Frame>), WalkError> {
+        let (passed, len) = self.numbers(fields, next, unread.len());
+        if len > 0 {
+            return Ok((Read::quiet(len), Some(Frame::Fields { fields, next: passed })));
+        }
         let present = |field: &&Field| field.tag.is_none() && field.versions.contains(self.version);
         let Some((index, field)) = fields.iter().enumerate().skip(next).find(|(_, field)| present(field))
         else {
             return Ok((Read::quiet(0), self.flexible.then_some(Frame::TagCount { fields })));
         };
         Ok((self.field(field, unread)?, Some(Frame::Fields { fields, next: index + 1 })))
+    }
+
+    /// The numbers from `next` on that are all here and need no attention: where they end among the fields, and their bytes.
+    fn numbers(&self, fields: &'static [Field], next: usize, available: usize) -> (usize, usize) {
+        let available = available.min(self.remaining());
+        let (mut passed, mut len) = (next, 0);
+        for field in fields.get(next..).unwrap_or_default() {
+            if field.tag.is_none() && field.versions.contains(self.version) {
+                match fixed_size(&field.kind) {
+                    Some(size) if field.entity.is_none() && len + size <= available => len += size,
+                    _ => break,
+                }
+            }
+            passed += 1;
+        }
+        (passed, len)
     }
 
     pub(super) fn field(&mut self, field: &'static Field, unread: &[u8]) -> Result<Read, WalkError> {

@@ -12,6 +12,8 @@ use super::shape::{Field, Shape, Type};
 
 /// Shapes nest far less; a bound all the same, so that a wrong shape is an error and not a loop.
 const MAX_DEPTH: usize = 32;
+/// What a message about topics and their partitions needs.
+const USUAL_DEPTH: usize = 8;
 
 /// What stands on the walker's stack: where to go on once what is above it is done.
 #[derive(Debug, Clone, Copy)]
@@ -65,6 +67,8 @@ pub struct Walker {
 impl Walker {
     /// For a body of `body_len` bytes, request or response header not included.
     pub fn new(shape: &'static Shape, version: i16, body_len: usize, limits: Limits) -> Self {
+        let mut stack = Vec::with_capacity(USUAL_DEPTH);
+        stack.push(Frame::Fields { fields: shape.fields, next: 0 });
         Self {
             version,
             flexible: shape.is_flexible(version),
@@ -75,7 +79,7 @@ impl Walker {
             skip: 0,
             payload: false,
             held: None,
-            stack: vec![Frame::Fields { fields: shape.fields, next: 0 }],
+            stack,
             supported: shape.versions.contains(version),
         }
     }
@@ -163,12 +167,16 @@ impl Walker {
         if matches!(read.step, Step::Starved(_)) {
             return Ok(read.step);
         }
-        self.stack.extend(after);
+        if let Some(frame) = after {
+            self.stack.push(frame);
+        }
         if let Step::Show(Event::Tagged { field: Some(_), size, .. }) = read.step {
             self.stack.push(Frame::TagEnd { outer: self.end });
             self.end = self.position + size;
         }
-        self.stack.extend(read.inside);
+        if let Some(frame) = read.inside {
+            self.stack.push(frame);
+        }
         if self.stack.len() > MAX_DEPTH { Err(WalkError::TooDeep) } else { Ok(read.step) }
     }
 

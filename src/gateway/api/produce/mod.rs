@@ -36,7 +36,7 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
 
 /// A request of which all may pass, and which wants an answer: its records stay where they are.
 fn renamed(exchange: &Exchange<'_>, body: &Bytes) -> Option<Outcome> {
-    let mut names = Names::default();
+    let mut names = Names::new(exchange.view);
     let body = stream::rewrite(&REQUEST, exchange.version, body, |field, value| {
         rename(exchange.view, &mut names, field, value)
     });
@@ -77,7 +77,7 @@ fn decoded(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Refusal> {
     let version = exchange.version;
     let mut request: ProduceRequest = body::request(&REQUEST, version, body)?;
     let transaction = own_transaction(exchange.view, request.transactional_id.as_deref().map(|id| &**id));
-    let mut names = Names::default();
+    let mut names = Names::new(exchange.view);
     let admit = |topic: &mut TopicProduceData| {
         transaction.as_ref().map_err(|error| *error)?;
         let backing = names.admit(exchange.view, key(version, topic), Operation::Write)?;
@@ -129,8 +129,13 @@ fn own_transaction(
 }
 
 /// Maps the response to a request that passed as it arrived, with this one topic.
-pub(crate) fn respond_to_one(version: i16, topic: &Topic, brokers: &Arc<Brokers>) -> Respond {
-    respond(version, Names::of(topic), Arc::clone(brokers), Vec::new())
+pub(crate) fn respond_to_one(
+    version: i16,
+    view: &Arc<ZoneView>,
+    topic: &Topic,
+    brokers: &Arc<Brokers>,
+) -> Respond {
+    respond(version, Names::of(view, topic), Arc::clone(brokers), Vec::new())
 }
 
 /// The response to a request of one topic whose partitions are all refused.

@@ -186,7 +186,7 @@ fn a_request_that_passed_as_it_arrived_gets_the_same_answers() {
         panic!("not admitted")
     };
     assert_eq!(id.as_str(), "acme:t");
-    let respond = respond_to_one(9, known, &partner.brokers);
+    let respond = respond_to_one(9, &partner.view, known, &partner.brokers);
     let mut sent = ask(&partner, 9, 1, &["w"]);
     sent.topic_data[0].name = topic("y");
     let body = codec::encode(&reply(9, &sent), 9).unwrap();
@@ -220,7 +220,7 @@ fn what_is_only_renamed_is_what_it_would_be_if_it_were_decoded() {
             assert_eq!(read(sent), read(expected), "v{version}");
             requests += 1;
         }
-        let mut names = Names::default();
+        let mut names = Names::new(view);
         for topic in view.topics() {
             let _ = names.admit(view, Key::Name(topic.alias.as_str()), Operation::Write);
         }

@@ -47,6 +47,10 @@
 //!
 //! # Where this differs from the first design
 //!
+//! * Partners are served by threads of their own, one for each processor with an event loop of its own, and not by the runtime
+//!   that the rest of the process shares ([`gateway`], `workers`): half of a small request's cost was one thread waking another.
+//! * A shutdown lets go of connections over some seconds, each at a moment of its own: a client that loses all of them at once tells
+//!   its application, even if the next gateway takes it back at once.
 //! * A fetch by name of several topics is asked of the broker for 8 MiB at most: its response is held as a whole, since aliases change its
 //!   length, and the partner asks again for the rest. One topic by name passes as it arrives, as ids do.
 //! * A tagged field that no shape knows passes in neither direction, not only `nodeEndpoints`: it keeps its size and becomes

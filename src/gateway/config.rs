@@ -73,6 +73,9 @@ pub struct Limits {
     pub idle: Duration,
     /// To reach and log in to one broker; well below a client's `socket.connection.setup.timeout.ms` (10 s).
     pub connect_within: Duration,
+    /// Over how long a process that shuts down lets go of its connections, each at a moment of its own. A client whose
+    /// connections all go at once says so to its application, even if the next gateway has it back in no time.
+    pub leave_within: Duration,
     /// After the partner is done or the process shuts down, for answers still owed.
     pub drain_within: Duration,
     /// From the first byte of a frame to its last, beside the time its length takes at 32 KiB/s: slower is either a broken line
@@ -101,6 +104,7 @@ impl Default for Limits {
             kept: 256 << 10,
             idle: Duration::from_secs(590),
             connect_within: Duration::from_secs(4),
+            leave_within: Duration::from_secs(3),
             drain_within: Duration::from_secs(10),
             frame_within: Duration::from_secs(30),
             write_stall: Duration::from_mins(1),

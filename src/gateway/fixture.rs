@@ -70,6 +70,7 @@ pub(super) fn impatient() -> Limits {
         authenticate_within: soon,
         failed_login_delay: Duration::from_millis(5),
         idle: soon,
+        leave_within: Duration::ZERO,
         drain_within: soon,
         frame_within: soon,
         write_stall: soon,

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use self::login::is_login;
@@ -46,6 +46,8 @@ pub(crate) struct RequestLoop<'a, R, W> {
     /// Bytes that requests of this connection may leave here until they are answered.
     pub(crate) kept: Arc<Semaphore>,
     pub(crate) cancel: &'a CancellationToken,
+    /// When this connection ends because the process does, once it has been told to.
+    pub(crate) leave_at: Option<Instant>,
     /// When the frame that is being read has to be complete.
     pub(crate) due: Instant,
 }
@@ -122,17 +124,25 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
 
     /// Between two requests: whatever waits for company is sent, and the connection may be idle or told to end.
     async fn wait_for_first_byte(&mut self) -> Result<(), Close> {
-        if self.cancel.is_cancelled() {
+        let limits = &self.shared.config.limits;
+        let leave_at = &mut self.leave_at;
+        let mut moment =
+            || *leave_at.get_or_insert_with(|| Instant::now() + limits.leave_within.mul_f64(rand::random()));
+        if self.cancel.is_cancelled() && moment() <= Instant::now() {
             return Err(Close::Shutdown);
         }
         if !self.partner.buffered().is_empty() {
             return Ok(());
         }
         self.broker.flush().await?;
-        let idle = self.shared.config.limits.idle;
+        let left = async {
+            self.cancel.cancelled().await;
+            sleep_until(moment()).await;
+        };
+        let idle = limits.idle;
         tokio::select! {
             biased;
-            () = self.cancel.cancelled() => Err(Close::Shutdown),
+            () = left => Err(Close::Shutdown),
             read = timeout(idle, self.partner.fill()) => match read {
                 Err(_) => Err(Close::Idle(idle.as_secs())),
                 Ok(Ok(0)) => Err(Close::PartnerDone),

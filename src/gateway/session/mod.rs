@@ -161,6 +161,7 @@ where
                     owed: owe,
                     kept: Arc::new(Semaphore::new(self.shared.config.limits.kept)),
                     cancel,
+                    leave_at: None,
                     due: Instant::now(),
                 }
                 .run()

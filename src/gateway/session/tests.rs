@@ -433,3 +433,23 @@ async fn a_shutdown_delivers_what_is_owed_and_ends_what_does_not_come() {
         assert_eq!(close.label(), "shutdown");
     }
 }
+
+/// Whoever is still served a moment after the process was told to end did not go with the others.
+#[tokio::test]
+async fn a_process_that_ends_lets_go_of_its_connections_one_after_another() {
+    const CONNECTIONS: usize = 10;
+    let mut stayed = 0;
+    for _ in 0..CONNECTIONS {
+        let limits = Limits { leave_within: Duration::from_millis(300), ..impatient() };
+        let close = relay(limits, 4096, async |ends: &mut Ends| {
+            ends.cancel.cancel();
+            ends.partner.write_all(&api_versions(1)).await.unwrap();
+            let mut answer = Vec::new();
+            timeout(Duration::from_secs(1), ends.partner.read_to_end(&mut answer)).await.unwrap().unwrap();
+            stayed += usize::from(!answer.is_empty());
+        })
+        .await;
+        assert_eq!(close.label(), "shutdown");
+    }
+    assert!(stayed >= CONNECTIONS / 2, "{stayed} of {CONNECTIONS} were served");
+}

@@ -181,7 +181,18 @@ where
                 biased;
                 close = &mut revoked => return close,
                 () = &mut overdue => return Close::Shutdown,
-                close = &mut responses => close,
+                close = &mut responses => {
+                    if matches!(close, Close::PartnerGone(_)) {
+                        // It cannot be answered any more, but records that want no answer may have arrived before it left.
+                        let arrived = timeout(self.shared.config.limits.drain_within, requests);
+                        tokio::select! {
+                            biased;
+                            close = &mut revoked => return close,
+                            _ = arrived => {}
+                        }
+                    }
+                    close
+                }
                 close = &mut requests => if matches!(close, Close::PartnerGone(_)) {
                     // Nobody is left to read an answer, and the broker's connection is not kept for one that may be long
                     // in coming.

@@ -453,3 +453,24 @@ async fn a_process_that_ends_lets_go_of_its_connections_one_after_another() {
     }
     assert!(stayed >= CONNECTIONS / 2, "{stayed} of {CONNECTIONS} were served");
 }
+
+/// The broker is slow, and so the answer that nobody takes is due before all of the records are read.
+#[tokio::test]
+async fn records_that_want_no_answer_arrive_even_if_another_answer_cannot_be_given() {
+    const FILLING: i32 = 20;
+    const REQUESTS: i32 = 44;
+    let records = |ids: std::ops::Range<i32>| ids.flat_map(|id| produce(id, 0, "orders", 10_000));
+    let close = relay(impatient(), 256 << 10, async |ends: &mut Ends| {
+        ends.partner.write_all(&records(0..FILLING).collect::<Vec<_>>()).await.unwrap();
+        sleep(Duration::from_millis(50)).await;
+        let rest: Vec<u8> = api_versions(-1).into_iter().chain(records(FILLING..REQUESTS)).collect();
+        ends.partner.write_all(&rest).await.unwrap();
+        ends.partner = tokio::io::duplex(1).0;
+        sleep(Duration::from_millis(50)).await;
+        for id in 0..REQUESTS {
+            assert_eq!(request_id(&frame(&mut ends.broker).await), id);
+        }
+    })
+    .await;
+    assert_eq!(close.label(), "partner_gone");
+}

@@ -89,6 +89,8 @@
 //!   folder; globs need a later version. Only https and local repositories are read.
 //! * A store topic with fewer copies than the default is a warning: a cluster that grew must not stop its nodes from starting.
 //!   Fewer than a configured `stateReplicationFactor` are refused.
+//! * Telemetry is answered here, with none, but advertised only where the cluster has it: librdkafka asks late, and the answer that
+//!   it leaves unread made its own kernel reset the connection, with unacknowledged records (acks=0) still on their way.
 //! * What is refused over the wire is advertised in every version we read, whatever the broker serves: nothing of it reaches one.
 //! * A topic's settings are shown from a closed list, and a group's configuration not at all (a zone's own principal may not
 //!   describe it either). Offsets of a topic need READ, where a broker is content with DESCRIBE.

@@ -43,7 +43,6 @@ const CRATE: &str = "the newest that `kafka-protocol` knows";
 const HELD_BACK: &[HeldBack] = &[
     held_back("ApiVersions", Some(5), Some(4), "5 tells the cluster and node that the client believes it talks to: not served yet"),
     held_back("DescribeTopicPartitions", Some(0), None, "not served: its cursor is in the order of backing names; Metadata says the same"),
-    held_back("GetTelemetrySubscriptions", None, Some(0), "answered here with \"none\"; brokers without a reporter do not have it"),
     held_back("ListOffsets", Some(11), Some(10), CRATE),
     held_back("OffsetCommit", Some(10), Some(9), CRATE),
     held_back("OffsetFetch", Some(10), Some(9), CRATE),

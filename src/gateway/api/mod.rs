@@ -92,6 +92,9 @@ pub(crate) enum Origin {
     Broker,
     /// This gateway does, whatever the broker serves.
     Gateway,
+    /// This gateway does, where the broker would: clients do not ask for what their brokers have not got. An answer that is on
+    /// its way when a client leaves resets the connection, and takes along records that wanted no acknowledgement.
+    Substitute,
 }
 
 impl Entry {

@@ -31,7 +31,8 @@ macro_rules! rows {
 }
 
 rows! {
-    Gateway: api_versions, get_telemetry_subscriptions, push_telemetry, sasl_authenticate, sasl_handshake;
+    Gateway: api_versions, sasl_authenticate, sasl_handshake;
+    Substitute: get_telemetry_subscriptions, push_telemetry;
     Broker: add_offsets_to_txn, add_partitions_to_txn, consumer_group_describe, consumer_group_heartbeat,
         delete_groups, describe_cluster, describe_configs,
         describe_groups, describe_transactions, end_txn, fetch, find_coordinator, heartbeat,

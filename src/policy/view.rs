@@ -120,12 +120,12 @@ impl ZoneView {
 
     /// The aliases of a backing topic, in manifest order.
     pub fn by_backing(&self, backing: &str) -> impl Iterator<Item = &Topic> {
-        self.at(self.by_backing.get(backing))
+        self.at(self.places_of_backing(backing))
     }
 
     /// The aliases of the topic with this real id, in manifest order.
     pub fn by_real_id(&self, id: Uuid) -> impl Iterator<Item = &Topic> {
-        self.at(self.by_real_id.get(&id))
+        self.at(self.places_of_real_id(id))
     }
 
     /// Where the aliases of a backing topic stand among [`Self::topics`], in manifest order.
@@ -161,7 +161,7 @@ impl ZoneView {
         self.groups.iter().find(|group| group.backing_group.as_str() == backing).map(|group| &group.name)
     }
 
-    fn at<'a>(&'a self, indexes: Option<&'a Vec<usize>>) -> impl Iterator<Item = &'a Topic> {
-        indexes.into_iter().flatten().filter_map(|&index| self.topics.get(index))
+    fn at<'a>(&'a self, places: &'a [usize]) -> impl Iterator<Item = &'a Topic> {
+        places.iter().filter_map(|&place| self.topics.get(place))
     }
 }

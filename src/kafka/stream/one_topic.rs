@@ -1,11 +1,12 @@
 //! Messages about one topic on their way (a Produce request, a Fetch response that names its topic): first the head, which
 //! decides, then the records.
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 use uuid::Uuid;
 
+use super::rewrite::put_text;
 use super::{Editor, StreamError};
-use crate::kafka::primitive::{put_varint, read_i16, read_i32};
+use crate::kafka::primitive::{read_i16, read_i32};
 use crate::kafka::shape::{Entity, Field, Shape};
 use crate::kafka::walker::{Event, Limits, Walker};
 
@@ -95,7 +96,7 @@ impl OneTopicHead {
         // It is the first field of all.
         let mapped = match transactional_id {
             Some(id) => {
-                self.put_text(&mut out, id)?;
+                put_text(&mut out, id, self.flexible)?;
                 self.after_transactional_id
             }
             None => 0,
@@ -103,7 +104,7 @@ impl OneTopicHead {
         out.extend_from_slice(unread.get(mapped..self.before_topic).unwrap_or_default());
         match (&self.topic, topic) {
             (Some(TopicRef::Name(_)), TopicRef::Name(name)) => {
-                self.put_text(&mut out, name)?;
+                put_text(&mut out, name, self.flexible)?;
                 Ok(out)
             }
             (Some(TopicRef::Id(_)), TopicRef::Id(id)) => {
@@ -112,17 +113,6 @@ impl OneTopicHead {
             }
             _ => Err(StreamError::NotStreamable("a topic in another form")),
         }
-    }
-
-    fn put_text(&self, out: &mut BytesMut, text: &str) -> Result<(), StreamError> {
-        let len = i16::try_from(text.len()).map_err(|_| StreamError::Name)?;
-        if self.flexible {
-            put_varint(out, u32::from(len.unsigned_abs()) + 1);
-        } else {
-            out.put_i16(len);
-        }
-        out.extend_from_slice(text.as_bytes());
-        Ok(())
     }
 
     fn take(&mut self, field: &'static Field, value: Option<&[u8]>) -> Result<(), StreamError> {

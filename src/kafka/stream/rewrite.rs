@@ -61,7 +61,7 @@ pub fn rewrite<'n>(
                 let start = names.len();
                 match instead(field, value.and_then(|value| unread.get(value)))? {
                     Instead::Same => {}
-                    Instead::Text(text) => put_name(&mut names, &text, shape.is_flexible(version))?,
+                    Instead::Text(text) => put_text(&mut names, &text, shape.is_flexible(version))?,
                     Instead::Id(id) => names.extend_from_slice(id.as_bytes()),
                 }
                 if names.len() > start {
@@ -98,15 +98,15 @@ pub fn topics_only<'n>(
     }
 }
 
-/// Appends a name as the wire has it.
-pub(super) fn put_name(out: &mut BytesMut, name: &str, flexible: bool) -> Result<(), StreamError> {
-    let len = i16::try_from(name.len()).map_err(|_| StreamError::Name)?;
+/// Appends a string as the wire has it.
+pub(super) fn put_text(out: &mut BytesMut, text: &str, flexible: bool) -> Result<(), StreamError> {
+    let len = i16::try_from(text.len()).map_err(|_| StreamError::Name)?;
     if flexible {
         put_varint(out, u32::from(len.unsigned_abs()) + 1);
     } else {
         out.put_i16(len);
     }
-    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(text.as_bytes());
     Ok(())
 }
 

@@ -60,12 +60,17 @@ impl Walker {
         if len > 0 {
             return Ok((Read::quiet(len), Some(Frame::Fields { fields, next: passed })));
         }
-        let present = |field: &&Field| field.tag.is_none() && field.versions.contains(self.version);
-        let Some((index, field)) = fields.iter().enumerate().skip(next).find(|(_, field)| present(field))
+        let Some((index, field)) =
+            fields.iter().enumerate().skip(next).find(|(_, field)| self.is_plain(field))
         else {
             return Ok((Read::quiet(0), self.flexible.then_some(Frame::TagCount { fields })));
         };
         Ok((self.field(field, unread)?, Some(Frame::Fields { fields, next: index + 1 })))
+    }
+
+    /// Whether a field stands in this version's message, and not among its tagged fields.
+    fn is_plain(&self, field: &Field) -> bool {
+        field.tag.is_none() && field.versions.contains(self.version)
     }
 
     /// The numbers from `next` on that are all here and need no attention: where they end among the fields, and their bytes.
@@ -73,7 +78,7 @@ impl Walker {
         let available = available.min(self.remaining());
         let (mut passed, mut len) = (next, 0);
         for field in fields.get(next..).unwrap_or_default() {
-            if field.tag.is_none() && field.versions.contains(self.version) {
+            if self.is_plain(field) {
                 match fixed_size(&field.kind) {
                     Some(size) if field.entity.is_none() && len + size <= available => len += size,
                     _ => break,
@@ -290,9 +295,7 @@ impl Walker {
             Type::Bytes | Type::Records | Type::Array(_) if !self.flexible => 4,
             Type::String | Type::Bytes | Type::Records | Type::Array(_) => 1,
             Type::Struct(fields) => {
-                let plain = fields
-                    .iter()
-                    .filter(|field| field.tag.is_none() && field.versions.contains(self.version));
+                let plain = fields.iter().filter(|field| self.is_plain(field));
                 let of = |field: &Field| match field.kind {
                     Type::Struct(_) if field.nullable.contains(self.version) => 1,
                     _ => self.smallest(&field.kind),

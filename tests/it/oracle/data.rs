@@ -1,6 +1,6 @@
 //! Topics and records.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
@@ -14,10 +14,10 @@ use kafka_protocol::messages::{
     MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest, TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
-use kafka_protocol::records::{Compression, Record, RecordBatchEncoder, RecordEncodeOptions, TimestampType};
 use uuid::Uuid;
 
 use super::{HIDDEN, NOWHERE, ORDERS, Oracle, PRODUCED, READABLE};
+use crate::support::wire::one_record;
 
 const ALL: [&str; 5] = [ORDERS, READABLE, PRODUCED, HIDDEN, NOWHERE];
 
@@ -26,25 +26,7 @@ pub(super) fn name(topic: &str) -> TopicName {
 }
 
 fn batch() -> Bytes {
-    let record = Record {
-        transactional: false,
-        control: false,
-        delete_horizon: false,
-        partition_leader_epoch: 0,
-        producer_id: -1,
-        producer_epoch: -1,
-        timestamp_type: TimestampType::Creation,
-        offset: 0,
-        sequence: -1,
-        timestamp: 1_700_000_000_000,
-        key: None,
-        value: Some(Bytes::from_static(b"value")),
-        headers: [].into_iter().collect(),
-    };
-    let mut out = BytesMut::new();
-    let options = RecordEncodeOptions { version: 2, compression: Compression::None };
-    RecordBatchEncoder::encode(&mut out, [&record], &options).unwrap();
-    out.freeze()
+    one_record((-1, -1), -1, false)
 }
 
 pub(super) fn compare(oracle: &mut Oracle) {

@@ -1,6 +1,5 @@
 //! Groups and their offsets.
 
-use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::consumer_group_describe_request::ConsumerGroupDescribeRequest;
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use kafka_protocol::messages::leave_group_request::MemberIdentity;
@@ -24,6 +23,7 @@ use kafka_protocol::protocol::StrBytes;
 use super::data::name;
 use super::side::Side;
 use super::{Allowed, HIDDEN, NOWHERE, ORDERS, Oracle, PRODUCED};
+use crate::support::wire::consumer_bytes;
 
 const TOPICS: [&str; 4] = [ORDERS, PRODUCED, HIDDEN, NOWHERE];
 const DRAWN: [Allowed; 2] =
@@ -136,24 +136,10 @@ fn fetch(version: i16, id: &str, topics: Option<&[&str]>) -> OffsetFetchRequest 
     OffsetFetchRequest::default().with_groups(vec![batch])
 }
 
-/// A subscription (version 0) to `orders`, or an assignment (version 0) of its partition.
-fn protocol_bytes(with_partition: bool) -> Bytes {
-    let mut bytes = BytesMut::new();
-    bytes.put_i16(0);
-    bytes.put_i32(1);
-    bytes.put_i16(i16::try_from(ORDERS.len()).unwrap());
-    bytes.put_slice(ORDERS.as_bytes());
-    if with_partition {
-        bytes.put_i32(1);
-        bytes.put_i32(0);
-    }
-    bytes.put_i32(-1);
-    bytes.freeze()
-}
-
 fn join(version: i16, id: &str) -> JoinGroupRequest {
-    let protocol =
-        JoinGroupRequestProtocol::default().with_name("range".into()).with_metadata(protocol_bytes(false));
+    let protocol = JoinGroupRequestProtocol::default()
+        .with_name("range".into())
+        .with_metadata(consumer_bytes(ORDERS, false));
     let request = JoinGroupRequest::default()
         .with_group_id(group(id))
         .with_session_timeout_ms(60_000)
@@ -172,7 +158,7 @@ fn joined(side: &mut Side, id: &str) -> StrBytes {
 fn sync(id: &str, member: &StrBytes) -> SyncGroupRequest {
     let assignment = SyncGroupRequestAssignment::default()
         .with_member_id(member.clone())
-        .with_assignment(protocol_bytes(true));
+        .with_assignment(consumer_bytes(ORDERS, true));
     SyncGroupRequest::default()
         .with_group_id(group(id))
         .with_generation_id(1)

@@ -5,9 +5,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use kafka_protocol::messages::{RequestHeader, ResponseHeader};
 use kafka_protocol::protocol::{Decodable as _, Encodable as _, HeaderVersion as _, Request};
+use kafka_protocol::records::{Compression, Record, RecordBatchEncoder, RecordEncodeOptions, TimestampType};
 use socket2::{Domain, Socket, Type};
 
 /// The number of every request here: one is answered before the next is asked.
@@ -157,4 +158,42 @@ pub(crate) fn long_poll(topic: &str) -> Vec<u8> {
     question[BODY + 4..BODY + 8].copy_from_slice(&30_000_i32.to_be_bytes());
     question[BODY + 8..BODY + 12].copy_from_slice(&1_i32.to_be_bytes());
     question
+}
+
+/// What a consumer tells its group in version 0: that it subscribes to the topic, or that it is to have its first partition.
+pub(crate) fn consumer_bytes(topic: &str, with_partition: bool) -> Bytes {
+    let mut bytes = BytesMut::new();
+    bytes.put_i16(0);
+    bytes.put_i32(1);
+    bytes.put_i16(i16::try_from(topic.len()).unwrap());
+    bytes.put_slice(topic.as_bytes());
+    if with_partition {
+        bytes.put_i32(1);
+        bytes.put_i32(0);
+    }
+    bytes.put_i32(-1);
+    bytes.freeze()
+}
+
+/// A batch of one record of a producer with this id and epoch.
+pub(crate) fn one_record(producer: (i64, i16), sequence: i32, transactional: bool) -> Bytes {
+    let record = Record {
+        transactional,
+        control: false,
+        delete_horizon: false,
+        partition_leader_epoch: 0,
+        producer_id: producer.0,
+        producer_epoch: producer.1,
+        timestamp_type: TimestampType::Creation,
+        offset: 0,
+        sequence,
+        timestamp: 1_700_000_000_000,
+        key: None,
+        value: Some(Bytes::from_static(b"value")),
+        headers: [].into_iter().collect(),
+    };
+    let mut out = BytesMut::new();
+    let options = RecordEncodeOptions { version: 2, compression: Compression::None };
+    RecordBatchEncoder::encode(&mut out, [&record], &options).unwrap();
+    out.freeze()
 }

@@ -1,6 +1,6 @@
 //! Requests about transactions, by another zone's names for them.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::txn_offset_commit_request::{
@@ -11,10 +11,9 @@ use kafka_protocol::messages::{
     FindCoordinatorRequest, InitProducerIdRequest, ProduceRequest, TopicName, TransactionalId,
     TxnOffsetCommitRequest,
 };
-use kafka_protocol::records::{Compression, Record, RecordBatchEncoder, RecordEncodeOptions, TimestampType};
 
 use super::names::{Names, text, topic};
-use crate::support::wire::typed;
+use crate::support::wire::{one_record, typed};
 
 /// Each frame is one attack. `own` is a topic of whoever asks.
 pub(super) fn attacks(names: &Names, own: &str) -> Vec<Vec<u8>> {
@@ -95,25 +94,7 @@ pub(super) fn produce(
 
 /// A batch of one record with the producer's id and epoch.
 pub(super) fn record(names: &Names, transactional: bool, sequence: i32) -> Bytes {
-    let record = Record {
-        transactional,
-        control: false,
-        delete_horizon: false,
-        partition_leader_epoch: 0,
-        producer_id: names.producer,
-        producer_epoch: names.producer_epoch,
-        timestamp_type: TimestampType::Creation,
-        offset: 0,
-        sequence,
-        timestamp: 1_700_000_000_000,
-        key: None,
-        value: Some(Bytes::from_static(b"value")),
-        headers: [].into_iter().collect(),
-    };
-    let mut out = BytesMut::new();
-    let options = RecordEncodeOptions { version: 2, compression: Compression::None };
-    RecordBatchEncoder::encode(&mut out, [&record], &options).unwrap();
-    out.freeze()
+    one_record((names.producer, names.producer_epoch), sequence, transactional)
 }
 
 /// A producer that says it has been this one before, and one that does not. Whoever asks gets a producer of its own.

@@ -3,7 +3,6 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bytes::{BufMut as _, Bytes, BytesMut};
 use kafka_protocol::messages::consumer_group_heartbeat_request::TopicPartitions;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
@@ -23,7 +22,7 @@ use uuid::Uuid;
 
 use super::names::{Member, Names, text, topic};
 use super::transactions::{add, produce};
-use crate::support::wire::Wire;
+use crate::support::wire::{Wire, consumer_bytes};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 /// A coordinator that is not there yet, that still loads, or that is somewhere else.
@@ -150,26 +149,11 @@ impl Victim {
     }
 }
 
-/// A subscription to the topic in version 0, or an assignment of its partition.
-fn protocol_bytes(name: &str, with_partition: bool) -> Bytes {
-    let mut bytes = BytesMut::new();
-    bytes.put_i16(0);
-    bytes.put_i32(1);
-    bytes.put_i16(i16::try_from(name.len()).unwrap());
-    bytes.put_slice(name.as_bytes());
-    if with_partition {
-        bytes.put_i32(1);
-        bytes.put_i32(0);
-    }
-    bytes.put_i32(-1);
-    bytes.freeze()
-}
-
 fn join_classic(wire: &mut Wire, names: &Names) -> Member {
     let group = GroupId(text(&names.classic));
     let protocol = JoinGroupRequestProtocol::default()
         .with_name("range".into())
-        .with_metadata(protocol_bytes(&names.topics[0], false));
+        .with_metadata(consumer_bytes(&names.topics[0], false));
     let join = JoinGroupRequest::default()
         .with_group_id(group.clone())
         .with_session_timeout_ms(60_000)
@@ -185,7 +169,7 @@ fn join_classic(wire: &mut Wire, names: &Names) -> Member {
     });
     let assignment = SyncGroupRequestAssignment::default()
         .with_member_id(joined.member_id.clone())
-        .with_assignment(protocol_bytes(&names.topics[0], true));
+        .with_assignment(consumer_bytes(&names.topics[0], true));
     let sync = SyncGroupRequest::default()
         .with_group_id(group)
         .with_generation_id(joined.generation_id)

@@ -23,6 +23,21 @@ impl Default for Limits {
     }
 }
 
+/// What a guard holds back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Guarded {
+    Deletes,
+    Updates,
+}
+
+/// A person's word that this many are meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Allowance {
+    pub what: Guarded,
+    pub count: usize,
+    pub reason: String,
+}
+
 /// What one run would do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {

@@ -14,7 +14,7 @@ use crate::app::control;
 use crate::manifest::Finding;
 use crate::reconcile::plan::{Observed, Plan, plan};
 use crate::reconcile::reader::Reader;
-use crate::reconcile::source::{Source, SourceError};
+use crate::reconcile::source::{History, Source, SourceError};
 
 /// Shows what would change, and changes nothing
 ///
@@ -47,7 +47,7 @@ pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let chosen = Chosen::new(&args, &config)?;
     let observed = live::observed(&args.server, context, &config).await?;
     let mut reader = Reader::new(chosen.source.clone(), control::known(&config));
-    let desired = reader.read(observed.revision.clone()).await.map_err(failure)?;
+    let desired = reader.read(History::after(observed.revision.clone())).await.map_err(failure)?;
     let missing = live::missing_topics(&desired.loaded, &config).await;
     let plan = plan(&desired, &observed, control::limits(config.guards), missing.as_ref());
     for report in ReportTo::or_default(args.output) {

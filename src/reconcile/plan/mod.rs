@@ -172,6 +172,7 @@ pub fn plan(desired: &Desired, observed: &Observed, limits: Limits, topics: Opti
         }));
     }
     let mut findings = loaded.findings.clone();
+    findings.extend(unusable_trailers(desired.commit.as_ref()));
     findings.extend(renamed_zones(loaded, observed, &fates));
     findings.extend(topics.into_iter().flat_map(|topics| missing_topics(loaded, topics)));
     let guard = Guard::judge(tally(&fates, observed, loaded), limits);
@@ -233,6 +234,12 @@ fn renamed_zones(loaded: &Loaded, observed: &Observed, fates: &BTreeMap<ZoneName
             Some(finding.help("issue new credentials for it, or keep the name and change spec.displayName"))
         })
         .collect()
+}
+
+/// What a commit's message wants to allow and does not.
+fn unusable_trailers(commit: Option<&Commit>) -> impl Iterator<Item = Finding> {
+    let warnings = commit.map(|commit| commit.warnings.as_slice()).unwrap_or_default();
+    warnings.iter().map(|warning| Finding::new(Severity::Warning, Code::TrailerUnusable, warning.clone()))
 }
 
 fn missing_topics(loaded: &Loaded, missing: &MissingTopics) -> Vec<Finding> {

@@ -8,8 +8,12 @@ use crate::reconcile::guard::{Allowance, Guarded};
 use crate::reconcile::source::{Commit, History, Snapshot, SourceError};
 use crate::zone::Revision;
 
-fn revision(commit: Oid) -> Option<Revision> {
-    Some(Revision::commit(MAIN, &commit.to_string()))
+fn revision(commit: Oid) -> Revision {
+    Revision::commit(MAIN, &commit.to_string())
+}
+
+fn after(commit: Oid) -> History {
+    History::after(Some(revision(commit)))
 }
 
 impl Fixture {
@@ -29,9 +33,9 @@ impl Fixture {
 fn an_accepted_commit_is_read_although_it_does_not_follow_and_so_is_what_follows_it() {
     let fixture = Fixture::new();
     let old = fixture.say("one", "one", &[]);
-    fixture.read(&History::after(revision(old))).unwrap();
+    fixture.read(&after(old)).unwrap();
     let new = fixture.say("foreign", "foreign", &[]);
-    let held = History::after(revision(old));
+    let held = after(old);
     assert_eq!(fixture.read(&held).unwrap_err().reason(), "SourceRewritten");
     let other = History { accepted: Some("1".repeat(40)), ..held.clone() };
     assert_eq!(fixture.read(&other).unwrap_err().reason(), "SourceRewritten");
@@ -45,7 +49,7 @@ fn an_acceptance_is_no_licence_for_the_next_rewrite() {
     let fixture = Fixture::new();
     let old = fixture.say("one", "one", &[]);
     let new = fixture.say("foreign", "foreign", &[]);
-    let accepted = |applied| History { accepted: Some(new.to_string()), ..History::after(revision(applied)) };
+    let accepted = |applied| History { accepted: Some(new.to_string()), ..after(applied) };
     fixture.read(&accepted(old)).unwrap();
     let revoked = fixture.say("revoke", "revoked", &[new]);
     fixture.read(&accepted(new)).unwrap();
@@ -60,17 +64,17 @@ fn a_pinned_commit_is_read_instead_of_the_head_even_while_the_repository_is_gone
     let first = fixture.say("one\n\nReconciler-Allow-Deletes: 5 then\n", "one", &[]);
     let second = fixture.say("two", "two", &[first]);
     let mut source = fixture.source();
-    let running = History::after(revision(second));
+    let running = after(second);
     source.read(&running).unwrap();
     let pinned = History { pinned: Some(first.to_string()), ..running.clone() };
     std::fs::rename(fixture.url(), fixture.url().with_extension("away")).unwrap();
     let snapshot = source.read(&pinned).unwrap();
-    assert_eq!(snapshot.revision, revision(first).unwrap());
+    assert_eq!(snapshot.revision, revision(first));
     assert_eq!(contents(&snapshot)[0].1, Ok("one"));
     assert_eq!(snapshot.commit.unwrap().allowances, [], "what it once allowed was for another state");
     std::fs::rename(fixture.url().with_extension("away"), fixture.url()).unwrap();
     // The pin is applied, and ends.
-    let snapshot = source.read(&History::after(revision(first))).unwrap();
+    let snapshot = source.read(&after(first)).unwrap();
     assert_eq!(contents(&snapshot)[0].1, Ok("two"));
 }
 
@@ -94,13 +98,13 @@ fn trailers_count_from_every_commit_since_the_revision_in_force_and_no_longer() 
     let main = fixture.say("main\n\nReconciler-Allow-Updates: 3 main\n", "main", &[first]);
     let merge = fixture.say("merge\n\nReconciler-Allow-Deletes: lots\n", "merge", &[main, side]);
     let said = |history: &History| -> Commit { fixture.read(history).unwrap().commit.unwrap() };
-    let commit = said(&History::after(revision(first)));
+    let commit = said(&after(first));
     let allowance = |what, count, reason: &str| Allowance { what, count, reason: reason.to_owned() };
     let mut found = commit.allowances.clone();
     found.sort_by_key(|it| it.count);
     assert_eq!(found, [allowance(Guarded::Deletes, 2, "side"), allowance(Guarded::Updates, 3, "main")]);
     assert!(commit.warnings[0].starts_with(&format!("commit {}: ", &merge.to_string()[..8])), "{commit:?}");
-    assert_eq!(said(&History::after(revision(merge))).allowances, []);
+    assert_eq!(said(&after(merge)).allowances, []);
     // Nothing is in force yet: the head speaks for itself alone.
     assert_eq!(said(&History::default()).allowances, []);
 }

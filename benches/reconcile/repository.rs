@@ -99,16 +99,16 @@ fn path(zone: usize) -> String {
 }
 
 fn manifest(zone: usize, topics: usize, permission: &str) -> String {
-    let mut text = format!(
+    let head = format!(
         "apiVersion: v2\nkind: PartnerZone\nmetadata:\n  name: partner-{zone:05}\n  labels:\n    domain: fulfilment\nspec:\n  \
          cluster: gateway\n  displayName: Partner {zone}\n  description: Order and shipment events, so that parcels are planned.\n  \
          authenticationMode:\n    type: PLAIN\n    serviceAccount: partner-{zone:05}\n  topics:\n"
     );
-    for topic in 0..topics {
-        text += &format!(
-            "    - name: topic-{topic:02}\n      backingTopic: domain-{}.topic-{topic:02}.v1\n      permission: {permission}\n",
-            zone % 97
-        );
-    }
-    text
+    let domain = zone % 97;
+    let topics = (0..topics).map(|topic| {
+        format!(
+            "    - name: topic-{topic:02}\n      backingTopic: domain-{domain}.topic-{topic:02}.v1\n      permission: {permission}\n"
+        )
+    });
+    std::iter::once(head).chain(topics).collect()
 }

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use partner_zones::manifest::Known;
-use partner_zones::reconcile::guard::Limits;
-use partner_zones::reconcile::plan::{Desired, Observed, Plan, plan};
+use partner_zones::reconcile::plan::{Desired, Observed, Plan, Terms, plan};
 use partner_zones::reconcile::reader::Reader;
 use partner_zones::reconcile::source::{GitConfig, History, OnHistoryRewrite, Source};
 use tempfile::TempDir;
@@ -80,7 +79,7 @@ impl Daemon {
     fn run(&mut self) -> (Desired, Plan) {
         let desired =
             self.runtime.block_on(self.reader.read(History::after(self.observed.revision.clone()))).unwrap();
-        let plan = plan(&desired, &self.observed, Limits::default(), None);
+        let plan = plan(&desired, &self.observed, &Terms::default());
         (desired, plan)
     }
 

@@ -4,10 +4,8 @@ use git2::Oid;
 
 use super::mirror::Mirror;
 use crate::manifest::finding::printable;
-use crate::reconcile::guard::{Allowance, Guarded};
+use crate::reconcile::guard::{Allowance, Allowed, AllowedBy};
 
-const DELETES: &str = "Reconciler-Allow-Deletes";
-const UPDATES: &str = "Reconciler-Allow-Updates";
 /// How all our trailers begin, for those that are misspelled.
 const ALLOW: &str = "reconciler-allow-";
 
@@ -44,8 +42,13 @@ pub(super) fn describe(mirror: &Mirror, head: Oid, base: Option<Oid>) -> Result<
     for id in mirror.since(head, base)?.into_iter().take(MAX_COMMITS) {
         let commit = mirror.commit(id)?;
         let short: String = id.to_string().chars().take(8).collect();
-        let (allowances, problems) = trailers(commit.message_raw_bytes());
-        found.allowances.extend(allowances);
+        let (allowed, problems) = trailers(commit.message_raw_bytes());
+        found.allowances.extend(allowed.into_iter().map(|(what, count, reason)| Allowance {
+            what,
+            count,
+            reason,
+            by: AllowedBy::Trailer { commit: id.to_string(), author: author(&commit) },
+        }));
         found.warnings.extend(problems.into_iter().map(|problem| format!("commit {short}: {problem}")));
     }
     Ok(found)
@@ -62,8 +65,11 @@ fn text(bytes: &[u8]) -> String {
     printable(&String::from_utf8_lossy(bytes))
 }
 
+/// What is allowed, how often, and why.
+type Words = (Allowed, usize, String);
+
 /// What a message allows, and what it seems to want to allow.
-fn trailers(message: &[u8]) -> (Vec<Allowance>, Vec<String>) {
+fn trailers(message: &[u8]) -> (Vec<Words>, Vec<String>) {
     let (mut allowances, mut problems) = (Vec::new(), Vec::new());
     let message = String::from_utf8_lossy(message);
     let looks_like_one = |line: &&str| {
@@ -85,30 +91,24 @@ fn trailers(message: &[u8]) -> (Vec<Allowance>, Vec<String>) {
         }
     }
     if written > 0 {
-        problems.push(format!(
-            "a line `{DELETES}` or `{UPDATES}` allows nothing outside the last paragraph of the message"
-        ));
+        problems.push(format!("a line `{ALLOW}…` allows nothing outside the last paragraph of the message"));
     }
     (allowances, problems)
 }
 
-fn allowance(key: &str, value: &str) -> Result<Allowance, String> {
-    let what = if key.eq_ignore_ascii_case(DELETES) {
-        Guarded::Deletes
-    } else if key.eq_ignore_ascii_case(UPDATES) {
-        Guarded::Updates
-    } else {
+fn allowance(key: &str, value: &str) -> Result<Words, String> {
+    let kinds = [Allowed::Deletes, Allowed::Updates];
+    let Some(what) = kinds.into_iter().find(|kind| key.eq_ignore_ascii_case(kind.trailer())) else {
+        let [deletes, updates] = kinds.map(Allowed::trailer);
         return Err(format!(
-            "there is no trailer `{}`; wanted is `{DELETES}` or `{UPDATES}`",
+            "there is no trailer `{}`; wanted is `{deletes}` or `{updates}`",
             printable(key)
         ));
     };
     let (number, reason) = value.trim().split_once(char::is_whitespace).unwrap_or((value.trim(), ""));
     let reason = reason.trim();
     match number.parse() {
-        Ok(count) if count > 0 && !reason.is_empty() => {
-            Ok(Allowance { what, count, reason: printable(reason) })
-        }
+        Ok(count) if count > 0 && !reason.is_empty() => Ok((what, count, printable(reason))),
         _ => {
             Err(format!("`{key}: {value}` allows nothing; wanted is a number and a reason, `{key}: 12 why`"))
         }
@@ -119,10 +119,10 @@ fn allowance(key: &str, value: &str) -> Result<Allowance, String> {
 mod tests {
     use super::*;
 
-    fn allowed(message: &str) -> Vec<(Guarded, usize, String)> {
+    fn allowed(message: &str) -> Vec<Words> {
         let (allowances, problems) = trailers(message.as_bytes());
         assert_eq!(problems, [""; 0], "{message}");
-        allowances.into_iter().map(|it| (it.what, it.count, it.reason)).collect()
+        allowances
     }
 
     fn refused(message: &str) -> String {
@@ -138,8 +138,8 @@ mod tests {
         assert_eq!(
             allowed(message),
             [
-                (Guarded::Deletes, 12, "the west region closes".to_owned()),
-                (Guarded::Updates, 3, "owners: new names".to_owned())
+                (Allowed::Deletes, 12, "the west region closes".to_owned()),
+                (Allowed::Updates, 3, "owners: new names".to_owned())
             ]
         );
         assert_eq!(allowed("Nothing special\n\nReviewed-by: Bob\n"), []);

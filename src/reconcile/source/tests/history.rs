@@ -4,7 +4,7 @@ use git2::Oid;
 
 use super::contents;
 use super::repositories::{Fixture, MAIN};
-use crate::reconcile::guard::{Allowance, Guarded};
+use crate::reconcile::guard::Allowed;
 use crate::reconcile::source::{Commit, History, Snapshot, SourceError};
 use crate::zone::Revision;
 
@@ -99,10 +99,10 @@ fn trailers_count_from_every_commit_since_the_revision_in_force_and_no_longer() 
     let merge = fixture.say("merge\n\nReconciler-Allow-Deletes: lots\n", "merge", &[main, side]);
     let said = |history: &History| -> Commit { fixture.read(history).unwrap().commit.unwrap() };
     let commit = said(&after(first));
-    let allowance = |what, count, reason: &str| Allowance { what, count, reason: reason.to_owned() };
-    let mut found = commit.allowances.clone();
-    found.sort_by_key(|it| it.count);
-    assert_eq!(found, [allowance(Guarded::Deletes, 2, "side"), allowance(Guarded::Updates, 3, "main")]);
+    let mut found: Vec<_> =
+        commit.allowances.iter().map(|it| (it.what, it.count, it.reason.as_str())).collect();
+    found.sort_by_key(|it| it.1);
+    assert_eq!(found, [(Allowed::Deletes, 2, "side"), (Allowed::Updates, 3, "main")]);
     assert!(commit.warnings[0].starts_with(&format!("commit {}: ", &merge.to_string()[..8])), "{commit:?}");
     assert_eq!(said(&after(merge)).allowances, []);
     // Nothing is in force yet: the head speaks for itself alone.

@@ -11,6 +11,7 @@ mod location;
 mod mirror;
 mod tree;
 mod watch;
+mod work_tree;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, TryLockError};
@@ -26,6 +27,7 @@ pub use git::{GitConfig, GitSource, OnHistoryRewrite};
 pub use location::{Location, LocationError};
 pub use watch::Watch;
 pub(super) use watch::jittered;
+pub use work_tree::{Base, BaseError};
 
 /// All files of one revision.
 #[derive(Debug, Clone)]

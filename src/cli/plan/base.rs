@@ -10,7 +10,7 @@ use crate::app::control;
 use crate::manifest::{Known, load};
 use crate::reconcile::plan::Desired;
 use crate::reconcile::reader::Reader;
-use crate::reconcile::source::{Base, BaseError, Limits};
+use crate::reconcile::source::{Base, BaseError, History, Limits};
 
 /// The largest configuration that is read from a base.
 const CONFIG_BYTES: u64 = 1 << 20;
@@ -32,7 +32,7 @@ pub(super) async fn read(args: &Args, context: &Context, config: &Config) -> Res
     let Some(folder) = args.zones.clone() else {
         let chosen = Chosen::of_ref(config, Some(&full_name(&reference)))?;
         let mut reader = Reader::new(chosen.source.clone(), known);
-        let desired = reader.read(None).await.map_err(failure)?;
+        let desired = reader.read(History::default()).await.map_err(failure)?;
         return Ok(Some(OfBase { desired, guards: None }));
     };
     let file = config::file(context.config_file.as_deref(), context.environment());

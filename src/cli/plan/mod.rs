@@ -18,7 +18,7 @@ use crate::app::control;
 use crate::manifest::Finding;
 use crate::reconcile::plan::{Desired, Observed, Plan, Terms, plan, plan_offline};
 use crate::reconcile::reader::Reader;
-use crate::reconcile::source::{Source, SourceError};
+use crate::reconcile::source::{History, Source, SourceError};
 use crate::zone::ZoneName;
 
 /// Shows what would change, and changes nothing
@@ -95,10 +95,10 @@ async fn live(args: &Args, context: &Context, config: &Config) -> Result<(Plan, 
     let chosen = Chosen::new(args, config)?;
     let observed = live::observed(&args.server, context, config).await?;
     let mut reader = Reader::new(chosen.source.clone(), control::known(config));
-    let desired = reader.read(observed.revision.clone()).await.map_err(failure)?;
+    let desired = reader.read(History::after(observed.revision.clone())).await.map_err(failure)?;
     let base = base::read(args, context, config).await?;
     let missing = live::missing_topics(&desired.loaded, config).await;
-    let terms = Terms { topics: missing.as_ref(), ..terms(args, config, base.as_ref()) };
+    let terms = Terms { topics: missing.as_ref(), ..terms(args, config, &desired, base.as_ref()) };
     if let Some(only) = args.only.as_ref().filter(|only| !observed.zones.contains_key(*only)) {
         known_in_files(only, &desired)?;
     }
@@ -109,7 +109,7 @@ async fn live(args: &Args, context: &Context, config: &Config) -> Result<(Plan, 
 async fn offline(args: &Args, context: &Context, config: &Config) -> Result<(Plan, Desired), Failure> {
     let chosen = Chosen::new(args, config)?;
     let mut reader = Reader::new(chosen.source.clone(), control::known(config));
-    let desired = reader.read(None).await.map_err(failure)?;
+    let desired = reader.read(History::default()).await.map_err(failure)?;
     let base = base::read(args, context, config).await?;
     if let Some(only) = &args.only
         && base.as_ref().is_none_or(|base| !base.desired.loaded.zones.contains_key(only))
@@ -120,14 +120,15 @@ async fn offline(args: &Args, context: &Context, config: &Config) -> Result<(Pla
         "warning: offline: what is in force was not looked at; this is no pass of the live checks, and drift, missing topics \
          and what production would do stay unknown",
     );
-    Ok((plan_offline(&desired, &terms(args, config, base.as_ref())), desired))
+    Ok((plan_offline(&desired, &terms(args, config, &desired, base.as_ref())), desired))
 }
 
 /// The guards are never those of the change that they guard against.
-fn terms<'a>(args: &'a Args, config: &Config, base: Option<&'a OfBase>) -> Terms<'a> {
+fn terms<'a>(args: &'a Args, config: &Config, desired: &'a Desired, base: Option<&'a OfBase>) -> Terms<'a> {
     let guards = base.and_then(|base| base.guards).unwrap_or(config.guards);
     Terms {
         limits: control::limits(guards),
+        allowances: desired.allowances(),
         base: base.map(|base| &base.desired),
         only: args.only.as_ref(),
         ..Terms::default()

@@ -170,7 +170,7 @@ impl Postman {
             }
             match self.post(letter).await {
                 Ok(()) => {
-                    changes.push(Change::PutLetter(Letter { sent_at: Some(now), ..(**letter).clone() }))
+                    changes.push(Change::PutLetter(Letter { sent_at: Some(now), ..(**letter).clone() }));
                 }
                 Err(None) => changes.push(Change::DeleteLetter(letter.content.id())),
                 Err(Some(error)) => {

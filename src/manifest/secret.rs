@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use super::bytes::lines;
 use super::fault::Fault;
-use super::finding::{Code, quote};
+use super::code::Code;
+use super::finding::quote;
 use super::scalar::{Kind, Scalar};
 use super::tree::{Content, Node};
 

@@ -1,18 +1,16 @@
 //! `reconciler plan`: what the daemon would do now. Nothing is changed.
 
 mod live;
-mod text;
 
 use std::path::PathBuf;
 
 use super::client::Server;
-use super::findings::Colour;
-use super::report::{ReportFormat, ReportTo};
-use super::{Context, ExitCode, Failure, output};
+use super::progress::Progress;
+use super::report::{Outputs, Pending, Report};
+use super::{Context, ExitCode, Failure};
 use crate::app::config::Config;
 use crate::app::control;
-use crate::manifest::Finding;
-use crate::reconcile::plan::{Observed, Plan, plan};
+use crate::reconcile::plan::{Observed, plan};
 use crate::reconcile::reader::Reader;
 use crate::reconcile::source::{Source, SourceError};
 
@@ -30,9 +28,8 @@ pub struct Args {
     #[arg(long = "ref", value_name = "REF")]
     reference: Option<String>,
 
-    /// text or json, to standard output or to a file; can be repeated
-    #[arg(long, value_name = "FORMAT[=FILE]")]
-    output: Vec<ReportTo>,
+    #[command(flatten)]
+    outputs: Outputs,
 
     /// Exit with 3 if there is anything to change
     #[arg(long)]
@@ -45,43 +42,19 @@ pub struct Args {
 pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let config = context.config()?;
     let chosen = Chosen::new(&args, &config)?;
+    let progress = Progress::start(context.environment(), "asking what is in force");
     let observed = live::observed(&args.server, context, &config).await?;
     let mut reader = Reader::new(chosen.source.clone(), control::known(&config));
+    progress.step("reading the zones");
     let desired = reader.read(observed.revision.clone()).await.map_err(failure)?;
+    progress.step("asking the clusters for the backing topics");
     let missing = live::missing_topics(&desired.loaded, &config).await;
     let plan = plan(&desired, &observed, control::limits(config.guards), missing.as_ref());
-    for report in ReportTo::or_default(args.output) {
-        report.write(&match report.format {
-            ReportFormat::Json => output::json(&plan.to_json()),
-            ReportFormat::Text => {
-                let colour = report.wants_colour(context.environment());
-                text::render(&plan, &desired.loaded.texts, if colour { Colour::Ansi } else { Colour::Plain })
-            }
-        })?;
-    }
+    drop(progress);
+    let report = Report::of_plan(&plan, &desired.loaded);
+    args.outputs.write(&report, context.environment())?;
     let pending = if args.fail_on_changes { Pending::Counts } else { Pending::IsFine };
-    Ok(exit_code(&plan, pending))
-}
-
-/// Whether changes that are still to be made are worth an exit code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Pending {
-    Counts,
-    IsFine,
-}
-
-fn exit_code(plan: &Plan, pending: Pending) -> ExitCode {
-    let mut holding = vec![ExitCode::Fine];
-    if plan.findings.iter().any(Finding::is_error) {
-        holding.push(ExitCode::Findings);
-    }
-    if plan.guard.is_refusing() {
-        holding.push(ExitCode::RefusedByGuard);
-    }
-    if pending == Pending::Counts && !plan.changes.is_empty() {
-        holding.push(ExitCode::ChangesPending);
-    }
-    ExitCode::of(&holding)
+    Ok(ExitCode::of(&report.exit_codes(pending)))
 }
 
 /// The source that the arguments name, and the folder its mirror may use while the command runs.

@@ -13,7 +13,7 @@ use schemars::transform::RecursiveTransform;
 use serde_json::Value;
 
 use super::fault::DocumentFault;
-use super::finding::Code;
+use super::code::Code;
 use super::v2;
 
 /// The schema as it is published: draft-07, which editors understand.

@@ -16,7 +16,9 @@ use super::diff::{diff, nameless};
 use super::digest;
 use super::guard::{Guard, Limits, Tally};
 use super::source::Commit;
-use crate::manifest::{Code, Finding, Loaded, LoadedZone, Location, Severity};
+use crate::manifest::finding::printable;
+use crate::manifest::suppress::{Suppressed, silence};
+use crate::manifest::{Code, Finding, Loaded, LoadedZone, Location};
 use crate::store::State;
 use crate::zone::{ClusterName, PartnerZone, Revision, TopicName, ZoneName};
 
@@ -52,6 +54,8 @@ pub struct MissingTopics {
     /// The cluster of zones that name none.
     pub home: ClusterName,
     pub by_cluster: BTreeMap<ClusterName, BTreeSet<TopicName>>,
+    /// Clusters that could not be asked, each with the cause.
+    pub not_asked: BTreeMap<ClusterName, String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,6 +143,8 @@ pub struct Plan {
     pub changes: Vec<Change>,
     /// Of the files and of live state, sorted by place.
     pub findings: Vec<Finding>,
+    /// What comments in the files silenced.
+    pub suppressed: Vec<Suppressed>,
     pub guard: Guard,
     fates: BTreeMap<ZoneName, Fate>,
     /// Zones that wait although no guard holds them back.
@@ -171,9 +177,16 @@ pub fn plan(desired: &Desired, observed: &Observed, limits: Limits, topics: Opti
             origin,
         }));
     }
-    let mut findings = loaded.findings.clone();
-    findings.extend(renamed_zones(loaded, observed, &fates));
+    let mut findings = renamed_zones(loaded, observed, &fates);
     findings.extend(topics.into_iter().flat_map(|topics| missing_topics(loaded, topics)));
+    let mut silenced = silence(&loaded.suppressions, findings);
+    let mut findings = loaded.findings.clone();
+    findings.append(&mut silenced.kept);
+    // Where a cluster was not asked, a comment about its topics is not known to be needless.
+    if topics.is_some_and(|topics| topics.not_asked.is_empty()) {
+        findings.append(&mut silenced.unused);
+    }
+    findings.extend(topics.into_iter().flat_map(clusters_not_asked));
     let guard = Guard::judge(tally(&fates, observed, loaded), limits);
     let taken = claims::taken(loaded, observed, &fates, &guard);
     findings.extend(taken.values().cloned());
@@ -185,6 +198,7 @@ pub fn plan(desired: &Desired, observed: &Observed, limits: Limits, topics: Opti
         waiting: taken.into_keys().collect(),
         changes,
         findings,
+        suppressed: [loaded.suppressed.as_slice(), &silenced.suppressed].concat(),
         fates,
     }
 }
@@ -229,7 +243,7 @@ fn renamed_zones(loaded: &Loaded, observed: &Observed, fates: &BTreeMap<ZoneName
             let old = deleted.get_mut(&nameless(&created.zone))?.pop()?;
             let message =
                 format!("zone `{old}` becomes `{name}`, which is a new zone: its consumer groups start anew");
-            let finding = Finding::new(Severity::Note, Code::ZoneRenamed, message).at(created.source.clone());
+            let finding = Finding::new(Code::ZoneRenamed, message).at(created.source.clone());
             Some(finding.help("issue new credentials for it, or keep the name and change spec.displayName"))
         })
         .collect()
@@ -243,13 +257,23 @@ fn missing_topics(loaded: &Loaded, missing: &MissingTopics) -> Vec<Finding> {
         for topic in zone.zone.topics.iter().filter(|topic| topics.contains(&topic.backing)) {
             let message = format!("backing topic `{}` does not exist on cluster `{cluster}`", topic.backing);
             findings.push(
-                Finding::new(Severity::Warning, Code::BackingTopicMissing, message)
+                Finding::new(Code::BackingTopicMissing, message)
                     .at(position(zone, Some(&topic.alias)))
                     .help("create the topic or correct its name; until then the zone is FAILED and its other topics are served"),
             );
         }
     }
     findings
+}
+
+fn clusters_not_asked(topics: &MissingTopics) -> impl Iterator<Item = Finding> {
+    topics.not_asked.iter().map(|(cluster, cause)| {
+        let message = format!(
+            "whether the backing topics on cluster `{cluster}` exist was not checked: {}",
+            printable(cause)
+        );
+        Finding::new(Code::ClusterNotAsked, message).help("check that the cluster can be reached from here")
+    })
 }
 
 impl Plan {

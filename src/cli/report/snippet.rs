@@ -1,55 +1,45 @@
 //! Findings as text, with the lines of the file they are about.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
+use super::listed::one_line;
+use super::{Colour, Texts};
 use crate::manifest::{Finding, Location, Severity};
-
-/// Texts of files by name, as [`crate::manifest::Loaded::texts`] keeps them: secrets are masked.
-pub type Texts = BTreeMap<Arc<str>, Arc<str>>;
-
-/// Whether escape sequences may be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Colour {
-    Plain,
-    Ansi,
-}
 
 /// Longest excerpt in bytes; from a longer line only the place is named.
 const MAX_EXCERPT: usize = 2_000;
 
 /// Each finding with its snippet and an empty line after it.
-pub fn text(findings: &[Finding], texts: &Texts, colour: Colour) -> String {
+pub(super) fn text(findings: &[Finding], texts: &Texts, colour: Colour) -> String {
     let renderer = match colour {
         Colour::Plain => Renderer::plain().decor_style(DecorStyle::Ascii),
         Colour::Ansi => Renderer::styled().decor_style(DecorStyle::Ascii),
     };
     let mut text = String::new();
     for finding in findings {
-        text.push_str(&renderer.render(&[group(finding, texts)]));
+        let safe = safe(finding);
+        text.push_str(&renderer.render(&[group(&safe, texts)]));
         text.push_str("\n\n");
     }
     text
 }
 
-/// `2 errors, 1 warning, 0 notes`.
-pub fn count(findings: &[Finding]) -> String {
-    let of = |severity: Severity| findings.iter().filter(|finding| finding.severity == severity).count();
-    let plural = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
-    format!(
-        "{}, {}, {}",
-        plural(of(Severity::Error), "error"),
-        plural(of(Severity::Warning), "warning"),
-        plural(of(Severity::Note), "note")
-    )
+/// What a terminal would obey does not reach it, wherever the finding comes from.
+fn safe(finding: &Finding) -> Finding {
+    let mut safe = finding.clone();
+    safe.message = one_line(&finding.message);
+    safe.help = finding.help.as_deref().map(one_line);
+    for (_, what) in &mut safe.related {
+        *what = one_line(what);
+    }
+    safe
 }
 
 fn group<'a>(finding: &'a Finding, texts: &'a Texts) -> Group<'a> {
-    let level = match finding.severity {
+    let level = match finding.severity() {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
         Severity::Note => Level::NOTE,
@@ -107,7 +97,7 @@ mod tests {
     #[test]
     fn a_finding_shows_its_line_and_the_related_one() {
         let texts: Texts = [("a.yaml".into(), "name: a\nb: 1\nname: \u{1b}[31mc\n".into())].into();
-        let finding = Finding::error(Code::DuplicateKey, "the key `name` is here twice")
+        let finding = Finding::new(Code::DuplicateKey, "the key `name` is here twice")
             .at(at(3, 13..17))
             .related(at(1, 0..4), "first defined here")
             .help("keep one of the two");
@@ -124,7 +114,7 @@ mod tests {
     fn a_place_outside_the_text_is_only_named() {
         let texts: Texts = [("a.yaml".into(), "x".repeat(5_000).into())].into();
         for (line, span) in [(1, 4_000..4_001), (9, 90_000..90_001)] {
-            let text = text(&[Finding::error(Code::Syntax, "no").at(at(line, span))], &texts, Colour::Plain);
+            let text = text(&[Finding::new(Code::Syntax, "no").at(at(line, span))], &texts, Colour::Plain);
             assert_eq!(text, format!("error[PZ0010]: no\n--> a.yaml:{line}:1\n\n"));
         }
     }
@@ -132,7 +122,7 @@ mod tests {
     #[test]
     fn a_span_that_ends_inside_a_character_is_widened() {
         let texts: Texts = [("a.yaml".into(), "a: \u{fffd}\n".into())].into();
-        let text = text(&[Finding::error(Code::NotUtf8, "no").at(at(1, 3..4))], &texts, Colour::Plain);
+        let text = text(&[Finding::new(Code::NotUtf8, "no").at(at(1, 3..4))], &texts, Colour::Plain);
         assert!(text.contains("1 | a: \u{fffd}\n  |    ^"), "{text}");
     }
 }

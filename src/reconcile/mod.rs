@@ -4,6 +4,7 @@ pub mod apply;
 pub mod controller;
 mod diff;
 mod digest;
+pub mod forge;
 pub mod guard;
 pub mod metrics;
 pub mod plan;

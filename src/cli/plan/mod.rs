@@ -10,7 +10,7 @@ use super::report::{Outputs, Pending, Report};
 use super::{Context, ExitCode, Failure};
 use crate::app::config::Config;
 use crate::app::control;
-use crate::reconcile::plan::{Observed, plan};
+use crate::reconcile::plan::{Observed, Terms, plan};
 use crate::reconcile::reader::Reader;
 use crate::reconcile::source::{Source, SourceError};
 
@@ -49,7 +49,8 @@ pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let desired = reader.read(observed.revision.clone()).await.map_err(failure)?;
     progress.step("asking the clusters for the backing topics");
     let missing = live::missing_topics(&desired.loaded, &config).await;
-    let plan = plan(&desired, &observed, control::limits(config.guards), missing.as_ref());
+    let limits = control::limits(config.guards);
+    let plan = plan(&desired, &observed, &Terms { limits, topics: missing.as_ref(), ..Terms::default() });
     drop(progress);
     let report = Report::of_plan(&plan, &desired.loaded);
     args.outputs.write(&report, context.environment())?;

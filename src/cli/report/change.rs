@@ -20,7 +20,7 @@ pub(super) fn line(change: &Change, is_held: bool) -> String {
         Action::Delete => '-',
         Action::Move => '>',
     };
-    let mut line = format!("{sign} {}", change.address);
+    let mut line = format!("{sign} {}", printable(&change.address.to_string()));
     let what = what(change);
     if !what.is_empty() {
         line.push_str(": ");
@@ -41,7 +41,7 @@ pub(super) fn line(change: &Change, is_held: bool) -> String {
 
 /// What a reviewer wants to know beside the address.
 fn what(change: &Change) -> String {
-    let is_topic = change.address.alias.is_some();
+    let is_topic = change.address.alias().is_some();
     match (change.action, &change.before, &change.after) {
         (Action::Create, _, Some(topic)) | (Action::Delete, Some(topic), _) if is_topic => shared(topic),
         (Action::Move, Some(before), Some(topic)) => {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::listed::{cut, message};
-use super::{Report, change, plural};
+use super::{Report, change, guard, plural};
 use crate::manifest::finding::printable;
 use crate::manifest::{Finding, Severity};
 use crate::reconcile::plan::{Action, Change, Plan};
@@ -33,9 +33,8 @@ pub(super) fn render(report: &Report<'_>) -> String {
         page.text.push_str(&format!("> **{caveat}**\n\n"));
     }
     page.text.push_str(&table(report));
-    if let Some(plan) = report.plan.filter(|plan| plan.guard.is_refusing()) {
-        let reasons = plan.guard.reasons().map(printable);
-        page.list("**Production would refuse this:**", "text", reasons.collect(), page.left / 4);
+    if let Some(plan) = report.plan {
+        page.guard(plan);
     }
     page.findings(report, Severity::Error);
     if let Some(plan) = report.plan {
@@ -120,6 +119,17 @@ impl Page {
         self.text.push_str(&block);
     }
 
+    fn guard(&mut self, plan: &Plan) {
+        let refused: Vec<String> = guard::refusals(plan).collect();
+        if !refused.is_empty() {
+            self.list("**Production would refuse this:**", "text", refused, self.left / 4);
+        }
+        let lifted: Vec<String> = guard::lifted(plan).collect();
+        if !lifted.is_empty() {
+            self.list("**Allowed, although a guard would refuse it:**", "text", lifted, self.left / 4);
+        }
+    }
+
     fn findings(&mut self, report: &Report<'_>, severity: Severity) {
         let lines: Vec<String> =
             report.findings.iter().filter(|it| it.severity() == severity).map(line).collect();
@@ -133,7 +143,7 @@ impl Page {
     fn changes(&mut self, plan: &Plan) {
         let mut zones: BTreeMap<&str, Vec<&Change>> = BTreeMap::new();
         for change in &plan.changes {
-            zones.entry(change.address.zone.as_str()).or_default().push(change);
+            zones.entry(change.address.zone().as_str()).or_default().push(change);
         }
         let mut rest = 0;
         for (zone, changes) in zones {

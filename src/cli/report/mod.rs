@@ -6,6 +6,7 @@
 mod change;
 mod github;
 mod gitlab;
+mod guard;
 mod json;
 mod junit;
 mod listed;

@@ -2,8 +2,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::manifest::{Known, SourceFile, load};
-use crate::reconcile::guard::Limits;
-use crate::reconcile::plan::{Desired, Observed, plan};
+use crate::reconcile::plan::{Desired, Observed, Terms, plan};
 use crate::zone::Revision;
 
 mod hostile;
@@ -38,7 +37,7 @@ fn planned(before: &[(&str, String)], after: &[(&str, String)]) -> (Plan, Desire
         desired(before).loaded.zones.iter().map(|(name, it)| (name.clone(), Arc::clone(&it.zone))).collect();
     let observed = Observed { revision: None, zones };
     let desired = desired(after);
-    (plan(&desired, &observed, Limits::default(), None), desired)
+    (plan(&desired, &observed, &Terms::default()), desired)
 }
 
 fn rendered((plan, desired): &(Plan, Desired), format: Format) -> String {

@@ -1,6 +1,6 @@
 //! For people: findings with their lines, one line for each change, what a guard refuses, and the sum.
 
-use super::{Colour, Report, change, plural, snippet};
+use super::{Colour, Report, change, guard, plural, snippet};
 use crate::manifest::finding::printable;
 
 pub(super) fn render(report: &Report<'_>, colour: Colour) -> String {
@@ -17,8 +17,8 @@ pub(super) fn render(report: &Report<'_>, colour: Colour) -> String {
         if !plan.changes.is_empty() {
             text.push('\n');
         }
-        for reason in plan.guard.reasons() {
-            push(&mut text, &format!("refused: {}", printable(reason)));
+        for line in guard::refusals(plan).chain(guard::lifted(plan)) {
+            push(&mut text, &line);
         }
         let revision = printable(plan.revision.as_str());
         if report.is_quiet() {

@@ -15,11 +15,11 @@ const TEMPLATE: &str = "{spinner} {msg} ({elapsed})";
 
 /// A line that is gone when this is dropped.
 #[derive(Debug)]
-pub struct Progress(Option<ProgressBar>);
+pub(super) struct Progress(Option<ProgressBar>);
 
 impl Progress {
     /// Begins with what is done first.
-    pub fn start(environment: &Environment, step: &'static str) -> Self {
+    pub(super) fn start(environment: &Environment, step: &'static str) -> Self {
         if !is_wanted(environment, io::stderr().is_terminal()) {
             return Self(None);
         }
@@ -33,7 +33,7 @@ impl Progress {
     }
 
     /// Goes on to the next step.
-    pub fn step(&self, step: &'static str) {
+    pub(super) fn step(&self, step: &'static str) {
         if let Some(bar) = &self.0 {
             bar.set_message(step);
         }

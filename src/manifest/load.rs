@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::zone::{ClusterName, PartnerZone, SniDomain, TopicName, ZoneName};
 
 use super::bytes;
-use super::file::{Candidate, read_file};
 use super::code::Code;
+use super::file::{Candidate, read_file};
 use super::finding::{Finding, Location, printable};
 use super::set::between_zones;
 use super::suppress::{Suppressed, Suppression};
@@ -166,10 +166,8 @@ impl FileProblem {
                 Finding::new(Code::NotAFile, "the file is a symbolic link, which is never followed")
                     .help("put the content itself here")
             }
-            Self::Submodule => {
-                Finding::new(Code::NotAFile, "the entry is a submodule, which is never read")
-                    .help("put the files themselves here")
-            }
+            Self::Submodule => Finding::new(Code::NotAFile, "the entry is a submodule, which is never read")
+                .help("put the files themselves here"),
             Self::TooLarge { size } => {
                 let size = usize::try_from(*size).unwrap_or(usize::MAX);
                 bytes::too_large(size).finding

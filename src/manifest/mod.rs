@@ -19,8 +19,8 @@ pub mod suppress;
 pub mod tree;
 pub mod v2;
 
-pub use document::{NotAZone, from_document, to_document, to_yaml};
 pub use code::{Code, Layer, Severity};
+pub use document::{NotAZone, from_document, to_document, to_yaml};
 pub use finding::{Finding, Location};
-pub use suppress::{Suppressed, Suppression};
 pub use load::{FileProblem, Known, Loaded, LoadedZone, SourceFile, Unreadable, is_manifest, load};
+pub use suppress::{Suppressed, Suppression};

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::bytes::lines;
-use super::fault::Fault;
 use super::code::Code;
+use super::fault::Fault;
 use super::finding::quote;
 use super::scalar::{Kind, Scalar};
 use super::tree::{Content, Node};

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::zone::{Claim, ClusterName, PartnerZone, ZoneName};
 
+use super::code::Code;
 use super::fault::{DocumentFault, join};
 use super::file::Candidate;
-use super::code::Code;
 use super::finding::{Finding, Location, quote};
 use super::load::Known;
 use super::schema::closest;

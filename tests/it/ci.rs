@@ -98,7 +98,8 @@ fn controller() -> String {
             let mut request = [0; 4096];
             let read = stream.read(&mut request).unwrap();
             let is_state = request[..read].starts_with(b"GET /api/v1/state ");
-            let authorised = String::from_utf8_lossy(&request[..read]).to_lowercase().contains("bearer viewer");
+            let authorised =
+                String::from_utf8_lossy(&request[..read]).to_lowercase().contains("bearer viewer");
             let (status, body) = match (is_state, authorised) {
                 (true, true) => ("200 OK", r#"{"sequence": 1, "revision": null, "zones": []}"#),
                 (true, false) => ("401 Unauthorized", "{}"),
@@ -244,11 +245,8 @@ fn a_merge_request_is_validated_and_planned_in_gitlab() {
     assert_eq!(fixture.file("gl-code-quality.json"), "[]\n");
 
     let (url, key) = (controller(), "viewer");
-    let (code, printed) = run_gitlab(
-        &fixture,
-        "partner-zones-plan",
-        &[("RECONCILER_URL", &url), ("RECONCILER_API_KEY", key)],
-    );
+    let (code, printed) =
+        run_gitlab(&fixture, "partner-zones-plan", &[("RECONCILER_URL", &url), ("RECONCILER_API_KEY", key)]);
     assert!(code == 0 && printed.ends_with("Plan: 4 to add, 0 to change, 0 to delete\n"), "{printed}");
     let (code, printed) = run_gitlab(&fixture, "partner-zones-plan-offline", &[]);
     assert!(code == 0 && printed.contains("OFFLINE"), "{printed}");
@@ -266,7 +264,10 @@ fn only_jobs_for_the_project_itself_plan_against_live_state() {
     for (job, own) in [("partner-zones-plan", true), ("partner-zones-plan-offline", false)] {
         let rule = pipeline[job]["rules"][0]["if"].as_str().unwrap();
         let compared = if own { "==" } else { "!=" };
-        assert!(rule.contains(&format!("$CI_MERGE_REQUEST_SOURCE_PROJECT_ID {compared} $CI_PROJECT_ID")), "{rule}");
+        assert!(
+            rule.contains(&format!("$CI_MERGE_REQUEST_SOURCE_PROJECT_ID {compared} $CI_PROJECT_ID")),
+            "{rule}"
+        );
         assert_eq!(gitlab_script(job).contains("--offline"), !own);
     }
 }
@@ -278,7 +279,8 @@ fn a_commit_is_checked_as_it_is_staged() {
     fixture.repository.write("reconciler.yaml", "gateway: {name: gateway}\n");
     let hook = fixture.repository.clone().join(".git/hooks/pre-commit");
     std::fs::copy(deployed("pre-commit"), &hook).unwrap();
-    let commit = "git add --all && git -c user.name=Test -c user.email=test@example.com commit --quiet --message x";
+    let commit =
+        "git add --all && git -c user.name=Test -c user.email=test@example.com commit --quiet --message x";
     let (code, printed) = fixture.run(commit, &[]);
     assert_eq!(code, 0, "no zone is part of it: {printed}");
 

@@ -85,7 +85,8 @@ pub(super) async fn missing_topics(loaded: &Loaded, config: &Config) -> Option<M
         let topics = wanted.entry(zone.underlying_cluster.as_ref().unwrap_or(&home.name)).or_default();
         topics.extend(zone.topics.iter().map(|topic| topic.backing.to_string()));
     }
-    let mut missing = MissingTopics { home: home.name.clone(), by_cluster: BTreeMap::new(), not_asked: BTreeMap::new() };
+    let mut missing =
+        MissingTopics { home: home.name.clone(), by_cluster: BTreeMap::new(), not_asked: BTreeMap::new() };
     for cluster in &config.clusters {
         let Some(topics) = wanted.get(&cluster.name) else { continue };
         match ask(cluster, topics).await {

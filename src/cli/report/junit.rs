@@ -42,7 +42,8 @@ pub(super) fn render(report: &Report<'_>) -> String {
 }
 
 fn cases<'a>(report: &Report<'a>) -> (BTreeMap<&'a str, Case>, usize) {
-    let mut cases: BTreeMap<&str, Case> = report.texts.keys().map(|file| (&**file, Case::default())).collect();
+    let mut cases: BTreeMap<&str, Case> =
+        report.texts.keys().map(|file| (&**file, Case::default())).collect();
     let (findings, rest) = worst_first(report.findings, LIMIT);
     for finding in findings {
         let file = finding.source.as_ref().map_or(SOURCE, |at| &at.file);

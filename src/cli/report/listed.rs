@@ -59,7 +59,8 @@ impl<'a> Fingerprints<'a> {
     pub(super) fn of(&mut self, finding: &Finding) -> String {
         let (file, line) = finding.source.as_ref().map_or(("", ""), |at| {
             let text = self.texts.get(&at.file).map_or("", |text| text);
-            let start = text.get(..at.span.start).and_then(|before| before.rfind('\n')).map_or(0, |end| end + 1);
+            let start =
+                text.get(..at.span.start).and_then(|before| before.rfind('\n')).map_or(0, |end| end + 1);
             (&*at.file, text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default())
         });
         let mut hash = Sha256::new();

@@ -113,7 +113,10 @@ impl Page {
             block.push_str(&fence(language, &shown));
         }
         if rest > 0 {
-            block.push_str(&format!("{} not shown: the other reports of this run have all of them.\n\n", more(rest)));
+            block.push_str(&format!(
+                "{} not shown: the other reports of this run have all of them.\n\n",
+                more(rest)
+            ));
         }
         self.left = self.left.saturating_sub(block.len());
         self.text.push_str(&block);
@@ -178,14 +181,16 @@ fn tally(changes: &[&Change]) -> String {
         (count(&[Action::Update, Action::Move]), "change"),
         (count(&[Action::Delete]), "delete"),
     ];
-    let said = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} to {what}"));
+    let said =
+        counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} to {what}"));
     said.collect::<Vec<_>>().join(", ")
 }
 
 fn line(finding: &Finding) -> String {
-    let at = finding.source.as_ref().map_or_else(String::new, |at| {
-        format!("{}:{}:{} ", printable(&at.file), at.line, at.column)
-    });
+    let at = finding
+        .source
+        .as_ref()
+        .map_or_else(String::new, |at| format!("{}:{}:{} ", printable(&at.file), at.line, at.column));
     format!("{at}{} {}", finding.code.as_str(), message(finding))
 }
 

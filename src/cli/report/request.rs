@@ -96,7 +96,8 @@ impl ReportTo {
 
     fn twice(&self) -> Failure {
         let file = self.file.as_deref().unwrap_or(Path::new("")).display();
-        Failure::usage(format!("two reports are to go into {file}")).next("give each --output a file of its own")
+        Failure::usage(format!("two reports are to go into {file}"))
+            .next("give each --output a file of its own")
     }
 }
 

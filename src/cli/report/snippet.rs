@@ -20,58 +20,84 @@ pub(super) fn text(findings: &[Finding], texts: &Texts, colour: Colour) -> Strin
     };
     let mut text = String::new();
     for finding in findings {
-        let safe = safe(finding);
-        text.push_str(&renderer.render(&[group(&safe, texts)]));
+        let shown = Shown::new(finding, texts);
+        text.push_str(&renderer.render(&[shown.group()]));
         text.push_str("\n\n");
     }
     text
 }
 
-/// What a terminal would obey does not reach it, wherever the finding comes from.
-fn safe(finding: &Finding) -> Finding {
-    let mut safe = finding.clone();
-    safe.message = one_line(&finding.message);
-    safe.help = finding.help.as_deref().map(one_line);
-    for (_, what) in &mut safe.related {
-        *what = one_line(what);
-    }
-    safe
+/// A finding without anything that a terminal would obey, wherever it comes from.
+struct Shown<'a> {
+    finding: &'a Finding,
+    message: String,
+    help: Option<String>,
+    places: Vec<Place>,
 }
 
-fn group<'a>(finding: &'a Finding, texts: &'a Texts) -> Group<'a> {
-    let level = match finding.severity() {
-        Severity::Error => Level::ERROR,
-        Severity::Warning => Level::WARNING,
-        Severity::Note => Level::NOTE,
-    };
-    let title = level.primary_title(&*finding.message).id(finding.code.as_str());
-    let mut group = Group::with_title(title);
-    let places = finding.source.iter().map(|at| (at, None, AnnotationKind::Primary));
-    let related = finding.related.iter().map(|(at, what)| (at, Some(what.as_str()), AnnotationKind::Context));
-    for (at, label, kind) in places.chain(related) {
-        group = match excerpt(at, texts) {
-            Some(excerpt) => group.element(
-                Snippet::source(excerpt.text)
-                    .path(&*at.file)
-                    .line_start(at.line)
-                    .annotation(kind.span(excerpt.span).label(label)),
-            ),
-            None => group.element(Origin::path(&*at.file).line(at.line).char_column(at.column)),
+struct Place {
+    path: String,
+    line: usize,
+    column: usize,
+    kind: AnnotationKind,
+    label: Option<String>,
+    excerpt: Option<Excerpt>,
+}
+
+impl<'a> Shown<'a> {
+    fn new(finding: &'a Finding, texts: &Texts) -> Self {
+        let place = |at: &Location, label: Option<&String>, kind| Place {
+            path: one_line(&at.file),
+            line: at.line,
+            column: at.column,
+            kind,
+            label: label.map(|label| one_line(label)),
+            excerpt: excerpt(at, texts),
         };
+        let primary = finding.source.iter().map(|at| place(at, None, AnnotationKind::Primary));
+        let related = finding.related.iter().map(|(at, what)| place(at, Some(what), AnnotationKind::Context));
+        Self {
+            finding,
+            message: one_line(&finding.message),
+            help: finding.help.as_deref().map(one_line),
+            places: primary.chain(related).collect(),
+        }
     }
-    match &finding.help {
-        Some(help) => group.element(Level::HELP.message(&**help)),
-        None => group,
+
+    fn group(&self) -> Group<'_> {
+        let level = match self.finding.severity() {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+            Severity::Note => Level::NOTE,
+        };
+        let title = level.primary_title(&*self.message).id(self.finding.code.as_str());
+        let mut group = Group::with_title(title);
+        for place in &self.places {
+            let Place { path, line, column, kind, label, excerpt } = place;
+            group = match excerpt {
+                Some(excerpt) => group.element(
+                    Snippet::source(&*excerpt.text)
+                        .path(&**path)
+                        .line_start(*line)
+                        .annotation(kind.span(excerpt.span.clone()).label(label.as_deref())),
+                ),
+                None => group.element(Origin::path(&**path).line(*line).char_column(*column)),
+            };
+        }
+        match &self.help {
+            Some(help) => group.element(Level::HELP.message(&**help)),
+            None => group,
+        }
     }
 }
 
-struct Excerpt<'a> {
-    text: &'a str,
+struct Excerpt {
+    text: String,
     span: Range<usize>,
 }
 
 /// The line that a place begins on, and the part of it that is meant.
-fn excerpt<'a>(at: &Location, texts: &'a Texts) -> Option<Excerpt<'a>> {
+fn excerpt(at: &Location, texts: &Texts) -> Option<Excerpt> {
     let text = texts.get(&at.file)?;
     let start = text.get(..at.span.start)?.rfind('\n').map_or(0, |newline| newline + 1);
     let line = text.get(start..)?.lines().next().filter(|line| line.len() <= MAX_EXCERPT)?;
@@ -82,7 +108,10 @@ fn excerpt<'a>(at: &Location, texts: &'a Texts) -> Option<Excerpt<'a>> {
         let offset = offset.saturating_sub(start + skipped).min(line.len());
         (offset..=line.len()).find(|offset| line.is_char_boundary(*offset)).unwrap_or(line.len())
     };
-    Some(Excerpt { text: line, span: within(at.span.start)..within(at.span.end) })
+    let span = within(at.span.start)..within(at.span.end);
+    // The renderer shows the control characters of ASCII, but not those above: a dot of equal length stands for them.
+    let text = line.replace(|c: char| c.is_control() && !c.is_ascii(), "\u{b7}");
+    Some(Excerpt { text, span })
 }
 
 #[cfg(test)]

@@ -122,7 +122,6 @@ fn the_exit_code_follows_the_documented_order() {
     }
 }
 
-
 fn snapshot(name: &str, text: &str) {
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path("tests/snapshots");
@@ -192,14 +191,14 @@ fn flood(count: usize) -> Vec<Finding> {
         .map(|line| {
             let code = [Code::TwoAliases, Code::NothingShared, Code::Syntax][line % 3];
             let at = Location { file: "zones/a.yaml".into(), line: line + 1, column: 1, span: 0..0 };
-            Finding::new(code, format!("{line} {}", "`@x ü ".repeat(400))).at(at)
+            Finding::new(code, format!("{line} {}", "`@x ü ".repeat(200))).at(at)
         })
         .collect()
 }
 
 #[test]
 fn a_forge_gets_no_more_than_it_takes_and_the_rest_is_counted() {
-    let (findings, texts) = (flood(30_000), Texts::default());
+    let (findings, texts) = (flood(9_000), Texts::default());
     let report = Report {
         mode: Mode::Offline,
         revision: None,
@@ -213,24 +212,24 @@ fn a_forge_gets_no_more_than_it_takes_and_the_rest_is_counted() {
     let form = |format| report.render(format, Colour::Plain);
     let markdown = form(Format::Markdown);
     assert!(markdown.len() <= 65_536 && markdown.len() > 50_000, "{}", markdown.len());
-    assert!(markdown.contains(" more are not shown") && markdown.contains("| 10000 | 10000 | 10000 |"));
-    assert!(markdown.ends_with("10000 errors, 10000 warnings, 10000 notes\n"));
+    assert!(markdown.contains(" more are not shown") && markdown.contains("| 3000 | 3000 | 3000 |"));
+    assert!(markdown.ends_with("3000 errors, 3000 warnings, 3000 notes\n"));
 
     let github = form(Format::Github);
     for kind in ["error", "warning", "notice"] {
         let of_kind: Vec<_> = github.lines().filter(|line| line.starts_with(&format!("::{kind} "))).collect();
         assert_eq!(of_kind.len(), 10);
-        assert!(of_kind[9].contains("9991 more"), "{}", of_kind[9]);
+        assert!(of_kind[9].contains("2991 more"), "{}", of_kind[9]);
     }
     let sarif: serde_json::Value = serde_json::from_str(&form(Format::Sarif)).unwrap();
     let results = sarif["runs"][0]["results"].as_array().unwrap();
-    assert!(results.len() == 5_000 && results.iter().all(|result| result["level"] == "error"), "the worst");
-    assert!(sarif["runs"][0]["invocations"][0].to_string().contains("25000 more findings not listed"));
+    assert!(results.len() == 5_000 && results.iter().all(|result| result["level"] != "note"), "the worst");
+    assert!(sarif["runs"][0]["invocations"][0].to_string().contains("4000 more findings not listed"));
     let issues: serde_json::Value = serde_json::from_str(&form(Format::Gitlab)).unwrap();
     assert_eq!(issues.as_array().unwrap().len(), 5_001);
-    assert!(form(Format::Junit).contains("25000 more findings not listed"));
+    assert!(form(Format::Junit).contains("4000 more findings not listed"));
     let json: serde_json::Value = serde_json::from_str(&form(Format::Json)).unwrap();
-    assert_eq!(json["findings"].as_array().unwrap().len(), 30_000, "programs get all of them");
+    assert_eq!(json["findings"].as_array().unwrap().len(), 9_000, "programs get all of them");
 }
 
 #[test]
@@ -251,7 +250,8 @@ fn a_fingerprint_stays_when_lines_move_and_is_never_twice() {
         let planned = planned(&[], &[(FILE, text)]);
         let sarif: serde_json::Value = serde_json::from_str(&rendered(&planned, Format::Sarif)).unwrap();
         let results = sarif["runs"][0]["results"].as_array().unwrap();
-        let name = |result: &serde_json::Value| result["partialFingerprints"]["primaryLocationLineHash"].clone();
+        let name =
+            |result: &serde_json::Value| result["partialFingerprints"]["primaryLocationLineHash"].clone();
         results.iter().map(|result| name(result).as_str().unwrap().to_owned()).collect()
     };
     let text = manifest("acme", "Acme", &(topic("a b", "x", "READ") + &topic("a b", "x", "READ")));

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use crate::zone::{Claim, PartnerZone, TopicName, ZoneName};
 
 use super::bytes::{self, Lines};
-use super::fault::{DocumentFault, Fault, Part};
 use super::code::{Code, Layer};
+use super::fault::{DocumentFault, Fault, Part};
 use super::finding::{Finding, Location, quote};
 use super::load::Known;
 use super::read::read;

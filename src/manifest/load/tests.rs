@@ -266,7 +266,12 @@ fn a_bomb_of_aliases_is_refused_at_its_first_anchor_and_never_grows() {
         bomb.push_str(&format!("a{level}: &a{level} [{}]\n", vec![format!("*a{}", level - 1); 9].join(", ")));
     }
     let loaded = load([file("a.yaml", bomb)], &Known::default());
-    assert!(loaded.findings.iter().all(|it| matches!(it.code, Code::Anchor | Code::MissingField | Code::UnknownField)));
-    assert_eq!(loaded.findings.first().map(|it| it.code), Some(Code::Anchor));
+    assert!(
+        loaded
+            .findings
+            .iter()
+            .all(|it| matches!(it.code, Code::Anchor | Code::MissingField | Code::UnknownField))
+    );
+    assert!(loaded.findings.iter().filter(|it| it.code == Code::Anchor).count() >= 10);
     assert!(loaded.zones.is_empty());
 }

@@ -15,8 +15,8 @@ use crate::zone::{
     ServiceAccount, SharedTopic, TopicName,
 };
 
-use super::fault::DocumentFault;
 use super::code::Code;
+use super::fault::DocumentFault;
 use super::finding::quote;
 use super::schema::{self, shown};
 use super::v2;

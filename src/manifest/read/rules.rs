@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::zone::{Access, ConsumerGroup, GroupName, Operation, SharedTopic};
 
-use super::super::fault::DocumentFault;
 use super::super::code::Code;
+use super::super::fault::DocumentFault;
 use super::super::finding::quote;
 
 /// Each topic with its pointer. `complete`: whether these are all topics that the document lists.

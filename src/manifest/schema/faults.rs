@@ -7,8 +7,8 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
 
-use super::super::fault::{DocumentFault, Part, join};
 use super::super::code::Code;
+use super::super::fault::{DocumentFault, Part, join};
 use super::super::finding::{printable, quote};
 use super::super::v2;
 

@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
 
-use super::super::fault::Fault;
 use super::super::code::Code;
+use super::super::fault::Fault;
 use super::super::finding::{printable, quote};
 use super::{Content, Entry, Node, Scalar};
 

@@ -30,11 +30,7 @@ pub(super) fn findings(
 }
 
 /// A zone's name is its identity: another name is another zone.
-fn renamed_zones(
-    loaded: &Loaded,
-    observed: &Observed,
-    fates: &BTreeMap<ZoneName, Fate>,
-) -> Vec<Finding> {
+fn renamed_zones(loaded: &Loaded, observed: &Observed, fates: &BTreeMap<ZoneName, Fate>) -> Vec<Finding> {
     let with = |wanted: Fate| fates.iter().filter(move |(_, fate)| **fate == wanted).map(|(name, _)| name);
     let mut deleted: BTreeMap<String, Vec<&ZoneName>> = BTreeMap::new();
     for name in with(Fate::Delete) {
@@ -74,7 +70,8 @@ fn missing_topics(loaded: &Loaded, missing: &MissingTopics) -> Vec<Finding> {
 fn clusters_not_asked(topics: &MissingTopics) -> impl Iterator<Item = Finding> {
     topics.not_asked.iter().map(|(cluster, cause)| {
         let cause = printable(cause);
-        let message = format!("whether the backing topics on cluster `{cluster}` exist was not checked: {cause}");
+        let message =
+            format!("whether the backing topics on cluster `{cluster}` exist was not checked: {cause}");
         Finding::new(Code::ClusterNotAsked, message).help("check that the cluster can be reached from here")
     })
 }

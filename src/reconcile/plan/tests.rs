@@ -3,7 +3,7 @@ use serde_json::json;
 
 use super::*;
 use crate::manifest::document::from_document;
-use crate::manifest::{Code, Known, Severity, SourceFile, load, to_yaml};
+use crate::manifest::{Code, Known, Severity, SourceFile, Unreadable, load, to_yaml};
 use crate::reconcile::guard::{Allowed, AllowedBy, Deed};
 
 /// A zone with these topics (alias, backing topic, permission).
@@ -162,7 +162,8 @@ fn a_backing_topic_that_does_not_exist_is_a_warning_where_the_cluster_could_be_a
     let desired = desired("two", &[zone("acme", &[ORDERS, BILLS]), elsewhere]);
     let home = ClusterName::try_from("default").unwrap();
     let absent = std::iter::once(TopicName::try_from("bills-v1").unwrap()).collect();
-    let live = MissingTopics { by_cluster: [(home.clone(), absent)].into(), home, not_asked: BTreeMap::new() };
+    let live =
+        MissingTopics { by_cluster: [(home.clone(), absent)].into(), home, not_asked: BTreeMap::new() };
     let plan = plan(&desired, &Observed::default(), &Terms { topics: Some(&live), ..Terms::default() });
     let found: Vec<_> =
         plan.findings.iter().map(|it| (it.code, it.severity(), it.source.as_ref().unwrap().line)).collect();
@@ -173,7 +174,8 @@ fn a_backing_topic_that_does_not_exist_is_a_warning_where_the_cluster_could_be_a
 #[test]
 fn a_comment_silences_what_only_live_state_can_tell() {
     let text = to_yaml(&zone("acme", &[BILLS])).unwrap();
-    let text = text.replace("- name: bills", "- name: bills # reconciler-ignore: PZ0400 comes with their release");
+    let text =
+        text.replace("- name: bills", "- name: bills # reconciler-ignore: PZ0400 comes with their release");
     let file = SourceFile { path: "zones/acme.yaml".into(), content: Ok(text.into_bytes()) };
     let loaded = Arc::new(load([file], &Known::default()));
     let desired = Desired { loaded, ..desired("two", &[]) };
@@ -192,7 +194,8 @@ fn a_comment_silences_what_only_live_state_can_tell() {
     assert_eq!(codes(Some(&live(absent))), (vec![], vec![Code::BackingTopicMissing]));
     assert_eq!(codes(Some(&live(BTreeSet::new()))), (vec![Code::UnusedSuppression], vec![]));
     assert_eq!(codes(None), (vec![], vec![]), "where nobody asked, nobody knows that it is needless");
-    let silent = MissingTopics { not_asked: [(home.clone(), "no answer".into())].into(), ..live(BTreeSet::new()) };
+    let silent =
+        MissingTopics { not_asked: [(home.clone(), "no answer".into())].into(), ..live(BTreeSet::new()) };
     assert_eq!(codes(Some(&silent)), (vec![Code::ClusterNotAsked], vec![]));
 }
 

@@ -32,6 +32,7 @@ pub enum Layer {
     Zone,
     Zones,
     Live,
+    Commit,
     Suppression,
 }
 
@@ -44,6 +45,7 @@ impl Layer {
             Self::Zone => "one zone",
             Self::Zones => "across zones",
             Self::Live => "live",
+            Self::Commit => "commit",
             Self::Suppression => "suppression",
         }
     }
@@ -225,6 +227,11 @@ codes! {
         StillClaimed = "PZ0402" Error,
         /// A cluster could not be asked for its topics
         ClusterNotAsked = "PZ0403" Warning,
+    }
+    /// The commit.
+    Commit {
+        /// A trailer that would lift a guard is not written as it must be
+        TrailerUnusable = "PZ0500" Warning,
     }
     /// Comments that suppress findings.
     Suppression {

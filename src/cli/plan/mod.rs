@@ -12,7 +12,7 @@ use crate::app::config::Config;
 use crate::app::control;
 use crate::reconcile::plan::{Observed, Terms, plan};
 use crate::reconcile::reader::Reader;
-use crate::reconcile::source::{Source, SourceError};
+use crate::reconcile::source::{History, Source, SourceError};
 
 /// Shows what would change, and changes nothing
 ///
@@ -46,11 +46,13 @@ pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let observed = live::observed(&args.server, context, &config).await?;
     let mut reader = Reader::new(chosen.source.clone(), control::known(&config));
     progress.step("reading the zones");
-    let desired = reader.read(observed.revision.clone()).await.map_err(failure)?;
+    let desired = reader.read(History::after(observed.revision.clone())).await.map_err(failure)?;
     progress.step("asking the clusters for the backing topics");
     let missing = live::missing_topics(&desired.loaded, &config).await;
     let limits = control::limits(config.guards);
-    let plan = plan(&desired, &observed, &Terms { limits, topics: missing.as_ref(), ..Terms::default() });
+    let terms =
+        Terms { limits, allowances: desired.allowances(), topics: missing.as_ref(), ..Terms::default() };
+    let plan = plan(&desired, &observed, &terms);
     drop(progress);
     let report = Report::of_plan(&plan, &desired.loaded);
     args.outputs.write(&report, context.environment())?;

@@ -142,11 +142,12 @@ fn everything() -> (Plan, Desired) {
         "Acme Corp",
         &(topic("purchases", "orders-v1", "READ")
             + &topic("bills", "bills-v1", "WRITE")
-            + &topic("bills-too", "bills-v1", "READ")
             + "    # reconciler-ignore: PZ0203 the old name is in their contract\n"
             + &topic("bills-old", "bills-v1", "READ")),
     );
-    let empty = manifest("empty", "Empty", "").replace("  topics:\n", "  topics: []\n");
+    let empty = manifest("empty", "Empty", "")
+        .replace("  topics:\n", "  topics: []\n")
+        .replace("spec:", "  id: x\nspec:");
     let broken = manifest("broken", "Broken", &topic("a b", "x", "READ"));
     let old = manifest("old", "Old", &topic("a", "a-v1", "READ"));
     planned(

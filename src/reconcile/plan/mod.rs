@@ -36,6 +36,13 @@ pub struct Desired {
     pub loaded: Arc<Loaded>,
 }
 
+impl Desired {
+    /// What the commits' trailers say that guards may let pass.
+    pub fn allowances(&self) -> &[Allowance] {
+        self.commit.as_ref().map(|commit| commit.allowances.as_slice()).unwrap_or_default()
+    }
+}
+
 /// What is in force.
 #[derive(Debug, Clone, Default)]
 pub struct Observed {
@@ -110,7 +117,7 @@ pub fn plan(desired: &Desired, observed: &Observed, terms: &Terms<'_>) -> Plan {
     let (mut changes, fates) = of_zones(loaded, observed, origin);
     changes.extend_from_slice(terms.backing);
     changes.sort_by(|a, b| a.address.cmp(&b.address));
-    let (mut findings, suppressed) = notes::findings(loaded, observed, &fates, terms.topics);
+    let (mut findings, suppressed) = notes::findings(desired, observed, &fates, terms.topics);
     let digest = digest::plan(&desired.tree, observed, &changes);
     let tally = tally::of(&changes, &fates, observed, loaded);
     let guard = Guard::judge(&tally, terms.limits, terms.allowances, &digest);

@@ -2,24 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use super::{Fate, MissingTopics, Observed, position};
+use super::{Desired, Fate, MissingTopics, Observed, position};
 use crate::manifest::finding::printable;
 use crate::manifest::suppress::{Suppressed, silence};
 use crate::manifest::{Code, Finding, Loaded};
 use crate::reconcile::diff::nameless;
+use crate::reconcile::source::Commit;
 use crate::zone::ZoneName;
 
-/// The findings of the files and of live state, and those that comments in the files silenced.
+/// The findings of the files, of the commit and of live state, and those that comments in the files silenced.
 pub(super) fn findings(
-    loaded: &Loaded,
+    desired: &Desired,
     observed: &Observed,
     fates: &BTreeMap<ZoneName, Fate>,
     topics: Option<&MissingTopics>,
 ) -> (Vec<Finding>, Vec<Suppressed>) {
+    let loaded = desired.loaded.as_ref();
     let mut live = renamed_zones(loaded, observed, fates);
     live.extend(topics.into_iter().flat_map(|topics| missing_topics(loaded, topics)));
     let mut silenced = silence(&loaded.suppressions, live);
     let mut findings = loaded.findings.clone();
+    findings.extend(unusable_trailers(desired.commit.as_ref()));
     findings.append(&mut silenced.kept);
     // Where a cluster was not asked, a comment about its topics is not known to be needless.
     if topics.is_some_and(|topics| topics.not_asked.is_empty()) {
@@ -48,6 +51,12 @@ fn renamed_zones(loaded: &Loaded, observed: &Observed, fates: &BTreeMap<ZoneName
             Some(finding.help("issue new credentials for it, or keep the name and change spec.displayName"))
         })
         .collect()
+}
+
+/// What a commit's message wants to allow and does not.
+fn unusable_trailers(commit: Option<&Commit>) -> impl Iterator<Item = Finding> {
+    let warnings = commit.map(|commit| commit.warnings.as_slice()).unwrap_or_default();
+    warnings.iter().map(|warning| Finding::new(Code::TrailerUnusable, warning.clone()))
 }
 
 fn missing_topics(loaded: &Loaded, missing: &MissingTopics) -> Vec<Finding> {

@@ -203,8 +203,10 @@ mod tests {
     use super::super::tree;
     use super::*;
 
-    /// Line of the comment, code, reason and the line it speaks of; messages of faults.
-    fn found(text: &str) -> (Vec<(usize, Code, String, usize)>, Vec<String>) {
+    /// Line of the comment, code, reason and the line it speaks of.
+    type Found = (usize, Code, String, usize);
+
+    fn found(text: &str) -> (Vec<Found>, Vec<String>) {
         let (documents, faults) = tree::parse(text);
         assert!(faults.is_empty(), "{faults:?}");
         let (comments, faults) = find(text, &documents);

@@ -1,6 +1,8 @@
 //! Workflow commands of GitHub Actions. GitHub shows ten annotations of each kind of a step, and fifty of a job: the worst come
 //! first, and the last one counts the rest.
 
+use std::fmt::Write as _;
+
 use super::listed::{one_line, worst_first};
 use super::{Report, text};
 use crate::manifest::{Finding, Severity};
@@ -49,10 +51,11 @@ impl Annotation {
         properties.push(("title", format!("{} {}", finding.code.as_str(), finding.code.meaning())));
         let mut message = one_line(&finding.message);
         if let Some(help) = &finding.help {
-            message.push_str(&format!("\nhelp: {}", one_line(help)));
+            // Writing to a String cannot fail.
+            let _ = write!(message, "\nhelp: {}", one_line(help));
         }
         for (at, what) in &finding.related {
-            message.push_str(&format!("\n{}:{}: {}", one_line(&at.file), at.line, one_line(what)));
+            let _ = write!(message, "\n{}:{}: {}", one_line(&at.file), at.line, one_line(what));
         }
         Self { properties, message }
     }

@@ -20,14 +20,14 @@ pub(super) fn render(report: &Report<'_>) -> String {
         .map(|reason| general("guard", "critical", &format!("refused by a guard: {}", one_line(reason))))
         .collect();
     issues.extend(report.caveat().map(|caveat| general("offline", "info", caveat)));
-    issues.extend(findings.into_iter().map(|finding| issue(finding, fingerprints.of(finding))));
+    issues.extend(findings.into_iter().map(|finding| issue(finding, &fingerprints.of(finding))));
     if rest > 0 {
         issues.push(general("more", "info", &format!("{} not listed", plural(rest, "more finding"))));
     }
     output::json(&Value::Array(issues))
 }
 
-fn issue(finding: &Finding, fingerprint: String) -> Value {
+fn issue(finding: &Finding, fingerprint: &str) -> Value {
     let (path, line) = finding.source.as_ref().map_or((NO_FILE, 1), |at| (&*at.file, at.line));
     json!({
         "check_name": finding.code.as_str(),

@@ -1,6 +1,7 @@
 //! JUnit's XML: a test for each file, which fails if the file has an error, and one for the guards of a plan.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use super::listed::{message, one_line, worst_first};
 use super::{Report, plural};
@@ -36,7 +37,8 @@ pub(super) fn render(report: &Report<'_>) -> String {
         remarks.push(format!("{} not listed", plural(rest, "more finding")));
     }
     remarks.push(report.sum());
-    xml.push_str(&format!("    <system-out>{}</system-out>\n", escaped(&remarks.join("\n"))));
+    // Writing to a String cannot fail.
+    let _ = writeln!(xml, "    <system-out>{}</system-out>", escaped(&remarks.join("\n")));
     xml.push_str("  </testsuite>\n</testsuites>\n");
     xml
 }
@@ -68,10 +70,10 @@ fn test(file: &str, case: &Case) -> String {
     let mut xml = format!("    <testcase classname=\"zones\" name=\"{name}\">");
     if let Some(first) = case.failures.first() {
         let all = escaped(&case.failures.join("\n"));
-        xml.push_str(&format!("\n      <failure message=\"{}\">{all}</failure>", escaped(first)));
+        let _ = write!(xml, "\n      <failure message=\"{}\">{all}</failure>", escaped(first));
     }
     if !case.notes.is_empty() {
-        xml.push_str(&format!("\n      <system-out>{}</system-out>", escaped(&case.notes.join("\n"))));
+        let _ = write!(xml, "\n      <system-out>{}</system-out>", escaped(&case.notes.join("\n")));
     }
     if !case.failures.is_empty() || !case.notes.is_empty() {
         xml.push_str("\n    ");

@@ -2,6 +2,7 @@
 //! neither markup, nor HTML, nor mentions, nor references work.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use super::listed::{cut, message};
 use super::{Report, change, guard, plural};
@@ -28,9 +29,10 @@ pub(super) fn render(report: &Report<'_>) -> String {
         page.text.push_str(&quiet(report));
         return page.text;
     }
-    page.text.push_str(&format!("### `{}`\n\n", report.command()));
+    // Writing to a String cannot fail.
+    let _ = write!(page.text, "### `{}`\n\n", report.command());
     if let Some(caveat) = report.caveat() {
-        page.text.push_str(&format!("> **{caveat}**\n\n"));
+        let _ = write!(page.text, "> **{caveat}**\n\n");
     }
     page.text.push_str(&table(report));
     if let Some(plan) = report.plan {
@@ -77,9 +79,9 @@ fn table(report: &Report<'_>) -> String {
 fn end(report: &Report<'_>) -> String {
     let mut end = String::new();
     if let Some(revision) = report.revision {
-        end.push_str(&format!("revision {}", code(&cut(&printable(revision.as_str()), MAX_LINE / 2))));
+        let _ = write!(end, "revision {}", code(&cut(&printable(revision.as_str()), MAX_LINE / 2)));
         if let Some(plan) = report.plan {
-            end.push_str(&format!(", digest {}", code(&plan.digest)));
+            let _ = write!(end, ", digest {}", code(&plan.digest));
         }
         end.push_str("\n\n");
     }
@@ -113,10 +115,11 @@ impl Page {
             block.push_str(&fence(language, &shown));
         }
         if rest > 0 {
-            block.push_str(&format!(
+            let _ = write!(
+                block,
                 "{} not shown: the other reports of this run have all of them.\n\n",
                 more(rest)
-            ));
+            );
         }
         self.left = self.left.saturating_sub(block.len());
         self.text.push_str(&block);

@@ -17,6 +17,7 @@ mod snippet;
 mod text;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::ExitCode;
@@ -174,7 +175,8 @@ impl<'a> Report<'a> {
         let of = |severity| self.findings.iter().filter(|finding| finding.severity() == severity).count();
         let mut counts = Severity::ALL.map(|it| plural(of(it), it.as_str())).join(", ");
         if !self.suppressed.is_empty() {
-            counts.push_str(&format!(", {} suppressed", self.suppressed.len()));
+            // Writing to a String cannot fail.
+            let _ = write!(counts, ", {} suppressed", self.suppressed.len());
         }
         counts
     }

@@ -1,6 +1,7 @@
 //! SARIF 2.1.0 (OASIS). GitHub takes 25 000 results and shows 5 000: the worst are listed, the rest are counted.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
@@ -23,8 +24,8 @@ pub(super) fn render(report: &Report<'_>) -> String {
     let rules: Vec<Code> = codes.into_iter().collect();
     let mut fingerprints = Fingerprints::new(report.texts);
     let mut results: Vec<Value> =
-        findings.into_iter().map(|finding| result(finding, &rules, &mut fingerprints)).collect();
-    results.extend(suppressed.map(|it| silent(it, &rules, &mut fingerprints)));
+        findings.into_iter().map(|finding| result(finding, &[], &rules, &mut fingerprints)).collect();
+    results.extend(suppressed.map(|it| result(&it.finding, &[suppression(it)], &rules, &mut fingerprints)));
     let log = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -75,47 +76,45 @@ fn rule(code: Code) -> Value {
     })
 }
 
-fn result(finding: &Finding, rules: &[Code], fingerprints: &mut Fingerprints<'_>) -> Value {
-    let mut result = json!({
+fn result(
+    finding: &Finding,
+    suppressions: &[Value],
+    rules: &[Code],
+    fingerprints: &mut Fingerprints<'_>,
+) -> Value {
+    let related = finding.related.iter().take(MAX_RELATED).enumerate().map(|(id, (at, what))| {
+        json!({"id": id, "message": {"text": one_line(what)}, "physicalLocation": physical(Some(at))})
+    });
+    json!({
         "ruleId": finding.code.as_str(),
         "ruleIndex": rules.iter().position(|code| *code == finding.code),
         "level": level(finding.severity()),
         "message": {"text": message(finding)},
-        "locations": [place(finding.source.as_ref())],
+        "locations": [{"physicalLocation": physical(finding.source.as_ref())}],
+        "relatedLocations": related.collect::<Vec<_>>(),
         "partialFingerprints": {"primaryLocationLineHash": fingerprints.of(finding)},
-    });
-    let related = finding.related.iter().take(MAX_RELATED).enumerate().map(|(id, (at, what))| {
-        let mut related = place(Some(at));
-        related["id"] = json!(id);
-        related["message"] = json!({"text": one_line(what)});
-        related
-    });
-    let related: Vec<Value> = related.collect();
-    if !related.is_empty() {
-        result["relatedLocations"] = Value::Array(related);
-    }
-    result
+        // An empty list says: not suppressed.
+        "suppressions": suppressions,
+    })
 }
 
-fn silent(suppressed: &Suppressed, rules: &[Code], fingerprints: &mut Fingerprints<'_>) -> Value {
-    let mut result = result(&suppressed.finding, rules, fingerprints);
-    result["suppressions"] = json!([{
+fn suppression(suppressed: &Suppressed) -> Value {
+    json!({
         "kind": "inSource",
         "status": "accepted",
         "justification": one_line(&suppressed.by.reason),
-        "location": place(Some(&suppressed.by.source)),
-    }]);
-    result
+        "location": {"physicalLocation": physical(Some(&suppressed.by.source))},
+    })
 }
 
-fn place(at: Option<&Location>) -> Value {
+fn physical(at: Option<&Location>) -> Value {
     let Some(at) = at else {
-        return json!({"physicalLocation": {"artifactLocation": {"uri": NO_FILE}, "region": {"startLine": 1}}});
+        return json!({"artifactLocation": {"uri": NO_FILE}, "region": {"startLine": 1}});
     };
-    json!({"physicalLocation": {
+    json!({
         "artifactLocation": {"uri": uri(&at.file)},
         "region": {"startLine": at.line, "startColumn": at.column},
-    }})
+    })
 }
 
 /// A path as a URI reference (RFC 3986): what is not a plain character is escaped, so that a file's name is never a scheme, a
@@ -125,7 +124,8 @@ fn uri(path: &str) -> String {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'/') {
             uri.push(char::from(byte));
         } else {
-            uri.push_str(&format!("%{byte:02X}"));
+            // Writing to a String cannot fail.
+            let _ = write!(uri, "%{byte:02X}");
         }
         uri
     });

@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use super::super::code::Severity;
 use super::*;
 
@@ -263,7 +265,7 @@ fn columns_are_those_of_the_file_whatever_its_line_ends() {
 fn a_bomb_of_aliases_is_refused_at_its_first_anchor_and_never_grows() {
     let mut bomb = "a0: &a0 [x]\n".to_owned();
     for level in 1..10 {
-        bomb.push_str(&format!("a{level}: &a{level} [{}]\n", vec![format!("*a{}", level - 1); 9].join(", ")));
+        writeln!(bomb, "a{level}: &a{level} [{}]", vec![format!("*a{}", level - 1); 9].join(", ")).unwrap();
     }
     let loaded = load([file("a.yaml", bomb)], &Known::default());
     assert!(

@@ -1,18 +1,23 @@
 //! `reconciler plan`: what the daemon would do now. Nothing is changed.
 
+mod base;
+pub mod expected;
 mod live;
 
 use std::path::PathBuf;
 
+use self::base::OfBase;
+use self::expected::Expected;
 use super::client::Server;
 use super::progress::Progress;
 use super::report::{Outputs, Pending, Report};
-use super::{Context, ExitCode, Failure};
+use super::{Context, ExitCode, Failure, output};
 use crate::app::config::Config;
 use crate::app::control;
-use crate::reconcile::plan::{Observed, Terms, plan};
+use crate::reconcile::plan::{Desired, Observed, Plan, Terms, plan, plan_offline};
 use crate::reconcile::reader::Reader;
 use crate::reconcile::source::{History, Source, SourceError};
+use crate::zone::ZoneName;
 
 /// Shows what would change, and changes nothing
 ///
@@ -28,6 +33,23 @@ pub struct Args {
     #[arg(long = "ref", value_name = "REF")]
     reference: Option<String>,
 
+    /// Tells this change from drift: what REF wants as well was there before. A ref of the configured source; with
+    /// --zones, any commit of the repository that the folder lies in
+    #[arg(long, value_name = "REF")]
+    base: Option<String>,
+
+    /// Without live state and network: findings, and what differs from the base. No pass of the live checks
+    #[arg(long, requires = "zones", conflicts_with_all = ["url", "expect_plan"])]
+    offline: bool,
+
+    /// Plan this zone alone; no other is created, changed or deleted
+    #[arg(long, value_name = "ZONE", value_parser = zone_name)]
+    only: Option<ZoneName>,
+
+    /// Refuse any other plan than this one: its digest, or a file written with --output json=FILE
+    #[arg(long, value_name = "sha256:…|FILE", value_parser = Expected::parse)]
+    expect_plan: Option<Expected>,
+
     #[command(flatten)]
     outputs: Outputs,
 
@@ -41,23 +63,86 @@ pub struct Args {
 
 pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let config = context.config()?;
-    let chosen = Chosen::new(&args, &config)?;
-    let progress = Progress::start(context.environment(), "asking what is in force");
-    let observed = live::observed(&args.server, context, &config).await?;
-    let mut reader = Reader::new(chosen.source.clone(), control::known(&config));
-    progress.step("reading the zones");
-    let desired = reader.read(History::after(observed.revision.clone())).await.map_err(failure)?;
-    progress.step("asking the clusters for the backing topics");
-    let missing = live::missing_topics(&desired.loaded, &config).await;
-    let limits = control::limits(config.guards);
-    let terms =
-        Terms { limits, allowances: desired.allowances(), topics: missing.as_ref(), ..Terms::default() };
-    let plan = plan(&desired, &observed, &terms);
+    let progress = Progress::start(context.environment(), "reading the zones");
+    let (plan, desired) = if args.offline {
+        offline(&args, context, &config).await?
+    } else {
+        live(&args, context, &config, &progress).await?
+    };
     drop(progress);
     let report = Report::of_plan(&plan, &desired.loaded);
     args.outputs.write(&report, context.environment())?;
     let pending = if args.fail_on_changes { Pending::Counts } else { Pending::IsFine };
-    Ok(ExitCode::of(&report.exit_codes(pending)))
+    let code = ExitCode::of(&report.exit_codes(pending));
+    match args.expect_plan.and_then(|expected| expected.difference(&plan)) {
+        Some(difference) => {
+            output::note(&format!("error: {difference}"));
+            Ok(ExitCode::of(&[code, ExitCode::RefusedByGuard]))
+        }
+        None => Ok(code),
+    }
+}
+
+async fn live(
+    args: &Args,
+    context: &Context,
+    config: &Config,
+    progress: &Progress,
+) -> Result<(Plan, Desired), Failure> {
+    let chosen = Chosen::new(args, config)?;
+    progress.step("asking what is in force");
+    let observed = live::observed(&args.server, context, config).await?;
+    let mut reader = Reader::new(chosen.source.clone(), control::known(config));
+    progress.step("reading the zones");
+    let desired = reader.read(History::after(observed.revision.clone())).await.map_err(failure)?;
+    let base = base::read(args, context, config).await?;
+    progress.step("asking the clusters for the backing topics");
+    let missing = live::missing_topics(&desired.loaded, config).await;
+    let terms = Terms { topics: missing.as_ref(), ..terms(args, config, &desired, base.as_ref()) };
+    if let Some(only) = args.only.as_ref().filter(|only| !observed.zones.contains_key(*only)) {
+        known_in_files(only, &desired)?;
+    }
+    Ok((plan(&desired, &observed, &terms), desired))
+}
+
+/// Reads files, and nothing else: no server, no cluster, no credentials.
+async fn offline(args: &Args, context: &Context, config: &Config) -> Result<(Plan, Desired), Failure> {
+    let chosen = Chosen::new(args, config)?;
+    let mut reader = Reader::new(chosen.source.clone(), control::known(config));
+    let desired = reader.read(History::default()).await.map_err(failure)?;
+    let base = base::read(args, context, config).await?;
+    if let Some(only) = &args.only
+        && base.as_ref().is_none_or(|base| !base.desired.loaded.zones.contains_key(only))
+    {
+        known_in_files(only, &desired)?;
+    }
+    Ok((plan_offline(&desired, &terms(args, config, &desired, base.as_ref())), desired))
+}
+
+/// The guards are never those of the change that they guard against.
+fn terms<'a>(args: &'a Args, config: &Config, desired: &'a Desired, base: Option<&'a OfBase>) -> Terms<'a> {
+    let guards = base.and_then(|base| base.guards).unwrap_or(config.guards);
+    Terms {
+        limits: control::limits(guards),
+        allowances: desired.allowances(),
+        base: base.map(|base| &base.desired),
+        only: args.only.as_ref(),
+        ..Terms::default()
+    }
+}
+
+/// A name that stands nowhere is a mistake, and no plan without changes.
+fn known_in_files(only: &ZoneName, desired: &Desired) -> Result<(), Failure> {
+    let loaded = &desired.loaded;
+    if loaded.zones.contains_key(only) || loaded.unreadable.zones.contains_key(only) {
+        return Ok(());
+    }
+    Err(Failure::usage(format!("there is no zone `{only}`, neither in the files nor in force"))
+        .next("name a zone as its metadata.name has it with --only"))
+}
+
+fn zone_name(text: &str) -> Result<ZoneName, String> {
+    ZoneName::try_from(text).map_err(|error| format!("`{text}` {error}"))
 }
 
 /// The source that the arguments name, and the folder its mirror may use while the command runs.
@@ -75,13 +160,18 @@ impl Chosen {
             }
             return Ok(Self { source: Source::directory(folder), _scratch: None });
         }
+        Self::of_ref(config, args.reference.as_deref())
+    }
+
+    /// The configured source, or another ref of it.
+    fn of_ref(config: &Config, reference: Option<&str>) -> Result<Self, Failure> {
         let configured =
             config.source().map_err(|error| Failure::usage(error).next("or name a folder with --zones"))?;
         // The daemon's own mirror is the daemon's: it may be running.
         let scratch = Scratch::new()?;
         let mut git = control::git(configured, scratch.0.clone());
-        if let Some(reference) = &args.reference {
-            git.reference.clone_from(reference);
+        if let Some(reference) = reference {
+            reference.clone_into(&mut git.reference);
         }
         let source = Source::git(git).map_err(Failure::usage)?;
         Ok(Self { source, _scratch: Some(scratch) })
@@ -118,4 +208,4 @@ fn failure(error: SourceError) -> Failure {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

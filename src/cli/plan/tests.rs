@@ -1,5 +1,40 @@
 use super::*;
 use crate::app::config;
+use crate::manifest::{Known, SourceFile, load};
+use crate::zone::Revision;
+
+pub(in crate::cli) const FILE: &str = "zones/acme.yaml";
+
+pub(in crate::cli) fn manifest(name: &str, display: &str, topics: &str) -> String {
+    format!(
+        "apiVersion: v2\nkind: PartnerZone\nmetadata:\n  name: {name}\nspec:\n  cluster: gateway\n  displayName: {display}\n  \
+         authenticationMode: {{type: PLAIN, serviceAccount: {name}}}\n  topics:\n{topics}"
+    )
+}
+
+pub(in crate::cli) fn topic(alias: &str, backing: &str, permission: &str) -> String {
+    format!("    - {{name: {alias}, backingTopic: {backing}, permission: {permission}}}\n")
+}
+
+fn desired(files: &[(&str, String)]) -> Desired {
+    let files = files
+        .iter()
+        .map(|(path, text)| SourceFile { path: (*path).to_owned(), content: Ok(text.clone().into_bytes()) });
+    Desired {
+        revision: Revision::folder("8c1f"),
+        tree: "sha256:8c1f".to_owned(),
+        commit: None,
+        loaded: Arc::new(load(files, &Known::default())),
+    }
+}
+
+pub(in crate::cli) fn planned(before: &[(&str, String)], after: &[(&str, String)]) -> (Plan, Desired) {
+    let zones =
+        desired(before).loaded.zones.iter().map(|(name, it)| (name.clone(), Arc::clone(&it.zone))).collect();
+    let observed = Observed { revision: None, zones };
+    let desired = desired(after);
+    (plan(&desired, &observed, &Terms::default()), desired)
+}
 
 fn args(arguments: &[&str]) -> Result<Args, clap::Error> {
     #[derive(clap::Parser)]
@@ -27,4 +62,12 @@ fn the_scratch_folder_goes_with_the_command() {
     assert!(folder.is_dir());
     drop(scratch);
     assert!(!folder.exists());
+}
+
+#[test]
+fn an_offline_plan_is_of_a_folder_and_asks_no_server() {
+    assert!(args(&["--offline", "--zones", "zones", "--base", "main"]).is_ok());
+    assert!(args(&["--offline"]).is_err());
+    assert!(args(&["--offline", "--zones", "zones", "--url", "http://127.0.0.1:1"]).is_err());
+    assert!(args(&["--only", "No Zone"]).is_err());
 }

@@ -81,6 +81,12 @@ fn end(report: &Report<'_>) -> String {
     if let Some(revision) = report.revision {
         let _ = write!(end, "revision {}", code(&cut(&printable(revision.as_str()), MAX_LINE / 2)));
         if let Some(plan) = report.plan {
+            if let Some(base) = &plan.base {
+                let _ = write!(end, ", base {}", code(&cut(&printable(base.as_str()), MAX_LINE / 2)));
+            }
+            if let Some(only) = &plan.only {
+                let _ = write!(end, ", only {}", code(&format!("zone/{only}")));
+            }
             let _ = write!(end, ", digest {}", code(&plan.digest));
         }
         end.push_str("\n\n");

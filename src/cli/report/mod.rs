@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use super::ExitCode;
 use crate::manifest::{Finding, Loaded, Severity, Suppressed};
-use crate::reconcile::plan::Plan;
+use crate::reconcile::plan::{Mode, Plan};
 use crate::zone::Revision;
 
 pub use request::{Outputs, ReportTo};
@@ -31,7 +31,7 @@ pub use request::{Outputs, ReportTo};
 pub type Texts = BTreeMap<Arc<str>, Arc<str>>;
 
 /// What the forms say of a plan that nobody compared with what is in force.
-const OFFLINE: &str = "OFFLINE: what is in force and what is on the clusters was not asked";
+const OFFLINE: &str = "OFFLINE: what is in force was not looked at; this is no pass of the live checks";
 
 /// A form that a report can take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,22 +69,6 @@ impl Format {
 pub enum Colour {
     Plain,
     Ansi,
-}
-
-/// Whether live state took part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    Live,
-    Offline,
-}
-
-impl Mode {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Live => "live",
-            Self::Offline => "offline",
-        }
-    }
 }
 
 /// Whether changes that are still to be made are worth an exit code.
@@ -128,7 +112,7 @@ impl<'a> Report<'a> {
     /// Of a plan, and the files it was made of.
     pub fn of_plan(plan: &'a Plan, loaded: &'a Loaded) -> Self {
         Self {
-            mode: Mode::Live,
+            mode: plan.mode,
             revision: Some(&plan.revision),
             findings: &plan.findings,
             suppressed: &plan.suppressed,

@@ -1,44 +1,8 @@
-use std::sync::Arc;
-
 use super::*;
-use crate::manifest::{Known, SourceFile, load};
-use crate::reconcile::plan::{Desired, Observed, Terms, plan};
-use crate::zone::Revision;
+use crate::cli::plan::tests::{FILE, manifest, planned, topic};
+use crate::reconcile::plan::Desired;
 
 mod hostile;
-
-const FILE: &str = "zones/acme.yaml";
-
-fn manifest(name: &str, display: &str, topics: &str) -> String {
-    format!(
-        "apiVersion: v2\nkind: PartnerZone\nmetadata:\n  name: {name}\nspec:\n  cluster: gateway\n  displayName: {display}\n  \
-         authenticationMode: {{type: PLAIN, serviceAccount: {name}}}\n  topics:\n{topics}"
-    )
-}
-
-fn topic(alias: &str, backing: &str, permission: &str) -> String {
-    format!("    - {{name: {alias}, backingTopic: {backing}, permission: {permission}}}\n")
-}
-
-fn desired(files: &[(&str, String)]) -> Desired {
-    let files = files
-        .iter()
-        .map(|(path, text)| SourceFile { path: (*path).to_owned(), content: Ok(text.clone().into_bytes()) });
-    Desired {
-        revision: Revision::folder("8c1f"),
-        tree: "sha256:8c1f".to_owned(),
-        commit: None,
-        loaded: Arc::new(load(files, &Known::default())),
-    }
-}
-
-fn planned(before: &[(&str, String)], after: &[(&str, String)]) -> (Plan, Desired) {
-    let zones =
-        desired(before).loaded.zones.iter().map(|(name, it)| (name.clone(), Arc::clone(&it.zone))).collect();
-    let observed = Observed { revision: None, zones };
-    let desired = desired(after);
-    (plan(&desired, &observed, &Terms::default()), desired)
-}
 
 fn rendered((plan, desired): &(Plan, Desired), format: Format) -> String {
     Report::of_plan(plan, &desired.loaded).render(format, Colour::Plain)

@@ -29,6 +29,12 @@ pub(super) fn render(report: &Report<'_>, colour: Colour) -> String {
             push(&mut text, &format!("{} suppressed", plural(report.suppressed.len(), "finding")));
         }
         push(&mut text, &format!("revision {revision}"));
+        if let Some(base) = &plan.base {
+            push(&mut text, &format!("base {}", printable(base.as_str())));
+        }
+        if let Some(only) = &plan.only {
+            push(&mut text, &format!("only zone/{only}"));
+        }
         push(&mut text, &format!("digest {}", plan.digest));
     }
     push(&mut text, &report.sum());

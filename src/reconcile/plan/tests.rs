@@ -6,6 +6,9 @@ use crate::manifest::document::from_document;
 use crate::manifest::{Code, Known, Severity, SourceFile, Unreadable, load, to_yaml};
 use crate::reconcile::guard::{Allowed, AllowedBy, Deed};
 
+mod refusals;
+mod terms;
+
 /// A zone with these topics (alias, backing topic, permission).
 fn zone(name: &str, topics: &[(&str, &str, &str)]) -> PartnerZone {
     let topics: Vec<Value> = topics

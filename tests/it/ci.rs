@@ -194,6 +194,19 @@ fn a_bad_zone_fails_the_check_and_is_shown_at_its_line() {
 }
 
 #[test]
+fn a_fork_is_planned_offline_without_any_credential() {
+    let steps = github_steps(true);
+    assert!(steps.iter().all(|(_, _, asked)| asked.is_empty()), "{steps:?}");
+    let fixture = Fixture::new("READ");
+    let (codes, printed) = run_github(&fixture, true);
+    let wanted = [("Configuration of the base branch", 0), ("Plan offline", 0), ("Validate", 0)];
+    assert_eq!(codes, wanted.map(|(name, code)| (name.to_owned(), code)).into(), "{printed}");
+    assert!(printed.contains("OFFLINE") && fixture.file("plan.md").contains("OFFLINE"), "{printed}");
+    let plan: Value = serde_json::from_str(&fixture.file("plan.json")).unwrap();
+    assert_eq!(plan["mode"], "offline");
+}
+
+#[test]
 fn the_github_workflow_gives_strangers_nothing() {
     let workflow = yaml("github-actions.yml");
     let events: Vec<_> = workflow["on"].as_object().unwrap().keys().collect();
@@ -235,11 +248,28 @@ fn a_merge_request_is_validated_and_planned_in_gitlab() {
     let (code, printed) =
         run_gitlab(&fixture, "partner-zones-plan", &[("RECONCILER_URL", &url), ("RECONCILER_API_KEY", key)]);
     assert!(code == 0 && printed.ends_with("Plan: 4 to add, 0 to change, 0 to delete\n"), "{printed}");
+    let (code, printed) = run_gitlab(&fixture, "partner-zones-plan-offline", &[]);
+    assert!(code == 0 && printed.contains("OFFLINE"), "{printed}");
+
     let bad = Fixture::new("read");
     let (code, _) = run_gitlab(&bad, "partner-zones-validate", &[]);
     let issues: Value = serde_json::from_str(&bad.file("gl-code-quality.json")).unwrap();
     assert_eq!((code, &issues[0]["check_name"]), (1, &"PZ0104".into()));
     assert_eq!(issues[0]["location"], serde_json::json!({"path": "zones/beta.yaml", "lines": {"begin": 12}}));
+}
+
+#[test]
+fn only_jobs_for_the_project_itself_plan_against_live_state() {
+    let pipeline = yaml("gitlab-ci.yml");
+    for (job, own) in [("partner-zones-plan", true), ("partner-zones-plan-offline", false)] {
+        let rule = pipeline[job]["rules"][0]["if"].as_str().unwrap();
+        let compared = if own { "==" } else { "!=" };
+        assert!(
+            rule.contains(&format!("$CI_MERGE_REQUEST_SOURCE_PROJECT_ID {compared} $CI_PROJECT_ID")),
+            "{rule}"
+        );
+        assert_eq!(gitlab_script(job).contains("--offline"), !own);
+    }
 }
 
 #[test]

@@ -174,7 +174,8 @@ fn a_pull_request_is_validated_and_planned_under_the_configuration_of_its_base()
     assert_eq!(comment, "pr comment 7 --edit-last --create-if-none --body-file plan.md\n");
     assert!(fixture.file("plan.md").starts_with("<!-- partner-zones: reconciler -->\n"));
     let plan: Value = serde_json::from_str(&fixture.file("plan.json")).unwrap();
-    assert_eq!((&plan["mode"], &plan["summary"]["add"]), (&"live".into(), &4.into()));
+    let (add, drift) = (&plan["summary"]["add"], &plan["summary"]["drift"]);
+    assert_eq!((&plan["mode"], add, drift), (&"live".into(), &4.into(), &2.into()), "acme was wanted before");
     let sarif: Value = serde_json::from_str(&fixture.file("zones.sarif")).unwrap();
     assert_eq!(sarif["version"], "2.1.0");
     let summary = std::fs::read_to_string(fixture.temp.path().join("summary.md")).unwrap();
@@ -203,7 +204,7 @@ fn a_fork_is_planned_offline_without_any_credential() {
     assert_eq!(codes, wanted.map(|(name, code)| (name.to_owned(), code)).into(), "{printed}");
     assert!(printed.contains("OFFLINE") && fixture.file("plan.md").contains("OFFLINE"), "{printed}");
     let plan: Value = serde_json::from_str(&fixture.file("plan.json")).unwrap();
-    assert_eq!(plan["mode"], "offline");
+    assert_eq!((&plan["mode"], &plan["summary"]["add"]), (&"offline".into(), &2.into()), "beta is new");
 }
 
 #[test]
@@ -249,7 +250,7 @@ fn a_merge_request_is_validated_and_planned_in_gitlab() {
         run_gitlab(&fixture, "partner-zones-plan", &[("RECONCILER_URL", &url), ("RECONCILER_API_KEY", key)]);
     assert!(code == 0 && printed.ends_with("Plan: 4 to add, 0 to change, 0 to delete\n"), "{printed}");
     let (code, printed) = run_gitlab(&fixture, "partner-zones-plan-offline", &[]);
-    assert!(code == 0 && printed.contains("OFFLINE"), "{printed}");
+    assert!(code == 0 && printed.contains("OFFLINE") && printed.contains("Plan: 2 to add"), "{printed}");
 
     let bad = Fixture::new("read");
     let (code, _) = run_gitlab(&bad, "partner-zones-validate", &[]);

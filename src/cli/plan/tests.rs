@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::app::config;
 use crate::manifest::{Known, SourceFile, load};

@@ -77,7 +77,7 @@ impl Feed {
         let cluster = record.zone.underlying_cluster.clone().unwrap_or_else(|| self.default_cluster.clone());
         let served = ServedZone {
             id: record.id,
-            zone: Arc::new(record.zone.clone()),
+            zone: Arc::clone(&record.zone),
             cluster,
             changed: record.changed,
             credentials,

@@ -1,13 +1,13 @@
 //! All files of a source → zones and findings. Never stops at the first fault.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::zone::{ClusterName, PartnerZone, SniDomain, TopicName, ZoneName};
 
 use super::bytes;
 use super::code::Code;
-use super::file::{Candidate, read_file};
+use super::file::{Candidate, FileReading, read_file};
 use super::finding::{Finding, Location, printable};
 use super::set::between_zones;
 use super::suppress::{Suppressed, Suppression};
@@ -15,12 +15,15 @@ use super::suppress::{Suppressed, Suppression};
 /// Largest number of manifest files in a source.
 pub const MAX_FILES: usize = 50_000;
 
+/// Fewer are read faster than a thread is started.
+const FILES_WORTH_A_THREAD: usize = 64;
+
 /// One file as a source reader found it.
 #[derive(Debug, Clone)]
 pub struct SourceFile {
     /// Relative to the root of the repository or folder, with `/`.
     pub path: String,
-    pub content: Result<Vec<u8>, FileProblem>,
+    pub content: Result<Arc<[u8]>, FileProblem>,
 }
 
 /// Why an entry of the source has no content.
@@ -55,7 +58,7 @@ pub struct LoadedZone {
     /// Where its name stands.
     pub source: Location,
     /// Where each alias stands.
-    pub topics: BTreeMap<TopicName, Location>,
+    pub topics: Arc<BTreeMap<TopicName, Location>>,
 }
 
 /// Zones that some file speaks of, but not in a form that can be used: they stay as they were last applied.
@@ -107,56 +110,108 @@ pub fn is_manifest(name: &str) -> bool {
         .is_some_and(|(stem, ending)| !stem.is_empty() && (ending == "yaml" || ending == "yml"))
 }
 
-/// Reads all files of a source.
+/// Reads all files of a source, once.
 pub fn load(files: impl IntoIterator<Item = SourceFile>, known: &Known) -> Loaded {
-    let mut loaded = Loaded::default();
-    let mut candidates = Vec::new();
-    let mut unreadable = BTreeMap::new();
-    for (index, file) in files.into_iter().enumerate() {
-        let path: Arc<str> = printable(&file.path).into();
-        if index >= MAX_FILES {
-            let message =
-                format!("the source has more than {MAX_FILES} manifest files; the rest is not read");
-            let finding =
-                Finding::new(Code::TooManyFiles, message).help("split the source, or set `source.path`");
-            loaded.findings.push(finding);
-            loaded.unreadable.nameless_files.insert(path);
-            break;
-        }
-        loaded.files += 1;
-        match file.content {
-            Ok(content) => {
-                let reading = read_file(&path, &content, known);
-                candidates.extend(reading.candidates);
-                unreadable.extend(reading.unreadable);
-                if reading.nameless {
-                    loaded.unreadable.nameless_files.insert(path.clone());
-                }
-                loaded.findings.extend(reading.findings);
-                loaded.suppressed.extend(reading.suppressed);
-                loaded.suppressions.extend(reading.suppressions);
-                loaded.texts.insert(path, reading.text);
-            }
-            Err(problem) => {
-                loaded.findings.push(problem.finding().at(Location::start_of(path.clone())));
+    Loader::new(known.clone()).load(files)
+}
+
+/// Reads a source again and again. What it was given before, in a file of the same name, it does not parse again.
+#[derive(Debug)]
+pub struct Loader {
+    known: Known,
+    /// The files of the last time, by name: what was in them, and what it says.
+    held: HashMap<Arc<str>, (Arc<[u8]>, Arc<FileReading>)>,
+}
+
+impl Loader {
+    pub fn new(known: Known) -> Self {
+        Self { known, held: HashMap::new() }
+    }
+
+    pub fn load(&mut self, files: impl IntoIterator<Item = SourceFile>) -> Loaded {
+        let mut loaded = Loaded::default();
+        let mut contents = Vec::new();
+        for file in files {
+            let path: Arc<str> = printable(&file.path).into();
+            if loaded.files >= MAX_FILES {
+                let message =
+                    format!("the source has more than {MAX_FILES} manifest files; the rest is not read");
+                let finding =
+                    Finding::new(Code::TooManyFiles, message).help("split the source, or set `source.path`");
+                loaded.findings.push(finding);
                 loaded.unreadable.nameless_files.insert(path);
+                break;
+            }
+            loaded.files += 1;
+            match file.content {
+                Ok(content) => contents.push((path, content)),
+                Err(problem) => {
+                    loaded.findings.push(problem.finding().at(Location::start_of(path.clone())));
+                    loaded.unreadable.nameless_files.insert(path);
+                }
             }
         }
-    }
-    for candidate in between_zones(candidates, &mut unreadable, &mut loaded.findings) {
-        let Candidate { zone, name, topics, misplaced, .. } = candidate;
-        let zone = LoadedZone { zone: Arc::new(zone), source: name, topics };
-        let name = zone.zone.name.clone();
-        if misplaced {
-            unreadable.insert(name.clone(), zone.source.clone());
-            loaded.misplaced.insert(name, zone);
-        } else {
-            loaded.zones.insert(name, zone);
+        let readings = self.readings(contents);
+        let mut candidates = Vec::new();
+        let mut unreadable = BTreeMap::new();
+        for (path, reading) in readings {
+            candidates.extend(reading.candidates.iter().cloned());
+            unreadable.extend(reading.unreadable.clone());
+            if reading.nameless {
+                loaded.unreadable.nameless_files.insert(path.clone());
+            }
+            loaded.findings.extend(reading.findings.iter().cloned());
+            loaded.suppressed.extend(reading.suppressed.iter().cloned());
+            loaded.suppressions.extend(reading.suppressions.iter().cloned());
+            loaded.texts.insert(path, Arc::clone(&reading.text));
         }
+        for candidate in between_zones(candidates, &mut unreadable, &mut loaded.findings) {
+            let Candidate { zone, name: source, topics, misplaced, .. } = candidate;
+            let name = zone.name.clone();
+            let zone = LoadedZone { zone, source, topics };
+            if misplaced {
+                unreadable.insert(name.clone(), zone.source.clone());
+                loaded.misplaced.insert(name, zone);
+            } else {
+                loaded.zones.insert(name, zone);
+            }
+        }
+        loaded.unreadable.zones = unreadable;
+        loaded.findings.sort();
+        loaded
     }
-    loaded.unreadable.zones = unreadable;
-    loaded.findings.sort();
-    loaded
+
+    /// What each file says, in the order given. Only what is new is parsed, and that on all processors.
+    fn readings(&mut self, contents: Vec<(Arc<str>, Arc<[u8]>)>) -> Vec<(Arc<str>, Arc<FileReading>)> {
+        let held = std::mem::take(&mut self.held);
+        let is_held = |path: &Arc<str>, content: &Arc<[u8]>| {
+            let (last, reading) = held.get(path)?;
+            (Arc::ptr_eq(last, content) || last == content).then(|| Arc::clone(reading))
+        };
+        let mut readings: Vec<Option<Arc<FileReading>>> =
+            contents.iter().map(|(path, content)| is_held(path, content)).collect();
+        let mut new: Vec<_> =
+            readings.iter_mut().zip(&contents).filter(|(reading, _)| reading.is_none()).collect();
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let share = new.len().div_ceil(threads).max(FILES_WORTH_A_THREAD);
+        let known = &self.known;
+        std::thread::scope(|scope| {
+            for part in new.chunks_mut(share) {
+                scope.spawn(|| {
+                    for (reading, (path, content)) in part {
+                        **reading = Some(Arc::new(read_file(path, content, known)));
+                    }
+                });
+            }
+        });
+        let all = contents.into_iter().zip(readings);
+        let all: Vec<_> = all.filter_map(|((path, content), reading)| Some((path, content, reading?))).collect();
+        self.held = all
+            .iter()
+            .map(|(path, content, reading)| (path.clone(), (content.clone(), reading.clone())))
+            .collect();
+        all.into_iter().map(|(path, _, reading)| (path, reading)).collect()
+    }
 }
 
 impl FileProblem {

@@ -134,7 +134,7 @@ fn claims(
     }
     let (lost, alone): (Vec<_>, Vec<_>) =
         candidates.into_iter().partition(|candidate| losers.contains(&candidate.zone.name));
-    unreadable.extend(lost.into_iter().map(|zone| (zone.zone.name, zone.name)));
+    unreadable.extend(lost.into_iter().map(|zone| (zone.zone.name.clone(), zone.name)));
     alone
 }
 

@@ -56,7 +56,7 @@ pub struct State {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ZoneRecord {
     pub id: ZoneId,
-    pub zone: PartnerZone,
+    pub zone: Arc<PartnerZone>,
     /// The commit that changed this zone last: READY once every live node serves it.
     pub changed: Sequence,
     /// The source revision that brought this form of it.

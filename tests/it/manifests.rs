@@ -90,7 +90,7 @@ fn the_example_zones_are_ready_to_be_served() {
     let examples = files("zones-example/zones");
     let sources = examples.iter().map(|(name, content)| SourceFile {
         path: format!("zones/{name}.yaml"),
-        content: Ok(content.clone()),
+        content: Ok(content.clone().into()),
     });
     let known = Known { gateway: Some("gateway".into()), clusters: Some(BTreeSet::new()), sni: None };
     let loaded = load(sources, &known);

@@ -44,7 +44,7 @@ fn plan(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
 
 /// Starts a controller's store, which makes the topics, and puts one zone in force.
 fn put_in_force(cluster: &Cluster, zone: &str) {
-    let file = SourceFile { path: "acme.yaml".to_owned(), content: Ok(zone.as_bytes().to_vec()) };
+    let file = SourceFile { path: "acme.yaml".to_owned(), content: Ok(zone.as_bytes().into()) };
     let loaded = load([file], &Known::default());
     let zone = loaded.zones.values().next().unwrap().zone.as_ref().clone();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();

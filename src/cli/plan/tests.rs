@@ -21,7 +21,7 @@ pub(in crate::cli) fn topic(alias: &str, backing: &str, permission: &str) -> Str
 fn desired(files: &[(&str, String)]) -> Desired {
     let files = files
         .iter()
-        .map(|(path, text)| SourceFile { path: (*path).to_owned(), content: Ok(text.clone().into_bytes()) });
+        .map(|(path, text)| SourceFile { path: (*path).to_owned(), content: Ok(text.as_bytes().into()) });
     Desired {
         revision: Revision::folder("8c1f"),
         tree: "sha256:8c1f".to_owned(),

@@ -25,7 +25,7 @@ pub(crate) fn zone_files() -> impl Iterator<Item = SourceFile> {
     FILES
         .iter()
         .filter(|(path, _)| path.starts_with("zones/"))
-        .map(|(path, text)| SourceFile { path: (*path).to_owned(), content: Ok(text.as_bytes().to_vec()) })
+        .map(|(path, text)| SourceFile { path: (*path).to_owned(), content: Ok(text.as_bytes().into()) })
 }
 
 /// Where an example's zone is written, if it is one.

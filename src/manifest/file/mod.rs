@@ -24,13 +24,13 @@ use super::tree::{self, Content, Node};
 const MAX_FINDINGS: usize = 200;
 
 /// A zone of the file that has no errors of its own.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Candidate {
-    pub(super) zone: PartnerZone,
+    pub(super) zone: Arc<PartnerZone>,
     pub(super) name: Location,
     /// What it wants for itself, each with its place.
     pub(super) claims: Vec<(Claim, Location)>,
-    pub(super) topics: BTreeMap<TopicName, Location>,
+    pub(super) topics: Arc<BTreeMap<TopicName, Location>>,
     /// It names a gateway or a cluster that this installation does not have.
     pub(super) misplaced: bool,
 }
@@ -166,9 +166,10 @@ fn read_document(
             .filter_map(|(index, topic)| {
                 Some((topic.alias.clone(), place(&format!("/spec/topics/{index}/name"))?))
             })
-            .collect(),
+            .collect::<BTreeMap<_, _>>()
+            .into(),
         misplaced: is_misplaced,
-        zone,
+        zone: Arc::new(zone),
     })
 }
 

@@ -4,7 +4,7 @@ use super::super::code::Severity;
 use super::*;
 
 fn file(path: &str, content: impl Into<Vec<u8>>) -> SourceFile {
-    SourceFile { path: path.into(), content: Ok(content.into()) }
+    SourceFile { path: path.into(), content: Ok(content.into().into()) }
 }
 
 fn zone(name: &str, account: &str) -> String {

@@ -54,7 +54,7 @@ pub struct Observed {
 impl Observed {
     pub fn of(state: &State) -> Self {
         let zones =
-            state.zones.iter().map(|(name, record)| (name.clone(), Arc::new(record.zone.clone()))).collect();
+            state.zones.iter().map(|(name, record)| (name.clone(), Arc::clone(&record.zone))).collect();
         Self { revision: state.revision.clone(), zones }
     }
 }

@@ -179,7 +179,7 @@ fn a_comment_silences_what_only_live_state_can_tell() {
     let text = to_yaml(&zone("acme", &[BILLS])).unwrap();
     let text =
         text.replace("- name: bills", "- name: bills # reconciler-ignore: PZ0400 comes with their release");
-    let file = SourceFile { path: "zones/acme.yaml".into(), content: Ok(text.into_bytes()) };
+    let file = SourceFile { path: "zones/acme.yaml".into(), content: Ok(text.into_bytes().into()) };
     let loaded = Arc::new(load([file], &Known::default()));
     let desired = Desired { loaded, ..desired("two", &[]) };
     let home = ClusterName::try_from("default").unwrap();

@@ -91,7 +91,7 @@ impl Directory {
                         None => Err(FileProblem::Unreadable("its name is not UTF-8".to_owned())),
                     };
                     bytes = bytes.saturating_add(content.as_ref().map_or(0, |bytes| to_u64(bytes.len())));
-                    files.push(SourceFile { path, content });
+                    files.push(SourceFile { path, content: content.map(Into::into) });
                 }
                 over(files.len() > limits.files, "the number of files", limits.files)?;
                 if bytes > limits.total_bytes {

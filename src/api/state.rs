@@ -69,7 +69,7 @@ impl ObservedState {
                 changed: Sequence(observed.changed),
                 revision: Revision::recorded(observed.revision),
                 updated_at: observed.updated_at,
-                zone,
+                zone: Arc::new(zone),
             };
             state.zones.insert(record.zone.name.clone(), Arc::new(record));
         }

@@ -106,7 +106,7 @@ async fn put_zone(store: &dyn Store, name: &str, mode: &str) {
     let zone = document::from_document(&document).unwrap();
     let record = ZoneRecord {
         id: ZoneId::derive("cluster", &zone.name),
-        zone,
+        zone: zone.into(),
         changed: Sequence(0),
         revision: Revision::commit("refs/heads/main", "0123"),
         updated_at: OffsetDateTime::now_utc(),

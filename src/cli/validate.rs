@@ -64,7 +64,10 @@ fn read(paths: &[PathBuf]) -> Result<(Vec<SourceFile>, Option<Revision>), Failur
         } else if std::fs::symlink_metadata(path).is_err() {
             return Err(Failure::usage(format!("there is no file or folder {shown}")));
         } else if is_manifest(&shown) {
-            files.push(SourceFile { content: read_file(path, limits.file_bytes).map(Into::into), path: shown });
+            files.push(SourceFile {
+                content: read_file(path, limits.file_bytes).map(Into::into),
+                path: shown,
+            });
         } else {
             return Err(
                 Failure::usage(format!("{shown} is not a manifest")).next("name *.yaml or *.yml files")

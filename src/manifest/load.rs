@@ -205,7 +205,8 @@ impl Loader {
             }
         });
         let all = contents.into_iter().zip(readings);
-        let all: Vec<_> = all.filter_map(|((path, content), reading)| Some((path, content, reading?))).collect();
+        let all: Vec<_> =
+            all.filter_map(|((path, content), reading)| Some((path, content, reading?))).collect();
         self.held = all
             .iter()
             .map(|(path, content, reading)| (path.clone(), (content.clone(), reading.clone())))

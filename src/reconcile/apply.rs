@@ -1,6 +1,7 @@
 //! Plan → store: everything that no guard holds back, in one transaction.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use thiserror::Error;
@@ -82,13 +83,12 @@ impl Applier {
         now: OffsetDateTime,
     ) -> Option<store::Change> {
         let in_force = state.zones.get(name);
-        let wanted = desired.loaded.wanted(name, in_force.map(|record| &record.zone))?;
-        let zone = wanted.zone.as_ref().clone();
+        let wanted = desired.loaded.wanted(name, in_force.map(|record| record.zone.as_ref()))?;
         // An id is made once: it outlives a restore on another cluster.
         let id = in_force.map_or_else(|| ZoneId::derive(&self.home_cluster_id, name), |record| record.id);
         Some(store::Change::PutZone(Box::new(ZoneRecord {
             id,
-            zone,
+            zone: Arc::clone(&wanted.zone),
             changed: Sequence::default(),
             revision: desired.revision.clone(),
             updated_at: now,

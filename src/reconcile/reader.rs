@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use super::plan::Desired;
 use super::source::{History, Snapshot, Source, SourceError};
-use crate::manifest::{Known, Loaded, load};
+use crate::manifest::{Known, Loaded, Loader};
 
 /// Reads a source again and again, and parses only what changed.
 #[derive(Debug)]
 pub struct Reader {
     source: Source,
+    /// Away while it works; after a panic there it starts anew.
+    loader: Option<Loader>,
     known: Known,
     /// The last tree and what it says.
     last: Option<(String, Arc<Loaded>)>,
@@ -17,7 +19,7 @@ pub struct Reader {
 
 impl Reader {
     pub fn new(source: Source, known: Known) -> Self {
-        Self { source, known, last: None }
+        Self { source, loader: None, known, last: None }
     }
 
     pub fn source(&self) -> &Source {
@@ -30,10 +32,15 @@ impl Reader {
         let loaded = match &self.last {
             Some((last, loaded)) if *last == tree => Arc::clone(loaded),
             _ => {
-                let known = self.known.clone();
+                let mut loader = self.loader.take().unwrap_or_else(|| Loader::new(self.known.clone()));
                 // Thousands of files are seconds of work: not for a thread that other tasks wait for.
-                let parsing = tokio::task::spawn_blocking(move || Arc::new(load(files, &known)));
-                parsing.await.map_err(|_| SourceError::Busy)?
+                let parsing = tokio::task::spawn_blocking(move || {
+                    let loaded = Arc::new(loader.load(files));
+                    (loader, loaded)
+                });
+                let (loader, loaded) = parsing.await.map_err(|_| SourceError::Busy)?;
+                self.loader = Some(loader);
+                loaded
             }
         };
         self.last = Some((tree.clone(), Arc::clone(&loaded)));

@@ -117,7 +117,7 @@ mod tests {
                 Change::PutCredential(credential("globex", 2)),
             ],
         );
-        let state = committed(&state, vec![Change::DeleteZone(zone("acme").zone.name)]);
+        let state = committed(&state, vec![Change::DeleteZone(zone("acme").zone.name.clone())]);
         assert_eq!(state.zones.len(), 1);
         assert_eq!(state.credentials.values().map(|c| c.zone.as_str()).collect::<Vec<_>>(), ["globex"]);
     }
@@ -140,7 +140,7 @@ mod tests {
         assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
         let deleted_first = vec![
             Change::PutZone(Box::new(zone("acme"))),
-            Change::DeleteZone(zone("acme").zone.name),
+            Change::DeleteZone(zone("acme").zone.name.clone()),
             Change::PutCredential(credential("acme", 1)),
         ];
         assert!(complete(deleted_first, &State::default()).is_err());

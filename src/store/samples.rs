@@ -23,7 +23,7 @@ pub(super) fn zone(name: &str) -> ZoneRecord {
     };
     ZoneRecord {
         id: ZoneId::derive("home-cluster", &zone.name),
-        zone,
+        zone: zone.into(),
         changed: Sequence(0),
         revision: Revision::commit("refs/heads/main", "8c1f"),
         updated_at: MOMENT,

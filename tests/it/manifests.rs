@@ -29,7 +29,7 @@ fn files(folder: &str) -> Vec<(String, Vec<u8>)> {
 }
 
 fn loaded(content: impl Into<Vec<u8>>) -> Loaded {
-    load([SourceFile { path: "zone.yaml".into(), content: Ok(content.into()) }], &Known::default())
+    load([SourceFile { path: "zone.yaml".into(), content: Ok(content.into().into()) }], &Known::default())
 }
 
 fn shown(loaded: &Loaded) -> String {

@@ -65,7 +65,7 @@ fn put_in_force(cluster: &Cluster, zone: &str) {
         let revision = Revision::recorded("main@sha1:8c1f00000000000000000000000000000000000f".to_owned());
         let record = ZoneRecord {
             id: ZoneId::derive(store.cluster_id(), &zone.name),
-            zone,
+            zone: zone.into(),
             changed: Sequence(0),
             revision: revision.clone(),
             updated_at: OffsetDateTime::UNIX_EPOCH,

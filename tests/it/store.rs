@@ -174,7 +174,7 @@ fn zone(name: &str) -> ZoneRecord {
     let zone = document::from_document(&document).unwrap();
     ZoneRecord {
         id: ZoneId::derive("home-cluster", &zone.name),
-        zone,
+        zone: zone.into(),
         changed: Sequence(0),
         revision: Revision::commit("refs/heads/main", "8c1f"),
         updated_at: datetime!(2026-11-22 10:00 UTC),

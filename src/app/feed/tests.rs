@@ -21,7 +21,7 @@ fn record(name: &str, cluster: Option<&str>) -> Arc<ZoneRecord> {
     let zone = document::from_document(&document).unwrap();
     Arc::new(ZoneRecord {
         id: ZoneId::derive("c", &zone.name),
-        zone,
+        zone: zone.into(),
         changed: Sequence(1),
         revision: Revision::folder("0"),
         updated_at: OffsetDateTime::UNIX_EPOCH,

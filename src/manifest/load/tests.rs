@@ -277,3 +277,21 @@ fn a_bomb_of_aliases_is_refused_at_its_first_anchor_and_never_grows() {
     assert!(loaded.findings.iter().filter(|it| it.code == Code::Anchor).count() >= 10);
     assert!(loaded.zones.is_empty());
 }
+
+#[test]
+fn what_did_not_change_is_what_it_was_and_what_did_is_read_again() {
+    let mut loader = Loader::new(Known::default());
+    let files = |second: &str| [file("a.yaml", zone("a", "a")), file("b.yaml", zone("b", second))];
+    let before = loader.load(files("b"));
+    let after = loader.load(files("other"));
+    let of = |loaded: &Loaded, name: &str| loaded.zones[&ZoneName::try_from(name).unwrap()].zone.clone();
+    assert!(Arc::ptr_eq(&of(&before, "a"), &of(&after, "a")), "parsed again");
+    assert_eq!(of(&after, "b").authentication.service_account.as_str(), "other");
+    // A clash between two files is one whoever of them is new, and goes with it.
+    let clash = loader.load(files("a"));
+    assert_eq!((clash.zones.len(), errors(&clash).len()), (0, 1));
+    assert_eq!(loader.load(files("b")).zones.len(), 2);
+    // Another name is another file, and what is gone is forgotten.
+    assert_eq!(loader.load([file("c.yaml", zone("a", "a"))]).zones.len(), 1);
+    assert_eq!(loader.held.len(), 1);
+}

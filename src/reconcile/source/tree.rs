@@ -97,7 +97,7 @@ impl Reader<'_> {
     }
 
     fn push(&mut self, path: String, content: Result<Vec<u8>, FileProblem>) -> Result<(), WalkError> {
-        self.files.push(SourceFile { path, content });
+        self.files.push(SourceFile { path, content: content.map(Into::into) });
         if self.files.len() > self.limits.files {
             return Err(too_large("the number of files", self.limits.files));
         }

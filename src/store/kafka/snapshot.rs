@@ -128,7 +128,7 @@ mod tests {
         let first =
             vec![Change::PutZone(Box::new(zone("acme"))), Change::PutCredential(credential("acme", 1))];
         let second = vec![Change::PutZone(Box::new(zone("globex")))];
-        let third = vec![Change::DeleteZone(zone("acme").zone.name)];
+        let third = vec![Change::DeleteZone(zone("acme").zone.name.clone())];
         let fourth = controls();
         let mut fifth = vec![Change::Resume(Scope::All), Change::EndRollback];
         fifth.extend(letters().map(Change::PutLetter));
@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(snapshot.take(Some(b"zone/acme"), Some(b"{")), Taken::Part);
         let problem = snapshot.state().expect_err("a zone is unreadable");
         assert!(problem.contains("`zone/acme`"), "{problem}");
-        take_all(&mut snapshot, &[Change::DeleteZone(zone("acme").zone.name)], 2);
+        take_all(&mut snapshot, &[Change::DeleteZone(zone("acme").zone.name.clone())], 2);
         assert!(snapshot.state().is_ok());
     }
 

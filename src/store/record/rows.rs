@@ -1,5 +1,7 @@
 //! The JSON values, row by row. Fields that a later version adds are ignored.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
@@ -42,7 +44,7 @@ impl ZoneRow {
         }
         Ok(ZoneRecord {
             id: ZoneId(self.id),
-            zone,
+            zone: Arc::new(zone),
             changed: Sequence(self.changed),
             revision: Revision::recorded(self.revision),
             updated_at: self.updated_at,

@@ -29,7 +29,7 @@ fn what_is_written_is_read_back() {
     let expected = ZoneRecord { changed: Sequence(7), ..acme.clone() };
     let line = written(&Change::PutZone(Box::new(acme.clone())));
     assert_eq!(line.key, "zone/acme");
-    assert_eq!(reread(&line), Record::Zone(acme.zone.name, Some(Box::new(expected))));
+    assert_eq!(reread(&line), Record::Zone(acme.zone.name.clone(), Some(Box::new(expected))));
 
     let secret = credential("acme", 3);
     let line = written(&Change::PutCredential(secret.clone()));

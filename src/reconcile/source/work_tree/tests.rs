@@ -41,7 +41,7 @@ fn the_base_is_read_as_it_was_committed_and_the_work_tree_is_not_touched() {
     let snapshot = base.read(&zones, &Limits::default()).unwrap();
     let files: Vec<_> =
         snapshot.files.iter().map(|file| (file.path.as_str(), file.content.clone().unwrap())).collect();
-    assert_eq!(files, [("zones/acme.yaml", b"a: 1\n".to_vec())]);
+    assert_eq!(files, [("zones/acme.yaml", b"a: 1\n"[..].into())]);
     assert_eq!(Directory::new(&zones).read(&Limits::default()).unwrap().files.len(), 2);
     let config = root.join("reconciler.yaml");
     assert_eq!(base.file(&config, 1_000).unwrap().unwrap(), b"guards: {floor: 5}\n");

@@ -10,6 +10,10 @@
 mod measure;
 mod repository;
 mod scenarios;
+mod served;
+#[allow(dead_code, reason = "shared with the tests, which use all of it")]
+#[path = "../../tests/it/support/mod.rs"]
+mod support;
 
 use measure::{Figures, median};
 use repository::Repository;
@@ -47,6 +51,9 @@ fn main() {
     }
     for (row, scenario) in rows.iter().zip(SCENARIOS).filter(|(row, _)| !row.is_empty()) {
         print(scenario, row, &rows[0]);
+    }
+    if "served".contains(&only) {
+        served::run(rounds);
     }
 }
 

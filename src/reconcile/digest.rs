@@ -1,47 +1,79 @@
 //! Digests: of a plan, of what is observed, of a folder.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io;
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::plan::{Change, Observed};
-use crate::manifest::document::to_document;
+use crate::zone::ZoneName;
 
 /// `sha256:…` of a plan: over the files' tree, what was observed, and the ordered changes. Two plans with one digest do the
 /// same. The revision is not part of it, so that a pull request's head and its merge have the same.
+///
+/// Of what was observed, the zones' names are enough: what a change touches is in its `before`, and what none touches is what the tree
+/// asks for.
 pub(super) fn plan(tree: &str, observed: &Observed, changes: &[Change]) -> String {
-    of(&json!({ "tree": tree, "observed": fingerprint(observed), "changes": shown(changes) }))
+    let mut hash = Hash::of(&Head { tree, mode: "live" });
+    hash.add(&observed.zones.keys().map(ZoneName::as_str).collect::<Vec<_>>());
+    hash.changes(changes)
 }
 
 /// The same of a plan without live state, which is never taken for that of a live one.
 pub(super) fn offline(tree: &str, changes: &[Change]) -> String {
-    of(&json!({ "tree": tree, "mode": "offline", "changes": shown(changes) }))
+    Hash::of(&Head { tree, mode: "offline" }).changes(changes)
 }
 
-fn shown(changes: &[Change]) -> Vec<Value> {
-    changes
-        .iter()
-        .map(|change| {
-            json!({
-                "address": change.address.to_string(),
-                "actions": [change.action.as_str()],
-                "before": change.before,
-                "after": change.after,
-            })
-        })
-        .collect()
+#[derive(Serialize)]
+struct Head<'a> {
+    tree: &'a str,
+    mode: &'static str,
 }
 
-/// `sha256:…` of the zones as they are in force.
-fn fingerprint(observed: &Observed) -> String {
-    let zones: Vec<Value> = observed.zones.values().map(|zone| to_document(zone)).collect();
-    of(&Value::Array(zones))
+#[derive(Serialize)]
+struct Shown<'a> {
+    address: String,
+    action: &'static str,
+    before: &'a Option<Value>,
+    after: &'a Option<Value>,
 }
 
-/// SHA-256 over the canonical form: no white space, keys in order (`serde_json` keeps maps sorted).
-fn of(value: &Value) -> String {
-    format!("sha256:{}", hex(&Sha256::digest(value.to_string().as_bytes())))
+/// SHA-256 over canonical JSON, a line for each value: no white space, and keys in order (`serde_json` keeps maps sorted). Hashed as it
+/// is written: the text of a large plan is never in memory.
+struct Hash(Sha256);
+
+impl Hash {
+    fn of(head: &impl Serialize) -> Self {
+        let mut hash = Self(Sha256::new());
+        hash.add(head);
+        hash
+    }
+
+    fn add(&mut self, value: &impl Serialize) {
+        // Text keys, plain values, and a hash that takes everything: nothing can fail.
+        let _ = serde_json::to_writer(&mut *self, value);
+        self.0.update(b"\n");
+    }
+
+    fn changes(mut self, changes: &[Change]) -> String {
+        for Change { address, action, before, after, .. } in changes {
+            self.add(&Shown { address: address.to_string(), action: action.as_str(), before, after });
+        }
+        format!("sha256:{}", hex(&self.0.finalize()))
+    }
+}
+
+impl io::Write for Hash {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {

@@ -10,6 +10,7 @@ mod notes;
 mod tally;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -17,7 +18,7 @@ use serde_json::Value;
 pub use change::{Action, Address, Change, Fate, Origin};
 pub(super) use json::lifted as lifted_json;
 
-use super::diff::diff;
+use super::diff::{Difference, diff};
 use super::digest;
 use super::guard::{Allowance, Guard, Limits};
 use super::source::Commit;
@@ -25,6 +26,9 @@ use crate::manifest::suppress::Suppressed;
 use crate::manifest::{Finding, Loaded, LoadedZone, Location};
 use crate::store::State;
 use crate::zone::{ClusterName, PartnerZone, Revision, TopicName, ZoneName};
+
+/// Fewer are compared faster than a thread is started.
+const ZONES_WORTH_A_THREAD: usize = 256;
 
 /// What the files of one revision want.
 #[derive(Debug, Clone)]
@@ -230,29 +234,53 @@ fn of_zones(
 ) -> (Vec<Change>, BTreeMap<ZoneName, Fate>) {
     let wanted = loaded.zones.keys().chain(loaded.misplaced.keys());
     let names: BTreeSet<&ZoneName> = wanted.chain(observed.zones.keys()).collect();
+    let names: Vec<&ZoneName> = names.into_iter().filter(|name| is_meant(only, name)).collect();
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let share = names.len().div_ceil(threads).max(ZONES_WORTH_A_THREAD);
+    let of_part = |part: &[&ZoneName]| -> Vec<(ZoneName, Fate, Vec<Change>)> {
+        part.iter().filter_map(|name| of_zone(name, loaded, observed, origin)).collect()
+    };
+    let parts: Vec<_> = std::thread::scope(|scope| {
+        let others: Vec<_> = names.chunks(share).skip(1).map(|part| scope.spawn(|| of_part(part))).collect();
+        let first = names.chunks(share).next().map(of_part).unwrap_or_default();
+        let others = others.into_iter().map(|part| part.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        std::iter::once(first).chain(others).collect()
+    });
     let (mut changes, mut fates) = (Vec::new(), BTreeMap::new());
-    for name in names.into_iter().filter(|name| is_meant(only, name)) {
-        let before = observed.zones.get(name);
-        let after = loaded.wanted(name, before.map(Arc::as_ref));
-        let stays = after.is_none() && loaded.unreadable.zones.contains_key(name);
-        let differences = diff(before.map(Arc::as_ref), after.map(|it| it.zone.as_ref()));
-        if stays || differences.is_empty() {
-            continue;
-        }
-        fates.insert(name.clone(), fate(before.is_some(), after.is_some()));
-        changes.extend(differences.into_iter().map(|it| Change {
-            source: after.map(|zone| position(zone, it.alias.as_ref())),
-            address: match it.alias {
-                Some(alias) => Address::Topic { zone: name.clone(), alias },
-                None => Address::Zone(name.clone()),
-            },
-            action: it.action,
-            before: it.before,
-            after: it.after,
-            origin,
-        }));
+    for (name, fate, mut of_zone) in parts.into_iter().flatten() {
+        fates.insert(name, fate);
+        changes.append(&mut of_zone);
     }
     (changes, fates)
+}
+
+/// What is to become of a zone; `None` if it stays as it is.
+fn of_zone(
+    name: &ZoneName,
+    loaded: &Loaded,
+    observed: &Observed,
+    origin: Origin,
+) -> Option<(ZoneName, Fate, Vec<Change>)> {
+    let before = observed.zones.get(name);
+    let after = loaded.wanted(name, before.map(Arc::as_ref));
+    let stays = after.is_none() && loaded.unreadable.zones.contains_key(name);
+    let differences = diff(before.map(Arc::as_ref), after.map(|it| it.zone.as_ref()));
+    if stays || differences.is_empty() {
+        return None;
+    }
+    let change = |it: Difference| Change {
+        source: after.map(|zone| position(zone, it.alias.as_ref())),
+        address: match it.alias {
+            Some(alias) => Address::Topic { zone: name.clone(), alias },
+            None => Address::Zone(name.clone()),
+        },
+        action: it.action,
+        before: it.before,
+        after: it.after,
+        origin,
+    };
+    let fate = fate(before.is_some(), after.is_some());
+    Some((name.clone(), fate, differences.into_iter().map(change).collect()))
 }
 
 fn fate(existed: bool, is_wanted: bool) -> Fate {

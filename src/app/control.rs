@@ -25,7 +25,11 @@ pub fn git(source: &Source, mirrors: PathBuf) -> GitConfig {
     GitConfig {
         url: source.url.clone(),
         reference: source.reference.clone(),
-        path: source.path.clone(),
+        paths: source.paths.clone(),
+        exclude: source.exclude.clone(),
+        access: source.access.clone(),
+        verify: source.verify.clone(),
+        limits: source.limits,
         on_history_rewrite: match source.on_history_rewrite {
             OnHistoryRewrite::Refuse => source::OnHistoryRewrite::Refuse,
             OnHistoryRewrite::Accept => source::OnHistoryRewrite::Accept,

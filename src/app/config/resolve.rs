@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use super::environment::Environment;
 use super::settings::{Setting, Settings};
-use super::{Cluster, Config, Gateway, Guards, Http, OnHistoryRewrite, Source, StoreKind, parse};
+use super::source::source;
+use super::{Cluster, Config, Gateway, Guards, Http, StoreKind, parse};
 use crate::gateway::TlsFiles;
 use crate::kafka::client::UpstreamSecurity;
 use crate::zone::SniDomain;
@@ -14,15 +15,19 @@ use crate::zone::SniDomain;
 const DEFAULT_BROKER_PORT_BASE: u16 = 19_100;
 
 /// Takes values out of the settings and keeps what is wrong with them.
-struct Reader<'a> {
-    settings: &'a Settings,
-    problems: &'a mut Vec<String>,
+pub(super) struct Reader<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) problems: &'a mut Vec<String>,
 }
 
 impl Reader<'_> {
-    fn optional<T>(&mut self, path: &[&str], parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    pub(super) fn optional<T>(
+        &mut self,
+        path: &[&str],
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
         let setting = self.settings.get(path)?;
-        match parse(setting.value.as_deref().unwrap_or_default()) {
+        match parse(setting.value.texts().first().map(String::as_str).unwrap_or_default()) {
             Ok(value) => Some(value),
             Err(problem) => {
                 self.report(setting, &problem);
@@ -31,11 +36,21 @@ impl Reader<'_> {
         }
     }
 
-    fn or<T>(&mut self, path: &[&str], default: T, parse: impl FnOnce(&str) -> Result<T, String>) -> T {
+    pub(super) fn or<T>(
+        &mut self,
+        path: &[&str],
+        default: T,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> T {
         self.optional(path, parse).unwrap_or(default)
     }
 
-    fn report(&mut self, setting: &Setting, problem: &str) {
+    /// All values of a list.
+    pub(super) fn list(&mut self, path: &[&str]) -> Vec<String> {
+        self.settings.get(path).map(|setting| setting.value.texts().to_vec()).unwrap_or_default()
+    }
+
+    pub(super) fn report(&mut self, setting: &Setting, problem: &str) {
         self.problems.push(format!("{}: `{}` {problem}", setting.place, setting.path.join(".")));
     }
 }
@@ -60,21 +75,6 @@ pub(super) fn resolve(settings: &Settings, environment: &Environment, problems: 
         store: reader.or(&["store"], StoreKind::Kafka, parse::store),
         data_dir,
     }
-}
-
-fn source(reader: &mut Reader<'_>) -> Option<Source> {
-    let none_only =
-        |later: &'static [&'static str]| move |text: &str| parse::choice(text, &[("none", ())], later);
-    reader.optional(&["source", "verify", "mode"], none_only(&["head", "range"]));
-    reader.optional(&["source", "writeBack", "mode"], none_only(&["commit", "branch"]));
-    let reference = reader.or(&["source", "ref"], "refs/heads/main".to_owned(), parse::reference);
-    let path = reader.or(&["source", "path"], "zones".to_owned(), parse::folder);
-    let default_interval = std::time::Duration::from_secs(30);
-    let poll_interval = reader.or(&["source", "pollInterval"], default_interval, parse::interval);
-    let on_history_rewrite =
-        reader.or(&["source", "onHistoryRewrite"], OnHistoryRewrite::Refuse, parse::on_history_rewrite);
-    let url = reader.optional(&["source", "url"], parse::not_empty)?;
-    Some(Source { url, reference, path, poll_interval, on_history_rewrite })
 }
 
 fn gateway(reader: &mut Reader<'_>) -> Gateway {
@@ -210,7 +210,7 @@ fn security(reader: &mut Reader<'_>, environment: &Environment, cluster: &str) -
     }
 }
 
-fn path(text: &str) -> Result<PathBuf, String> {
+pub(super) fn path(text: &str) -> Result<PathBuf, String> {
     parse::not_empty(text).map(PathBuf::from)
 }
 

@@ -29,7 +29,10 @@ use thiserror::Error;
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
-use crate::zone::{ApiKey, Credential, KeyId, PartnerZone, Revision, Sequence, ZoneId, ZoneName};
+use crate::zone::{
+    Acceptance, ApiKey, Asked, Controls, Credential, KeyId, PartnerZone, Revision, Rollback, Scope, Sequence,
+    ZoneId, ZoneName,
+};
 
 /// Everything the state topic holds, as of one commit. Immutable once published.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +44,8 @@ pub struct State {
     pub zones: BTreeMap<ZoneName, Arc<ZoneRecord>>,
     pub credentials: BTreeMap<KeyId, Arc<Credential>>,
     pub api_keys: BTreeMap<String, Arc<ApiKey>>,
+    /// What operators asked of the controller.
+    pub controls: Controls,
     /// Who leads, as the leader's lease record says.
     pub leader: Option<Lease>,
 }
@@ -80,6 +85,11 @@ pub enum Change {
     DeleteCredential(KeyId),
     PutApiKey(ApiKey),
     DeleteApiKey(String),
+    Suspend(Scope, Asked),
+    Resume(Scope),
+    Rollback(Rollback),
+    EndRollback,
+    Accept(Acceptance),
     /// The source revision that the state now reflects.
     Applied(Revision),
 }

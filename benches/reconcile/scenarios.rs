@@ -6,7 +6,7 @@ use std::sync::Arc;
 use partner_zones::manifest::Known;
 use partner_zones::reconcile::plan::{Desired, Observed, Plan, Terms, plan};
 use partner_zones::reconcile::reader::Reader;
-use partner_zones::reconcile::source::{GitConfig, History, OnHistoryRewrite, Source};
+use partner_zones::reconcile::source::{GitConfig, History, Source};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use super::config::{Config, Guards, OnHistoryRewrite, Source};
+use super::wiring::StartError;
+use crate::api::Hints;
 use crate::manifest::Known;
 use crate::reconcile::guard::Limits;
 use crate::reconcile::source::{self, GitConfig};
@@ -36,6 +38,17 @@ pub fn git(source: &Source, mirrors: PathBuf) -> GitConfig {
         },
         mirrors,
     }
+}
+
+/// The daemon's source.
+pub(super) fn source(config: &Config) -> Result<source::Source, StartError> {
+    Ok(source::Source::git(git(config.source()?, mirrors(config)))?)
+}
+
+/// Where a forge may say that this source has changed.
+pub(super) fn hints(config: &Config, source: &source::Source) -> Option<Hints> {
+    let secret_file = config.source().ok()?.webhook_secret_file.clone()?;
+    Some(Hints::new(secret_file, source.changed()))
 }
 
 /// The daemon's mirrors under `dataDir`. One process uses them at a time.

@@ -30,7 +30,7 @@ impl Hosted {
 
     fn push(&self, content: &str) -> String {
         self.repository.write("zones/acme.yaml", content);
-        self.repository.push(content)
+        self.repository.push("a change")
     }
 
     /// The folder that the repository `zones.git` is in.

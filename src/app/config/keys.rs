@@ -52,6 +52,7 @@ pub(super) const KEYS: &[Key] = &[
     text(&["source", "auth", "caFile"]),
     text(&["source", "auth", "sshKeyFile"]),
     text(&["source", "auth", "knownHostsFile"]),
+    text(&["source", "webhook", "secretFile"]),
     text(&["source", "limits", "files"]),
     text(&["source", "limits", "fileSize"]),
     text(&["source", "limits", "totalSize"]),

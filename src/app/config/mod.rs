@@ -58,6 +58,8 @@ pub struct Source {
     pub access: Access,
     pub verify: Verify,
     pub limits: Limits,
+    /// What a forge's hints are signed with.
+    pub webhook_secret_file: Option<PathBuf>,
     pub poll_interval: Duration,
     pub on_history_rewrite: OnHistoryRewrite,
 }

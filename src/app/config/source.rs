@@ -17,9 +17,20 @@ pub(super) fn source(reader: &mut Reader<'_>) -> Option<Source> {
         reader.or(&["source", "onHistoryRewrite"], OnHistoryRewrite::Refuse, parse::on_history_rewrite);
     let (paths, exclude) = selection(reader);
     let (access, verify, limits) = (access(reader), verify(reader), limits(reader));
+    let webhook_secret_file = reader.optional(&["source", "webhook", "secretFile"], path);
     let url = reader.optional(&["source", "url"], parse::not_empty)?;
-    let source =
-        Source { url, reference, paths, exclude, access, verify, limits, poll_interval, on_history_rewrite };
+    let source = Source {
+        url,
+        reference,
+        paths,
+        exclude,
+        access,
+        verify,
+        limits,
+        webhook_secret_file,
+        poll_interval,
+        on_history_rewrite,
+    };
     check(reader, &source);
     Some(source)
 }

@@ -23,6 +23,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, TryLockError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::manifest::SourceFile;
@@ -88,7 +89,10 @@ impl Default for Limits {
 
 /// A source that can be read again and again.
 #[derive(Debug, Clone)]
-pub struct Source(Arc<Kind>);
+pub struct Source {
+    kind: Arc<Kind>,
+    changed: Arc<Notify>,
+}
 
 #[derive(Debug)]
 enum Kind {
@@ -101,17 +105,26 @@ impl Source {
         let fetch_time = config.limits.fetch_time;
         let git = GitSource::new(config)?;
         let location = git.location().clone();
-        Ok(Self(Arc::new(Kind::Git { git: Box::new(Mutex::new(git)), location, fetch_time })))
+        Ok(Self::of(Kind::Git { git: Box::new(Mutex::new(git)), location, fetch_time }))
     }
 
     pub fn directory(folder: &Path) -> Self {
-        Self(Arc::new(Kind::Directory(Directory::new(folder))))
+        Self::of(Kind::Directory(Directory::new(folder)))
+    }
+
+    fn of(kind: Kind) -> Self {
+        Self { kind: Arc::new(kind), changed: Arc::default() }
+    }
+
+    /// Notified when somebody says, or sees, that the source has changed: it is then read sooner.
+    pub fn changed(&self) -> Arc<Notify> {
+        Arc::clone(&self.changed)
     }
 
     /// Reads the source as it is now, on a thread that may block. With [`OnHistoryRewrite::Refuse`], a branch that does not
     /// descend from the revision in force is refused. A folder has no history.
     pub async fn read(&self, history: History) -> Result<Snapshot, SourceError> {
-        let source = Arc::clone(&self.0);
+        let source = Arc::clone(&self.kind);
         // Whoever stops waiting ends the fetch as well.
         let cancel = CancellationToken::new();
         let _ended = cancel.clone().drop_guard();
@@ -133,7 +146,7 @@ impl Source {
     }
 
     fn fetch_time(&self) -> Duration {
-        match &*self.0 {
+        match &*self.kind {
             Kind::Git { fetch_time, .. } => *fetch_time,
             Kind::Directory(_) => Limits::default().fetch_time,
         }
@@ -141,7 +154,7 @@ impl Source {
 
     /// The path on this machine to watch, if there is one.
     pub(super) fn watched(&self) -> Option<&Path> {
-        match &*self.0 {
+        match &*self.kind {
             Kind::Git { location, .. } => location.local(),
             Kind::Directory(directory) => Some(directory.folder()),
         }

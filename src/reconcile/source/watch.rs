@@ -28,7 +28,7 @@ pub struct Watch {
 impl Watch {
     /// Watches a source that lies on this machine; any other is only polled.
     pub fn new(source: &Source, interval: Duration) -> Self {
-        let changed = Arc::new(Notify::new());
+        let changed = source.changed();
         let watcher = source.watched().and_then(|path| {
             watch(path, &changed)
                 .inspect_err(|error| {

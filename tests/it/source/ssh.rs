@@ -67,6 +67,7 @@ async fn a_key_that_is_refused_is_access_denied_and_not_tried_without_end() {
     let error = read(&foreign).await.unwrap_err();
     assert_eq!(error.reason(), "AccessDenied", "{error}");
     assert!(error.to_string().contains("sshKeyFile"), "{error}");
+    drop(foreign);
     let no_key = Source::git(config(&hosted, &url, &known, &known)).unwrap();
     let error = read(&no_key).await.unwrap_err();
     assert!(error.to_string().contains("holds no private key"), "{error}");

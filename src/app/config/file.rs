@@ -80,16 +80,16 @@ impl Reading<'_> {
                     };
                     self.leaf(path, value, &entry.key_span);
                 }
-                Content::Sequence(items) => match items.iter().map(text).collect() {
-                    Some(texts) => self.leaf(path, Value::List(texts), &entry.key_span),
-                    None => {
-                        let place = self.place(&entry.key_span);
-                        let name = path.join(".");
-                        self.problems.push(format!(
-                            "{place}: `{name}` has something in its list that is no plain value"
-                        ));
+                Content::Sequence(items) => {
+                    if let Some(texts) = items.iter().map(text).collect() {
+                        self.leaf(path, Value::List(texts), &entry.key_span);
+                    } else {
+                        let (place, name) = (self.place(&entry.key_span), path.join("."));
+                        let problem =
+                            format!("{place}: `{name}` has something in its list that is no plain value");
+                        self.problems.push(problem);
                     }
-                },
+                }
             }
             path.pop();
         }

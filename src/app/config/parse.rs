@@ -53,7 +53,7 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
 }
 
 /// A number that may be less than what the product allows, not more.
-pub(super) fn at_most<T: PartialOrd + fmt::Display>(limit: T, value: T) -> Result<T, String> {
+pub(super) fn at_most<T: PartialOrd + Copy + fmt::Display>(limit: T, value: T) -> Result<T, String> {
     if value <= limit { Ok(value) } else { Err(format!("is {value}; at most {limit} is possible")) }
 }
 

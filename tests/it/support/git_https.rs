@@ -203,12 +203,14 @@ async fn backend(request: &Request, root: &Path) -> Vec<u8> {
     let end = output.windows(4).position(|window| window == b"\r\n\r\n").expect("a head");
     let head = String::from_utf8(output[..end].to_vec()).unwrap();
     let status = head.lines().find_map(|line| line.strip_prefix("Status: ")).unwrap_or("200 OK").to_owned();
-    let headers: String =
-        head.lines().filter(|line| !line.starts_with("Status: ")).map(|line| format!("{line}\r\n")).collect();
+    let lines: Vec<&str> = head.lines().filter(|line| !line.starts_with("Status: ")).collect();
+    let headers = lines.join("\r\n");
     let body = &output[end + 4..];
-    let mut answer =
-        format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n", body.len())
-            .into_bytes();
+    let mut answer = format!(
+        "HTTP/1.1 {status}\r\n{headers}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    )
+    .into_bytes();
     answer.extend(body);
     answer
 }

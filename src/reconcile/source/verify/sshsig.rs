@@ -169,7 +169,9 @@ mod tests {
 
     fn fields(fields: &[&[u8]]) -> Vec<u8> {
         let mut out = Vec::new();
-        fields.iter().for_each(|field| put(&mut out, field));
+        for field in fields {
+            put(&mut out, field);
+        }
         out
     }
 

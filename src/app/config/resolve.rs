@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::environment::Environment;
+use super::outside::outside;
 use super::settings::{Setting, Settings};
 use super::source::source;
 use super::{Cluster, Config, Gateway, Guards, Http, StoreKind, parse};
@@ -71,6 +72,7 @@ pub(super) fn resolve(settings: &Settings, environment: &Environment, problems: 
             floor: reader.or(&["guards", "floor"], 10, parse::count),
         },
         http: http(&mut reader, &data_dir, &host),
+        outside: outside(&mut reader),
         node: reader.or(&["node", "id"], default_node, parse::not_empty),
         store: reader.or(&["store"], StoreKind::Kafka, parse::store),
         data_dir,

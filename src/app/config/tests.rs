@@ -39,6 +39,8 @@ clusters:
     stateReplicationFactor: 3
   east: {bootstrapServers: 'other:9092', brokerPortBase: 29200}
 guards: {maxDeletePercent: 20, maxUpdatePercent: 100, floor: 5}
+forge: {kind: gitlab, repository: streams/zones, tokenFile: /run/secrets/forge}
+notify: {webhook: {url: 'https://hooks.example.com/zones', secretFile: /run/secrets/hook}}
 http:
   admin: 127.0.0.1:9080
   advertisedUrl: http://controller-1:9080/
@@ -337,4 +339,28 @@ fn an_environment_brings_its_own_files_and_a_variable_can_choose_it() {
     assert_eq!(chosen(&Environment::default()), ["t"]);
     let production = Environment::from([("RECONCILER_SOURCE__ENVIRONMENT", "production")]);
     assert_eq!(chosen(&production), ["p", "q"]);
+}
+
+#[test]
+fn whom_to_tell_is_whole_or_left_out() {
+    let config = good(FULL, &Environment::from([("PW", "hunter2")]));
+    let forge = config.outside.forge.unwrap();
+    assert_eq!(
+        (forge.url.as_str(), forge.repository.as_str()),
+        ("https://gitlab.com/api/v4", "streams/zones")
+    );
+    assert_eq!(config.outside.webhook.unwrap().secret_file, Path::new("/run/secrets/hook"));
+    let none = good("{}", &Environment::default()).outside;
+    assert!(none.forge.is_none() && none.webhook.is_none());
+    assert_eq!(
+        problems(
+            "forge: {kind: gitea, tokenFile: t}\nnotify:\n  webhook: {url: 'https://x'}\n",
+            &Environment::default()
+        ),
+        [
+            "r.yaml:3:13: `notify.webhook.url` is set, but `notify.webhook.secretFile` is missing",
+            "r.yaml:1:9: `forge.kind` is set, but `forge.repository` is missing",
+            "r.yaml:1:9: `forge.kind` is `gitea`; wanted is github or gitlab",
+        ]
+    );
 }

@@ -18,6 +18,7 @@ mod selection;
 mod tree;
 mod verify;
 mod watch;
+mod work_tree;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, TryLockError};
@@ -39,6 +40,7 @@ pub use location::{Location, LocationError};
 pub use verify::{Flaw, Signer, Verify};
 pub use watch::Watch;
 pub(super) use watch::jittered;
+pub use work_tree::{Base, BaseError};
 
 /// All files of one revision.
 #[derive(Debug, Clone)]

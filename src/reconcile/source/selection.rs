@@ -42,6 +42,12 @@ impl Selection {
         Ok(Self { paths: paths.iter().map(|path| Path::new(path)).collect::<Result<_, _>>()?, exclude })
     }
 
+    /// All of one folder, whatever its name is.
+    pub(super) fn folder(inner: &str) -> Self {
+        let path = Path { shown: inner.to_owned(), folder: inner.to_owned(), glob: None };
+        Self { paths: vec![path], exclude: GlobSet::empty() }
+    }
+
     /// The one folder, if that is all there is to it: its tree's id then says all about its files.
     pub(super) fn one_folder(&self) -> Option<&Path> {
         match self.paths.as_slice() {

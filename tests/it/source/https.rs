@@ -117,7 +117,7 @@ async fn a_server_that_is_silent_or_trickles_is_given_up_in_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_sends_too_much_is_stopped() {
     let hosted = Hosted::new();
-    let noise: String = (0..60_000_u32).map(|n| format!("{:x}", n.wrapping_mul(2_654_435_761))).collect();
+    let noise: String = (0..60_000_u32).map(|n| n.wrapping_mul(2_654_435_761).to_string()).collect();
     hosted.push(&noise);
     let server = GitHttps::start(&hosted.root()).await;
     let limits = Limits { fetch_bytes: 100_000, ..Limits::default() };

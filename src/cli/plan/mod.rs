@@ -1,6 +1,7 @@
 //! `reconciler plan`: what the daemon would do now. Nothing is changed.
 
 mod base;
+mod comment;
 pub mod expected;
 mod live;
 
@@ -53,6 +54,10 @@ pub struct Args {
     #[command(flatten)]
     outputs: Outputs,
 
+    /// Write the report as the one comment of this pull request of the configured `forge`, in place of the one before
+    #[arg(long, value_name = "PULL", conflicts_with = "offline")]
+    comment: Option<u64>,
+
     /// Exit with 3 if there is anything to change
     #[arg(long)]
     fail_on_changes: bool,
@@ -63,6 +68,7 @@ pub struct Args {
 
 pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let config = context.config()?;
+    let forge = args.comment.map(|pull| Ok((pull, comment::forge(&config)?))).transpose()?;
     let progress = Progress::start(context.environment(), "reading the zones");
     let (plan, desired) = if args.offline {
         offline(&args, context, &config).await?
@@ -72,6 +78,9 @@ pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     drop(progress);
     let report = Report::of_plan(&plan, &desired.loaded);
     args.outputs.write(&report, context.environment())?;
+    if let Some((pull, forge)) = &forge {
+        comment::put(forge, *pull, &report).await?;
+    }
     let pending = if args.fail_on_changes { Pending::Counts } else { Pending::IsFine };
     let code = ExitCode::of(&report.exit_codes(pending));
     match args.expect_plan.and_then(|expected| expected.difference(&plan)) {

@@ -24,9 +24,9 @@
 //!
 //! ```text
 //! main → cli → app → { gateway, reconcile, api }        siblings never import each other; cli may use any ring below
-//! gateway → kafka, policy, sasl, secret, zone        reconcile → manifest, store, kafka, zone
+//! gateway → kafka, policy, sasl, secret, zone        reconcile → manifest, store, kafka, policy, sasl, secret, zone
 //! api → store, manifest, policy, sasl, secret, zone
-//! store → manifest, zone               manifest → zone        policy → sasl, zone     kafka → sasl, secret
+//! store → manifest, zone               manifest → zone        policy → sasl, secret, zone     kafka → sasl, secret
 //! zone → sasl
 //! ```
 //!

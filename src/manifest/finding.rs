@@ -105,6 +105,14 @@ codes! {
     // Against live state (found while planning).
     BackingTopicMissing = "PZ0400",
     ZoneRenamed = "PZ0401",
+    /// A backing cluster that cannot be given the zones' principals: unreachable, without an authorizer, another cluster.
+    ClusterNotAdministrable = "PZ0410",
+    /// A zone's principal is somebody else's.
+    PrincipalTaken = "PZ0411",
+    /// Somebody denies a zone's principal something.
+    PrincipalDenied = "PZ0412",
+    /// What everybody may do, a zone's principal may do too.
+    EverybodyAllowed = "PZ0413",
 }
 
 impl Serialize for Code {

@@ -18,5 +18,5 @@ pub mod tree;
 pub mod v2;
 
 pub use document::{NotAZone, from_document, to_document, to_yaml};
-pub use finding::{Code, Finding, Location, Severity};
+pub use finding::{Code, Finding, Location, Severity, quote};
 pub use load::{FileProblem, Known, Loaded, LoadedZone, SourceFile, Unreadable, is_manifest, load};

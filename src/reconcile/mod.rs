@@ -1,6 +1,7 @@
 //! The control plane: source → load → plan → guard → apply.
 
 pub mod apply;
+pub mod backing;
 pub mod controller;
 mod diff;
 mod digest;

@@ -11,6 +11,7 @@
 mod administration;
 mod architecture;
 mod authentication;
+mod backing;
 mod broker_connection;
 mod capture;
 mod clients;

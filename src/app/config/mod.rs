@@ -22,6 +22,7 @@ pub use environment::Environment;
 
 use crate::gateway::TlsFiles;
 use crate::kafka::client::UpstreamSecurity;
+use crate::policy::principal::MasterKey;
 use crate::zone::{ClusterName, SniDomain};
 
 /// Looked for in the working directory when nothing else names a file.
@@ -83,10 +84,30 @@ pub struct Cluster {
     pub bootstrap_servers: String,
     /// How this process proves itself to it.
     pub security: UpstreamSecurity,
+    pub isolation: Isolation,
     /// `None`: three, or as many as there are brokers.
     pub state_replication_factor: Option<u16>,
     /// Broker n is advertised at this port + n.
     pub broker_port_base: u16,
+}
+
+/// Who the gateway is to a cluster when it serves a zone.
+#[derive(Debug, Clone)]
+pub enum Isolation {
+    /// The user of `properties`, whatever the zone.
+    Shared,
+    /// The zone's own principal, made here: the cluster keeps zones apart as well.
+    Principal(MasterKey),
+}
+
+impl Isolation {
+    /// What the passwords of the zones' principals come from; none where they have no principals.
+    pub fn master_key(&self) -> Option<&MasterKey> {
+        match self {
+            Self::Shared => None,
+            Self::Principal(key) => Some(key),
+        }
+    }
 }
 
 /// When a plan is refused.

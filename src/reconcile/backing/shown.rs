@@ -1,0 +1,246 @@
+//! Steps and doubts as a plan shows them. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::compare::troubles;
+use super::{Obstacle, Records, Setup, View, Zone, ZoneSteps, rules};
+use crate::kafka::admin::{Acl, Resource, ResourceKind};
+use crate::manifest::{Code, Finding, Loaded, LoadedZone, Location, Severity};
+use crate::policy::principal;
+use crate::reconcile::plan::{Action, Origin};
+use crate::sasl::{Mechanism, ScramHash};
+use crate::zone::{ClusterName, PartnerZone, ZoneName};
+
+/// Rules that one finding names at most.
+const NAMED: usize = 3;
+
+/// What a line of a plan is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum What {
+    /// A zone's SCRAM user.
+    Principal,
+    /// What a zone's principal may do with one thing.
+    Acl(Resource),
+}
+
+/// One line of a plan.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shown {
+    pub zone: ZoneName,
+    pub cluster: ClusterName,
+    pub what: What,
+    pub action: Action,
+    pub before: Option<Value>,
+    pub after: Option<Value>,
+    /// Where it is asked for.
+    pub source: Option<Location>,
+    pub origin: Origin,
+}
+
+/// The lines of these steps, zone by zone, the principal before its ACLs.
+pub fn shown(
+    setup: &Setup,
+    view: &View,
+    records: &Records,
+    zones: &[Zone<'_>],
+    loaded: &Loaded,
+    steps: &[ZoneSteps],
+) -> Vec<Shown> {
+    let by_name: BTreeMap<&ZoneName, &Zone<'_>> = zones.iter().map(|zone| (zone.name, zone)).collect();
+    let mut lines = Vec::new();
+    for step in steps {
+        let zone = by_name.get(&step.zone).copied();
+        let here =
+            |form: Option<&PartnerZone>| form.is_some_and(|form| setup.cluster_of(form) == &step.cluster);
+        let before = zone.and_then(|zone| zone.before).filter(|form| here(Some(*form))).map(rules::acls);
+        let allowed = match view.clusters.get(&step.cluster) {
+            Some(Ok(seen)) => seen.allowed(&step.zone),
+            _ => BTreeSet::new(),
+        };
+        let side = Side {
+            step,
+            is_recorded: records.contains_key(&(step.cluster.clone(), step.zone.clone())),
+            before,
+            allowed,
+            loaded: zone.and_then(|zone| loaded.wanted(&step.zone, zone.before)),
+        };
+        lines.extend(side.principal());
+        lines.extend(side.acls());
+    }
+    lines
+}
+
+struct Side<'a> {
+    step: &'a ZoneSteps,
+    is_recorded: bool,
+    /// The ACLs of the form in force; none if it has no principal on this cluster.
+    before: Option<BTreeSet<Acl>>,
+    /// What the cluster has.
+    allowed: BTreeSet<Acl>,
+    loaded: Option<&'a LoadedZone>,
+}
+
+impl Side<'_> {
+    fn principal(&self) -> Option<Shown> {
+        let step = self.step;
+        if step.put.is_empty() && !step.release {
+            return None;
+        }
+        let user = principal::user(&step.zone);
+        let form = |credentials: BTreeMap<&str, &str>| json!({ "cluster": step.cluster.as_str(), "user": user, "credentials": credentials });
+        let now =
+            |hash: &ScramHash| if step.put.contains_key(hash) { "not as made here" } else { "as made here" };
+        let seen: BTreeMap<&str, &str> = step.seen.keys().map(|hash| (mechanism(*hash), now(hash))).collect();
+        let wanted = ScramHash::ALL.into_iter().map(|hash| (mechanism(hash), "as made here")).collect();
+        let before = (!seen.is_empty()).then(|| form(seen));
+        let after = (!step.release).then(|| form(wanted));
+        // What was never there, or is gone already, needs no line.
+        let origin = if step.release { self.origin_of_release() } else { self.origin(self.is_recorded) };
+        self.line(What::Principal, before, after, origin)
+    }
+
+    /// A principal that the state knows was made before: what is missing of it, somebody took away.
+    fn origin(&self, was_made: bool) -> Origin {
+        if was_made && self.before.is_some() { Origin::Drift } else { Origin::Change }
+    }
+
+    fn origin_of_release(&self) -> Origin {
+        if self.before.is_some() { Origin::Change } else { Origin::Drift }
+    }
+
+    /// One line for each thing, with all that may be done with it.
+    fn acls(&self) -> Vec<Shown> {
+        let touched: BTreeSet<&Resource> =
+            self.step.create.iter().chain(&self.step.delete).map(|acl| &acl.resource).collect();
+        let after: BTreeSet<Acl> = self
+            .allowed
+            .iter()
+            .chain(&self.step.create)
+            .filter(|acl| !self.step.delete.contains(*acl))
+            .cloned()
+            .collect();
+        let about = |acls: &BTreeSet<Acl>, resource: &Resource| -> BTreeSet<Acl> {
+            acls.iter().filter(|acl| acl.resource == *resource).cloned().collect()
+        };
+        let line = |resource: &Resource| {
+            let (is, will) = (about(&self.allowed, resource), about(&after, resource));
+            let was = self.before.as_ref().map(|before| about(before, resource));
+            let origin = if self.step.release {
+                self.origin_of_release()
+            } else {
+                // The form in force wants the same of it: then it is not the file that changed.
+                self.origin(self.is_recorded && was.as_ref() == Some(&will))
+            };
+            self.line(What::Acl(resource.clone()), rights(&is), rights(&will), origin)
+        };
+        touched.into_iter().filter_map(line).collect()
+    }
+
+    fn line(&self, what: What, before: Option<Value>, after: Option<Value>, origin: Origin) -> Option<Shown> {
+        let action = match (&before, &after) {
+            (None, Some(_)) => Action::Create,
+            (Some(_), None) => Action::Delete,
+            (Some(_), Some(_)) => Action::Update,
+            (None, None) => return None,
+        };
+        let (zone, cluster) = (self.step.zone.clone(), self.step.cluster.clone());
+        Some(Shown { zone, cluster, source: self.source(&what), what, action, before, after, origin })
+    }
+
+    /// The topic that asks for it, else its zone.
+    fn source(&self, what: &What) -> Option<Location> {
+        let loaded = self.loaded?;
+        let topic = match what {
+            What::Acl(resource) if resource.kind == ResourceKind::Topic => {
+                loaded.zone.topics.iter().find(|topic| topic.backing.as_str() == &*resource.name)
+            }
+            _ => None,
+        };
+        let place = topic.and_then(|topic| loaded.topics.get(&topic.alias));
+        Some(place.unwrap_or(&loaded.source).clone())
+    }
+}
+
+fn mechanism(hash: ScramHash) -> &'static str {
+    let of_hash = |mechanism: &Mechanism| mechanism.scram() == Some(hash);
+    Mechanism::ALL.into_iter().find(of_hash).map_or("", Mechanism::name)
+}
+
+/// What one principal may do with one thing.
+fn rights(acls: &BTreeSet<Acl>) -> Option<Value> {
+    let first = acls.first()?;
+    let operation = |acl: &Acl| match &*acl.host {
+        "*" => acl.operation.to_string(),
+        host => format!("{} from {host}", acl.operation),
+    };
+    Some(json!({
+        "principal": &*first.principal,
+        "resourceType": first.resource.kind.to_string(),
+        "patternType": first.resource.pattern.to_string(),
+        "name": &*first.resource.name,
+        "operations": acls.iter().map(operation).collect::<Vec<_>>(),
+    }))
+}
+
+/// What there is to say about the clusters: obstacles of zones, clusters that cannot be judged, and what others allow or deny.
+/// `pending` are the zones that would change.
+pub fn findings(
+    setup: &Setup,
+    view: &View,
+    records: &Records,
+    loaded: &Loaded,
+    obstacles: &BTreeMap<ZoneName, Obstacle>,
+    pending: impl Fn(&ZoneName) -> bool,
+) -> Vec<Finding> {
+    let place = |zone: &ZoneName| loaded.zones.get(zone).map(|zone| zone.source.clone());
+    let error = |obstacle: &Obstacle, zone: Option<&ZoneName>| {
+        let finding = Finding::error(obstacle.code, &*obstacle.message).help(&*obstacle.help);
+        match zone.and_then(place) {
+            Some(at) => finding.at(at),
+            None => finding,
+        }
+    };
+    // Once for each cluster, and beside it for each zone that has to wait.
+    let mut findings: Vec<Finding> =
+        troubles(setup, view, records).values().map(|trouble| error(trouble, None)).collect();
+    let waits = |zone: &ZoneName, it: &Obstacle| it.code == Code::PrincipalTaken || pending(zone);
+    findings.extend(
+        obstacles.iter().filter(|(zone, it)| waits(zone, it)).map(|(zone, it)| error(it, Some(zone))),
+    );
+    for (cluster, seen) in &view.clusters {
+        let Ok(seen) = seen else { continue };
+        for (zone, acls) in seen.denied.iter().filter(|(zone, _)| loaded.zones.contains_key(*zone)) {
+            let message = format!("cluster `{cluster}` denies `{}` {}", principal::user(zone), named(acls));
+            let finding = Finding::new(Severity::Warning, Code::PrincipalDenied, message)
+                .help("a denial wins over what the zone allows; it was not made here and stays: delete it if the zone is to work");
+            findings.push(match place(zone) {
+                Some(at) => finding.at(at),
+                None => finding,
+            });
+        }
+        if !seen.everybody.is_empty() {
+            let message = format!("cluster `{cluster}` allows everybody {}", named(&seen.everybody));
+            findings.push(Finding::new(Severity::Warning, Code::EverybodyAllowed, message).help(
+                "zones' principals may do that too, so the cluster keeps them less apart than it could: delete these ACLs of `User:*`",
+            ));
+        }
+    }
+    findings
+}
+
+fn named(acls: &BTreeSet<Acl>) -> String {
+    let mut text: Vec<String> = acls
+        .iter()
+        .take(NAMED)
+        .map(|acl| format!("{} on {}", acl.operation, crate::manifest::quote(&acl.resource.to_string())))
+        .collect();
+    if acls.len() > NAMED {
+        text.push(format!("and {} more", acls.len() - NAMED));
+    }
+    text.join(", ")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,13 @@
-//! Writes go through the leader: a node that does not lead passes them on, with the caller's own key.
+//! Writes go through the leader: a node that does not lead passes them on, with the caller's own key. So does it with
+//! questions that only the leader can answer.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::request::Parts;
 use axum::http::{HeaderName, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -57,13 +59,33 @@ pub(super) async fn writes_to_the_leader(
     if leader.node == api.config.node {
         return Err(Problem::unavailable("this node is about to lead; try again in a moment"));
     }
-    pass_on(&api, &leader.url, request).await
-}
-
-async fn pass_on(api: &Api, leader: &str, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let too_large = |_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 64 KiB");
     let body = to_bytes(body, MAX_BODY_BYTES).await.map_err(too_large)?;
+    pass_on(&api, &leader.url, parts, body).await
+}
+
+/// Lets another node answer a question that the leader knows better; this one does if the leader cannot be asked.
+pub(super) async fn questions_to_the_leader(
+    State(api): State<Arc<Api>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let leader = api.config.store.state().borrow().as_ref().and_then(|state| state.leader.clone());
+    let is_leading = *api.config.store.leadership().borrow() == Leadership::Leading;
+    let is_passed_on = request.headers().contains_key(FORWARDED_BY);
+    let elsewhere = leader.filter(|leader| !is_leading && !is_passed_on && leader.node != api.config.node);
+    let Some(leader) = elsewhere.filter(|_| *request.method() == Method::GET) else {
+        return next.run(request).await;
+    };
+    let (parts, _) = request.into_parts();
+    match pass_on(&api, &leader.url, parts.clone(), Bytes::new()).await {
+        Ok(answer) => answer,
+        Err(_) => next.run(Request::from_parts(parts, Body::empty())).await,
+    }
+}
+
+async fn pass_on(api: &Api, leader: &str, parts: Parts, body: Bytes) -> Result<Response, Problem> {
     // Nested routers see a shortened path: the original one is kept beside it.
     let path =
         parts.extensions.get::<axum::extract::OriginalUri>().map_or(&parts.uri, |original| &original.0);

@@ -7,6 +7,8 @@
 //! | `GET /api/v1/credentials`, `GET /api/v1/zones/{name}/credentials` | viewer | |
 //! | `POST /api/v1/zones/{name}/credentials`, `DELETE /api/v1/credentials/{keyId}` | admin | |
 //! | `GET /api/v1/nodes`, `/api/v1/state` | viewer | the live gateways; all that `plan` compares with |
+//! | `GET /api/v1/controller` | viewer | how the leading controller stands, and what was asked of it |
+//! | `POST /api/v1/controller/suspend`, `/resume`, `/accept`, `POST`, `DELETE /api/v1/controller/rollback` | admin | |
 //! | `GET /api/v1/api-keys` | viewer | |
 //! | `POST /api/v1/api-keys`, `DELETE /api/v1/api-keys/{id}` | admin | |
 //!
@@ -18,6 +20,8 @@ mod audit;
 mod auth;
 mod body;
 mod bootstrap;
+mod controller;
+mod controls;
 mod credentials;
 mod forward;
 mod health;
@@ -37,7 +41,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get};
+use axum::routing::{delete, get, post};
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
@@ -97,6 +101,7 @@ pub fn router(config: ApiConfig, metrics: ApiMetrics, registry: Arc<Registry>) -
     let forwarder = Forwarder::new(config.node.clone())?;
     let api =
         Arc::new(Api { config, throttle: Throttle::default(), forwarder, metrics: metrics.0, registry });
+    let to_leader = middleware::from_fn_with_state(Arc::clone(&api), forward::questions_to_the_leader);
     let protected = Router::new()
         .route("/zones", get(zones::list))
         .route("/zones/{name}", get(zones::one))
@@ -105,6 +110,11 @@ pub fn router(config: ApiConfig, metrics: ApiMetrics, registry: Arc<Registry>) -
         .route("/credentials/{key_id}", delete(credentials::revoke))
         .route("/nodes", get(nodes::list))
         .route("/state", get(state::show))
+        .route("/controller", get(controller::show).layer(to_leader))
+        .route("/controller/suspend", post(controls::suspend))
+        .route("/controller/resume", post(controls::resume))
+        .route("/controller/rollback", post(controls::roll_back).delete(controls::end_rollback))
+        .route("/controller/accept", post(controls::accept))
         .route("/api-keys", get(api_keys::list).post(api_keys::create))
         .route("/api-keys/{id}", delete(api_keys::delete))
         .fallback(no_such_path)

@@ -1,5 +1,6 @@
 //! Over real sockets, with the store in memory.
 
+mod controls;
 mod credentials;
 mod following;
 

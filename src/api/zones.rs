@@ -104,7 +104,7 @@ fn own_host(zone: &ZoneName, domain: &str, by_port: &str) -> Option<String> {
 }
 
 /// How the last look at the source ended; null on a node that has not looked, or never does.
-fn source(status: &ControllerStatus) -> Value {
+pub(super) fn source(status: &ControllerStatus) -> Value {
     if status.conditions.is_empty() {
         return Value::Null;
     }

@@ -73,6 +73,10 @@ impl Client {
         self.call(Method::DELETE, path, None).await.map(drop)
     }
 
+    pub async fn delete_with(&self, path: &[&str], body: &Value) -> Result<(), Failure> {
+        self.call(Method::DELETE, path, Some(body)).await.map(drop)
+    }
+
     /// `path` is what follows `/api/v1`, by segment: each is escaped.
     async fn call(&self, method: Method, path: &[&str], body: Option<&Value>) -> Result<Value, Failure> {
         let mut url = reqwest::Url::parse(&self.base).map_err(|_| wrong_url(&self.base))?;

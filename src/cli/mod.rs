@@ -3,6 +3,7 @@
 pub mod api_key;
 pub mod client;
 pub mod client_properties;
+pub mod controls;
 pub mod credentials;
 mod exit_code;
 mod failure;
@@ -59,6 +60,10 @@ enum Command {
     Get(get::Args),
     Credentials(credentials::Args),
     ApiKey(api_key::Args),
+    Suspend(controls::Suspend),
+    Resume(controls::Resume),
+    Rollback(controls::RollBack),
+    Source(controls::Source),
 }
 
 /// What every command is given: the process's surroundings, as values.
@@ -125,6 +130,10 @@ async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failu
         Command::Get(args) => get::run(args, context).await,
         Command::Credentials(args) => credentials::run(args, context).await,
         Command::ApiKey(args) => api_key::run(args, context).await,
+        Command::Suspend(args) => controls::suspend(args, context).await,
+        Command::Resume(args) => controls::resume(args, context).await,
+        Command::Rollback(args) => controls::roll_back(args, context).await,
+        Command::Source(args) => controls::source(args, context).await,
     }
 }
 

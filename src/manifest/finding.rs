@@ -113,6 +113,9 @@ codes! {
     PrincipalDenied = "PZ0412",
     /// What everybody may do, a zone's principal may do too.
     EverybodyAllowed = "PZ0413",
+    // The commit.
+    /// A trailer that would lift a guard is not written as it must be.
+    TrailerUnusable = "PZ0500",
 }
 
 impl Serialize for Code {

@@ -32,7 +32,16 @@ pub(super) fn complete(changes: Vec<Change>, state: &State) -> Result<Vec<Change
             Change::DeleteCredential(key_id) => {
                 owners.remove(key_id);
             }
-            Change::PutApiKey(_) | Change::DeleteApiKey(_) | Change::Applied(_) => {}
+            Change::PutApiKey(_)
+            | Change::DeleteApiKey(_)
+            | Change::PutPrincipal { .. }
+            | Change::DeletePrincipal { .. }
+            | Change::Suspend(..)
+            | Change::Resume(_)
+            | Change::Rollback(_)
+            | Change::EndRollback
+            | Change::Accept(_)
+            | Change::Applied(_) => {}
         }
         complete.push(change);
     }
@@ -65,6 +74,21 @@ impl State {
                 Change::DeleteApiKey(id) => {
                     state.api_keys.remove(&id);
                 }
+                Change::PutPrincipal { cluster, zone, cluster_id } => {
+                    state.principals.insert((cluster, zone), cluster_id);
+                }
+                Change::DeletePrincipal { cluster, zone } => {
+                    state.principals.remove(&(cluster, zone));
+                }
+                Change::Suspend(scope, asked) => {
+                    state.controls.suspended.insert(scope, asked);
+                }
+                Change::Resume(scope) => {
+                    state.controls.suspended.remove(&scope);
+                }
+                Change::Rollback(rollback) => state.controls.rollback = Some(rollback),
+                Change::EndRollback => state.controls.rollback = None,
+                Change::Accept(acceptance) => state.controls.accepted = Some(acceptance),
                 Change::Applied(revision) => state.revision = Some(revision),
             }
         }

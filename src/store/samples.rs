@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 use time::macros::datetime;
 
-use super::{Heartbeat, ZoneRecord};
+use super::{Change, Heartbeat, ZoneRecord};
 use crate::zone::{
-    Credential, KeyId, PartnerZone, Permission, PlainVerifier, Revision, ScramHash, ScramVerifier, Sequence,
-    ZoneId, ZoneName, sample,
+    Acceptance, Asked, Credential, KeyId, PartnerZone, Permission, PlainVerifier, Revision, Rollback, Scope,
+    ScramHash, ScramVerifier, Sequence, ZoneId, ZoneName, sample,
 };
 
 const MOMENT: OffsetDateTime = datetime!(2026-11-22 10:00 UTC);
@@ -57,4 +57,20 @@ pub(super) fn heartbeat(node: &str, serving: u64) -> Heartbeat {
         connections: 0,
         at: MOMENT,
     }
+}
+
+/// Everything that an operator can ask for.
+pub(super) fn controls() -> Vec<Change> {
+    let asked = Asked { by: "k1".to_owned(), at: MOMENT, reason: "an incident".to_owned() };
+    let acme = ZoneName::try_from("acme").expect("a zone name");
+    let commit = "8c1f00000000000000000000000000000000000f".to_owned();
+    let scopes = [Scope::All, Scope::Source, Scope::Zone(acme)];
+    let mut changes: Vec<_> = scopes.map(|scope| Change::Suspend(scope, asked.clone())).into();
+    changes.push(Change::Rollback(Rollback {
+        commit: commit.clone(),
+        until: MOMENT + time::Duration::hours(2),
+        asked: asked.clone(),
+    }));
+    changes.push(Change::Accept(Acceptance { commit, asked }));
+    changes
 }

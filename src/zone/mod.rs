@@ -4,6 +4,7 @@
 //! within one zone. Rules across zones are checked where all are read together, in `manifest`.
 
 mod claim;
+pub mod control;
 pub mod credential;
 pub mod duration;
 pub mod name;
@@ -18,6 +19,7 @@ pub mod status;
 
 pub use crate::sasl::ScramHash;
 pub use claim::Claim;
+pub use control::{Acceptance, Asked, BY_CONTROLLER, Controls, Rollback, Scope, is_commit_id};
 pub use credential::{ApiKey, ApiKeyRole, Credential, KeyId, PlainVerifier, ScramVerifier};
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use name::{ClusterName, GroupName, NameError, ServiceAccount, TopicName, ZoneId, ZoneName};

@@ -11,7 +11,6 @@
 mod administration;
 mod architecture;
 mod authentication;
-mod backing;
 mod broker_connection;
 mod capture;
 mod clients;
@@ -25,6 +24,7 @@ mod manifests;
 mod new_groups;
 mod oracle;
 mod plan_command;
+mod principals;
 mod quickstart;
 mod reconcile;
 mod store;

@@ -63,6 +63,12 @@ pub(super) const KEYS: &[Key] = &[
     text(&["clusters", "*", "stateReplicationFactor"]),
     text(&["clusters", "*", "brokerPortBase"]),
     later(&["clusters", "*", "principals"]),
+    text(&["forge", "kind"]),
+    text(&["forge", "url"]),
+    text(&["forge", "repository"]),
+    text(&["forge", "tokenFile"]),
+    text(&["notify", "webhook", "url"]),
+    text(&["notify", "webhook", "secretFile"]),
     text(&["guards", "maxDeletePercent"]),
     text(&["guards", "maxUpdatePercent"]),
     text(&["guards", "floor"]),
@@ -73,8 +79,8 @@ pub(super) const KEYS: &[Key] = &[
     text(&["node", "id"]),
     text(&["dataDir"]),
     text(&["store"]),
-    text(&["masterKeyFile"]),
-    secret(&["masterKey"]),
+    later(&["masterKeyFile"]),
+    later(&["masterKey"]),
 ];
 
 /// The key that a path names, if there is one.

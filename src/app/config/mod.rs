@@ -6,6 +6,7 @@
 mod environment;
 mod file;
 mod keys;
+mod outside;
 mod parse;
 mod resolve;
 mod settings;
@@ -19,10 +20,10 @@ use std::time::Duration;
 use thiserror::Error;
 
 pub use environment::Environment;
+pub use outside::Outside;
 
 use crate::gateway::TlsFiles;
 use crate::kafka::client::UpstreamSecurity;
-use crate::policy::principal::MasterKey;
 use crate::zone::{ClusterName, SniDomain};
 
 /// Looked for in the working directory when nothing else names a file.
@@ -37,6 +38,7 @@ pub struct Config {
     pub clusters: Vec<Cluster>,
     pub guards: Guards,
     pub http: Http,
+    pub outside: Outside,
     /// This process among the nodes.
     pub node: String,
     /// The Git mirror and other things that can be rebuilt.
@@ -84,30 +86,10 @@ pub struct Cluster {
     pub bootstrap_servers: String,
     /// How this process proves itself to it.
     pub security: UpstreamSecurity,
-    pub isolation: Isolation,
     /// `None`: three, or as many as there are brokers.
     pub state_replication_factor: Option<u16>,
     /// Broker n is advertised at this port + n.
     pub broker_port_base: u16,
-}
-
-/// Who the gateway is to a cluster when it serves a zone.
-#[derive(Debug, Clone)]
-pub enum Isolation {
-    /// The user of `properties`, whatever the zone.
-    Shared,
-    /// The zone's own principal, made here: the cluster keeps zones apart as well.
-    Principal(MasterKey),
-}
-
-impl Isolation {
-    /// What the passwords of the zones' principals come from; none where they have no principals.
-    pub fn master_key(&self) -> Option<&MasterKey> {
-        match self {
-            Self::Shared => None,
-            Self::Principal(key) => Some(key),
-        }
-    }
 }
 
 /// When a plan is refused.
@@ -173,8 +155,7 @@ pub enum ConfigError {
 /// Reads the configuration: the named file, else the one that `RECONCILER_CONFIG` names, else `reconciler.yaml` in the
 /// working directory if there is one, each with the environment's settings over it.
 pub fn load(named: Option<&Path>, environment: &Environment) -> Result<Config, ConfigError> {
-    let wanted =
-        named.map(Path::to_owned).or_else(|| environment.get("RECONCILER_CONFIG").map(PathBuf::from));
+    let wanted = asked_for(named, environment);
     let path = wanted.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
     let shown = path.display().to_string();
     match std::fs::read(&path) {
@@ -184,6 +165,15 @@ pub fn load(named: Option<&Path>, environment: &Environment) -> Result<Config, C
         }
         Err(cause) => Err(ConfigError::Unreadable { path: shown, cause }),
     }
+}
+
+/// The file that [`load`] reads, whether there is one or not.
+pub fn file(named: Option<&Path>, environment: &Environment) -> PathBuf {
+    asked_for(named, environment).unwrap_or_else(|| PathBuf::from(DEFAULT_FILE))
+}
+
+fn asked_for(named: Option<&Path>, environment: &Environment) -> Option<PathBuf> {
+    named.map(Path::to_owned).or_else(|| environment.get("RECONCILER_CONFIG").map(PathBuf::from))
 }
 
 /// Makes the configuration of a file's bytes; `shown` is the file's name in messages.

@@ -39,6 +39,8 @@ clusters:
     stateReplicationFactor: 3
   east: {bootstrapServers: 'other:9092', brokerPortBase: 29200}
 guards: {maxDeletePercent: 20, maxUpdatePercent: 100, floor: 5}
+forge: {kind: gitlab, repository: streams/zones, tokenFile: /run/secrets/forge}
+notify: {webhook: {url: 'https://hooks.example.com/zones', secretFile: /run/secrets/hook}}
 http:
   admin: 127.0.0.1:9080
   advertisedUrl: http://controller-1:9080/
@@ -157,8 +159,8 @@ const WRONG: &[(&str, &str)] = &[
         "r.yaml:1:8: `http.portal` needs a later version; remove it, it would have no effect",
     ),
     (
-        "masterKey: '0123456789012345678901234567890123456789'",
-        "r.yaml:1:1: `masterKey` is set, and no cluster has `isolation: principal`: it would have no effect",
+        "masterKeyFile: /k",
+        "r.yaml:1:1: `masterKeyFile` needs a later version; remove it, it would have no effect",
     ),
     (
         "source: {writeBack: {mode: commit}}",
@@ -182,9 +184,8 @@ const WRONG: &[(&str, &str)] = &[
         "r.yaml:1:16: `clusters.a.isolation` is set, but `clusters.a.bootstrapServers` is missing",
     ),
     (
-        "masterKey: '0123456789012345678901234567890123456789'\nclusters: {a: {bootstrapServers: 'b:1', isolation: principal}}",
-        "r.yaml:2:41: `clusters.a.isolation` is `principal`, and zones log in by SCRAM: set `security.protocol` to SASL_SSL or \
-             SASL_PLAINTEXT",
+        "clusters: {a: {bootstrapServers: 'b:1', isolation: principal}}",
+        "r.yaml:1:41: `clusters.a.isolation` is `principal`, which needs a later version; this one has shared",
     ),
     (
         "clusters: {a: {bootstrapServers: 'b:1', properties: {ssl.ca.location: /ca.pem}}}",
@@ -249,33 +250,6 @@ fn a_secret_comes_from_a_file_or_a_variable_and_its_absence_is_named() {
 }
 
 #[test]
-fn zones_of_their_own_principal_need_a_master_key_that_cannot_be_guessed() {
-    let sasl = "properties: {security.protocol: sasl_plaintext, sasl.mechanism: PLAIN, sasl.username: u, sasl.password: p}";
-    let yaml = |rest: &str| {
-        format!("clusters: {{a: {{bootstrapServers: 'b:1', isolation: principal, {sasl}}}}}\n{rest}")
-    };
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("key");
-    std::fs::write(&path, format!("{}\n", "k".repeat(40))).unwrap();
-    let file = format!("masterKeyFile: {}", path.display());
-    let environment = Environment::from([("KEY", "k".repeat(40).as_str())]);
-    for rest in [file.as_str(), "masterKey: ${KEY}"] {
-        let config = good(&yaml(rest), &environment);
-        assert!(config.clusters[0].isolation.master_key().is_some(), "{rest}");
-        assert!(!format!("{config:?}").contains("kkk"), "a secret never shows");
-    }
-    for (rest, wanted) in [
-        ("", "set `masterKeyFile`"),
-        ("masterKeyFile: /nonexistent/key", "cannot be read"),
-        ("masterKey: short", "has 5 bytes"),
-        (&format!("{file}\nmasterKey: ${{KEY}}"), "there is one master key"),
-    ] {
-        let found = problems(&yaml(rest), &environment);
-        assert!(matches!(&found[..], [only] if only.contains(wanted)), "{rest}: {found:?}");
-    }
-}
-
-#[test]
 fn a_file_that_was_named_must_exist() {
     let missing = Path::new("/nonexistent/reconciler.yaml");
     assert!(matches!(load(Some(missing), &Environment::default()), Err(ConfigError::Unreadable { .. })));
@@ -290,4 +264,28 @@ fn the_configuration_of_the_readme_is_one_that_works() {
     let shown = blocks.find(|block| block.starts_with("source:")).unwrap();
     let config = good(shown, &Environment::from([("KAFKA_PASSWORD", "p")]));
     assert!(config.source().is_ok() && config.advertised_host().is_ok());
+}
+
+#[test]
+fn whom_to_tell_is_whole_or_left_out() {
+    let config = good(FULL, &Environment::from([("PW", "hunter2")]));
+    let forge = config.outside.forge.unwrap();
+    assert_eq!(
+        (forge.url.as_str(), forge.repository.as_str()),
+        ("https://gitlab.com/api/v4", "streams/zones")
+    );
+    assert_eq!(config.outside.webhook.unwrap().secret_file, Path::new("/run/secrets/hook"));
+    let none = good("{}", &Environment::default()).outside;
+    assert!(none.forge.is_none() && none.webhook.is_none());
+    assert_eq!(
+        problems(
+            "forge: {kind: gitea, tokenFile: t}\nnotify:\n  webhook: {url: 'https://x'}\n",
+            &Environment::default()
+        ),
+        [
+            "r.yaml:3:13: `notify.webhook.url` is set, but `notify.webhook.secretFile` is missing",
+            "r.yaml:1:9: `forge.kind` is set, but `forge.repository` is missing",
+            "r.yaml:1:9: `forge.kind` is `gitea`; wanted is github or gitlab",
+        ]
+    );
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::super::findings::{self, Colour, Texts};
 use super::Plan;
 use crate::manifest::finding::printable;
-use crate::reconcile::plan::{Action, Change, Origin};
+use crate::reconcile::plan::{Action, Change, Mode, Origin};
 
 /// A value longer than this is cut: the whole of it is in the JSON form.
 const SHOWN_VALUE: usize = 60;
@@ -25,8 +25,25 @@ pub(super) fn render(plan: &Plan, texts: &Texts, colour: Colour) -> String {
     for reason in plan.guard.reasons() {
         push(&mut text, &format!("refused: {reason}"));
     }
+    for way_out in plan.guard.ways_out() {
+        push(&mut text, &format!("  next: {way_out}"));
+    }
+    for lifted in plan.guard.lifted() {
+        let (allowance, refusals) = (&lifted.allowance, lifted.refusals.join("; "));
+        let reason = printable(&allowance.reason);
+        push(
+            &mut text,
+            &format!("allowed by {}: {refusals} (\"{reason}\")", printable(&allowance.by.to_string())),
+        );
+    }
     push(&mut text, &format!("revision {}", printable(plan.revision.as_str())));
     push(&mut text, &format!("digest {}", plan.digest));
+    if plan.mode == Mode::Offline {
+        push(
+            &mut text,
+            "mode offline: what is in force was not looked at; this is no pass of the live checks",
+        );
+    }
     let sum = plan.summary();
     push(&mut text, &format!("Plan: {} to add, {} to change, {} to delete", sum.add, sum.change, sum.delete));
     text
@@ -65,7 +82,7 @@ fn line(change: &Change, is_held: bool) -> String {
 
 /// What a reviewer wants to know beside the address.
 fn what(change: &Change) -> String {
-    let is_topic = change.address.alias.is_some();
+    let is_topic = change.address.alias().is_some();
     match (change.action, &change.before, &change.after) {
         (Action::Create, _, Some(topic)) | (Action::Delete, Some(topic), _) if is_topic => shared(topic),
         (Action::Move, Some(before), Some(topic)) => {

@@ -2,16 +2,20 @@
 
 use serde_json::{Value, json};
 
-use super::{Change, Origin, Plan};
+use super::{Change, Plan};
+use crate::reconcile::guard::{Allowance, AllowedBy, Lifted};
+use crate::zone::{Revision, ZoneName};
 
-const FORMAT_VERSION: &str = "1.0";
+const FORMAT_VERSION: &str = "1.1";
 
 pub(super) fn render(plan: &Plan) -> Value {
     let summary = plan.summary();
     json!({
         "formatVersion": FORMAT_VERSION,
-        "mode": "live",
+        "mode": plan.mode.as_str(),
         "revision": plan.revision.as_str(),
+        "base": plan.base.as_ref().map(Revision::as_str),
+        "only": plan.only.as_ref().map(ZoneName::as_str),
         "digest": plan.digest,
         "summary": {
             "add": summary.add,
@@ -25,8 +29,22 @@ pub(super) fn render(plan: &Plan) -> Value {
         "guard": {
             "refused": plan.guard.is_refusing(),
             "reasons": plan.guard.reasons().collect::<Vec<_>>(),
+            "waysOut": plan.guard.ways_out().collect::<Vec<_>>(),
+            "lifted": plan.guard.lifted().iter().map(lifted).collect::<Vec<_>>(),
         },
     })
+}
+
+/// Also what the audit log keeps of it.
+pub(in crate::reconcile) fn lifted(lifted: &Lifted) -> Value {
+    let Allowance { what, count, reason, by } = &lifted.allowance;
+    let by = match by {
+        AllowedBy::Trailer { commit, author } => {
+            json!({"kind": "trailer", "commit": commit, "author": author})
+        }
+        AllowedBy::Flag { plan } => json!({"kind": "flag", "plan": plan}),
+    };
+    json!({"what": what.as_str(), "count": count, "reason": reason, "by": by, "refusals": lifted.refusals})
 }
 
 fn change(change: &Change) -> Value {
@@ -36,9 +54,6 @@ fn change(change: &Change) -> Value {
         "before": change.before,
         "after": change.after,
         "source": change.source,
-        "origin": match change.origin {
-            Origin::Change => "change",
-            Origin::Drift => "drift",
-        },
+        "origin": change.origin.as_str(),
     })
 }

@@ -48,6 +48,12 @@ impl Snapshot {
                 set(&mut self.state.credentials, id, credential.map(Arc::new));
             }
             Record::ApiKey(id, api_key) => set(&mut self.state.api_keys, id, api_key.map(Arc::new)),
+            Record::Principal(principal, cluster_id) => {
+                set(&mut self.state.principals, principal, cluster_id)
+            }
+            Record::Suspension(scope, asked) => set(&mut self.state.controls.suspended, scope, asked),
+            Record::Rollback(rollback) => self.state.controls.rollback = rollback,
+            Record::Acceptance(acceptance) => self.state.controls.accepted = acceptance,
             Record::Lease(lease) => self.state.leader = lease,
             Record::Revision(sequence, revision) => {
                 self.state.sequence = sequence;
@@ -101,9 +107,9 @@ fn set<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, value: Option<V>) {
 mod tests {
     use super::*;
     use crate::store::record::Line;
-    use crate::store::samples::{credential, zone};
+    use crate::store::samples::{controls, credential, zone};
     use crate::store::{Change, changes};
-    use crate::zone::{Revision, Sequence};
+    use crate::zone::{Revision, Scope, Sequence};
 
     fn take_all(snapshot: &mut Snapshot, changes: &[Change], sequence: u64) -> Taken {
         let sequence = Sequence(sequence);
@@ -125,8 +131,10 @@ mod tests {
             vec![Change::PutZone(Box::new(zone("acme"))), Change::PutCredential(credential("acme", 1))];
         let second = vec![Change::PutZone(Box::new(zone("globex")))];
         let third = vec![Change::DeleteZone(zone("acme").zone.name)];
+        let fourth = controls();
+        let fifth = vec![Change::Resume(Scope::All), Change::EndRollback];
         let (mut snapshot, mut state) = (Snapshot::default(), State::default());
-        for (number, commit) in (1..).zip([first, second, third]) {
+        for (number, commit) in (1..).zip([first, second, third, fourth, fifth]) {
             let commit = changes::complete(commit, &state).unwrap();
             assert_eq!(take_all(&mut snapshot, &commit, number), Taken::Commit);
             state = state.after(commit, Sequence(number));
@@ -134,7 +142,8 @@ mod tests {
         let read = snapshot.state().unwrap();
         assert_eq!(read.zones, state.zones);
         assert_eq!(read.credentials, state.credentials);
-        assert_eq!(read.sequence, Sequence(3));
+        assert_eq!(read.controls, state.controls);
+        assert_eq!((read.controls.suspended.len(), read.sequence), (2, Sequence(5)));
     }
 
     #[test]

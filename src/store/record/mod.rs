@@ -5,12 +5,17 @@
 //! | `zone/<name>` | a zone as it was applied; the zone itself in its written form |
 //! | `credential/<key id>` | verifiers, base64 |
 //! | `api-key/<id>` | role and verifier |
+//! | `principal/<cluster>/<zone>` | the id of the cluster on which this principal is ours |
+//! | `suspension/all`, `suspension/source`, `suspension/zone/<name>` | who asked for it, when and why |
+//! | `rollback` | the commit to apply instead of the branch's head, and until when |
+//! | `acceptance` | the commit of a rewritten history that may be applied |
 //! | `lease` | who leads |
 //! | `revision` | the last record of every transaction: the commit's sequence, and the Git revision applied last |
 //!
 //! A key of another kind was written by a later version: it is left alone. A value that cannot be read, or has a schema
 //! version above ours, is an error and never "absent": what is absent gets created anew, or loses its access.
 
+mod controls;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -18,15 +23,20 @@ mod tests;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use self::rows::{ApiKeyRow, CredentialRow, RevisionRow, ZoneRow};
+use self::controls::{AcceptanceRow, AskedRow, RollbackRow};
+use self::rows::{ApiKeyRow, CredentialRow, PrincipalRow, RevisionRow, ZoneRow};
 use super::{Change, Lease, StoreError, ZoneRecord};
-use crate::zone::{ApiKey, Credential, KeyId, Revision, Sequence, ZoneName};
+use crate::zone::{
+    Acceptance, ApiKey, Asked, ClusterName, Credential, KeyId, Revision, Rollback, Scope, Sequence, ZoneName,
+};
 
 /// Raised only when an older reader would misread a record; a field that is merely new needs no new version.
 const SCHEMA_VERSION: u32 = 1;
 
 const LEASE: &str = "lease";
 const REVISION: &str = "revision";
+const ROLLBACK: &str = "rollback";
+const ACCEPTANCE: &str = "acceptance";
 
 /// A record as it is read. `None` is a tombstone.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +44,10 @@ pub(super) enum Record {
     Zone(ZoneName, Option<Box<ZoneRecord>>),
     Credential(KeyId, Option<Credential>),
     ApiKey(String, Option<ApiKey>),
+    Principal((ClusterName, ZoneName), Option<String>),
+    Suspension(Scope, Option<Asked>),
+    Rollback(Option<Rollback>),
+    Acceptance(Option<Acceptance>),
     Lease(Option<Lease>),
     Revision(Sequence, Option<Revision>),
     /// Of a kind this version does not know.
@@ -59,6 +73,29 @@ impl Record {
                 let row = value.map(decode::<ApiKeyRow>).transpose()?;
                 let key = row.map(|row| row.into_api_key(id.to_owned())).transpose()?;
                 Self::ApiKey(id.to_owned(), key)
+            }
+            Some(("principal", of)) => {
+                let (cluster, zone) = of.split_once('/').ok_or("its key names no zone")?;
+                let cluster =
+                    ClusterName::try_from(cluster).map_err(|error| format!("the cluster {error}"))?;
+                let zone = ZoneName::try_from(zone).map_err(|error| format!("the zone {error}"))?;
+                let row = value.map(decode::<PrincipalRow>).transpose()?;
+                Self::Principal((cluster, zone), row.map(|row| row.cluster_id))
+            }
+            // A scope that cannot be read is one of a later version.
+            Some(("suspension", scope)) => match Scope::parse(scope) {
+                Some(scope) => {
+                    let asked = value.map(decode::<AskedRow>).transpose()?;
+                    Self::Suspension(scope, asked.map(AskedRow::into_asked))
+                }
+                None => Self::Unknown,
+            },
+            None if key == ROLLBACK => {
+                Self::Rollback(value.map(decode::<RollbackRow>).transpose()?.map(RollbackRow::into_rollback))
+            }
+            None if key == ACCEPTANCE => {
+                let row = value.map(decode::<AcceptanceRow>).transpose()?;
+                Self::Acceptance(row.map(AcceptanceRow::into_acceptance))
             }
             None if key == LEASE => Self::Lease(value.map(decode).transpose()?),
             None if key == REVISION => {
@@ -93,6 +130,15 @@ impl Line {
             Change::DeleteCredential(id) => Self::delete(format!("credential/{id}")),
             Change::PutApiKey(key) => Self::put(format!("api-key/{}", key.id), &ApiKeyRow::new(key))?,
             Change::DeleteApiKey(id) => Self::delete(format!("api-key/{id}")),
+            Change::PutPrincipal { cluster, zone, cluster_id } => {
+                Self::put(principal(cluster, zone), &PrincipalRow { cluster_id: cluster_id.clone() })?
+            }
+            Change::DeletePrincipal { cluster, zone } => Self::delete(principal(cluster, zone)),
+            Change::Suspend(scope, asked) => Self::put(suspension(scope), &AskedRow::new(asked))?,
+            Change::Resume(scope) => Self::delete(suspension(scope)),
+            Change::Rollback(rollback) => Self::put(ROLLBACK.to_owned(), &RollbackRow::new(rollback))?,
+            Change::EndRollback => Self::delete(ROLLBACK.to_owned()),
+            Change::Accept(acceptance) => Self::put(ACCEPTANCE.to_owned(), &AcceptanceRow::new(acceptance))?,
             Change::Applied(_) => return Ok(None),
         };
         Ok(Some(line))
@@ -115,6 +161,14 @@ impl Line {
     fn delete(key: String) -> Self {
         Self { key, value: None }
     }
+}
+
+fn principal(cluster: &ClusterName, zone: &ZoneName) -> String {
+    format!("principal/{cluster}/{zone}")
+}
+
+fn suspension(scope: &Scope) -> String {
+    format!("suspension/{}", scope.key())
 }
 
 #[derive(Serialize)]

@@ -3,7 +3,7 @@ use serde_json::json;
 use time::macros::datetime;
 
 use super::*;
-use crate::store::samples::{credential, zone};
+use crate::store::samples::{controls, credential, zone};
 use crate::zone::{ApiKeyRole, PlainVerifier};
 
 fn reread(line: &Line) -> Record {
@@ -45,6 +45,28 @@ fn what_is_written_is_read_back() {
 }
 
 #[test]
+fn what_operators_asked_for_is_read_back_and_taken_back() {
+    let mut keys = Vec::new();
+    for change in controls() {
+        let line = written(&change);
+        let expected = match change {
+            Change::Suspend(scope, asked) => Record::Suspension(scope, Some(asked)),
+            Change::Rollback(rollback) => Record::Rollback(Some(rollback)),
+            Change::Accept(acceptance) => Record::Acceptance(Some(acceptance)),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(reread(&line), expected);
+        keys.push(line.key);
+    }
+    assert_eq!(
+        keys,
+        ["suspension/all", "suspension/source", "suspension/zone/acme", "rollback", "acceptance"]
+    );
+    assert_eq!(reread(&written(&Change::Resume(Scope::All))), Record::Suspension(Scope::All, None));
+    assert_eq!(reread(&written(&Change::EndRollback)), Record::Rollback(None));
+}
+
+#[test]
 fn lease_and_revision_are_read_back() {
     let lease = Lease {
         node: "controller-1".to_owned(),
@@ -78,14 +100,22 @@ fn bytes_are_written_as_base64_beside_the_schema_version() {
 
 #[test]
 fn a_key_of_another_kind_is_unknown_and_never_an_error() {
-    for key in ["share/s1", "outbox/7", "zones", "", "leases", "invitation/x/y"] {
+    for key in ["share/s1", "outbox/7", "zones", "", "leases", "invitation/x/y", "suspension/cluster/west"] {
         assert_eq!(Record::read(key, Some(b"\xff")), Ok(Record::Unknown), "{key}");
     }
 }
 
 #[test]
 fn a_value_of_a_later_schema_version_is_an_error_and_not_an_absence() {
-    for key in ["zone/acme", "credential/pz0123456789abcdef", "api-key/k1", "lease", "revision"] {
+    for key in [
+        "zone/acme",
+        "credential/pz0123456789abcdef",
+        "api-key/k1",
+        "suspension/all",
+        "rollback",
+        "lease",
+        "revision",
+    ] {
         let value = json!({"schemaVersion": 2, "sequence": "any form"}).to_string();
         let problem = Record::read(key, Some(value.as_bytes())).expect_err(key);
         assert!(problem.contains("schema version 2") && problem.contains("upgrade"), "{problem}");
@@ -108,7 +138,7 @@ fn a_zone_under_another_zones_key_is_an_error() {
 
 proptest! {
     #[test]
-    fn arbitrary_bytes_never_panic(key in "(zone/|credential/|api-key/|lease|revision|)[a-z0-9/.]{0,20}", value: Vec<u8>) {
+    fn arbitrary_bytes_never_panic(key in "(zone/|credential/|api-key/|suspension/|rollback|acceptance|lease|revision|)[a-z0-9/.]{0,20}", value: Vec<u8>) {
         let _ = Record::read(&key, Some(&value));
     }
 }

@@ -6,66 +6,35 @@ use serde_json::{Value, json};
 
 use super::compare::troubles;
 use super::{Obstacle, Records, Setup, View, Zone, ZoneSteps, rules};
-use crate::kafka::admin::{Acl, Resource, ResourceKind};
-use crate::manifest::{Code, Finding, Loaded, LoadedZone, Location, Severity};
+use crate::kafka::admin::{Acl, Resource};
+use crate::manifest::{Code, Finding, Loaded, Severity};
 use crate::policy::principal;
-use crate::reconcile::plan::{Action, Origin};
+use crate::reconcile::plan::{Action, Address, Change, Origin};
 use crate::sasl::{Mechanism, ScramHash};
-use crate::zone::{ClusterName, PartnerZone, ZoneName};
+use crate::zone::ZoneName;
 
 /// Rules that one finding names at most.
 const NAMED: usize = 3;
 
-/// What a line of a plan is about.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum What {
-    /// A zone's SCRAM user.
-    Principal,
-    /// What a zone's principal may do with one thing.
-    Acl(Resource),
-}
-
-/// One line of a plan.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Shown {
-    pub zone: ZoneName,
-    pub cluster: ClusterName,
-    pub what: What,
-    pub action: Action,
-    pub before: Option<Value>,
-    pub after: Option<Value>,
-    /// Where it is asked for.
-    pub source: Option<Location>,
-    pub origin: Origin,
-}
-
-/// The lines of these steps, zone by zone, the principal before its ACLs.
-pub fn shown(
+/// The lines of these steps. Where each is asked for is for the plan to say, which knows the files.
+pub fn changes(
     setup: &Setup,
     view: &View,
     records: &Records,
     zones: &[Zone<'_>],
-    loaded: &Loaded,
     steps: &[ZoneSteps],
-) -> Vec<Shown> {
+) -> Vec<Change> {
     let by_name: BTreeMap<&ZoneName, &Zone<'_>> = zones.iter().map(|zone| (zone.name, zone)).collect();
     let mut lines = Vec::new();
     for step in steps {
-        let zone = by_name.get(&step.zone).copied();
-        let here =
-            |form: Option<&PartnerZone>| form.is_some_and(|form| setup.cluster_of(form) == &step.cluster);
-        let before = zone.and_then(|zone| zone.before).filter(|form| here(Some(*form))).map(rules::acls);
+        let before = by_name.get(&step.zone).and_then(|zone| zone.before);
+        let before = before.filter(|form| setup.cluster_of(form) == &step.cluster).map(rules::acls);
         let allowed = match view.clusters.get(&step.cluster) {
             Some(Ok(seen)) => seen.allowed(&step.zone),
             _ => BTreeSet::new(),
         };
-        let side = Side {
-            step,
-            is_recorded: records.contains_key(&(step.cluster.clone(), step.zone.clone())),
-            before,
-            allowed,
-            loaded: zone.and_then(|zone| loaded.wanted(&step.zone, zone.before)),
-        };
+        let is_recorded = records.contains_key(&(step.cluster.clone(), step.zone.clone()));
+        let side = Side { step, is_recorded, before, allowed };
         lines.extend(side.principal());
         lines.extend(side.acls());
     }
@@ -79,11 +48,10 @@ struct Side<'a> {
     before: Option<BTreeSet<Acl>>,
     /// What the cluster has.
     allowed: BTreeSet<Acl>,
-    loaded: Option<&'a LoadedZone>,
 }
 
 impl Side<'_> {
-    fn principal(&self) -> Option<Shown> {
+    fn principal(&self) -> Option<Change> {
         let step = self.step;
         if step.put.is_empty() && !step.release {
             return None;
@@ -96,9 +64,8 @@ impl Side<'_> {
         let wanted = ScramHash::ALL.into_iter().map(|hash| (mechanism(hash), "as made here")).collect();
         let before = (!seen.is_empty()).then(|| form(seen));
         let after = (!step.release).then(|| form(wanted));
-        // What was never there, or is gone already, needs no line.
         let origin = if step.release { self.origin_of_release() } else { self.origin(self.is_recorded) };
-        self.line(What::Principal, before, after, origin)
+        line(Address::Principal(step.zone.clone()), before, after, origin)
     }
 
     /// A principal that the state knows was made before: what is missing of it, somebody took away.
@@ -111,7 +78,7 @@ impl Side<'_> {
     }
 
     /// One line for each thing, with all that may be done with it.
-    fn acls(&self) -> Vec<Shown> {
+    fn acls(&self) -> Vec<Change> {
         let touched: BTreeSet<&Resource> =
             self.step.create.iter().chain(&self.step.delete).map(|acl| &acl.resource).collect();
         let after: BTreeSet<Acl> = self
@@ -124,7 +91,7 @@ impl Side<'_> {
         let about = |acls: &BTreeSet<Acl>, resource: &Resource| -> BTreeSet<Acl> {
             acls.iter().filter(|acl| acl.resource == *resource).cloned().collect()
         };
-        let line = |resource: &Resource| {
+        let of_resource = |resource: &Resource| {
             let (is, will) = (about(&self.allowed, resource), about(&after, resource));
             let was = self.before.as_ref().map(|before| about(before, resource));
             let origin = if self.step.release {
@@ -133,34 +100,26 @@ impl Side<'_> {
                 // The form in force wants the same of it: then it is not the file that changed.
                 self.origin(self.is_recorded && was.as_ref() == Some(&will))
             };
-            self.line(What::Acl(resource.clone()), rights(&is), rights(&will), origin)
+            let address = Address::Acl {
+                zone: self.step.zone.clone(),
+                cluster: self.step.cluster.clone(),
+                name: format!("{}/{resource}", rules::principal(&self.step.zone)),
+            };
+            line(address, rights(&is), rights(&will), origin)
         };
-        touched.into_iter().filter_map(line).collect()
+        touched.into_iter().filter_map(of_resource).collect()
     }
+}
 
-    fn line(&self, what: What, before: Option<Value>, after: Option<Value>, origin: Origin) -> Option<Shown> {
-        let action = match (&before, &after) {
-            (None, Some(_)) => Action::Create,
-            (Some(_), None) => Action::Delete,
-            (Some(_), Some(_)) => Action::Update,
-            (None, None) => return None,
-        };
-        let (zone, cluster) = (self.step.zone.clone(), self.step.cluster.clone());
-        Some(Shown { zone, cluster, source: self.source(&what), what, action, before, after, origin })
-    }
-
-    /// The topic that asks for it, else its zone.
-    fn source(&self, what: &What) -> Option<Location> {
-        let loaded = self.loaded?;
-        let topic = match what {
-            What::Acl(resource) if resource.kind == ResourceKind::Topic => {
-                loaded.zone.topics.iter().find(|topic| topic.backing.as_str() == &*resource.name)
-            }
-            _ => None,
-        };
-        let place = topic.and_then(|topic| loaded.topics.get(&topic.alias));
-        Some(place.unwrap_or(&loaded.source).clone())
-    }
+/// What is neither before nor after, such as a user that is gone already, needs no line.
+fn line(address: Address, before: Option<Value>, after: Option<Value>, origin: Origin) -> Option<Change> {
+    let action = match (&before, &after) {
+        (None, Some(_)) => Action::Create,
+        (Some(_), None) => Action::Delete,
+        (Some(_), Some(_)) => Action::Update,
+        (None, None) => return None,
+    };
+    Some(Change { address, action, before, after, source: None, origin })
 }
 
 fn mechanism(hash: ScramHash) -> &'static str {

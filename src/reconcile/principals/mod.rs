@@ -6,7 +6,8 @@
 //! | `rules` | the ACLs of a zone |
 //! | `view` | what the clusters hold under our names |
 //! | `compare` | what is wanted against what is there: pure |
-//! | `shown` | the same as lines of a plan |
+//! | `shown` | the same as lines of a plan, and what there is to say about the clusters |
+//! | `own` | the part of a run that deals with them |
 //! | `clusters` | reads and writes the clusters, in bulk |
 //!
 //! # What is ours
@@ -18,6 +19,7 @@
 
 mod clusters;
 mod compare;
+mod own;
 mod rules;
 mod shown;
 mod view;
@@ -26,13 +28,13 @@ use std::collections::BTreeMap;
 
 pub use self::clusters::{Clusters, Failures, Target};
 pub use self::compare::{Leftovers, Obstacle, Steps, Zone, ZoneSteps, obstacles, steps};
-pub use self::shown::{Shown, What, findings, shown};
+pub use self::own::{OwnPrincipals, planned};
+pub use self::shown::{changes, findings};
 pub use self::view::{Seen, View};
 use crate::policy::principal::MasterKey;
-use crate::zone::{ClusterName, PartnerZone, ZoneName};
+use crate::zone::{ClusterName, PartnerZone};
 
-/// The principals that the state says are ours: of which zone, on which cluster, and that cluster's id at the time.
-pub type Records = BTreeMap<(ClusterName, ZoneName), String>;
+pub use crate::store::Principals as Records;
 
 /// What the configuration says of principals.
 #[derive(Debug, Clone)]

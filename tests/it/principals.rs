@@ -12,7 +12,7 @@ use partner_zones::kafka::admin::{
 use partner_zones::kafka::client::UpstreamSecurity;
 use partner_zones::manifest::{Known, SourceFile, load};
 use partner_zones::policy::principal::{Generation, MasterKey};
-use partner_zones::reconcile::backing::{
+use partner_zones::reconcile::principals::{
     self, Clusters, Failures, Leftovers, Records, Setup, Steps, Target, Zone,
 };
 use partner_zones::sasl::ScramHash;
@@ -91,7 +91,7 @@ impl Controller {
             .map(|zone| Zone { name: &zone.name, id: id(&zone.name), before: None, after: Some(zone) })
             .collect();
         let leftovers = Leftovers::Clear;
-        let mut steps = backing::steps(&self.clusters.setup, &view, &self.records, &zones, leftovers, id);
+        let mut steps = principals::steps(&self.clusters.setup, &view, &self.records, &zones, leftovers, id);
         steps.retain(|step| of.contains(&step.zone));
         steps
     }
@@ -220,8 +220,12 @@ async fn a_user_that_was_not_made_here_is_not_taken_over() {
     let mut controller = Controller::new(cluster.sasl_bootstrap(), ADMIN);
     assert_eq!(controller.run(&zones, &names(&zones)).await, Failures::new());
     let view = controller.clusters.look().await;
-    let found =
-        backing::obstacles(&controller.clusters.setup, &view, &controller.records, [(id(&name), &zones[0])]);
+    let found = principals::obstacles(
+        &controller.clusters.setup,
+        &view,
+        &controller.records,
+        [(id(&name), &zones[0])],
+    );
     assert_eq!(found[&name].code.as_str(), "PZ0411", "{found:?}");
     let users = admin.scram_users().await.unwrap();
     assert_eq!(users[&format!("partner-zones.{name}")], BTreeMap::from([(ScramHash::Sha256, 4096)]));
@@ -379,7 +383,8 @@ async fn a_cluster_on_which_nothing_can_be_done_says_why_and_what_to_do() {
         assert!(controller.records.is_empty(), "nothing is done");
         let view = controller.clusters.look().await;
         let setup = &controller.clusters.setup;
-        let found = backing::obstacles(setup, &view, &controller.records, [(id(&zones[0].name), &zones[0])]);
+        let found =
+            principals::obstacles(setup, &view, &controller.records, [(id(&zones[0].name), &zones[0])]);
         let obstacle = &found[&zones[0].name];
         assert!(obstacle.message.contains(cause), "{obstacle:?}");
         assert_eq!(obstacle.code.as_str(), "PZ0410");

@@ -1,0 +1,198 @@
+//! What operators ask of the controller: suspend, resume, roll back, accept a rewritten history. Each is a record of the state
+//! and an event of the audit log, with who asked and why; the controller follows the state.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Extension, State as Shared};
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use time::{Duration, OffsetDateTime};
+
+use super::auth::Caller;
+use super::body::Body;
+use super::credentials::rfc3339;
+use super::problem::Problem;
+use super::{Api, audit};
+use crate::store::Change;
+use crate::zone::{Acceptance, Asked, Controls, Rollback, Scope, is_commit_id};
+
+/// Characters of a reason at most.
+const MAX_REASON: usize = 500;
+
+/// Suspensions at a time. Whoever wants more wants `all`.
+const MAX_SUSPENSIONS: usize = 1_000;
+
+/// A rollback is for an incident; what is to stay belongs into the repository (`git revert`).
+const LONGEST_ROLLBACK: Duration = Duration::days(30);
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Suspend {
+    /// [`Scope::parse`].
+    scope: String,
+    reason: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct RollBack {
+    commit: String,
+    #[serde(with = "time::serde::rfc3339")]
+    until: OffsetDateTime,
+    reason: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct End {
+    reason: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Accept {
+    commit: String,
+    reason: String,
+}
+
+pub(super) async fn suspend(
+    Shared(api): Shared<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Body(wanted): Body<Suspend>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let asked = asked(&caller, &wanted.reason)?;
+    let scope = scope(&wanted.scope)?;
+    let state = api.state()?;
+    if let Scope::Zone(zone) = &scope
+        && !state.zones.contains_key(zone)
+    {
+        return Err(Problem::not_found("there is no zone of this name"));
+    }
+    if state.controls.suspended.len() >= MAX_SUSPENSIONS {
+        return Err(Problem::conflict(format!("there are {MAX_SUSPENSIONS} suspensions already")));
+    }
+    let shown = suspension(&scope, &asked);
+    done(&api, &caller, "suspended", &scope.key(), shown.clone(), Change::Suspend(scope, asked)).await?;
+    Ok((StatusCode::CREATED, Json(shown)))
+}
+
+pub(super) async fn resume(
+    Shared(api): Shared<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Body(wanted): Body<Suspend>,
+) -> Result<StatusCode, Problem> {
+    let asked = asked(&caller, &wanted.reason)?;
+    let scope = scope(&wanted.scope)?;
+    if !api.state()?.controls.suspended.contains_key(&scope) {
+        return Err(Problem::conflict(format!("{scope} is not suspended")));
+    }
+    let shown = suspension(&scope, &asked);
+    done(&api, &caller, "resumed", &scope.key(), shown, Change::Resume(scope)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn roll_back(
+    Shared(api): Shared<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Body(wanted): Body<RollBack>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let asked = asked(&caller, &wanted.reason)?;
+    let commit = commit(wanted.commit)?;
+    if wanted.until <= asked.at || wanted.until > asked.at + LONGEST_ROLLBACK {
+        return Err(Problem::bad_request("a rollback ends in the future, and within 30 days"));
+    }
+    let rollback = Rollback { commit, until: wanted.until, asked };
+    let shown = shown_rollback(&rollback);
+    done(&api, &caller, "rolled-back", "source", shown.clone(), Change::Rollback(rollback)).await?;
+    Ok((StatusCode::CREATED, Json(shown)))
+}
+
+pub(super) async fn end_rollback(
+    Shared(api): Shared<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Body(wanted): Body<End>,
+) -> Result<StatusCode, Problem> {
+    let asked = asked(&caller, &wanted.reason)?;
+    if api.state()?.controls.rollback.is_none() {
+        return Err(Problem::conflict("nothing is rolled back"));
+    }
+    let shown = json!({ "reason": asked.reason });
+    done(&api, &caller, "rollback-ended", "source", shown, Change::EndRollback).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn accept(
+    Shared(api): Shared<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Body(wanted): Body<Accept>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let acceptance = Acceptance { asked: asked(&caller, &wanted.reason)?, commit: commit(wanted.commit)? };
+    let shown = shown_acceptance(&acceptance);
+    done(&api, &caller, "history-accepted", "source", shown.clone(), Change::Accept(acceptance)).await?;
+    Ok((StatusCode::CREATED, Json(shown)))
+}
+
+async fn done(
+    api: &Api,
+    caller: &Caller,
+    kind: &str,
+    subject: &str,
+    data: Value,
+    change: Change,
+) -> Result<(), Problem> {
+    api.config.store.commit(vec![change]).await?;
+    audit::write(api, caller, &format!("controller.{kind}"), &format!("controller/{subject}"), data).await;
+    tracing::warn!(kind, subject, api_key = caller.0.id, "an operator has spoken to the controller");
+    Ok(())
+}
+
+fn asked(caller: &Caller, reason: &str) -> Result<Asked, Problem> {
+    let reason = reason.trim();
+    let is_readable = !reason.is_empty() && !reason.chars().any(char::is_control);
+    if !is_readable || reason.chars().count() > MAX_REASON {
+        let wanted =
+            format!("`reason` must be one line of 1 to {MAX_REASON} characters: others will ask why");
+        return Err(Problem::bad_request(wanted));
+    }
+    Ok(Asked { by: caller.0.id.clone(), at: OffsetDateTime::now_utc(), reason: reason.to_owned() })
+}
+
+fn scope(text: &str) -> Result<Scope, Problem> {
+    Scope::parse(text)
+        .ok_or_else(|| Problem::bad_request("`scope` must be `all`, `source` or `zone/` and a zone's name"))
+}
+
+fn commit(text: String) -> Result<String, Problem> {
+    if is_commit_id(&text) {
+        Ok(text)
+    } else {
+        Err(Problem::bad_request("`commit` must be a commit's full id, 40 hex digits in small letters"))
+    }
+}
+
+/// All that was asked for and still holds.
+pub(super) fn shown(controls: &Controls, now: OffsetDateTime) -> Value {
+    json!({
+        "suspended": controls.suspended.iter().map(|(scope, asked)| suspension(scope, asked)).collect::<Vec<_>>(),
+        "rollback": controls.rollback_at(now).map(shown_rollback),
+        "accepted": controls.accepted.as_ref().map(shown_acceptance),
+    })
+}
+
+fn suspension(scope: &Scope, asked: &Asked) -> Value {
+    json!({ "scope": scope.key(), "by": asked.by, "at": rfc3339(asked.at), "reason": asked.reason })
+}
+
+fn shown_rollback(rollback: &Rollback) -> Value {
+    let Rollback { commit, until, asked } = rollback;
+    json!({
+        "commit": commit, "until": rfc3339(*until), "by": asked.by, "at": rfc3339(asked.at), "reason": asked.reason,
+    })
+}
+
+fn shown_acceptance(acceptance: &Acceptance) -> Value {
+    let Acceptance { commit, asked } = acceptance;
+    json!({ "commit": commit, "by": asked.by, "at": rfc3339(asked.at), "reason": asked.reason })
+}

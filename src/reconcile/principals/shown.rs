@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::compare::troubles;
 use super::{Obstacle, Records, Setup, View, Zone, ZoneSteps, rules};
 use crate::kafka::admin::{Acl, Resource};
-use crate::manifest::{Code, Finding, Loaded, Severity};
+use crate::manifest::{Code, Finding, Loaded};
 use crate::policy::principal;
 use crate::reconcile::plan::{Action, Address, Change, Origin};
 use crate::sasl::{Mechanism, ScramHash};
@@ -155,7 +155,7 @@ pub fn findings(
 ) -> Vec<Finding> {
     let place = |zone: &ZoneName| loaded.zones.get(zone).map(|zone| zone.source.clone());
     let error = |obstacle: &Obstacle, zone: Option<&ZoneName>| {
-        let finding = Finding::error(obstacle.code, &*obstacle.message).help(&*obstacle.help);
+        let finding = Finding::new(obstacle.code, &*obstacle.message).help(&*obstacle.help);
         match zone.and_then(place) {
             Some(at) => finding.at(at),
             None => finding,
@@ -172,7 +172,7 @@ pub fn findings(
         let Ok(seen) = seen else { continue };
         for (zone, acls) in seen.denied.iter().filter(|(zone, _)| loaded.zones.contains_key(*zone)) {
             let message = format!("cluster `{cluster}` denies `{}` {}", principal::user(zone), named(acls));
-            let finding = Finding::new(Severity::Warning, Code::PrincipalDenied, message)
+            let finding = Finding::new(Code::PrincipalDenied, message)
                 .help("a denial wins over what the zone allows; it was not made here and stays: delete it if the zone is to work");
             findings.push(match place(zone) {
                 Some(at) => finding.at(at),
@@ -181,7 +181,7 @@ pub fn findings(
         }
         if !seen.everybody.is_empty() {
             let message = format!("cluster `{cluster}` allows everybody {}", named(&seen.everybody));
-            findings.push(Finding::new(Severity::Warning, Code::EverybodyAllowed, message).help(
+            findings.push(Finding::new(Code::EverybodyAllowed, message).help(
                 "zones' principals may do that too, so the cluster keeps them less apart than it could: delete these ACLs of `User:*`",
             ));
         }

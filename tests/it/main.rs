@@ -28,6 +28,7 @@ mod plan_command;
 mod principals;
 mod quickstart;
 mod reconcile;
+mod source;
 mod store;
 mod support;
 mod tls;

@@ -113,16 +113,14 @@ impl Controller {
 
 /// A zone from its written form: `READ orders-v1` shares a topic under its own name.
 fn zone(name: &str, topics: &[&str]) -> PartnerZone {
-    let topics: String = topics
-        .iter()
-        .map(|topic| {
-            let (permission, backing) = topic.split_once(' ').unwrap();
-            format!("    - {{name: {backing}, backingTopic: {backing}, permission: {permission}}}\n")
-        })
-        .collect();
+    let topic = |topic: &&str| {
+        let (permission, backing) = topic.split_once(' ').unwrap();
+        format!("    - {{name: {backing}, backingTopic: {backing}, permission: {permission}}}")
+    };
+    let topics = topics.iter().map(topic).collect::<Vec<_>>().join("\n");
     let text = format!(
         "apiVersion: v2\nkind: PartnerZone\nmetadata: {{name: {name}}}\nspec:\n  cluster: gateway\n  displayName: Z\n  \
-         authenticationMode: {{type: PLAIN, serviceAccount: {name}}}\n  topics:\n{topics}"
+         authenticationMode: {{type: PLAIN, serviceAccount: {name}}}\n  topics:\n{topics}\n"
     );
     let file = SourceFile { path: "z.yaml".to_owned(), content: Ok(text.into_bytes()) };
     let loaded = load([file], &Known::default());
@@ -419,10 +417,10 @@ async fn thousands_of_acls_are_a_few_requests() {
     let compared = started.elapsed();
     let acls = admin(&cluster).await.acls().await.unwrap().len();
     assert_eq!(acls, ZONES * (20 * 3 + 5));
-    println!("{acls} ACLs and {ZONES} users: made in {made:?}, read and compared in {compared:?}");
-    assert!(made < Duration::from_secs(60) && compared < Duration::from_secs(5), "{made:?} {compared:?}");
+    eprintln!("{acls} ACLs and {ZONES} users: made in {made:?}, read and compared in {compared:?}");
+    assert!(made < Duration::from_mins(1) && compared < Duration::from_secs(5), "{made:?} {compared:?}");
     let started = Instant::now();
     assert_eq!(controller.run(&[], &of).await, Failures::new());
-    println!("deleted in {:?}", started.elapsed());
+    eprintln!("deleted in {:?}", started.elapsed());
     assert!(admin(&cluster).await.acls().await.unwrap().is_empty());
 }

@@ -237,6 +237,6 @@ fn is_visible(seen: &Seen, step: &ZoneSteps, half: Half) -> bool {
             };
             step.put.iter().all(is_put) && step.create.iter().all(has)
         }
-        Half::Narrowing => !step.delete.iter().any(has) && !(step.release && user.is_some()),
+        Half::Narrowing => !(step.delete.iter().any(has) || (step.release && user.is_some())),
     }
 }

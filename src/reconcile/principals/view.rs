@@ -97,7 +97,7 @@ mod tests {
             acl("User:*", Effect::Deny, Operation::Read),
         ];
         let seen = Seen::new("id", users.into(), acls.clone().into());
-        let names = |zones: Vec<&ZoneName>| zones.iter().map(|zone| zone.to_string()).collect::<Vec<_>>();
+        let names = |zones: Vec<&ZoneName>| zones.into_iter().map(ZoneName::to_string).collect::<Vec<_>>();
         assert_eq!(names(seen.zones().into_iter().collect()), ["acme"]);
         assert_eq!(names(seen.users.keys().collect()), ["acme"], "a user without credentials is none");
         assert_eq!((seen.allowed.len(), seen.denied.len()), (1, 1));

@@ -49,7 +49,7 @@ impl Snapshot {
             }
             Record::ApiKey(id, api_key) => set(&mut self.state.api_keys, id, api_key.map(Arc::new)),
             Record::Principal(principal, cluster_id) => {
-                set(&mut self.state.principals, principal, cluster_id)
+                set(&mut self.state.principals, principal, cluster_id);
             }
             Record::Suspension(scope, asked) => set(&mut self.state.controls.suspended, scope, asked),
             Record::Rollback(rollback) => self.state.controls.rollback = rollback,

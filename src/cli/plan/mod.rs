@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use self::base::OfBase;
 use self::expected::Expected;
+use self::live::Live;
 use super::client::Server;
 use super::findings::Colour;
 use super::report::{ReportFormat, ReportTo};
@@ -93,12 +94,13 @@ pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
 
 async fn live(args: &Args, context: &Context, config: &Config) -> Result<(Plan, Desired), Failure> {
     let chosen = Chosen::new(args, config)?;
-    let observed = live::observed(&args.server, context, config).await?;
+    let Live { observed, connected } = live::observed(&args.server, context, config).await?;
     let mut reader = Reader::new(chosen.source.clone(), control::known(config));
     let desired = reader.read(History::after(observed.revision.clone())).await.map_err(failure)?;
     let base = base::read(args, context, config).await?;
     let missing = live::missing_topics(&desired.loaded, config).await;
-    let terms = Terms { topics: missing.as_ref(), ..terms(args, config, &desired, base.as_ref()) };
+    let (topics, connected) = (missing.as_ref(), connected.as_ref());
+    let terms = Terms { topics, connected, ..terms(args, config, &desired, base.as_ref()) };
     if let Some(only) = args.only.as_ref().filter(|only| !observed.zones.contains_key(*only)) {
         known_in_files(only, &desired)?;
     }

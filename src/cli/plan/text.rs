@@ -18,6 +18,9 @@ pub(super) fn render(plan: &Plan, texts: &Texts, colour: Colour) -> String {
     for change in &plan.changes {
         text.push_str(&paint(change.action, &line(change, plan.is_held(change)), colour));
         text.push('\n');
+        if let Some(impact) = plan.impact(change) {
+            push(&mut text, &format!("    ! {}", impact.message));
+        }
     }
     if !plan.changes.is_empty() {
         text.push('\n');

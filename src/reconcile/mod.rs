@@ -8,6 +8,7 @@ mod digest;
 pub mod forge;
 pub mod guard;
 pub mod metrics;
+pub mod outbox;
 pub mod plan;
 pub mod reader;
 mod report;

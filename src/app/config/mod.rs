@@ -6,6 +6,7 @@
 mod environment;
 mod file;
 mod keys;
+mod outside;
 mod parse;
 mod resolve;
 mod settings;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 pub use environment::Environment;
+pub use outside::Outside;
 
 use crate::gateway::TlsFiles;
 use crate::kafka::client::UpstreamSecurity;
@@ -36,6 +38,7 @@ pub struct Config {
     pub clusters: Vec<Cluster>,
     pub guards: Guards,
     pub http: Http,
+    pub outside: Outside,
     /// This process among the nodes.
     pub node: String,
     /// The Git mirror and other things that can be rebuilt.

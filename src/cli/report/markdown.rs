@@ -159,8 +159,7 @@ impl Page {
         }
         let mut rest = 0;
         for (zone, changes) in zones {
-            let lines: Vec<String> =
-                changes.iter().map(|change| change::line(change, plan.is_held(change))).collect();
+            let lines: Vec<String> = changes.iter().map(|change| change::of(plan, change)).collect();
             if self.left < MIN_ZONE {
                 rest += lines.len();
                 continue;

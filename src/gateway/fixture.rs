@@ -26,6 +26,7 @@ use super::offer::Offer;
 use super::shared::Shared;
 use super::topology::{ClusterState, Clusters, TopicState, Topology};
 use super::upstream::Principals;
+use super::usage::Usage;
 use super::view::GatewayView;
 use crate::kafka::client::UpstreamSecurity;
 use crate::policy::{Served, ServedZone};
@@ -141,6 +142,7 @@ pub(super) fn shared(limits: Limits) -> (Shared, watch::Sender<Arc<GatewayView>>
         allowances,
         views,
         principals: Principals::default(),
+        usage: Usage::default(),
         refresh: BTreeMap::new(),
     };
     (shared, sender)

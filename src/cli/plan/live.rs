@@ -34,7 +34,15 @@ pub(super) struct Live {
 }
 
 /// The zones in force. Without them there is no plan: unknown is not empty.
+<<<<<<< HEAD
 pub(super) async fn observed(server: &Server, context: &Context, config: &Config) -> Result<Live, Failure> {
+=======
+pub(in crate::cli) async fn observed(
+    server: &Server,
+    context: &Context,
+    config: &Config,
+) -> Result<Observed, Failure> {
+>>>>>>> e63d7a4 (The zones in force can be written as manifests that plan to no change: reconciler export)
     if server.url.is_some() || context.environment().get("RECONCILER_URL").is_some() {
         let client = Client::new(server, context)?;
         let answer = client.get(&["state"]).await?;

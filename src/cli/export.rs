@@ -27,7 +27,7 @@ pub struct Args {
 
 pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let config = context.config()?;
-    let observed = live::observed(&args.server, context, &config).await?;
+    let observed = live::observed(&args.server, context, &config).await?.observed;
     let zones: Vec<Arc<PartnerZone>> = observed.zones.into_values().collect();
     match args.dir {
         None => output::data(&documents(&zones)?)?,

@@ -25,6 +25,8 @@ use super::metrics::Metrics;
 use super::offer::Offer;
 use super::shared::Shared;
 use super::topology::{ClusterState, Clusters, TopicState, Topology};
+use super::upstream::Principals;
+use super::usage::Usage;
 use super::view::GatewayView;
 use crate::kafka::client::UpstreamSecurity;
 use crate::policy::{Served, ServedZone};
@@ -56,6 +58,7 @@ pub(super) fn config() -> GatewayConfig {
             ClusterConfig {
                 bootstrap_servers: vec!["127.0.0.1:9".to_owned()],
                 security: UpstreamSecurity::default(),
+                principals: None,
                 broker_port_base: 19_100,
             },
         )]),
@@ -133,6 +136,14 @@ pub(super) fn shared(limits: Limits) -> (Shared, watch::Sender<Arc<GatewayView>>
     let budget = Budget::new(limits.buffered, limits.budget_within, Gauge::default());
     let allowances = Allowances::new(budget, limits.connections_per_zone);
     let config = GatewayConfig { limits, ..config() };
-    let shared = Shared { config, metrics: Metrics::default(), allowances, views, refresh: BTreeMap::new() };
+    let shared = Shared {
+        config,
+        metrics: Metrics::default(),
+        allowances,
+        views,
+        principals: Principals::default(),
+        usage: Usage::default(),
+        refresh: BTreeMap::new(),
+    };
     (shared, sender)
 }

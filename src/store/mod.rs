@@ -17,7 +17,7 @@ pub mod memory;
 mod record;
 mod roster;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -30,8 +30,8 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use crate::zone::{
-    Acceptance, ApiKey, Asked, Controls, Credential, KeyId, Letter, PartnerZone, Revision, Rollback, Scope,
-    Sequence, ZoneId, ZoneName,
+    Acceptance, ApiKey, Asked, ClusterName, Controls, Credential, KeyId, Letter, PartnerZone, Revision,
+    Rollback, Scope, Sequence, ZoneId, ZoneName,
 };
 
 /// Everything the state topic holds, as of one commit. Immutable once published.
@@ -44,6 +44,9 @@ pub struct State {
     pub zones: BTreeMap<ZoneName, Arc<ZoneRecord>>,
     pub credentials: BTreeMap<KeyId, Arc<Credential>>,
     pub api_keys: BTreeMap<String, Arc<ApiKey>>,
+    /// The principals on backing clusters that are ours, and the id that the cluster had when each was made. Written before the
+    /// principal is made, and gone after it: what is under our name and not in here is somebody else's.
+    pub principals: Principals,
     /// What operators asked of the controller.
     pub controls: Controls,
     /// What is to be told outside, and what was, by [`Content::id`](crate::zone::Content::id).
@@ -51,6 +54,9 @@ pub struct State {
     /// Who leads, as the leader's lease record says.
     pub leader: Option<Lease>,
 }
+
+/// A zone's principal on a cluster → the cluster's id.
+pub type Principals = BTreeMap<(ClusterName, ZoneName), String>;
 
 /// A zone as it was last applied.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,6 +93,16 @@ pub enum Change {
     DeleteCredential(KeyId),
     PutApiKey(ApiKey),
     DeleteApiKey(String),
+    /// This zone's principal on this cluster, which has this id, is ours.
+    PutPrincipal {
+        cluster: ClusterName,
+        zone: ZoneName,
+        cluster_id: String,
+    },
+    DeletePrincipal {
+        cluster: ClusterName,
+        zone: ZoneName,
+    },
     Suspend(Scope, Asked),
     Resume(Scope),
     Rollback(Rollback),
@@ -117,8 +133,23 @@ pub struct Heartbeat {
     /// Zones it cannot serve as wanted, with the reason (zone name → reason).
     pub problems: BTreeMap<String, String>,
     pub connections: u64,
+    /// Clients that are connected now, by zone: for plans, which say whom a change concerns.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub usage: BTreeMap<String, ZoneUsage>,
+    /// There is more usage than a heartbeat holds.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub usage_is_partial: bool,
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
+}
+
+/// The clients of one zone on one node, and how many of them use which alias.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ZoneUsage {
+    pub clients: u64,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub topics: BTreeMap<String, u64>,
 }
 
 /// Live nodes by id: those whose last heartbeat is at most ten seconds old.

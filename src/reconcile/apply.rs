@@ -7,7 +7,7 @@ use thiserror::Error;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::plan::{Change, Desired, Fate, Observed, Plan};
+use super::plan::{self, Change, Desired, Fate, Observed, Plan};
 use crate::store::{self, State, Store, StoreError, ZoneRecord};
 use crate::zone::{ApiKeyRole, Sequence, ZoneId, ZoneName};
 
@@ -97,6 +97,7 @@ impl Applier {
 
     /// One event for each zone that was changed.
     fn events(&self, desired: &Desired, plan: &Plan, sequence: Sequence, now: OffsetDateTime) -> Vec<Value> {
+        let allowances: Vec<Value> = plan.guard.lifted().iter().map(plan::lifted_json).collect();
         let zones: BTreeSet<(&ZoneName, &str)> = plan
             .applicable()
             .map(|(name, fate)| {
@@ -113,7 +114,7 @@ impl Applier {
         zones
             .into_iter()
             .map(|(zone, what)| {
-                let of_zone = || plan.changes.iter().filter(|change| change.address.zone == *zone);
+                let of_zone = || plan.changes.iter().filter(|change| change.address.zone() == zone);
                 let shown: Vec<Value> = of_zone().take(CHANGES_PER_EVENT).map(change).collect();
                 json!({
                     "specversion": "1.0",
@@ -127,6 +128,7 @@ impl Applier {
                         "sequence": sequence.0,
                         "revision": plan.revision.as_str(),
                         "plan": plan.digest,
+                        "allowances": allowances,
                         "author": desired.commit.as_ref().map(|commit| &commit.author),
                         "subject": desired.commit.as_ref().map(|commit| &commit.subject),
                         "changes": shown,

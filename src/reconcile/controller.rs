@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::apply::{Applier, ApplyError};
 use super::guard::Limits;
 use super::metrics::ReconcileMetrics;
-use super::plan::{Desired, Observed, Plan, plan};
+use super::plan::{Desired, Observed, Plan, Terms, plan};
 use super::reader::Reader;
 use super::report;
 use super::source::{Source, SourceError, Watch, jittered};
@@ -174,7 +174,7 @@ async fn planned(
     limits: Limits,
 ) -> Result<(Plan, Desired, Observed), RunError> {
     let planning = tokio::task::spawn_blocking(move || {
-        let plan = plan(&desired, &observed, limits, None);
+        let plan = plan(&desired, &observed, &Terms { limits, ..Terms::default() });
         (plan, desired, observed)
     });
     planning.await.map_err(|_| RunError::Source(SourceError::Busy))

@@ -1,19 +1,33 @@
 //! What is refused although the files ask for it. Pure.
 //!
-//! Guards count zones. A guard refuses all deletions of a run, or all updates of existing zones, never a part of them: an
-//! arbitrary part would be a state that nobody asked for. Creations always go ahead. What was refused is asked for again
-//! in every later run, and is refused again, until the files, or the limits in the configuration, change.
+//! A guard refuses all deletions of a run, or all updates, never a part of them: an arbitrary part would be a state that
+//! nobody asked for. Creations go ahead. What was refused is asked for again in every later run, and is refused again,
+//! until the files change, the limits do, or somebody allows it.
+//!
+//! | guard | holds back | an allowance lifts it |
+//! |---|---|---|
+//! | a cluster is not the one it was | everything | no |
+//! | a file has an error | deletions of zones | no |
+//! | every zone would be deleted | deletions of zones | yes |
+//! | `guards.maxDeletePercent` of the zones | deletions of zones | yes |
+//! | every topic would be taken out of the zones that stay | updates that take topics away | yes |
+//! | `guards.maxDeletePercent` of the topics of zones that stay | updates that take topics away | yes |
+//! | `guards.maxUpdatePercent` of the zones, or of their topics | updates | yes |
+//!
+//! Without live state there is no plan at all, so there is no guard for it.
 
-use super::plan::Fate;
+mod allowance;
+
+pub use allowance::{Allowance, Allowed, AllowedBy};
 
 /// `guards` of the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The largest part of the existing zones that one run may delete, in percent.
+    /// The largest part of the existing zones, or of their topics, that one run may delete, in percent.
     pub max_delete_percent: u8,
     /// The same for updates.
     pub max_update_percent: u8,
-    /// Percentages count from this many existing zones on.
+    /// Percentages count from this many existing ones on.
     pub floor: usize,
 }
 
@@ -24,89 +38,246 @@ impl Default for Limits {
 }
 
 /// What one run would do.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Zones in force now.
-    pub existing: usize,
-    pub creations: usize,
-    pub updates: usize,
-    pub deletions: usize,
+    pub zones: Count,
+    /// Topics of the zones that exist and are to stay.
+    pub topics: Count,
     /// Errors in files: a zone that is missing may be in one of them.
     pub errors: usize,
+    /// Clusters that are not the ones they were, each in one sentence.
+    pub strange_clusters: Vec<String>,
+}
+
+/// How many there are, and how many a run would touch.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Count {
+    /// In force now.
+    pub existing: usize,
+    pub creations: usize,
+    /// Moves too: whoever used the old name notices.
+    pub updates: usize,
+    pub deletions: usize,
+}
+
+impl Tally {
+    /// The number that an allowance has to cover.
+    pub fn number(&self, what: Allowed) -> usize {
+        match what {
+            Allowed::Deletes => self.zones.deletions.saturating_add(self.topics.deletions),
+            Allowed::Updates => self.zones.updates.max(self.topics.updates),
+        }
+    }
+}
+
+/// What a run does to a zone, as far as guards tell it apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Deed {
+    /// The zone itself stays as it is; something on its backing cluster may be put right.
+    Keep,
+    Create,
+    Update,
+    /// An update that takes topics away.
+    Narrow,
+    Delete,
+}
+
+/// Why something is held back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Refusal {
+    holds: Held,
+    reason: String,
+    /// What would lift it, if anything can.
+    lifted_by: Option<Allowed>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Held {
+    Everything,
+    Deletions,
+    /// Updates that take topics away.
+    Narrowing,
+    Updates,
+}
+
+impl Held {
+    fn includes(self, deed: Deed) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Deletions => deed == Deed::Delete,
+            Self::Narrowing => deed == Deed::Narrow,
+            Self::Updates => matches!(deed, Deed::Update | Deed::Narrow),
+        }
+    }
+}
+
+/// An allowance that lifted something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lifted {
+    pub allowance: Allowance,
+    /// What would have been refused without it.
+    pub refusals: Vec<String>,
 }
 
 /// The guards' verdict on one run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Guard {
-    deletions: Vec<String>,
-    updates: Vec<String>,
+    refusals: Vec<Refusal>,
+    lifted: Vec<Lifted>,
+    ways_out: Vec<String>,
 }
 
 impl Guard {
-    pub fn judge(tally: Tally, limits: Limits) -> Self {
-        let Tally { existing, creations, updates, deletions, errors } = tally;
+    /// Judges the plan with this digest. An allowance lifts the guards that count, if it is for at least as many deletions
+    /// or updates as the run has: never for a part of them. It lifts nothing that comes from not knowing: a file that
+    /// cannot be used, a cluster that is another one.
+    pub fn judge(tally: &Tally, limits: Limits, allowances: &[Allowance], digest: &str) -> Self {
         let mut guard = Self::default();
-        if deletions > 0 && errors > 0 {
-            guard.deletions.push(format!(
-                "no zone is deleted while files have errors ({}, {} in the files): a missing zone may be in a broken file; \
-                 correct the files first",
-                count(deletions, "deletion"),
-                count(errors, "error"),
-            ));
+        for refusal in refusals(tally, limits) {
+            let covering = refusal
+                .lifted_by
+                .and_then(|what| allowances.iter().find(|it| it.covers(what, tally.number(what), digest)));
+            match covering {
+                Some(allowance) => guard.lift(allowance, refusal.reason),
+                None => guard.refusals.push(refusal),
+            }
         }
-        if deletions > 0 && creations == 0 && deletions >= existing {
-            guard.deletions.push(format!(
-                "every zone ({existing}) would be deleted, and the last one never is: check source.path and the branch"
-            ));
-        }
-        let over = |number: usize, percent: u8| {
-            existing >= limits.floor
-                && number.saturating_mul(100) > existing.saturating_mul(usize::from(percent))
-        };
-        if over(deletions, limits.max_delete_percent) {
-            guard.deletions.push(beyond(
-                "deleted",
-                deletions,
-                existing,
-                limits.max_delete_percent,
-                "maxDeletePercent",
-            ));
-        }
-        if over(updates, limits.max_update_percent) {
-            guard.updates.push(beyond(
-                "updated",
-                updates,
-                existing,
-                limits.max_update_percent,
-                "maxUpdatePercent",
-            ));
+        for what in [Allowed::Deletes, Allowed::Updates] {
+            if guard.refusals.iter().any(|refusal| refusal.lifted_by == Some(what)) {
+                guard.ways_out.push(way_out(what, tally.number(what), digest));
+            }
         }
         guard
     }
 
+    fn lift(&mut self, allowance: &Allowance, refusal: String) {
+        match self.lifted.iter_mut().find(|it| it.allowance == *allowance) {
+            Some(lifted) => lifted.refusals.push(refusal),
+            None => {
+                self.lifted.push(Lifted { allowance: allowance.clone(), refusals: vec![refusal] });
+            }
+        }
+    }
+
     /// Whether something is refused.
     pub fn is_refusing(&self) -> bool {
-        self.reasons().next().is_some()
+        !self.refusals.is_empty()
     }
 
     pub fn reasons(&self) -> impl Iterator<Item = &str> {
-        self.deletions.iter().chain(&self.updates).map(String::as_str)
+        self.refusals.iter().map(|refusal| refusal.reason.as_str())
     }
 
-    pub fn allows(&self, fate: Fate) -> bool {
-        match fate {
-            Fate::Create => true,
-            Fate::Update => self.updates.is_empty(),
-            Fate::Delete => self.deletions.is_empty(),
-        }
+    /// What would have been refused without an allowance.
+    pub fn lifted(&self) -> &[Lifted] {
+        &self.lifted
+    }
+
+    /// The exact trailer and flags that let go ahead what is refused, if it is meant; empty where nothing can.
+    pub fn ways_out(&self) -> impl Iterator<Item = &str> {
+        self.ways_out.iter().map(String::as_str)
+    }
+
+    pub fn allows(&self, deed: Deed) -> bool {
+        !self.refusals.iter().any(|refusal| refusal.holds.includes(deed))
     }
 }
 
-fn beyond(done: &str, number: usize, existing: usize, limit: u8, key: &str) -> String {
-    // For people: the comparison itself is exact.
-    let percent = number.saturating_mul(100).checked_div(existing).unwrap_or_default();
+fn refusals(tally: &Tally, limits: Limits) -> Vec<Refusal> {
+    let Tally { zones, topics, errors, strange_clusters } = tally;
+    let strange = strange_clusters.iter().map(|cluster| refusal(Held::Everything, cluster.clone(), None));
+    let mut refusals: Vec<Refusal> = strange.collect();
+    if zones.deletions > 0 && *errors > 0 {
+        let (deletions, errors) = (count(zones.deletions, "deletion"), count(*errors, "error"));
+        let reason = format!(
+            "no zone is deleted while files have errors ({deletions}, {errors} in the files): a missing zone may be in a \
+             broken file; correct the files first"
+        );
+        refusals.push(refusal(Held::Deletions, reason, None));
+    }
+    if empties(zones) {
+        let reason =
+            format!("every zone ({}) would be deleted: check source.path and the branch", zones.existing);
+        refusals.push(refusal(Held::Deletions, reason, Some(Allowed::Deletes)));
+    }
+    if empties(topics) {
+        let reason = format!("every topic ({}) would be taken out of the zones that stay", topics.existing);
+        refusals.push(refusal(Held::Narrowing, reason, Some(Allowed::Deletes)));
+    }
+    let deletes = Limit { percent: limits.max_delete_percent, key: "maxDeletePercent", floor: limits.floor };
+    let updates = Limit { percent: limits.max_update_percent, key: "maxUpdatePercent", floor: limits.floor };
+    for (limit, number, existing, what, holds, lifted_by) in [
+        (
+            &deletes,
+            zones.deletions,
+            zones.existing,
+            "zones would be deleted",
+            Held::Deletions,
+            Allowed::Deletes,
+        ),
+        (
+            &deletes,
+            topics.deletions,
+            topics.existing,
+            "topics would be taken out of zones",
+            Held::Narrowing,
+            Allowed::Deletes,
+        ),
+        (&updates, zones.updates, zones.existing, "zones would be updated", Held::Updates, Allowed::Updates),
+        (
+            &updates,
+            topics.updates,
+            topics.existing,
+            "topics would be updated",
+            Held::Updates,
+            Allowed::Updates,
+        ),
+    ] {
+        let exceeded = limit.exceeded(number, existing, what);
+        refusals.extend(exceeded.map(|reason| refusal(holds, reason, Some(lifted_by))));
+    }
+    refusals
+}
+
+fn refusal(holds: Held, reason: String, lifted_by: Option<Allowed>) -> Refusal {
+    Refusal { holds, reason, lifted_by }
+}
+
+/// Whether nothing of what is in force would be left. Something new beside it changes nothing about that, since a wrong
+/// path may well hold other zones; but a single one may be replaced by another.
+fn empties(count: &Count) -> bool {
+    count.deletions > 0 && count.deletions >= count.existing && (count.existing > 1 || count.creations == 0)
+}
+
+/// One of the percentages.
+struct Limit {
+    percent: u8,
+    key: &'static str,
+    floor: usize,
+}
+
+impl Limit {
+    /// Why so many are too many. The comparison is exact; the percentage in the text is for people.
+    fn exceeded(&self, number: usize, existing: usize, would_be: &str) -> Option<String> {
+        let Self { percent, key, floor } = self;
+        let is_over =
+            existing >= *floor && number.saturating_mul(100) > existing.saturating_mul(usize::from(*percent));
+        let shown = number.saturating_mul(100).checked_div(existing).unwrap_or_default();
+        is_over.then(|| {
+            format!(
+                "{number} of {existing} {would_be} ({shown} %), over the limit of {percent} % (guards.{key})"
+            )
+        })
+    }
+}
+
+/// What to type, for somebody who wants just that.
+fn way_out(what: Allowed, number: usize, digest: &str) -> String {
     format!(
-        "{number} of {existing} zones would be {done} ({percent} %), over the limit of {limit} % (guards.{key})"
+        "if that is meant: put the trailer `{}: {number} REASON` into the commit message, or run `reconciler apply \
+         --expect-plan {digest} --allow-{} {number} --reason REASON`",
+        what.trailer(),
+        what.as_str(),
     )
 }
 
@@ -115,76 +286,4 @@ fn count(number: usize, what: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn judge(existing: usize, creations: usize, updates: usize, deletions: usize) -> Guard {
-        Guard::judge(Tally { existing, creations, updates, deletions, errors: 0 }, Limits::default())
-    }
-
-    #[test]
-    fn thirty_percent_pass_and_one_more_does_not() {
-        assert!(judge(10, 0, 0, 3).allows(Fate::Delete));
-        let refused = judge(10, 0, 0, 4);
-        assert!(!refused.allows(Fate::Delete));
-        assert_eq!(
-            refused.reasons().collect::<Vec<_>>(),
-            ["4 of 10 zones would be deleted (40 %), over the limit of 30 % (guards.maxDeletePercent)"]
-        );
-        // 30.01 % is over, although it is shown as 30.
-        assert!(!judge(9_997, 0, 0, 3_000).allows(Fate::Delete));
-        assert!(!judge(100, 0, 31, 0).allows(Fate::Update));
-        assert!(judge(100, 0, 30, 0).allows(Fate::Update));
-    }
-
-    #[test]
-    fn below_the_floor_percentages_do_not_count_but_the_last_zone_stays() {
-        assert!(judge(9, 0, 9, 8).allows(Fate::Delete));
-        assert!(judge(9, 0, 9, 8).allows(Fate::Update));
-        assert!(!judge(9, 0, 0, 9).allows(Fate::Delete));
-        assert!(!judge(1, 0, 0, 1).allows(Fate::Delete));
-    }
-
-    #[test]
-    fn renaming_everything_does_not_get_past_the_deletion_guard() {
-        let guard = judge(10, 10, 0, 10);
-        assert!(!guard.allows(Fate::Delete) && guard.allows(Fate::Create));
-    }
-
-    #[test]
-    fn deletions_and_updates_are_refused_apart() {
-        let guard = judge(10, 1, 4, 1);
-        assert!(guard.allows(Fate::Delete) && !guard.allows(Fate::Update));
-        let guard = judge(10, 1, 1, 4);
-        assert!(!guard.allows(Fate::Delete) && guard.allows(Fate::Update));
-    }
-
-    #[test]
-    fn an_error_in_any_file_refuses_deletions_only() {
-        let tally = Tally { existing: 5, creations: 1, updates: 1, deletions: 1, errors: 1 };
-        let guard = Guard::judge(tally, Limits::default());
-        assert!(!guard.allows(Fate::Delete) && guard.allows(Fate::Update) && guard.allows(Fate::Create));
-        let nothing_to_delete = Guard::judge(Tally { deletions: 0, ..tally }, Limits::default());
-        assert!(!nothing_to_delete.is_refusing());
-    }
-
-    proptest! {
-        #[test]
-        fn a_run_never_leaves_nothing_and_never_deletes_too_much(
-            existing in 0..400_usize, creations in 0..50_usize, updates in 0..400_usize, deletions in 0..400_usize,
-            errors in 0..3_usize, percent in 0..=100_u8, floor in 0..20_usize,
-        ) {
-            let deletions = deletions.min(existing);
-            let limits = Limits { max_delete_percent: percent, max_update_percent: percent, floor };
-            let guard = Guard::judge(Tally { existing, creations, updates, deletions, errors }, limits);
-            if guard.allows(Fate::Delete) && deletions > 0 {
-                prop_assert!(existing - deletions + creations > 0);
-                prop_assert_eq!(errors, 0);
-                prop_assert!(existing < floor || deletions * 100 <= existing * usize::from(percent));
-            }
-            prop_assert_eq!(guard.is_refusing(), !(guard.allows(Fate::Delete) && guard.allows(Fate::Update)));
-        }
-    }
-}
+mod tests;

@@ -5,6 +5,7 @@ pub mod backing;
 pub mod controller;
 mod diff;
 mod digest;
+pub mod forge;
 pub mod guard;
 pub mod metrics;
 pub mod plan;

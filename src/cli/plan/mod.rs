@@ -12,7 +12,7 @@ use super::{Context, ExitCode, Failure, output};
 use crate::app::config::Config;
 use crate::app::control;
 use crate::manifest::Finding;
-use crate::reconcile::plan::{Observed, Plan, plan};
+use crate::reconcile::plan::{Observed, Plan, Terms, plan};
 use crate::reconcile::reader::Reader;
 use crate::reconcile::source::{Source, SourceError};
 
@@ -49,7 +49,8 @@ pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let mut reader = Reader::new(chosen.source.clone(), control::known(&config));
     let desired = reader.read(observed.revision.clone()).await.map_err(failure)?;
     let missing = live::missing_topics(&desired.loaded, &config).await;
-    let plan = plan(&desired, &observed, control::limits(config.guards), missing.as_ref());
+    let limits = control::limits(config.guards);
+    let plan = plan(&desired, &observed, &Terms { limits, topics: missing.as_ref(), ..Terms::default() });
     for report in ReportTo::or_default(args.output) {
         report.write(&match report.format {
             ReportFormat::Json => output::json(&plan.to_json()),

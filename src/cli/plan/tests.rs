@@ -3,7 +3,6 @@ use std::sync::Arc;
 use super::*;
 use crate::app::config;
 use crate::manifest::{Known, SourceFile, load};
-use crate::reconcile::guard::Limits;
 use crate::reconcile::plan::Desired;
 use crate::zone::Revision;
 
@@ -37,7 +36,7 @@ fn planned(before: &[(&str, String)], after: &[(&str, String)]) -> (Plan, Desire
         desired(before).loaded.zones.iter().map(|(name, it)| (name.clone(), Arc::clone(&it.zone))).collect();
     let observed = Observed { revision: None, zones };
     let desired = desired(after);
-    (plan(&desired, &observed, Limits::default(), None), desired)
+    (plan(&desired, &observed, &Terms::default()), desired)
 }
 
 fn text((plan, desired): &(Plan, Desired)) -> String {

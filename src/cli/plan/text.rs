@@ -25,6 +25,17 @@ pub(super) fn render(plan: &Plan, texts: &Texts, colour: Colour) -> String {
     for reason in plan.guard.reasons() {
         push(&mut text, &format!("refused: {reason}"));
     }
+    for way_out in plan.guard.ways_out() {
+        push(&mut text, &format!("  next: {way_out}"));
+    }
+    for lifted in plan.guard.lifted() {
+        let (allowance, refusals) = (&lifted.allowance, lifted.refusals.join("; "));
+        let reason = printable(&allowance.reason);
+        push(
+            &mut text,
+            &format!("allowed by {}: {refusals} (\"{reason}\")", printable(&allowance.by.to_string())),
+        );
+    }
     push(&mut text, &format!("revision {}", printable(plan.revision.as_str())));
     push(&mut text, &format!("digest {}", plan.digest));
     let sum = plan.summary();
@@ -65,7 +76,7 @@ fn line(change: &Change, is_held: bool) -> String {
 
 /// What a reviewer wants to know beside the address.
 fn what(change: &Change) -> String {
-    let is_topic = change.address.alias.is_some();
+    let is_topic = change.address.alias().is_some();
     match (change.action, &change.before, &change.after) {
         (Action::Create, _, Some(topic)) | (Action::Delete, Some(topic), _) if is_topic => shared(topic),
         (Action::Move, Some(before), Some(topic)) => {

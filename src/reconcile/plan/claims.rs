@@ -1,10 +1,9 @@
 //! What belongs to one zone belongs to no other: also towards zones that stay as they were, whatever their files say now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Fate, Observed, position};
 use crate::manifest::{Code, Finding, Loaded};
-use crate::reconcile::guard::Guard;
 use crate::zone::{Claim, ZoneName};
 
 /// Zones that cannot get their service account or a backing group, each with the zone that keeps it: that one's file cannot
@@ -13,13 +12,12 @@ pub(super) fn taken(
     loaded: &Loaded,
     observed: &Observed,
     fates: &BTreeMap<ZoneName, Fate>,
-    guard: &Guard,
+    held: &BTreeSet<ZoneName>,
 ) -> BTreeMap<ZoneName, Finding> {
     let mut taken = BTreeMap::new();
     loop {
-        let changes = |name: &ZoneName| {
-            !taken.contains_key(name) && fates.get(name).is_some_and(|fate| guard.allows(*fate))
-        };
+        let changes =
+            |name: &ZoneName| !taken.contains_key(name) && !held.contains(name) && fates.contains_key(name);
         let kept: BTreeMap<Claim, &ZoneName> = observed
             .zones
             .iter()

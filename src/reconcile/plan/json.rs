@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{Change, Origin, Plan};
+use super::{Change, Plan};
+use crate::reconcile::guard::{Allowance, AllowedBy, Lifted};
 
-const FORMAT_VERSION: &str = "1.0";
+const FORMAT_VERSION: &str = "1.1";
 
 pub(super) fn render(plan: &Plan) -> Value {
     let summary = plan.summary();
@@ -25,8 +26,22 @@ pub(super) fn render(plan: &Plan) -> Value {
         "guard": {
             "refused": plan.guard.is_refusing(),
             "reasons": plan.guard.reasons().collect::<Vec<_>>(),
+            "waysOut": plan.guard.ways_out().collect::<Vec<_>>(),
+            "lifted": plan.guard.lifted().iter().map(lifted).collect::<Vec<_>>(),
         },
     })
+}
+
+/// Also what the audit log keeps of it.
+pub(in crate::reconcile) fn lifted(lifted: &Lifted) -> Value {
+    let Allowance { what, count, reason, by } = &lifted.allowance;
+    let by = match by {
+        AllowedBy::Trailer { commit, author } => {
+            json!({"kind": "trailer", "commit": commit, "author": author})
+        }
+        AllowedBy::Flag { plan } => json!({"kind": "flag", "plan": plan}),
+    };
+    json!({"what": what.as_str(), "count": count, "reason": reason, "by": by, "refusals": lifted.refusals})
 }
 
 fn change(change: &Change) -> Value {
@@ -36,9 +51,6 @@ fn change(change: &Change) -> Value {
         "before": change.before,
         "after": change.after,
         "source": change.source,
-        "origin": match change.origin {
-            Origin::Change => "change",
-            Origin::Drift => "drift",
-        },
+        "origin": change.origin.as_str(),
     })
 }

@@ -3,20 +3,25 @@
 //! The command line prints it, the daemon applies it. Zones whose files cannot be read keep their last applied form and
 //! do not appear.
 
+mod change;
 mod claims;
 mod json;
+mod notes;
+mod tally;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::diff::{diff, nameless};
+pub use change::{Action, Address, Change, Fate, Origin};
+pub(super) use json::lifted as lifted_json;
+
+use super::diff::diff;
 use super::digest;
-use super::guard::{Guard, Limits, Tally};
+use super::guard::{Allowance, Guard, Limits};
 use super::source::Commit;
-use crate::manifest::{Code, Finding, Loaded, LoadedZone, Location, Severity};
+use crate::manifest::{Finding, Loaded, LoadedZone, Location};
 use crate::store::State;
 use crate::zone::{ClusterName, PartnerZone, Revision, TopicName, ZoneName};
 
@@ -54,70 +59,6 @@ pub struct MissingTopics {
     pub by_cluster: BTreeMap<ClusterName, BTreeSet<TopicName>>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    Create,
-    Update,
-    Delete,
-    /// An alias got another name, and nothing else about it changed.
-    Move,
-}
-
-impl Action {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Create => "create",
-            Self::Update => "update",
-            Self::Delete => "delete",
-            Self::Move => "move",
-        }
-    }
-}
-
-/// What a change is about: `zone/N` or `zone/N/topic/ALIAS`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Address {
-    pub zone: ZoneName,
-    pub alias: Option<TopicName>,
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "zone/{}", self.zone)?;
-        self.alias.as_ref().map_or(Ok(()), |alias| write!(f, "/topic/{alias}"))
-    }
-}
-
-/// Why something is to be changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    /// The files changed.
-    Change,
-    /// This revision was applied already, and the state is no longer what it asks for.
-    Drift,
-}
-
-/// One line of a plan.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Change {
-    pub address: Address,
-    pub action: Action,
-    /// In manifest spelling; a zone's own form is without its topics.
-    pub before: Option<Value>,
-    pub after: Option<Value>,
-    /// Where it is asked for; a deleted topic points to its zone, a deleted zone nowhere.
-    pub source: Option<Location>,
-    pub origin: Origin,
-}
-
-/// What becomes of a zone as a whole: the unit that is applied and that guards count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Fate {
-    Create,
-    Update,
-    Delete,
-}
-
 /// How many changes of which kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -135,21 +76,51 @@ pub struct Plan {
     pub revision: Revision,
     /// `sha256:…`; two plans with one digest do the same.
     pub digest: String,
-    /// By zone; the zone's own change first, then its topics by alias.
+    /// By address.
     pub changes: Vec<Change>,
     /// Of the files and of live state, sorted by place.
     pub findings: Vec<Finding>,
     pub guard: Guard,
     fates: BTreeMap<ZoneName, Fate>,
-    /// Zones that wait although no guard holds them back.
-    waiting: BTreeSet<ZoneName>,
+    /// Zones that are held back: by a guard, or since they wait for another.
+    held: BTreeSet<ZoneName>,
 }
 
-/// Compares what the files want with what is in force. Without `missing`, nothing is said about backing topics.
-pub fn plan(desired: &Desired, observed: &Observed, limits: Limits, topics: Option<&MissingTopics>) -> Plan {
+/// What a plan is made under, beside the files and what is in force.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Terms<'a> {
+    pub limits: Limits,
+    pub allowances: &'a [Allowance],
+    /// Without them, nothing is said about backing topics.
+    pub topics: Option<&'a MissingTopics>,
+    /// What is to change on the backing clusters: principals and ACLs. Held back with the zone that each is for.
+    pub backing: &'a [Change],
+}
+
+/// Compares what the files want with what is in force.
+pub fn plan(desired: &Desired, observed: &Observed, terms: &Terms<'_>) -> Plan {
     let loaded = desired.loaded.as_ref();
     let origin =
         if observed.revision.as_ref() == Some(&desired.revision) { Origin::Drift } else { Origin::Change };
+    let (mut changes, fates) = of_zones(loaded, observed, origin);
+    changes.extend_from_slice(terms.backing);
+    changes.sort_by(|a, b| a.address.cmp(&b.address));
+    let mut findings = loaded.findings.clone();
+    findings.extend(notes::renamed_zones(loaded, observed, &fates));
+    findings.extend(terms.topics.into_iter().flat_map(|topics| notes::missing_topics(loaded, topics)));
+    let digest = digest::plan(&desired.tree, observed, &changes);
+    let tally = tally::of(&changes, &fates, observed, loaded);
+    let guard = Guard::judge(&tally, terms.limits, terms.allowances, &digest);
+    let mut held = tally::held(&changes, &fates, &guard);
+    let taken = claims::taken(loaded, observed, &fates, &held);
+    findings.extend(taken.values().cloned());
+    findings.sort();
+    held.extend(taken.into_keys());
+    Plan { revision: desired.revision.clone(), digest, changes, findings, guard, fates, held }
+}
+
+/// What is to become of zones and their topics.
+fn of_zones(loaded: &Loaded, observed: &Observed, origin: Origin) -> (Vec<Change>, BTreeMap<ZoneName, Fate>) {
     let wanted = loaded.zones.keys().chain(loaded.misplaced.keys());
     let names: BTreeSet<&ZoneName> = wanted.chain(observed.zones.keys()).collect();
     let (mut changes, mut fates) = (Vec::new(), BTreeMap::new());
@@ -164,29 +135,17 @@ pub fn plan(desired: &Desired, observed: &Observed, limits: Limits, topics: Opti
         fates.insert(name.clone(), fate(before.is_some(), after.is_some()));
         changes.extend(differences.into_iter().map(|it| Change {
             source: after.map(|zone| position(zone, it.alias.as_ref())),
-            address: Address { zone: name.clone(), alias: it.alias },
+            address: match it.alias {
+                Some(alias) => Address::Topic { zone: name.clone(), alias },
+                None => Address::Zone(name.clone()),
+            },
             action: it.action,
             before: it.before,
             after: it.after,
             origin,
         }));
     }
-    let mut findings = loaded.findings.clone();
-    findings.extend(renamed_zones(loaded, observed, &fates));
-    findings.extend(topics.into_iter().flat_map(|topics| missing_topics(loaded, topics)));
-    let guard = Guard::judge(tally(&fates, observed, loaded), limits);
-    let taken = claims::taken(loaded, observed, &fates, &guard);
-    findings.extend(taken.values().cloned());
-    findings.sort();
-    Plan {
-        revision: desired.revision.clone(),
-        digest: digest::plan(&desired.tree, observed, &changes),
-        guard,
-        waiting: taken.into_keys().collect(),
-        changes,
-        findings,
-        fates,
-    }
+    (changes, fates)
 }
 
 fn fate(existed: bool, is_wanted: bool) -> Fate {
@@ -201,70 +160,15 @@ fn position(zone: &LoadedZone, alias: Option<&TopicName>) -> Location {
     alias.and_then(|alias| zone.topics.get(alias)).unwrap_or(&zone.source).clone()
 }
 
-fn tally(fates: &BTreeMap<ZoneName, Fate>, observed: &Observed, loaded: &Loaded) -> Tally {
-    let count = |wanted: Fate| fates.values().filter(|fate| **fate == wanted).count();
-    let unreadable = loaded.unreadable.zones.len().saturating_add(loaded.unreadable.nameless_files.len());
-    Tally {
-        existing: observed.zones.len(),
-        creations: count(Fate::Create),
-        updates: count(Fate::Update),
-        deletions: count(Fate::Delete),
-        // A file that could not be used counts even if it were without a finding.
-        errors: loaded.findings.iter().filter(|finding| finding.is_error()).count().max(unreadable),
-    }
-}
-
-/// A zone's name is its identity: another name is another zone.
-fn renamed_zones(loaded: &Loaded, observed: &Observed, fates: &BTreeMap<ZoneName, Fate>) -> Vec<Finding> {
-    let with = |wanted: Fate| fates.iter().filter(move |(_, fate)| **fate == wanted).map(|(name, _)| name);
-    let mut deleted: BTreeMap<String, Vec<&ZoneName>> = BTreeMap::new();
-    for name in with(Fate::Delete) {
-        if let Some(zone) = observed.zones.get(name) {
-            deleted.entry(nameless(zone)).or_default().push(name);
-        }
-    }
-    with(Fate::Create)
-        .filter_map(|name| {
-            let created = loaded.zones.get(name)?;
-            let old = deleted.get_mut(&nameless(&created.zone))?.pop()?;
-            let message =
-                format!("zone `{old}` becomes `{name}`, which is a new zone: its consumer groups start anew");
-            let finding = Finding::new(Severity::Note, Code::ZoneRenamed, message).at(created.source.clone());
-            Some(finding.help("issue new credentials for it, or keep the name and change spec.displayName"))
-        })
-        .collect()
-}
-
-fn missing_topics(loaded: &Loaded, missing: &MissingTopics) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for zone in loaded.zones.values() {
-        let cluster = zone.zone.underlying_cluster.as_ref().unwrap_or(&missing.home);
-        let Some(topics) = missing.by_cluster.get(cluster) else { continue };
-        for topic in zone.zone.topics.iter().filter(|topic| topics.contains(&topic.backing)) {
-            let message = format!("backing topic `{}` does not exist on cluster `{cluster}`", topic.backing);
-            findings.push(
-                Finding::new(Severity::Warning, Code::BackingTopicMissing, message)
-                    .at(position(zone, Some(&topic.alias)))
-                    .help("create the topic or correct its name; until then the zone is FAILED and its other topics are served"),
-            );
-        }
-    }
-    findings
-}
-
 impl Plan {
     /// Zones to act on, without those that are held back.
     pub fn applicable(&self) -> impl Iterator<Item = (&ZoneName, Fate)> {
-        self.fates
-            .iter()
-            .map(|(name, fate)| (name, *fate))
-            .filter(|(name, fate)| self.guard.allows(*fate) && !self.waiting.contains(*name))
+        self.fates.iter().map(|(name, fate)| (name, *fate)).filter(|(name, _)| !self.held.contains(*name))
     }
 
     /// Whether this change is held back: by a guard, or for an error of its zone.
     pub fn is_held(&self, change: &Change) -> bool {
-        let zone = &change.address.zone;
-        self.waiting.contains(zone) || self.fates.get(zone).is_some_and(|fate| !self.guard.allows(*fate))
+        self.held.contains(change.address.zone())
     }
 
     /// Whether applying it makes the state what this revision asks for, in full.

@@ -324,6 +324,7 @@ class Reading:
         self.closed = stdin_closed(options)
         self.started = time.monotonic()
         self.quiet_since = None  # neither a record nor a first assignment since then
+        self.uncommitted = {}  # what was read, or refused to be committed the last time
         self.troubles = Troubles()
         self.consumer = Consumer(client(
             options,
@@ -364,7 +365,6 @@ class Reading:
             self.consumer.close()
 
     def batch(self, messages):
-        following = {}
         shown = 0
         for message in messages:
             if message.error():
@@ -372,12 +372,12 @@ class Reading:
                 continue
             show_record(message)
             shown += 1
-            following[message.topic(), message.partition()] = message.offset() + 1
+            self.uncommitted[message.topic(), message.partition()] = message.offset() + 1
         if shown:
             self.quiet_since = time.monotonic()
             self.troubles.last = None
-        if self.options.commit and following:
-            self.commit([TopicPartition(topic, partition, offset) for (topic, partition), offset in following.items()])
+        if self.options.commit and self.uncommitted:
+            self.commit([TopicPartition(*at, offset) for at, offset in self.uncommitted.items()])
         return shown
 
     def commit(self, offsets):
@@ -386,6 +386,7 @@ class Reading:
         except KafkaException as thrown:
             self.troubles(thrown.args[0])
             return
+        self.uncommitted = {}
         event("committed", offsets=[{"topic": p.topic, "partition": p.partition, "offset": p.offset} for p in offsets])
 
 

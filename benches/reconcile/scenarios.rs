@@ -1,0 +1,130 @@
+//! What is measured.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use partner_zones::manifest::Known;
+use partner_zones::reconcile::plan::{Desired, Observed, Plan, Terms, plan};
+use partner_zones::reconcile::reader::Reader;
+use partner_zones::reconcile::source::{GitConfig, OnHistoryRewrite, Source};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use crate::TOPICS;
+use crate::measure::Figures;
+use crate::repository::Repository;
+
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    pub(crate) run: fn(&Repository) -> Figures,
+}
+
+/// The first is the floor.
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    Scenario { name: "bare parse, one thread", run: bare_parse },
+    Scenario { name: "cold: folder to plan", run: cold_folder },
+    Scenario { name: "cold: repository to plan", run: cold_repository },
+    Scenario { name: "no-op reconcile", run: no_op },
+    Scenario { name: "one file changed", run: one_file },
+];
+
+/// YAML to events and nothing else.
+fn bare_parse(repository: &Repository) -> Figures {
+    let texts: Vec<_> = repository.files().into_iter().map(|file| String::from_utf8(file).unwrap()).collect();
+    Figures::of(|| {
+        for text in &texts {
+            for event in saphyr_parser::Parser::new_from_str(text) {
+                std::hint::black_box(event.unwrap());
+            }
+        }
+    })
+}
+
+/// A reader and what was in force when it last planned.
+struct Daemon {
+    runtime: Runtime,
+    reader: Reader,
+    observed: Observed,
+    _mirrors: TempDir,
+}
+
+impl Daemon {
+    fn of_folder(repository: &Repository) -> Self {
+        Self::new(|_| Source::directory(&repository.folder()))
+    }
+
+    fn of_git(repository: &Repository) -> Self {
+        Self::new(|mirrors| {
+            let config = GitConfig {
+                url: repository.git().to_str().unwrap().to_owned(),
+                reference: "refs/heads/main".to_owned(),
+                path: ".".to_owned(),
+                on_history_rewrite: OnHistoryRewrite::Refuse,
+                mirrors: mirrors.path().to_owned(),
+            };
+            Source::git(config).unwrap()
+        })
+    }
+
+    fn new(source: impl FnOnce(&TempDir) -> Source) -> Self {
+        let mirrors = tempfile::tempdir().unwrap();
+        Self {
+            runtime: Runtime::new().unwrap(),
+            reader: Reader::new(source(&mirrors), Known::default()),
+            observed: Observed::default(),
+            _mirrors: mirrors,
+        }
+    }
+
+    fn run(&mut self) -> (Desired, Plan) {
+        let desired = self.runtime.block_on(self.reader.read(self.observed.revision.clone())).unwrap();
+        let plan = plan(&desired, &self.observed, &Terms::default());
+        (desired, plan)
+    }
+
+    /// As after everything was applied, and read back from the store.
+    fn apply(&mut self, desired: &Desired) {
+        let zones = &desired.loaded.zones;
+        let zones: BTreeMap<_, _> =
+            zones.iter().map(|(name, zone)| (name.clone(), Arc::new((*zone.zone).clone()))).collect();
+        self.observed = Observed { revision: Some(desired.revision.clone()), zones };
+    }
+
+    /// One that has applied what is there.
+    fn settled(repository: &Repository) -> Self {
+        let mut daemon = Self::of_git(repository);
+        let (desired, plan) = daemon.run();
+        assert!(plan.findings.is_empty(), "{:?}", plan.findings.first());
+        daemon.apply(&desired);
+        daemon
+    }
+}
+
+fn cold_folder(repository: &Repository) -> Figures {
+    let mut daemon = Daemon::of_folder(repository);
+    Figures::of(|| daemon.run())
+}
+
+fn cold_repository(repository: &Repository) -> Figures {
+    let mut daemon = Daemon::of_git(repository);
+    Figures::of(|| daemon.run())
+}
+
+fn no_op(repository: &Repository) -> Figures {
+    let mut daemon = Daemon::settled(repository);
+    Figures::of(|| {
+        let (_, plan) = daemon.run();
+        assert!(plan.changes.is_empty());
+    })
+}
+
+fn one_file(repository: &Repository) -> Figures {
+    let mut daemon = Daemon::settled(repository);
+    let before = repository.change_one_file(TOPICS);
+    let figures = Figures::of(|| {
+        let (_, plan) = daemon.run();
+        assert_eq!(plan.changes.len(), TOPICS);
+    });
+    repository.reset(before);
+    figures
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use partner_zones::manifest::Known;
 use partner_zones::reconcile::plan::{Desired, Observed, Plan, Terms, plan};
 use partner_zones::reconcile::reader::Reader;
-use partner_zones::reconcile::source::{GitConfig, OnHistoryRewrite, Source};
+use partner_zones::reconcile::source::{GitConfig, History, OnHistoryRewrite, Source};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -77,7 +77,8 @@ impl Daemon {
     }
 
     fn run(&mut self) -> (Desired, Plan) {
-        let desired = self.runtime.block_on(self.reader.read(self.observed.revision.clone())).unwrap();
+        let desired =
+            self.runtime.block_on(self.reader.read(History::after(self.observed.revision.clone()))).unwrap();
         let plan = plan(&desired, &self.observed, &Terms::default());
         (desired, plan)
     }

@@ -105,6 +105,9 @@ codes! {
     // Against live state (found while planning).
     BackingTopicMissing = "PZ0400",
     ZoneRenamed = "PZ0401",
+    // The commit.
+    /// A trailer that would lift a guard is not written as it must be.
+    TrailerUnusable = "PZ0500",
 }
 
 impl Serialize for Code {

@@ -15,7 +15,7 @@ use super::metrics::ReconcileMetrics;
 use super::plan::{Desired, Observed, Plan, Terms, plan};
 use super::reader::Reader;
 use super::report;
-use super::source::{Source, SourceError, Watch, jittered};
+use super::source::{History, Source, SourceError, Watch, jittered};
 use crate::manifest::Known;
 use crate::store::{Leadership, State, Store, StoreError};
 use crate::zone::ControllerStatus;
@@ -110,7 +110,7 @@ impl Controller {
     async fn reconcile(&mut self, cancel: &CancellationToken) -> Next {
         let Some(state) = self.store.state().borrow().clone() else { return Next::Retry };
         // A server that does not answer is not waited for; a commit that has begun is.
-        let reading = self.reader.read(state.revision.clone());
+        let reading = self.reader.read(History::after(state.revision.clone()));
         let Some(read) = cancel.run_until_cancelled(reading).await else { return Next::Never };
         let attempt = match read {
             Ok(desired) => self.attempt(desired, &state).await,
@@ -174,7 +174,11 @@ async fn planned(
     limits: Limits,
 ) -> Result<(Plan, Desired, Observed), RunError> {
     let planning = tokio::task::spawn_blocking(move || {
-        let plan = plan(&desired, &observed, &Terms { limits, ..Terms::default() });
+        let plan = plan(
+            &desired,
+            &observed,
+            &Terms { limits, allowances: desired.allowances(), ..Terms::default() },
+        );
         (plan, desired, observed)
     });
     planning.await.map_err(|_| RunError::Source(SourceError::Busy))

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use super::plan::Desired;
-use super::source::{Snapshot, Source, SourceError};
+use super::source::{History, Snapshot, Source, SourceError};
 use crate::manifest::{Known, Loaded, load};
-use crate::zone::Revision;
 
 /// Reads a source again and again, and parses only what changed.
 #[derive(Debug)]
@@ -25,9 +24,9 @@ impl Reader {
         &self.source
     }
 
-    /// What the files want now. `applied` is the revision in force, which the history must contain.
-    pub async fn read(&mut self, applied: Option<Revision>) -> Result<Desired, SourceError> {
-        let Snapshot { revision, tree, files, commit } = self.source.read(applied).await?;
+    /// What the files want now. `history` says which commits may be read.
+    pub async fn read(&mut self, history: History) -> Result<Desired, SourceError> {
+        let Snapshot { revision, tree, files, commit } = self.source.read(history).await?;
         let loaded = match &self.last {
             Some((last, loaded)) if *last == tree => Arc::clone(loaded),
             _ => {

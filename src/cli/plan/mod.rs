@@ -14,7 +14,7 @@ use crate::app::control;
 use crate::manifest::Finding;
 use crate::reconcile::plan::{Observed, Plan, Terms, plan};
 use crate::reconcile::reader::Reader;
-use crate::reconcile::source::{Source, SourceError};
+use crate::reconcile::source::{History, Source, SourceError};
 
 /// Shows what would change, and changes nothing
 ///
@@ -47,10 +47,12 @@ pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let chosen = Chosen::new(&args, &config)?;
     let observed = live::observed(&args.server, context, &config).await?;
     let mut reader = Reader::new(chosen.source.clone(), control::known(&config));
-    let desired = reader.read(observed.revision.clone()).await.map_err(failure)?;
+    let desired = reader.read(History::after(observed.revision.clone())).await.map_err(failure)?;
     let missing = live::missing_topics(&desired.loaded, &config).await;
     let limits = control::limits(config.guards);
-    let plan = plan(&desired, &observed, &Terms { limits, topics: missing.as_ref(), ..Terms::default() });
+    let terms =
+        Terms { limits, allowances: desired.allowances(), topics: missing.as_ref(), ..Terms::default() };
+    let plan = plan(&desired, &observed, &terms);
     for report in ReportTo::or_default(args.output) {
         report.write(&match report.format {
             ReportFormat::Json => output::json(&plan.to_json()),

@@ -23,7 +23,7 @@ use super::{Context, ExitCode, Failure, get, output};
 use crate::app::config::{self, Config, Environment};
 use crate::app::wiring::{self, Running};
 use crate::manifest::{Known, Loaded, from_document, load};
-use crate::reconcile::source::{GitConfig, OnHistoryRewrite, Source};
+use crate::reconcile::source::{GitConfig, History, OnHistoryRewrite, Source};
 use crate::sasl::Mechanism;
 use crate::secret::Secret;
 use crate::zone::{Operation, PartnerZone, TopicName};
@@ -115,7 +115,7 @@ async fn demo_topics(folder: &Folder) -> Result<Vec<TopicName>, Failure> {
         mirrors: folder.data_dir().join("mirrors"),
     })
     .map_err(Failure::internal)?;
-    let snapshot = source.read(None).await.map_err(Failure::unreachable)?;
+    let snapshot = source.read(History::default()).await.map_err(Failure::unreachable)?;
     let shared = load(snapshot.files, &Known::default());
     let examples = load(examples::zone_files(), &Known::default());
     let mut topics: BTreeSet<TopicName> = backing(&shared).chain(backing(&examples)).collect();

@@ -35,6 +35,13 @@ pub struct Desired {
     pub loaded: Arc<Loaded>,
 }
 
+impl Desired {
+    /// What the commits' trailers say that guards may let pass.
+    pub fn allowances(&self) -> &[Allowance] {
+        self.commit.as_ref().map(|commit| commit.allowances.as_slice()).unwrap_or_default()
+    }
+}
+
 /// What is in force.
 #[derive(Debug, Clone, Default)]
 pub struct Observed {
@@ -106,6 +113,7 @@ pub fn plan(desired: &Desired, observed: &Observed, terms: &Terms<'_>) -> Plan {
     changes.extend_from_slice(terms.backing);
     changes.sort_by(|a, b| a.address.cmp(&b.address));
     let mut findings = loaded.findings.clone();
+    findings.extend(notes::unusable_trailers(desired.commit.as_ref()));
     findings.extend(notes::renamed_zones(loaded, observed, &fates));
     findings.extend(terms.topics.into_iter().flat_map(|topics| notes::missing_topics(loaded, topics)));
     let digest = digest::plan(&desired.tree, observed, &changes);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{Fate, MissingTopics, Observed, position};
 use crate::manifest::{Code, Finding, Loaded, Severity};
 use crate::reconcile::diff::nameless;
+use crate::reconcile::source::Commit;
 use crate::zone::ZoneName;
 
 /// A zone's name is its identity: another name is another zone.
@@ -30,6 +31,12 @@ pub(super) fn renamed_zones(
             Some(finding.help("issue new credentials for it, or keep the name and change spec.displayName"))
         })
         .collect()
+}
+
+/// What a commit's message wants to allow and does not.
+pub(super) fn unusable_trailers(commit: Option<&Commit>) -> impl Iterator<Item = Finding> {
+    let warnings = commit.map(|commit| commit.warnings.as_slice()).unwrap_or_default();
+    warnings.iter().map(|warning| Finding::new(Severity::Warning, Code::TrailerUnusable, warning.clone()))
 }
 
 pub(super) fn missing_topics(loaded: &Loaded, missing: &MissingTopics) -> Vec<Finding> {

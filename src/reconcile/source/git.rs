@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use git2::{ObjectType, Oid};
 use sha2::{Digest, Sha256};
 
+use super::commit;
 use super::location::{check_ref, inner_path};
 use super::mirror::Mirror;
 use super::tree::{self, WalkError};
-use super::{Commit, Limits, Location, LocationError, Snapshot, SourceError};
+use super::{History, Limits, Location, LocationError, Snapshot, SourceError};
 use crate::reconcile::digest::hex;
 use crate::zone::Revision;
 
@@ -67,12 +68,12 @@ impl GitSource {
     }
 
     /// Fetches the ref and reads the manifests of its commit. Blocks.
-    pub fn read(&mut self, applied: Option<&Revision>) -> Result<Snapshot, SourceError> {
+    pub fn read(&mut self, history: &History) -> Result<Snapshot, SourceError> {
         let mirror = match self.mirror.take() {
             Some(mirror) => mirror,
             None => Mirror::open(&self.folder)?,
         };
-        let read = self.read_from(&mirror, applied);
+        let read = self.read_from(&mirror, history);
         let Err(WalkError::Git(error)) = read else {
             // After a failed fetch the mirror is opened anew, which checks it: the fault may lie here.
             let is_sound = !matches!(&read, Err(WalkError::Source(error)) if error.is_transient());
@@ -83,39 +84,49 @@ impl GitSource {
         tracing::warn!(folder = %self.folder.display(), cause = error.message(), "the Git mirror is broken: fetching it again");
         mirror.discard(&self.folder).map_err(|error| self.broken(&error))?;
         let mirror = Mirror::open(&self.folder)?;
-        let read = self.read_from(&mirror, applied);
+        let read = self.read_from(&mirror, history);
         self.mirror = Some(mirror);
         read.map_err(|error| self.explain(error))
     }
 
-    fn read_from(&self, mirror: &Mirror, applied: Option<&Revision>) -> Result<Snapshot, WalkError> {
+    fn read_from(&self, mirror: &Mirror, history: &History) -> Result<Snapshot, WalkError> {
+        if let Some(pinned) = &history.pinned {
+            return self.read_pinned(mirror, pinned);
+        }
         let head = mirror.fetch(&self.location, &self.reference, &self.limits).map_err(WalkError::Source)?;
-        self.check_history(mirror, head, applied)?;
-        let snapshot = self.snapshot(mirror, head)?;
+        history.check(mirror, &self.reference, head, self.on_history_rewrite)?;
+        let base = history.applied_commit(mirror, &self.reference);
+        let snapshot = self.snapshot(mirror, head, base)?;
         mirror.accept(head)?;
         Ok(snapshot)
     }
 
-    fn check_history(&self, mirror: &Mirror, head: Oid, applied: Option<&Revision>) -> Result<(), WalkError> {
-        if self.on_history_rewrite == OnHistoryRewrite::Accept {
-            return Ok(());
+    /// A commit of the branch that is not its head. The server is asked only if the mirror does not have it, so that a way
+    /// back is open while the server is down. What was accepted last stays the measure for heads.
+    fn read_pinned(&self, mirror: &Mirror, pinned: &str) -> Result<Snapshot, WalkError> {
+        let part_of = |head: Option<Oid>| -> Result<Option<Oid>, git2::Error> {
+            let (Some(head), Some(id)) = (head, full_id(pinned)) else { return Ok(None) };
+            Ok(mirror.follows(head, id)?.then_some(id))
+        };
+        let mut found = part_of(mirror.accepted())?;
+        if found.is_none() {
+            let head =
+                mirror.fetch(&self.location, &self.reference, &self.limits).map_err(WalkError::Source)?;
+            found = part_of(Some(head))?;
         }
-        let applied = applied.and_then(|revision| revision.commit_of(&self.reference)).map(str::to_owned);
-        for base in mirror.accepted().map(|id| id.to_string()).into_iter().chain(applied) {
-            // What is no commit id at all is as foreign as a commit that nobody knows.
-            let follows = Oid::from_str(&base).map_or(Ok(false), |base| mirror.follows(head, base))?;
-            if !follows {
-                return Err(WalkError::Source(SourceError::HistoryRewritten {
-                    reference: self.reference.clone(),
-                    from: base,
-                    to: head.to_string(),
-                }));
-            }
+        let Some(commit) = found else {
+            let (reference, commit) = (self.reference.clone(), pinned.to_owned());
+            return Err(WalkError::Source(SourceError::PinNotFound { reference, commit }));
+        };
+        // What it once allowed was for another state.
+        let mut snapshot = self.snapshot(mirror, commit, Some(commit))?;
+        if let Some(commit) = &mut snapshot.commit {
+            commit.allowances.clear();
         }
-        Ok(())
+        Ok(snapshot)
     }
 
-    fn snapshot(&self, mirror: &Mirror, head: Oid) -> Result<Snapshot, WalkError> {
+    fn snapshot(&self, mirror: &Mirror, head: Oid, base: Option<Oid>) -> Result<Snapshot, WalkError> {
         let commit = mirror.commit(head)?;
         let revision = Revision::commit(&self.reference, &head.to_string());
         let root = commit.tree()?;
@@ -131,18 +142,8 @@ impl GitSource {
             mirror.repository().find_tree(entry.id())?
         };
         let files = tree::read(mirror.repository(), &folder, &self.path, &self.limits)?;
-        let author = commit.author();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ok(Snapshot {
-            revision,
-            tree: format!("sha1:{}", folder.id()),
-            files,
-            commit: Some(Commit {
-                id: head.to_string(),
-                author: format!("{} <{}>", text(author.name_bytes()), text(author.email_bytes())),
-                subject: commit.summary_bytes().map(text).unwrap_or_default(),
-            }),
-        })
+        let tree = format!("sha1:{}", folder.id());
+        Ok(Snapshot { revision, tree, files, commit: Some(commit::describe(mirror, head, base)?) })
     }
 
     fn explain(&self, error: WalkError) -> SourceError {
@@ -155,6 +156,11 @@ impl GitSource {
     fn broken(&self, cause: &dyn std::fmt::Display) -> SourceError {
         SourceError::Mirror { folder: self.folder.display().to_string(), cause: cause.to_string() }
     }
+}
+
+/// A short id could come to name another commit.
+fn full_id(text: &str) -> Option<Oid> {
+    (text.len() == 40).then(|| Oid::from_str(text).ok()).flatten()
 }
 
 impl std::fmt::Debug for GitSource {

@@ -114,10 +114,27 @@ impl Mirror {
         if commit == base {
             return Ok(true);
         }
-        if self.repository.find_commit(base).is_err() {
+        if !self.knows(base) {
             return Ok(false);
         }
         self.repository.graph_descendant_of(commit, base)
+    }
+
+    pub(super) fn knows(&self, commit: Oid) -> bool {
+        self.repository.find_commit(commit).is_ok()
+    }
+
+    /// `head` and all that it follows up to `base`, newest first. Where it does not follow `base`, or there is none, only
+    /// `head`: in a history that nobody knows, old words do not count anew.
+    pub(super) fn since(&self, head: Oid, base: Option<Oid>) -> Result<Vec<Oid>, git2::Error> {
+        let Some(base) = base.filter(|base| self.knows(*base)) else { return Ok(vec![head]) };
+        if !self.follows(head, base)? {
+            return Ok(vec![head]);
+        }
+        let mut walk = self.repository.revwalk()?;
+        walk.push(head)?;
+        walk.hide(base)?;
+        walk.collect()
     }
 
     pub(super) fn commit(&self, id: Oid) -> Result<Commit<'_>, git2::Error> {

@@ -4,8 +4,11 @@
 //! because something failed. Regular files only: what is a symbolic link or a submodule is reported, never followed.
 //! Names that start with a dot are not looked at.
 
+mod commit;
 mod directory;
+mod error;
 mod git;
+mod history;
 mod libgit2;
 mod location;
 mod mirror;
@@ -16,13 +19,14 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, TryLockError};
 use std::time::Duration;
 
-use thiserror::Error;
-
 use crate::manifest::SourceFile;
 use crate::zone::Revision;
 
+pub use commit::Commit;
 pub use directory::{Directory, read_file};
+pub use error::SourceError;
 pub use git::{GitConfig, GitSource, OnHistoryRewrite};
+pub use history::History;
 pub use location::{Location, LocationError};
 pub use watch::Watch;
 pub(super) use watch::jittered;
@@ -38,15 +42,6 @@ pub struct Snapshot {
     pub files: Vec<SourceFile>,
     /// The commit, where there is one.
     pub commit: Option<Commit>,
-}
-
-/// Who changed the source last, for the audit log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Commit {
-    pub id: String,
-    /// `Name <address>`.
-    pub author: String,
-    pub subject: String,
 }
 
 /// How much is read at most.
@@ -80,60 +75,6 @@ impl Default for Limits {
     }
 }
 
-/// Why there is no snapshot. Whoever sees one of these keeps what it had.
-#[derive(Debug, Error)]
-pub enum SourceError {
-    #[error(transparent)]
-    Location(#[from] LocationError),
-    #[error(
-        "{url} has no ref {reference}: it was deleted or renamed, or source.ref is wrong; the last applied state is kept"
-    )]
-    RefNotFound { url: String, reference: String },
-    #[error(
-        "there is no folder {path:?} at {revision}: correct source.path, or restore it; the last applied state is kept"
-    )]
-    PathNotFound { path: String, revision: Revision },
-    #[error(
-        "the history of {reference} was rewritten: {to} does not follow {from}; the last applied state is kept; \
-         restore the branch, or set source.onHistoryRewrite: accept"
-    )]
-    HistoryRewritten { reference: String, from: String, to: String },
-    #[error("{url} refuses access: {cause}")]
-    AccessDenied { url: String, cause: String },
-    #[error("{url} cannot be fetched: {cause}")]
-    Unreachable { url: String, cause: String },
-    #[error("{what} is over the limit of {limit}")]
-    TooLarge { what: &'static str, limit: u64 },
-    #[error("the Git mirror in {folder} cannot be used: {cause}")]
-    Mirror { folder: String, cause: String },
-    #[error("folder {folder} cannot be read: {cause}")]
-    Folder { folder: String, cause: String },
-    #[error("the previous fetch has not ended yet")]
-    Busy,
-}
-
-impl SourceError {
-    /// One word for conditions.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::Location(_) => "InvalidSource",
-            Self::RefNotFound { .. } => "RefNotFound",
-            Self::PathNotFound { .. } => "PathNotFound",
-            Self::HistoryRewritten { .. } => "SourceRewritten",
-            Self::AccessDenied { .. } => "AccessDenied",
-            Self::Unreachable { .. } | Self::Busy => "FetchFailed",
-            Self::TooLarge { .. } => "SourceTooLarge",
-            Self::Mirror { .. } => "MirrorBroken",
-            Self::Folder { .. } => "FolderUnreadable",
-        }
-    }
-
-    /// Whether trying again soon can help; otherwise a person must act first, and the next poll is early enough.
-    pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Busy | Self::Mirror { .. } | Self::Folder { .. })
-    }
-}
-
 /// A source that can be read again and again.
 #[derive(Debug, Clone)]
 pub struct Source(Arc<Kind>);
@@ -155,16 +96,16 @@ impl Source {
         Self(Arc::new(Kind::Directory(Directory::new(folder))))
     }
 
-    /// Reads the source as it is now, on a thread that may block. `applied` is the revision in force: with
-    /// [`OnHistoryRewrite::Refuse`], a branch that does not descend from it is refused.
-    pub async fn read(&self, applied: Option<Revision>) -> Result<Snapshot, SourceError> {
+    /// Reads the source as it is now, on a thread that may block. With [`OnHistoryRewrite::Refuse`], a branch that does not
+    /// descend from the revision in force is refused. A folder has no history.
+    pub async fn read(&self, history: History) -> Result<Snapshot, SourceError> {
         let source = Arc::clone(&self.0);
         let reading = tokio::task::spawn_blocking(move || match &*source {
             Kind::Directory(directory) => directory.read(&Limits::default()),
             Kind::Git { git, .. } => match git.try_lock() {
-                Ok(mut git) => git.read(applied.as_ref()),
+                Ok(mut git) => git.read(&history),
                 // A panic in a fetch leaves the mirror as a kill would: it is checked when it is opened.
-                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner().read(applied.as_ref()),
+                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner().read(&history),
                 Err(TryLockError::WouldBlock) => Err(SourceError::Busy),
             },
         });

@@ -1,4 +1,5 @@
 mod directories;
+mod history;
 mod repositories;
 
 use super::Snapshot;

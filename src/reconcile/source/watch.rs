@@ -111,7 +111,7 @@ mod tests {
         fs::write(folder.path().join("zones/a.yaml"), "x").unwrap();
         let source = Source::directory(folder.path());
         let watch = Watch::new(&source, LONG);
-        source.read(None).await.unwrap();
+        source.read(super::super::History::default()).await.unwrap();
         assert!(!is_due_within(&watch, Duration::from_millis(600)).await);
         fs::write(folder.path().join("zones/a.yaml"), "y").unwrap();
         assert!(is_due_within(&watch, SOON).await);

@@ -6,28 +6,30 @@ use tempfile::TempDir;
 
 use super::contents;
 use crate::manifest::FileProblem;
-use crate::reconcile::source::{GitConfig, GitSource, Limits, OnHistoryRewrite, Snapshot, SourceError};
+use crate::reconcile::source::{
+    GitConfig, GitSource, History, Limits, OnHistoryRewrite, Snapshot, SourceError,
+};
 use crate::zone::Revision;
 
-const MAIN: &str = "refs/heads/main";
+pub(super) const MAIN: &str = "refs/heads/main";
 
 /// A bare repository that nobody else knows, and a folder for mirrors of it.
-struct Fixture {
+pub(super) struct Fixture {
     folder: TempDir,
     repository: Repository,
 }
 
 /// Content and mode of one entry.
-type Entry<'a> = (&'a str, i32, &'a str);
+pub(super) type Entry<'a> = (&'a str, i32, &'a str);
 
 impl Fixture {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let repository = Repository::init_bare(folder.path().join("zones.git")).unwrap();
         Self { folder, repository }
     }
 
-    fn url(&self) -> PathBuf {
+    pub(super) fn url(&self) -> PathBuf {
         self.folder.path().join("zones.git")
     }
 
@@ -41,12 +43,16 @@ impl Fixture {
         }
     }
 
-    fn source(&self) -> GitSource {
+    pub(super) fn source(&self) -> GitSource {
         GitSource::new(self.config()).unwrap()
     }
 
     /// A commit whose folder `zones` holds these entries.
-    fn commit(&self, entries: &[Entry<'_>], parents: &[Oid]) -> Oid {
+    pub(super) fn commit(&self, entries: &[Entry<'_>], parents: &[Oid]) -> Oid {
+        self.commit_saying(&format!("Share {} files\n\nbody", entries.len()), entries, parents)
+    }
+
+    pub(super) fn commit_saying(&self, message: &str, entries: &[Entry<'_>], parents: &[Oid]) -> Oid {
         let mut zones = self.repository.treebuilder(None).unwrap();
         for (name, mode, content) in entries {
             let id = if *mode == 0o160_000 {
@@ -61,13 +67,10 @@ impl Fixture {
         let tree = self.repository.find_tree(root.write().unwrap()).unwrap();
         let who = Signature::now("Ada", "ada@example.com").unwrap();
         let parents: Vec<_> = parents.iter().map(|id| self.repository.find_commit(*id).unwrap()).collect();
-        let message = format!("Share {} files\n\nbody", entries.len());
-        self.repository
-            .commit(None, &who, &who, &message, &tree, &parents.iter().collect::<Vec<_>>())
-            .unwrap()
+        self.repository.commit(None, &who, &who, message, &tree, &parents.iter().collect::<Vec<_>>()).unwrap()
     }
 
-    fn point(&self, reference: &str, commit: Oid) {
+    pub(super) fn point(&self, reference: &str, commit: Oid) {
         self.repository.reference(reference, commit, true, "test").unwrap();
     }
 
@@ -81,7 +84,7 @@ impl Fixture {
 }
 
 fn read(source: &mut GitSource) -> Result<Snapshot, SourceError> {
-    source.read(None)
+    source.read(&History::default())
 }
 
 #[test]
@@ -202,12 +205,13 @@ fn a_lost_mirror_does_not_forget_what_is_in_force() {
     let second = fixture.advance("two");
     fixture.point(MAIN, first);
     let applied = |reference: &str| Revision::commit(reference, &second.to_string());
-    let refused = fixture.source().read(Some(&applied(MAIN))).unwrap_err();
+    let after = |revision| fixture.source().read(&History::after(Some(revision)));
+    let refused = after(applied(MAIN)).unwrap_err();
     assert_eq!(refused.reason(), "SourceRewritten");
-    let nonsense = fixture.source().read(Some(&Revision::commit(MAIN, "nonsense"))).unwrap_err();
+    let nonsense = after(Revision::commit(MAIN, "nonsense")).unwrap_err();
     assert_eq!(nonsense.reason(), "SourceRewritten");
     // What another ref brought says nothing about this one.
-    assert!(fixture.source().read(Some(&applied("refs/heads/other"))).is_ok());
+    assert!(after(applied("refs/heads/other")).is_ok());
 }
 
 #[test]

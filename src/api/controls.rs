@@ -148,7 +148,7 @@ async fn done(
     Ok(())
 }
 
-fn asked(caller: &Caller, reason: &str) -> Result<Asked, Problem> {
+pub(super) fn asked(caller: &Caller, reason: &str) -> Result<Asked, Problem> {
     let reason = reason.trim();
     let is_readable = !reason.is_empty() && !reason.chars().any(char::is_control);
     if !is_readable || reason.chars().count() > MAX_REASON {

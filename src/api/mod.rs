@@ -8,7 +8,7 @@
 //! | `POST /api/v1/zones/{name}/credentials`, `DELETE /api/v1/credentials/{keyId}` | admin | |
 //! | `GET /api/v1/nodes`, `/api/v1/state` | viewer | the live gateways; all that `plan` compares with |
 //! | `GET /api/v1/controller` | viewer | how the leading controller stands, and what was asked of it |
-//! | `POST /api/v1/controller/suspend`, `/resume`, `/accept`, `POST`, `DELETE /api/v1/controller/rollback` | admin | |
+//! | `POST /api/v1/controller/suspend`, `/resume`, `/accept`, `/apply`, `POST`, `DELETE /api/v1/controller/rollback` | admin | |
 //! | `GET /api/v1/api-keys` | viewer | |
 //! | `POST /api/v1/api-keys`, `DELETE /api/v1/api-keys/{id}` | admin | |
 //!
@@ -43,7 +43,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use prometheus_client::registry::Registry;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 pub use bootstrap::create_first_key;
 pub use listener::serve;
@@ -53,7 +53,7 @@ use self::metrics::Metrics;
 use self::problem::Problem;
 use self::throttle::Throttle;
 use crate::store::Store;
-use crate::zone::ClusterName;
+use crate::zone::{ApplyRequest, ClusterName};
 use crate::zone::status::ControllerStatus;
 
 /// Largest body of a request.
@@ -72,6 +72,8 @@ pub struct ApiConfig {
     pub default_cluster: ClusterName,
     /// What the controller of this process says; a value that never changes where there is none.
     pub controller: watch::Receiver<Arc<ControllerStatus>>,
+    /// Asks the controller of this process for a run; closed where there is none.
+    pub apply: mpsc::Sender<ApplyRequest>,
     /// Whether the gateway of this process serves partners; false for ever where there is none.
     pub serves: watch::Receiver<bool>,
 }
@@ -115,6 +117,7 @@ pub fn router(config: ApiConfig, metrics: ApiMetrics, registry: Arc<Registry>) -
         .route("/controller/resume", post(controls::resume))
         .route("/controller/rollback", post(controls::roll_back).delete(controls::end_rollback))
         .route("/controller/accept", post(controls::accept))
+        .route("/controller/apply", post(controller::apply))
         .route("/api-keys", get(api_keys::list).post(api_keys::create))
         .route("/api-keys/{id}", delete(api_keys::delete))
         .fallback(no_such_path)

@@ -11,7 +11,7 @@ use std::time::Duration;
 use prometheus_client::registry::Registry;
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::config::{Cluster, Config, ConfigError};
 pub use super::signal::{reload_asked, stop_asked};
@@ -26,7 +26,7 @@ use crate::reconcile::controller::{Controller, ControllerConfig};
 use crate::reconcile::metrics::ReconcileMetrics;
 use crate::reconcile::source::{LocationError, Source};
 use crate::store::{Leadership, Store};
-use crate::zone::ControllerStatus;
+use crate::zone::{ApplyRequest, ControllerStatus};
 
 /// For partners' owed answers and open requests to the API.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(15);
@@ -36,6 +36,9 @@ const STORE_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Between attempts to make the first admin key: a person makes the folder, or the store comes back.
 const FIRST_KEY_RETRY: Duration = Duration::from_secs(15);
+
+/// Runs that may wait for the controller; who asks for more is told to come again.
+const APPLY_REQUESTS: usize = 16;
 
 /// What a process does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -150,8 +153,9 @@ pub async fn start(
     let store = Arc::clone(&storage.store);
     let mut registry = Registry::default();
     let api_metrics = ApiMetrics::register(&mut registry);
+    let (apply, requests) = mpsc::channel(APPLY_REQUESTS);
     let controller = if role.controls() {
-        controller(&config, &storage, &mut registry, &front)?
+        controller(&config, &storage, requests, &mut registry, &front)?
     } else {
         watch::channel(Arc::default()).1
     };
@@ -163,6 +167,7 @@ pub async fn start(
         node: config.node.clone(),
         default_cluster: config.home()?.name.clone(),
         controller,
+        apply,
         serves: serving,
     };
     let router = api::router(api, api_metrics, Arc::new(registry))?;
@@ -181,6 +186,7 @@ pub async fn start(
 fn controller(
     config: &Config,
     storage: &Storage,
+    requests: mpsc::Receiver<ApplyRequest>,
     registry: &mut Registry,
     tasks: &Tasks,
 ) -> Result<watch::Receiver<Arc<ControllerStatus>>, StartError> {
@@ -191,7 +197,10 @@ fn controller(
             poll_interval: source.poll_interval,
             known: control::known(config),
             limits: control::limits(config.guards),
+            self_heal: control::self_heal(config),
             applier: Applier { home_cluster_id: storage.cluster_id.clone(), node: config.node.clone() },
+            backing: None,
+            requests,
             metrics: ReconcileMetrics::register(registry),
         },
         Arc::clone(&storage.store),

@@ -7,9 +7,10 @@ use thiserror::Error;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::diff::diff;
 use super::plan::{self, Change, Desired, Fate, Observed, Plan};
 use crate::store::{self, State, Store, StoreError, ZoneRecord};
-use crate::zone::{ApiKeyRole, Sequence, ZoneId, ZoneName};
+use crate::zone::{ApiKeyRole, ApplyRequest, Asked, Scope, Sequence, ZoneId, ZoneName};
 
 /// Changes that one audit event lists at most: a record of the audit topic has a limited size.
 const CHANGES_PER_EVENT: usize = 100;
@@ -26,8 +27,10 @@ pub struct Applier {
 pub enum ApplyError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("the zones in force changed while the plan was made")]
+    #[error("the zones in force, or what is suspended, changed while the plan was made")]
     Outdated,
+    #[error("zone `{0}` was committed, and is not read back as it was written; it is looked at again")]
+    NotReadBack(ZoneName),
 }
 
 impl Applier {
@@ -43,6 +46,7 @@ impl Applier {
         desired: &Desired,
         observed: &Observed,
         plan: &Plan,
+        request: Option<&ApplyRequest>,
         now: OffsetDateTime,
     ) -> Result<Option<Sequence>, ApplyError> {
         let is_news = plan.is_complete() && observed.revision.as_ref() != Some(&plan.revision);
@@ -51,7 +55,7 @@ impl Applier {
         }
         store.confirm_leadership().await?;
         let Some(state) = store.state().borrow().clone() else { return Err(ApplyError::Outdated) };
-        if Observed::of(&state).zones != observed.zones {
+        if Observed::of(&state).zones != observed.zones || state.controls.suspended != observed.suspended {
             return Err(ApplyError::Outdated);
         }
         let mut changes: Vec<store::Change> = Vec::new();
@@ -61,16 +65,15 @@ impl Applier {
                 Fate::Delete => changes.extend(delete(name, &state)),
             }
         }
+        changes.extend(resumed(plan, &state));
         if is_news {
             changes.push(store::Change::Applied(plan.revision.clone()));
         }
         let sequence = store.commit(changes).await?;
-        for event in self.events(desired, plan, sequence, now) {
-            // What is done is done: a lost line of the log is reported and does not undo it.
-            if let Err(error) = store.audit(event).await {
-                tracing::error!(%error, %sequence, "an applied change could not be written to the audit log");
-            }
+        for event in self.events(desired, plan, request, sequence, now) {
+            write(store, event).await;
         }
+        read_back(store, desired, plan)?;
         Ok(Some(sequence))
     }
 
@@ -95,8 +98,43 @@ impl Applier {
         })))
     }
 
+    /// Writes an event of the controller's own doing into the audit log.
+    pub(super) async fn tell(
+        &self,
+        store: &dyn Store,
+        kind: &str,
+        subject: &str,
+        data: Value,
+        now: OffsetDateTime,
+    ) {
+        let id = uuid::Uuid::new_v4().to_string();
+        write(store, self.event(&id, kind, subject, data, now)).await;
+    }
+
+    /// CloudEvents 1.0.
+    fn event(&self, id: &str, kind: &str, subject: &str, data: Value, now: OffsetDateTime) -> Value {
+        json!({
+            "specversion": "1.0",
+            "id": id,
+            "source": format!("/partner-zones/controller/{}", self.node),
+            "type": format!("partner-zones.{kind}"),
+            "subject": subject,
+            "time": now.format(&Rfc3339).ok(),
+            "datacontenttype": "application/json",
+            "data": data,
+        })
+    }
+
     /// One event for each zone that was changed.
-    fn events(&self, desired: &Desired, plan: &Plan, sequence: Sequence, now: OffsetDateTime) -> Vec<Value> {
+    fn events(
+        &self,
+        desired: &Desired,
+        plan: &Plan,
+        request: Option<&ApplyRequest>,
+        sequence: Sequence,
+        now: OffsetDateTime,
+    ) -> Vec<Value> {
+        let request = request.map(|request| json!({ "apiKey": request.by, "reason": request.reason }));
         let allowances: Vec<Value> = plan.guard.lifted().iter().map(plan::lifted_json).collect();
         let zones: BTreeSet<(&ZoneName, &str)> = plan
             .applicable()
@@ -116,28 +154,58 @@ impl Applier {
             .map(|(zone, what)| {
                 let of_zone = || plan.changes.iter().filter(|change| change.address.zone() == zone);
                 let shown: Vec<Value> = of_zone().take(CHANGES_PER_EVENT).map(change).collect();
-                json!({
-                    "specversion": "1.0",
-                    "id": format!("{sequence}-{zone}"),
-                    "source": format!("/partner-zones/controller/{}", self.node),
-                    "type": format!("partner-zones.zone.{what}"),
-                    "subject": format!("zone/{zone}"),
-                    "time": now.format(&Rfc3339).ok(),
-                    "datacontenttype": "application/json",
-                    "data": {
-                        "sequence": sequence.0,
-                        "revision": plan.revision.as_str(),
-                        "plan": plan.digest,
-                        "allowances": allowances,
-                        "author": desired.commit.as_ref().map(|commit| &commit.author),
-                        "subject": desired.commit.as_ref().map(|commit| &commit.subject),
-                        "changes": shown,
-                        "changesOmitted": of_zone().count().saturating_sub(CHANGES_PER_EVENT),
-                    },
-                })
+                let data = json!({
+                    "sequence": sequence.0,
+                    "revision": plan.revision.as_str(),
+                    "plan": plan.digest,
+                    "allowances": allowances,
+                    "author": desired.commit.as_ref().map(|commit| &commit.author),
+                    "subject": desired.commit.as_ref().map(|commit| &commit.subject),
+                    "request": request,
+                    "changes": shown,
+                    "changesOmitted": of_zone().count().saturating_sub(CHANGES_PER_EVENT),
+                });
+                let (id, kind) = (format!("{sequence}-{zone}"), format!("zone.{what}"));
+                self.event(&id, &kind, &format!("zone/{zone}"), data, now)
             })
             .collect()
     }
+}
+
+/// What is done is done: a lost line of the log is reported and does not undo it.
+async fn write(store: &dyn Store, event: Value) {
+    if let Err(error) = store.audit(event).await {
+        tracing::error!(%error, "an event could not be written to the audit log; what it tells was done");
+    }
+}
+
+/// What the controller suspended since it kept drifting goes on with a change of its file.
+fn resumed(plan: &Plan, state: &State) -> Vec<store::Change> {
+    let by_controller = |scope: &Scope| state.controls.suspended.get(scope).is_some_and(Asked::is_of_controller);
+    plan.applicable()
+        .map(|(name, _)| Scope::Zone(name.clone()))
+        .filter(by_controller)
+        .map(store::Change::Resume)
+        .collect()
+}
+
+/// The store has read the commit back when it gives its number: every zone must stand there as it was asked for.
+fn read_back(store: &dyn Store, desired: &Desired, plan: &Plan) -> Result<(), ApplyError> {
+    let state = store.state().borrow().clone().unwrap_or_default();
+    for (name, fate) in plan.applicable() {
+        let there = state.zones.get(name).map(|record| &record.zone);
+        let is_there = match fate {
+            Fate::Delete => there.is_none(),
+            Fate::Create | Fate::Update => {
+                let wanted = desired.loaded.wanted(name, there.filter(|_| fate == Fate::Update));
+                there.is_some() && diff(there, wanted.map(|wanted| wanted.zone.as_ref())).is_empty()
+            }
+        };
+        if !is_there {
+            return Err(ApplyError::NotReadBack(name.clone()));
+        }
+    }
+    Ok(())
 }
 
 fn change(change: &Change) -> Value {

@@ -35,6 +35,7 @@ pub struct Config {
     /// In the order of the file; the first is the home cluster.
     pub clusters: Vec<Cluster>,
     pub guards: Guards,
+    pub self_heal: SelfHeal,
     pub http: Http,
     /// This process among the nodes.
     pub node: String,
@@ -96,6 +97,14 @@ pub struct Guards {
     pub max_update_percent: u8,
     /// Existing zones from which on the percentages apply.
     pub floor: usize,
+}
+
+/// What is done about a state that is no longer what the revision in force asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SelfHeal {
+    Off,
+    Report,
+    Correct,
 }
 
 /// The admin API.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::environment::Environment;
 use super::settings::{Setting, Settings};
-use super::{Cluster, Config, Gateway, Guards, Http, OnHistoryRewrite, Source, StoreKind, parse};
+use super::{Cluster, Config, Gateway, Guards, Http, OnHistoryRewrite, SelfHeal, Source, StoreKind, parse};
 use crate::gateway::TlsFiles;
 use crate::kafka::client::UpstreamSecurity;
 use crate::zone::SniDomain;
@@ -55,6 +55,7 @@ pub(super) fn resolve(settings: &Settings, environment: &Environment, problems: 
             max_update_percent: reader.or(&["guards", "maxUpdatePercent"], 30, parse::percent),
             floor: reader.or(&["guards", "floor"], 10, parse::count),
         },
+        self_heal: reader.or(&["selfHeal"], SelfHeal::Correct, parse::self_heal),
         http: http(&mut reader, &data_dir, &host),
         node: reader.or(&["node", "id"], default_node, parse::not_empty),
         store: reader.or(&["store"], StoreKind::Kafka, parse::store),

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::super::findings::{self, Colour, Texts};
 use super::Plan;
 use crate::manifest::finding::printable;
-use crate::reconcile::plan::{Action, Change, Origin};
+use crate::reconcile::plan::{Action, Change, Hold, Origin};
 
 /// A value longer than this is cut: the whole of it is in the JSON form.
 const SHOWN_VALUE: usize = 60;
@@ -16,11 +16,15 @@ const SHOWN_VALUE: usize = 60;
 pub(super) fn render(plan: &Plan, texts: &Texts, colour: Colour) -> String {
     let mut text = findings::text(&plan.findings, texts, colour);
     for change in &plan.changes {
-        text.push_str(&paint(change.action, &line(change, plan.is_held(change)), colour));
+        text.push_str(&paint(change.action, &line(change, mark(plan, change)), colour));
         text.push('\n');
     }
     if !plan.changes.is_empty() {
         text.push('\n');
+    }
+    for (scope, asked) in &plan.suspended {
+        let why = printable(&asked.reason);
+        push(&mut text, &format!("SUSPENDED: {scope}, by {}: {why}", printable(&asked.by)));
     }
     for reason in plan.guard.reasons() {
         push(&mut text, &format!("refused: {reason}"));
@@ -48,7 +52,16 @@ fn push(text: &mut String, line: &str) {
     text.push('\n');
 }
 
-fn line(change: &Change, is_held: bool) -> String {
+/// What keeps a change from being made, in one word.
+fn mark(plan: &Plan, change: &Change) -> Option<&'static str> {
+    match plan.hold_of(change.address.zone()) {
+        Some(Hold::Suspended(..)) => Some("suspended"),
+        Some(_) => Some("held"),
+        None => plan.is_held(change).then_some("refused"),
+    }
+}
+
+fn line(change: &Change, mark: Option<&'static str>) -> String {
     let sign = match change.action {
         Action::Create => '+',
         Action::Update => '~',
@@ -68,8 +81,8 @@ fn line(change: &Change, is_held: bool) -> String {
     if change.origin == Origin::Drift {
         line.push_str(" [drift]");
     }
-    if is_held {
-        line.push_str(" [refused]");
+    if let Some(mark) = mark {
+        let _ = write!(line, " [{mark}]");
     }
     line
 }

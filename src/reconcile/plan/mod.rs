@@ -5,6 +5,7 @@
 
 mod change;
 mod claims;
+mod hold;
 mod json;
 mod notes;
 mod tally;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 pub use change::{Action, Address, Change, Fate, Origin};
+pub use hold::{Hold, Holding, SelfHeal};
 pub(super) use json::lifted as lifted_json;
 
 use super::diff::diff;
@@ -23,7 +25,7 @@ use super::guard::{Allowance, Guard, Limits};
 use super::source::Commit;
 use crate::manifest::{Finding, Loaded, LoadedZone, Location};
 use crate::store::State;
-use crate::zone::{ClusterName, PartnerZone, Revision, TopicName, ZoneName};
+use crate::zone::{Asked, ClusterName, PartnerZone, Revision, Scope, TopicName, ZoneName};
 
 /// What the files of one revision want.
 #[derive(Debug, Clone)]
@@ -48,13 +50,15 @@ pub struct Observed {
     /// The revision that the state reflects in full.
     pub revision: Option<Revision>,
     pub zones: BTreeMap<ZoneName, Arc<PartnerZone>>,
+    /// What operators suspended.
+    pub suspended: BTreeMap<Scope, Asked>,
 }
 
 impl Observed {
     pub fn of(state: &State) -> Self {
         let zones =
             state.zones.iter().map(|(name, record)| (name.clone(), Arc::new(record.zone.clone()))).collect();
-        Self { revision: state.revision.clone(), zones }
+        Self { revision: state.revision.clone(), zones, suspended: state.controls.suspended.clone() }
     }
 }
 
@@ -89,8 +93,12 @@ pub struct Plan {
     pub findings: Vec<Finding>,
     pub guard: Guard,
     fates: BTreeMap<ZoneName, Fate>,
-    /// Zones that are held back: by a guard, or since they wait for another.
+    /// All zones that are held back: by a guard, since they wait for another, or for one of `holds`.
     held: BTreeSet<ZoneName>,
+    /// Zones whose changes wait for another reason.
+    holds: BTreeMap<ZoneName, Hold>,
+    /// What is suspended, changes or not.
+    pub suspended: BTreeMap<Scope, Asked>,
 }
 
 /// What a plan is made under, beside the files and what is in force.
@@ -102,6 +110,8 @@ pub struct Terms<'a> {
     pub topics: Option<&'a MissingTopics>,
     /// What is to change on the backing clusters: principals and ACLs. Held back with the zone that each is for.
     pub backing: &'a [Change],
+    /// What holds zones up, beside guards and suspensions.
+    pub holding: Option<&'a Holding>,
 }
 
 /// Compares what the files want with what is in force.
@@ -119,12 +129,32 @@ pub fn plan(desired: &Desired, observed: &Observed, terms: &Terms<'_>) -> Plan {
     let digest = digest::plan(&desired.tree, observed, &changes);
     let tally = tally::of(&changes, &fates, observed, loaded);
     let guard = Guard::judge(&tally, terms.limits, terms.allowances, &digest);
+    let default = Holding::default();
+    let holding = terms.holding.unwrap_or(&default);
+    let hold = |(name, origin): (&ZoneName, Origin)| {
+        Some((name.clone(), holding.of(&observed.suspended, name, origin)?))
+    };
+    let holds: BTreeMap<ZoneName, Hold> = origins(&changes).into_iter().filter_map(hold).collect();
     let mut held = tally::held(&changes, &fates, &guard);
+    held.extend(holds.keys().cloned());
     let taken = claims::taken(loaded, observed, &fates, &held);
     findings.extend(taken.values().cloned());
     findings.sort();
     held.extend(taken.into_keys());
-    Plan { revision: desired.revision.clone(), digest, changes, findings, guard, fates, held }
+    let suspended = observed.suspended.clone();
+    Plan { revision: desired.revision.clone(), digest, changes, findings, guard, fates, held, holds, suspended }
+}
+
+/// Why each zone is touched: it drifted only if nothing else is to be done to it.
+fn origins(changes: &[Change]) -> BTreeMap<&ZoneName, Origin> {
+    let mut origins = BTreeMap::new();
+    for change in changes {
+        let origin = origins.entry(change.address.zone()).or_insert(change.origin);
+        if change.origin == Origin::Change {
+            *origin = Origin::Change;
+        }
+    }
+    origins
 }
 
 /// What is to become of zones and their topics.
@@ -179,9 +209,29 @@ impl Plan {
         self.held.contains(change.address.zone())
     }
 
+    /// Why a zone's changes wait, where that is neither a guard nor an error of its own.
+    pub fn hold_of(&self, zone: &ZoneName) -> Option<&Hold> {
+        self.holds.get(zone)
+    }
+
+    pub fn holds(&self) -> &BTreeMap<ZoneName, Hold> {
+        &self.holds
+    }
+
+    /// How many zones are created, updated and deleted, without those that are held back.
+    pub fn tally_applied(&self) -> [usize; 3] {
+        let count = |wanted: Fate| self.applicable().filter(|(_, fate)| *fate == wanted).count();
+        [count(Fate::Create), count(Fate::Update), count(Fate::Delete)]
+    }
+
+    /// Zones that are not as the revision in force asks, and to which nothing else is to be done.
+    pub fn drifted(&self) -> impl Iterator<Item = &ZoneName> {
+        origins(&self.changes).into_iter().filter(|(_, origin)| *origin == Origin::Drift).map(|(zone, _)| zone)
+    }
+
     /// Whether applying it makes the state what this revision asks for, in full.
     pub fn is_complete(&self) -> bool {
-        !self.guard.is_refusing() && !self.findings.iter().any(Finding::is_error)
+        self.holds.is_empty() && !self.guard.is_refusing() && !self.findings.iter().any(Finding::is_error)
     }
 
     pub fn summary(&self) -> Summary {

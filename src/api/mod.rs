@@ -32,6 +32,7 @@ mod nodes;
 mod problem;
 pub mod state;
 mod throttle;
+mod transitions;
 mod zones;
 
 use std::sync::Arc;
@@ -52,9 +53,10 @@ use self::forward::Forwarder;
 use self::metrics::Metrics;
 use self::problem::Problem;
 use self::throttle::Throttle;
+use self::transitions::Transitions;
 use crate::store::Store;
-use crate::zone::{ApplyRequest, ClusterName};
 use crate::zone::status::ControllerStatus;
+use crate::zone::{ApplyRequest, ClusterName};
 
 /// Largest body of a request.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -83,6 +85,7 @@ pub struct ApiConfig {
 struct Api {
     config: ApiConfig,
     throttle: Throttle,
+    transitions: Transitions,
     forwarder: Forwarder,
     metrics: Metrics,
     registry: Arc<Registry>,
@@ -98,11 +101,24 @@ impl ApiMetrics {
     }
 }
 
+/// The API, for [`serve`].
+#[derive(Debug)]
+pub struct Admin {
+    router: Router,
+    api: Arc<Api>,
+}
+
 /// All routes. `registry` is what `/metrics` shows.
-pub fn router(config: ApiConfig, metrics: ApiMetrics, registry: Arc<Registry>) -> reqwest::Result<Router> {
+pub fn router(config: ApiConfig, metrics: ApiMetrics, registry: Arc<Registry>) -> reqwest::Result<Admin> {
     let forwarder = Forwarder::new(config.node.clone())?;
-    let api =
-        Arc::new(Api { config, throttle: Throttle::default(), forwarder, metrics: metrics.0, registry });
+    let api = Arc::new(Api {
+        config,
+        throttle: Throttle::default(),
+        transitions: Transitions::default(),
+        forwarder,
+        metrics: metrics.0,
+        registry,
+    });
     let to_leader = middleware::from_fn_with_state(Arc::clone(&api), forward::questions_to_the_leader);
     let protected = Router::new()
         .route("/zones", get(zones::list))
@@ -124,7 +140,7 @@ pub fn router(config: ApiConfig, metrics: ApiMetrics, registry: Arc<Registry>) -
         .method_not_allowed_fallback(no_such_method)
         .layer(middleware::from_fn_with_state(Arc::clone(&api), forward::writes_to_the_leader))
         .layer(middleware::from_fn_with_state(Arc::clone(&api), auth::admit));
-    Ok(Router::new()
+    let router = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
@@ -134,7 +150,8 @@ pub fn router(config: ApiConfig, metrics: ApiMetrics, registry: Arc<Registry>) -
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn_with_state(Arc::clone(&api), metrics::count))
         .layer(middleware::from_fn(limit_time))
-        .with_state(api))
+        .with_state(Arc::clone(&api));
+    Ok(Admin { router, api })
 }
 
 async fn no_such_path() -> Problem {

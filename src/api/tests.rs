@@ -26,6 +26,8 @@ use crate::zone::{ApiKeyRole, Revision, Sequence, ZoneId};
 struct Node {
     address: SocketAddr,
     serves: watch::Sender<bool>,
+    /// What was asked of the controller.
+    asked: mpsc::Receiver<ApplyRequest>,
     http: Client,
     cancel: CancellationToken,
 }
@@ -47,11 +49,13 @@ impl Node {
         let mut registry = Registry::default();
         let metrics = ApiMetrics::register(&mut registry);
         let (serves, serving) = watch::channel(false);
+        let (apply, asked) = mpsc::channel(1);
         let config = ApiConfig {
             store,
             node: name.to_owned(),
             default_cluster: ClusterName::try_from("default").unwrap(),
             controller: watch::channel(Arc::new(controller)).1,
+            apply,
             serves: serving,
         };
         let router = router(config, metrics, Arc::new(registry)).unwrap();
@@ -59,7 +63,7 @@ impl Node {
         let address = listener.local_addr().unwrap();
         let cancel = CancellationToken::new();
         tokio::spawn(serve(listener, router, cancel.clone()));
-        Self { address, serves, http: Client::new(), cancel }
+        Self { address, serves, asked, http: Client::new(), cancel }
     }
 
     fn request(&self, method: Method, path: &str, key: &str) -> RequestBuilder {

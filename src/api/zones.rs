@@ -15,7 +15,9 @@ use super::problem::Problem;
 use super::{Api, controls};
 use crate::manifest::document;
 use crate::store::{Nodes, State, ZoneRecord};
-use crate::zone::status::{Condition, ControllerStatus, NodeView, Problem as FileProblem, Seen, zone_status};
+use crate::zone::status::{
+    Condition, ControllerStatus, NodeView, Problem as FileProblem, Seen, ZoneStatus, zone_status,
+};
 use crate::zone::{Sequence, SniDomain, ZoneName};
 
 pub(super) async fn list(Shared(api): Shared<Arc<Api>>) -> Result<Json<Value>, Problem> {
@@ -45,8 +47,15 @@ impl Api {
         state.ok_or_else(|| Problem::unavailable("this node has not read its state yet"))
     }
 
-    fn zone(&self, record: &ZoneRecord, state: &State, controller: &ControllerStatus) -> Value {
-        let nodes = self.config.store.nodes().borrow().clone();
+    /// A zone's status as of now.
+    pub(super) fn status(
+        &self,
+        record: &ZoneRecord,
+        state: &State,
+        nodes: &Nodes,
+        controller: &ControllerStatus,
+        now: OffsetDateTime,
+    ) -> ZoneStatus {
         let name = &record.zone.name;
         let views = nodes.values().map(|heartbeat| NodeView {
             node: &heartbeat.node,
@@ -54,22 +63,26 @@ impl Api {
             problem: heartbeat.problems.get(name.as_str()).map(String::as_str),
         });
         let report = controller.report_of(name, &state.controls);
-        let status = zone_status(&record.zone, record.changed, views, &report);
+        let mut status = zone_status(&record.zone, record.changed, views, &report);
+        status.conditions = self.transitions.stamped(name, status.conditions, now);
+        status
+    }
+
+    fn zone(&self, record: &ZoneRecord, state: &State, controller: &ControllerStatus) -> Value {
+        let nodes = self.config.store.nodes().borrow().clone();
+        let status = self.status(record, state, &nodes, controller, OffsetDateTime::now_utc());
         let attempted = controller.last_attempted.as_ref();
-        let conditions = self.transitions.stamped(name, status.conditions, OffsetDateTime::now_utc());
         let mut zone = document::to_document(&record.zone);
         if let Value::Object(object) = &mut zone {
             let status = json!({
                 "id": record.id.to_string(),
                 "phase": status.phase.as_str(),
                 "failedReason": status.failed_reason,
-                "conditions": conditions.iter().map(condition).collect::<Vec<_>>(),
+                "conditions": status.conditions.iter().map(condition).collect::<Vec<_>>(),
                 "observed": seen(controller.last_observed.as_ref()),
                 "attempted": seen(attempted),
-                "applied": {
-                    "revision": record.revision.as_str(), "at": record.updated_at.format(&Rfc3339).ok(),
-                },
-                "planDigest": attempted.and(controller.plan.as_ref()),
+                "applied": { "revision": record.revision.as_str(), "at": rfc3339(record.updated_at) },
+                "planDigest": controller.plan,
                 "revision": record.revision.as_str(),
                 "updatedAt": record.updated_at.format(&Rfc3339).ok(),
                 "bootstrapServers": self.bootstrap_servers(record, &nodes),

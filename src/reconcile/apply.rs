@@ -181,7 +181,8 @@ async fn write(store: &dyn Store, event: Value) {
 
 /// What the controller suspended since it kept drifting goes on with a change of its file.
 fn resumed(plan: &Plan, state: &State) -> Vec<store::Change> {
-    let by_controller = |scope: &Scope| state.controls.suspended.get(scope).is_some_and(Asked::is_of_controller);
+    let by_controller =
+        |scope: &Scope| state.controls.suspended.get(scope).is_some_and(Asked::is_of_controller);
     plan.applicable()
         .map(|(name, _)| Scope::Zone(name.clone()))
         .filter(by_controller)

@@ -22,7 +22,7 @@ use super::report::{self, Ended};
 use super::source::{History, Source, SourceError, Watch};
 use crate::manifest::Known;
 use crate::store::{Change, Leadership, State, Store, StoreError};
-use crate::zone::{ApplyRequest, Controls, ControllerStatus};
+use crate::zone::{ApplyRequest, ControllerStatus, Controls};
 
 /// What a controller needs to know.
 #[derive(Debug)]
@@ -153,7 +153,8 @@ impl Controller {
     ) -> Woken {
         let zone_due = self.attempts.next_due();
         let rollback_ends = controls.rollback.as_ref().map(|rollback| rollback.until);
-        let spoken = |state: &Option<Arc<State>>| state.as_ref().is_some_and(|state| state.controls != *controls);
+        let spoken =
+            |state: &Option<Arc<State>>| state.as_ref().is_some_and(|state| state.controls != *controls);
         tokio::select! {
             () = cancel.cancelled() => Woken::Ended,
             () = async { if let Some(retry) = retry { sleep(retry).await } else { self.watch.due().await } } => Woken::Look,
@@ -223,7 +224,9 @@ impl Controller {
         self.store.commit(vec![Change::EndRollback]).await?;
         tracing::warn!(commit = over.commit, "the rollback is over; the branch is followed again");
         let data = serde_json::json!({ "commit": over.commit, "reason": "its time is over" });
-        self.applier.tell(self.store.as_ref(), "controller.rollback-ended", "controller/source", data, at).await;
+        self.applier
+            .tell(self.store.as_ref(), "controller.rollback-ended", "controller/source", data, at)
+            .await;
         Ok(())
     }
 }

@@ -58,7 +58,12 @@ impl Controller {
         let drafting = self.drafting(desired, &state, request, backing, holding);
         let (mut plan, mut drafting) = self.planned(drafting).await?;
         if let Some(refusal) = unexpected(&plan, request) {
-            return Ok(Ended::new(plan, &drafting.desired, state.revision.clone(), Part::Unexpected(refusal)));
+            return Ok(Ended::new(
+                plan,
+                &drafting.desired,
+                state.revision.clone(),
+                Part::Unexpected(refusal),
+            ));
         }
         let flapping = self.flapping_in(&plan);
         if !flapping.is_empty() {
@@ -212,7 +217,8 @@ impl Controller {
         for (zone, failure) in &failures {
             self.attempts.failed(zone, failure, Instant::now());
         }
-        let done = plan.changes.iter().filter(|change| !plan.is_held(change)).map(|change| change.address.zone());
+        let done =
+            plan.changes.iter().filter(|change| !plan.is_held(change)).map(|change| change.address.zone());
         for zone in done.filter(|zone| !failures.contains_key(*zone)) {
             self.attempts.succeeded(zone);
         }

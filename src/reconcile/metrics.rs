@@ -7,7 +7,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::zone::{ConditionStatus, Controls, ControllerStatus, Outcome, Pending, Run, Scope};
+use crate::zone::{ConditionStatus, ControllerStatus, Controls, Outcome, Pending, Run, Scope};
 
 /// Upper bounds in seconds: from a no-op to a source of thousands of zones over a slow line.
 const DURATIONS: [f64; 10] = [0.01, 0.05, 0.1, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0];
@@ -86,8 +86,16 @@ impl ReconcileMetrics {
             metrics.file_errors.clone(),
         );
         reconcile.register("refusals", "Reasons why a guard holds changes back", metrics.refusals.clone());
-        reconcile.register("condition", "1 while a condition of the controller holds", metrics.conditions.clone());
-        reconcile.register("waiting_zones", "Zones that are not as they should be, by why", metrics.waiting.clone());
+        reconcile.register(
+            "condition",
+            "1 while a condition of the controller holds",
+            metrics.conditions.clone(),
+        );
+        reconcile.register(
+            "waiting_zones",
+            "Zones that are not as they should be, by why",
+            metrics.waiting.clone(),
+        );
         reconcile.register(
             "drifted_zones",
             "Zones that are not as the revision in force asks",

@@ -13,8 +13,8 @@ use super::plan::{Desired, Hold, Plan};
 use crate::manifest::{Finding, Loaded, Location};
 use crate::store::StoreError;
 use crate::zone::{
-    Condition, ConditionKind, ConditionStatus, ControllerStatus, Outcome, Pending, Problem, Progress, Revision,
-    Run, Seen, Sequence, ZoneName,
+    Condition, ConditionKind, ConditionStatus, ControllerStatus, Outcome, Pending, Problem, Progress,
+    Revision, Run, Seen, Sequence, ZoneName,
 };
 
 use ConditionStatus::{False, True, Unknown};
@@ -207,10 +207,16 @@ fn conditions(
 fn drifted(plan: &Plan) -> Condition {
     let mut zones = plan.drifted();
     let Some(first) = zones.next() else {
-        return Condition::new(ConditionKind::Drifted, False, "InSync", "nothing drifted from the revision in force");
+        return Condition::new(
+            ConditionKind::Drifted,
+            False,
+            "InSync",
+            "nothing drifted from the revision in force",
+        );
     };
     let left = plan.hold_of(first).map(|hold| format!("; left: {hold}")).unwrap_or_default();
-    let message = format!("zone `{first}` is not as the revision in force asks ({} more){left}", zones.count());
+    let message =
+        format!("zone `{first}` is not as the revision in force asks ({} more){left}", zones.count());
     Condition::new(ConditionKind::Drifted, True, "Drifted", message)
 }
 
@@ -240,9 +246,7 @@ fn progress(
         let is_held = plan.changes.iter().any(|it| it.address.zone() == zone && plan.is_held(it));
         let pending = match (failed.get(zone), plan.hold_of(zone)) {
             (Some(why), _) => Some(Pending::Failed(why.clone())),
-            (None, Some(hold)) => {
-                Some(Pending::Held { reason: hold.reason(), message: hold.to_string() })
-            }
+            (None, Some(hold)) => Some(Pending::Held { reason: hold.reason(), message: hold.to_string() }),
             (None, None) if is_held => refused.first().cloned().map(Pending::Refused),
             (None, None) => None,
         };
@@ -335,7 +339,8 @@ pub(super) fn log(last: &ControllerStatus, now: &ControllerStatus) {
         tracing::error!("refused by a guard: {refused}");
     }
     for kind in [ConditionKind::Suspended, ConditionKind::Drifted] {
-        let told = |status: &ControllerStatus| status.condition(kind).map(|it| (it.status, it.message.clone()));
+        let told =
+            |status: &ControllerStatus| status.condition(kind).map(|it| (it.status, it.message.clone()));
         if let Some((True, message)) = told(now)
             && told(last) != told(now)
         {

@@ -33,6 +33,6 @@ pub use revision::{Revision, Sequence};
 pub use run::{ApplyRequest, History, Outcome, Run};
 pub use sni::{NoHost, NotADomain, SniDomain, SniHost};
 pub use status::{
-    Condition, ConditionKind, ConditionStatus, ControllerStatus, NodeView, Pending, Phase, Problem, Progress, Seen,
-    ZoneReport, ZoneStatus, zone_status,
+    Condition, ConditionKind, ConditionStatus, ControllerStatus, NodeView, Pending, Phase, Problem, Progress,
+    Seen, ZoneReport, ZoneStatus, zone_status,
 };

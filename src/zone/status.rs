@@ -158,10 +158,10 @@ pub fn zone_status<'a>(
     let mut conditions = vec![Condition::new(ConditionKind::Ready, status, reason, message)];
     conditions.extend(conditions::of(report, phase));
     conditions.push(Condition::new(
-            ConditionKind::SecondLock,
-            ConditionStatus::False,
-            "SharedIsolation",
-            "the gateway alone keeps this zone apart: its cluster is set to isolation: shared",
+        ConditionKind::SecondLock,
+        ConditionStatus::False,
+        "SharedIsolation",
+        "the gateway alone keeps this zone apart: its cluster is set to isolation: shared",
     ));
     ZoneStatus { phase, failed_reason, conditions }
 }

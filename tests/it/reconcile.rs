@@ -74,7 +74,10 @@ impl World {
                 clusters: Some([ClusterName::try_from("default").unwrap()].into()),
             },
             limits: Limits::default(),
+            self_heal,
             applier: Applier { home_cluster_id: "home".to_owned(), node: "node-1".to_owned() },
+            backing: None,
+            requests,
             metrics: ReconcileMetrics::default(),
         };
         let controller = Controller::new(config, seen);

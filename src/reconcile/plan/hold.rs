@@ -114,8 +114,13 @@ mod tests {
         let holds = |scope: Scope, by: &str| {
             let suspended = suspended(scope, by);
             let of = |zone: &str, origin| Holding::default().of(&suspended, &name(zone), origin).is_some();
-            [("acme", Origin::Change), ("acme", Origin::Drift), ("beta", Origin::Change), ("beta", Origin::Drift)]
-                .map(|(zone, origin)| of(zone, origin))
+            [
+                ("acme", Origin::Change),
+                ("acme", Origin::Drift),
+                ("beta", Origin::Change),
+                ("beta", Origin::Drift),
+            ]
+            .map(|(zone, origin)| of(zone, origin))
         };
         assert_eq!(holds(Scope::All, "k1"), [true; 4]);
         assert_eq!(holds(Scope::Source, "k1"), [true, false, true, false]);
@@ -129,7 +134,8 @@ mod tests {
 
     #[test]
     fn drift_is_corrected_only_where_it_is_to_be_and_changes_always_go_ahead() {
-        for (self_heal, held) in [(SelfHeal::Correct, false), (SelfHeal::Report, true), (SelfHeal::Off, true)] {
+        for (self_heal, held) in [(SelfHeal::Correct, false), (SelfHeal::Report, true), (SelfHeal::Off, true)]
+        {
             let holding = Holding { self_heal, ..Holding::default() };
             let of = |origin| holding.of(&BTreeMap::new(), &name("acme"), origin).is_some();
             assert_eq!((of(Origin::Drift), of(Origin::Change)), (held, false), "{self_heal:?}");

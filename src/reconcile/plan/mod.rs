@@ -142,7 +142,17 @@ pub fn plan(desired: &Desired, observed: &Observed, terms: &Terms<'_>) -> Plan {
     findings.sort();
     held.extend(taken.into_keys());
     let suspended = observed.suspended.clone();
-    Plan { revision: desired.revision.clone(), digest, changes, findings, guard, fates, held, holds, suspended }
+    Plan {
+        revision: desired.revision.clone(),
+        digest,
+        changes,
+        findings,
+        guard,
+        fates,
+        held,
+        holds,
+        suspended,
+    }
 }
 
 /// Why each zone is touched: it drifted only if nothing else is to be done to it.
@@ -226,7 +236,10 @@ impl Plan {
 
     /// Zones that are not as the revision in force asks, and to which nothing else is to be done.
     pub fn drifted(&self) -> impl Iterator<Item = &ZoneName> {
-        origins(&self.changes).into_iter().filter(|(_, origin)| *origin == Origin::Drift).map(|(zone, _)| zone)
+        origins(&self.changes)
+            .into_iter()
+            .filter(|(_, origin)| *origin == Origin::Drift)
+            .map(|(zone, _)| zone)
     }
 
     /// Whether applying it makes the state what this revision asks for, in full.

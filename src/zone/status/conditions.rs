@@ -18,11 +18,14 @@ fn pending<'a>(report: &ZoneReport<'a>) -> Option<&'a Pending> {
 }
 
 fn reconciling(report: &ZoneReport<'_>, phase: Phase) -> Condition {
-    let is = |status, reason, message: &str| Condition::new(ConditionKind::Reconciling, status, reason, message);
+    let is =
+        |status, reason, message: &str| Condition::new(ConditionKind::Reconciling, status, reason, message);
     match (pending(report), report.progress) {
         (Some(Pending::Failed(message)), _) => is(True, "Retrying", message),
         (None, Some(_)) => is(True, "Progressing", "its changes are about to be applied"),
-        _ if phase == Phase::Pending => is(True, "Distributing", "its last change is not served everywhere yet"),
+        _ if phase == Phase::Pending => {
+            is(True, "Distributing", "its last change is not served everywhere yet")
+        }
         _ => is(False, "Settled", "nothing is under way"),
     }
 }
@@ -55,13 +58,16 @@ fn drifted(report: &ZoneReport<'_>) -> Condition {
             Some(Pending::Held { message, reason }) => is(True, reason, message),
             _ => is(True, "Drifted", "it is not as the revision in force asks, and is to be corrected"),
         },
-        _ if report.is_read => is(False, "InSync", "it is as the revision in force asks, or is to be changed"),
+        _ if report.is_read => {
+            is(False, "InSync", "it is as the revision in force asks, or is to be changed")
+        }
         _ => is(Unknown, "NotRead", "this node has not read the files"),
     }
 }
 
 fn guard_blocked(report: &ZoneReport<'_>) -> Condition {
-    let is = |status, reason, message: &str| Condition::new(ConditionKind::GuardBlocked, status, reason, message);
+    let is =
+        |status, reason, message: &str| Condition::new(ConditionKind::GuardBlocked, status, reason, message);
     match pending(report) {
         Some(Pending::Refused(message)) => is(True, "RefusedByGuard", message),
         _ if report.is_read => is(False, "Allowed", "no guard holds its changes back"),
@@ -70,7 +76,8 @@ fn guard_blocked(report: &ZoneReport<'_>) -> Condition {
 }
 
 fn suspended(report: &ZoneReport<'_>) -> Condition {
-    let is = |status, reason, message: &str| Condition::new(ConditionKind::Suspended, status, reason, message);
+    let is =
+        |status, reason, message: &str| Condition::new(ConditionKind::Suspended, status, reason, message);
     match report.suspended {
         Some((scope, asked)) => {
             let reason = if asked.is_of_controller() { "Flapping" } else { "Suspended" };

@@ -17,7 +17,8 @@ const CHANGED: Sequence = Sequence(7);
 
 #[test]
 fn a_zone_is_ready_only_when_every_live_node_serves_its_last_change() {
-    let status = |nodes: Vec<NodeView<'static>>| zone_status(&zone(), CHANGED, nodes, &ZoneReport::default()).phase;
+    let status =
+        |nodes: Vec<NodeView<'static>>| zone_status(&zone(), CHANGED, nodes, &ZoneReport::default()).phase;
     assert_eq!(status(vec![node("a", 7), node("b", 9)]), Phase::Ready);
     assert_eq!(status(vec![node("a", 7), node("b", 6)]), Phase::Pending);
     assert_eq!(status(vec![]), Phase::Pending);
@@ -27,11 +28,21 @@ fn a_zone_is_ready_only_when_every_live_node_serves_its_last_change() {
 fn a_problem_of_a_node_fails_the_zone_unless_it_speaks_of_an_older_form() {
     let problem =
         Some("backing topic orders does not exist on cluster default; create it or remove the alias");
-    let current = zone_status(&zone(), CHANGED, [node("a", 7), NodeView { problem, ..node("b", 7) }], &ZoneReport::default());
+    let current = zone_status(
+        &zone(),
+        CHANGED,
+        [node("a", 7), NodeView { problem, ..node("b", 7) }],
+        &ZoneReport::default(),
+    );
     assert_eq!(current.phase, Phase::Failed);
     let reason = current.failed_reason.unwrap();
     assert!(reason.contains("orders") && reason.contains("node b"), "{reason}");
-    let behind = zone_status(&zone(), CHANGED, [node("a", 7), NodeView { problem, ..node("b", 6) }], &ZoneReport::default());
+    let behind = zone_status(
+        &zone(),
+        CHANGED,
+        [node("a", 7), NodeView { problem, ..node("b", 6) }],
+        &ZoneReport::default(),
+    );
     assert_eq!((behind.phase, behind.failed_reason), (Phase::Pending, None));
 }
 
@@ -52,9 +63,16 @@ fn a_broken_file_fails_the_zone_and_says_that_its_last_form_stays_in_force() {
         place: "zones/acme.yaml:3:1".to_owned(),
         message: "bad".to_owned(),
     };
-    let status = zone_status(&zone(), CHANGED, [node("a", 7)], &ZoneReport { file_problem: Some(&bad), ..Default::default() });
+    let status = zone_status(
+        &zone(),
+        CHANGED,
+        [node("a", 7)],
+        &ZoneReport { file_problem: Some(&bad), ..Default::default() },
+    );
     assert_eq!(status.phase, Phase::Failed);
-    for (kind, wanted) in [(ConditionKind::Valid, ConditionStatus::False), (ConditionKind::Stalled, ConditionStatus::True)] {
+    for (kind, wanted) in
+        [(ConditionKind::Valid, ConditionStatus::False), (ConditionKind::Stalled, ConditionStatus::True)]
+    {
         assert_eq!(of(&status, kind).status, wanted, "{kind:?}");
     }
     let reason = status.failed_reason.unwrap();
@@ -79,7 +97,10 @@ fn a_file_problem_is_found_by_its_zone() {
     let status =
         ControllerStatus { problems: vec![problem(None), problem(Some("acme"))], ..Default::default() };
     let acme = ZoneName::try_from("acme").unwrap();
-    assert_eq!(status.file_problem(&acme).unwrap().to_string(), "zones/acme.yaml:14:19: PZ0012 unknown field");
+    assert_eq!(
+        status.file_problem(&acme).unwrap().to_string(),
+        "zones/acme.yaml:14:19: PZ0012 unknown field"
+    );
     assert_eq!(status.file_problem(&ZoneName::try_from("other").unwrap()), None);
 }
 
@@ -98,8 +119,18 @@ fn what_keeps_a_zone_from_its_file_shows_in_the_condition_it_belongs_to() {
     let seen = Seen { revision: Revision::commit("main", "8c1f"), at };
     for (pending, is_drifted, suspended_by, wanted) in [
         (None, false, None, vec![(Reconciling, True), (Stalled, False), (Drifted, False)]),
-        (Some(Pending::Refused("4 of 10".to_owned())), false, None, vec![(GuardBlocked, True), (Stalled, True)]),
-        (Some(Pending::Failed("denied".to_owned())), false, None, vec![(Reconciling, True), (Stalled, False)]),
+        (
+            Some(Pending::Refused("4 of 10".to_owned())),
+            false,
+            None,
+            vec![(GuardBlocked, True), (Stalled, True)],
+        ),
+        (
+            Some(Pending::Failed("denied".to_owned())),
+            false,
+            None,
+            vec![(Reconciling, True), (Stalled, False)],
+        ),
         (Some(held()), true, Some("k1"), vec![(Drifted, True), (Suspended, True), (Stalled, False)]),
         (Some(held()), true, Some(BY_CONTROLLER), vec![(Drifted, True), (Suspended, True), (Stalled, True)]),
     ] {

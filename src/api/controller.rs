@@ -17,7 +17,7 @@ use super::credentials::rfc3339;
 use super::problem::Problem;
 use super::{Api, audit, controls, zones};
 use crate::store::Leadership;
-use crate::zone::{ApplyRequest, Revision, Run, ZoneName};
+use crate::zone::{ApplyRequest, Held, Revision, Run, ZoneName};
 
 /// Zones that one request may name.
 const MAX_ZONES: usize = 1_000;
@@ -51,13 +51,17 @@ fn run(run: &Run) -> Value {
         "applied": { "created": created, "updated": updated, "deleted": deleted },
         "refused": run.refused,
         "problems": run.problems,
-        "held": why(&run.held),
+        "held": run.held.iter().map(held).collect::<Vec<_>>(),
         "failed": why(&run.failed),
         "firstAt": rfc3339(run.first_at),
         "lastAt": rfc3339(run.last_at),
         "tookMs": u64::try_from(run.took.as_millis()).unwrap_or(u64::MAX),
         "count": run.count,
     })
+}
+
+fn held((zone, held): (&ZoneName, &Held)) -> Value {
+    json!({ "zone": zone.as_str(), "reason": held.reason, "message": held.message })
 }
 
 #[derive(Debug, Deserialize)]

@@ -312,12 +312,16 @@ async fn what_plan_reads_over_http_is_the_state() {
     let store = memory_store();
     let admin = key_of(&*store, ApiKeyRole::Admin).await;
     put_zone(&*store, "acme", "PLAIN").await;
+    let at = OffsetDateTime::UNIX_EPOCH;
+    let asked = crate::zone::Asked { by: "k1".to_owned(), at, reason: "an incident".to_owned() };
+    store.commit(vec![Change::Suspend(crate::zone::Scope::All, asked)]).await.unwrap();
     let node = Node::start("n1", Arc::clone(&store) as Arc<dyn Store>).await;
     let (_, answer) = node.get("/api/v1/state", &admin).await;
     let observed: state::ObservedState = serde_json::from_value(answer).unwrap();
     let here = store.state().borrow().clone().unwrap();
     let there = observed.into_state().unwrap();
     assert_eq!((there.sequence, there.zones), (here.sequence, here.zones.clone()));
+    assert_eq!(there.controls, here.controls);
 }
 
 #[tokio::test]

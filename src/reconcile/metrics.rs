@@ -113,7 +113,8 @@ impl ReconcileMetrics {
             metrics.rolled_back.clone(),
         );
         for outcome in Outcome::ALL {
-            metrics.runs.get_or_create(&RunLabels { result: outcome.as_str() });
+            // So that a rate is known before the first of them.
+            drop(metrics.runs.get_or_create(&RunLabels { result: outcome.as_str() }));
         }
         metrics
     }
@@ -148,7 +149,7 @@ impl ReconcileMetrics {
         };
         for (reason, number) in [
             ("refused", waiting(|it| matches!(it, Pending::Refused(_)))),
-            ("held", waiting(|it| matches!(it, Pending::Held { .. }))),
+            ("held", waiting(|it| matches!(it, Pending::Held(_)))),
             ("failed", waiting(|it| matches!(it, Pending::Failed(_)))),
         ] {
             self.waiting.get_or_create(&WaitingLabels { reason }).set(number);

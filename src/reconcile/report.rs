@@ -13,7 +13,7 @@ use super::plan::{Desired, Hold, Plan};
 use crate::manifest::{Finding, Loaded, Location};
 use crate::store::StoreError;
 use crate::zone::{
-    Condition, ConditionKind, ConditionStatus, ControllerStatus, Outcome, Pending, Problem, Progress,
+    Condition, ConditionKind, ConditionStatus, ControllerStatus, Held, Outcome, Pending, Problem, Progress,
     Revision, Run, Seen, Sequence, ZoneName,
 };
 
@@ -94,7 +94,7 @@ pub(super) fn ended(last: &ControllerStatus, ended: &Ended, now: OffsetDateTime)
         applied,
         refused,
         problems: problems.iter().map(ToString::to_string).collect(),
-        held: plan.holds().iter().map(|(zone, hold)| (zone.clone(), hold.to_string())).collect(),
+        held: plan.holds().iter().map(|(zone, hold)| (zone.clone(), held(hold))).collect(),
         failed,
         ..blank(outcome, message, now)
     };
@@ -119,6 +119,10 @@ fn blank(outcome: Outcome, message: String, now: OffsetDateTime) -> Run {
         took: Duration::ZERO,
         count: 1,
     }
+}
+
+fn held(hold: &Hold) -> Held {
+    Held { reason: hold.reason(), message: hold.to_string() }
 }
 
 /// The gravest of what holds.
@@ -246,7 +250,7 @@ fn progress(
         let is_held = plan.changes.iter().any(|it| it.address.zone() == zone && plan.is_held(it));
         let pending = match (failed.get(zone), plan.hold_of(zone)) {
             (Some(why), _) => Some(Pending::Failed(why.clone())),
-            (None, Some(hold)) => Some(Pending::Held { reason: hold.reason(), message: hold.to_string() }),
+            (None, Some(hold)) => Some(Pending::Held(held(hold))),
             (None, None) if is_held => refused.first().cloned().map(Pending::Refused),
             (None, None) => None,
         };

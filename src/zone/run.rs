@@ -73,6 +73,15 @@ impl Outcome {
     }
 }
 
+/// Why a zone was left as it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// One word in CamelCase, for programs.
+    pub reason: &'static str,
+    /// For people.
+    pub message: String,
+}
+
 /// What came of a run, or of several in a row that did the same.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Run {
@@ -93,7 +102,7 @@ pub struct Run {
     /// Errors in files.
     pub problems: Vec<String>,
     /// Zones that were left as they were, and why.
-    pub held: BTreeMap<ZoneName, String>,
+    pub held: BTreeMap<ZoneName, Held>,
     /// Zones that could not be brought to what they should be, and why.
     pub failed: BTreeMap<ZoneName, String>,
     pub first_at: OffsetDateTime,
@@ -111,10 +120,11 @@ impl History {
     pub fn record(&mut self, mut run: Run) {
         run.refused.truncate(DETAILS_KEPT);
         run.problems.truncate(DETAILS_KEPT);
-        for zones in [&mut run.held, &mut run.failed] {
-            while zones.len() > DETAILS_KEPT {
-                zones.pop_last();
-            }
+        while run.held.len() > DETAILS_KEPT {
+            run.held.pop_last();
+        }
+        while run.failed.len() > DETAILS_KEPT {
+            run.failed.pop_last();
         }
         if let Some(last) = self.0.front_mut()
             && last.is_like(&run)
@@ -205,7 +215,8 @@ mod tests {
     #[test]
     fn details_are_bounded() {
         let mut history = History::default();
-        let zones = (0..200).map(|n| (ZoneName::try_from(format!("z{n}").as_str()).unwrap(), String::new()));
+        let held = Held { reason: "Suspended", message: String::new() };
+        let zones = (0..200).map(|n| (ZoneName::try_from(format!("z{n}").as_str()).unwrap(), held.clone()));
         let refused = vec![String::new(); 200];
         history.record(Run { held: zones.collect(), refused, ..run("a", Outcome::Held, 0) });
         let kept = history.iter().next().unwrap();

@@ -55,7 +55,7 @@ fn drifted(report: &ZoneReport<'_>) -> Condition {
     let is = |status, reason, message: &str| Condition::new(ConditionKind::Drifted, status, reason, message);
     match report.progress {
         Some(Progress { is_drifted: true, pending }) => match pending {
-            Some(Pending::Held { message, reason }) => is(True, reason, message),
+            Some(Pending::Held(held)) => is(True, held.reason, &held.message),
             _ => is(True, "Drifted", "it is not as the revision in force asks, and is to be corrected"),
         },
         _ if report.is_read => {

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use super::super::{Revision, ZoneName};
 use super::{Condition, ConditionKind};
 use crate::zone::control::{Asked, Controls, Scope};
-use crate::zone::run::History;
+use crate::zone::run::{Held, History};
 
 /// Something wrong with a file or a zone, in the form it is shown in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,8 +40,8 @@ pub struct Seen {
 pub enum Pending {
     /// A guard holds its changes back.
     Refused(String),
-    /// They wait for the reason named, in one CamelCase word and in words for people.
-    Held { reason: &'static str, message: String },
+    /// They wait.
+    Held(Held),
     /// They were tried, and are tried again later.
     Failed(String),
 }

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use time::macros::datetime;
 
 use super::*;
-use crate::zone::{Asked, BY_CONTROLLER, Controls, Revision, Scope, ZoneName, sample};
+use crate::zone::{Asked, BY_CONTROLLER, Controls, Held, Revision, Scope, ZoneName, sample};
 
 fn zone() -> PartnerZone {
     sample::zone("acme", Vec::new())
@@ -114,7 +114,7 @@ fn what_keeps_a_zone_from_its_file_shows_in_the_condition_it_belongs_to() {
     use ConditionStatus::{False, True};
     let acme = zone().name;
     let at = datetime!(2026-11-22 10:00 UTC);
-    let held = || Pending::Held { reason: "Suspended", message: "why".to_owned() };
+    let held = || Pending::Held(Held { reason: "Suspended", message: "why".to_owned() });
     let asked = |by: &str| Asked { by: by.to_owned(), at, reason: "an incident".to_owned() };
     let seen = Seen { revision: Revision::commit("main", "8c1f"), at };
     for (pending, is_drifted, suspended_by, wanted) in [

@@ -1,6 +1,6 @@
 //! How the controller stands: the one of this process. A node that does not lead passes the question on to the leader.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -18,9 +18,6 @@ use super::problem::Problem;
 use super::{Api, audit, controls, zones};
 use crate::store::Leadership;
 use crate::zone::{ApplyRequest, Held, Revision, Run, ZoneName};
-
-/// Zones that one request may name.
-const MAX_ZONES: usize = 1_000;
 
 pub(super) async fn show(Shared(api): Shared<Arc<Api>>) -> Result<Json<Value>, Problem> {
     let state = api.state()?;
@@ -71,8 +68,7 @@ pub(super) struct Apply {
     allow_deletes: Option<usize>,
     allow_updates: Option<usize>,
     reason: Option<String>,
-    #[serde(default)]
-    only: BTreeSet<String>,
+    only: Option<String>,
 }
 
 /// Queues a run. Its entry among the runs carries the id that is answered here.
@@ -86,11 +82,8 @@ pub(super) async fn apply(
         let detail = "what lifts a guard names the plan it is for (`expectPlan`) and a `reason`";
         return Err(Problem::bad_request(detail));
     }
-    if wanted.only.len() > MAX_ZONES {
-        return Err(Problem::bad_request(format!("`only` names more than {MAX_ZONES} zones")));
-    }
     let reason = wanted.reason.as_deref().map(|reason| controls::asked(&caller, reason)).transpose()?;
-    let only = wanted.only.iter().map(|name| ZoneName::try_from(name.as_str())).collect::<Result<_, _>>();
+    let only = wanted.only.as_deref().map(ZoneName::try_from).transpose();
     let request = ApplyRequest {
         id: uuid::Uuid::new_v4().to_string(),
         by: caller.0.id.clone(),
@@ -98,7 +91,7 @@ pub(super) async fn apply(
         allow_deletes: wanted.allow_deletes,
         allow_updates: wanted.allow_updates,
         reason: reason.map(|asked| asked.reason).unwrap_or_default(),
-        only: only.map_err(|_| Problem::bad_request("`only` holds what is no zone name"))?,
+        only: only.map_err(|_| Problem::bad_request("`only` is no zone name"))?,
     };
     let answer = json!({ "node": api.config.node, "request": request.id });
     let asked = json!({

@@ -23,7 +23,9 @@ use crate::gateway::{self, ClusterConfig, Gateway, GatewayConfig, Handle, Limits
 use crate::kafka::tls::TlsError;
 use crate::reconcile::apply::Applier;
 use crate::reconcile::controller::{Controller, ControllerConfig};
+use crate::reconcile::forge::{Forge, ForgeError};
 use crate::reconcile::metrics::ReconcileMetrics;
+use crate::reconcile::outbox::{OutboxMetrics, Postman, Webhook, WebhookError};
 use crate::reconcile::source::{LocationError, Source};
 use crate::store::{Leadership, Store};
 use crate::zone::{ApplyRequest, ControllerStatus};
@@ -77,6 +79,10 @@ pub enum StartError {
     Tls(#[source] TlsError),
     #[error("`http.admin`: cannot listen on {address}: {cause}")]
     Admin { address: SocketAddr, cause: std::io::Error },
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
+    #[error(transparent)]
+    Forge(#[from] ForgeError),
     #[error("no HTTP client can be made for other nodes: {0}")]
     Http(#[from] reqwest::Error),
 }
@@ -206,11 +212,29 @@ fn controller(
         Arc::clone(&storage.store),
     );
     let status = controller.status();
+    outbox(config, storage, registry, status.clone(), tasks)?;
     tasks.spawn("controller", controller.run(tasks.cancel.clone()));
     let (store, cancel) = (Arc::clone(&storage.store), tasks.cancel.clone());
     let key_file = config.http.bootstrap_key_file.clone();
     tasks.tracker.spawn(async move { cancel.run_until_cancelled(first_key(&*store, &key_file)).await });
     Ok(status)
+}
+
+/// Starts the postman, if there is anybody to tell.
+fn outbox(
+    config: &Config,
+    storage: &Storage,
+    registry: &mut Registry,
+    status: watch::Receiver<Arc<ControllerStatus>>,
+    tasks: &Tasks,
+) -> Result<(), StartError> {
+    let webhook = config.outside.webhook.clone().map(Webhook::new).transpose()?;
+    let forge = config.outside.forge.clone().map(Forge::new).transpose()?;
+    if webhook.is_some() || forge.is_some() {
+        let postman = Postman::new(webhook, forge, OutboxMetrics::register(registry));
+        tasks.spawn("outbox", postman.run(Arc::clone(&storage.store), status, tasks.cancel.clone()));
+    }
+    Ok(())
 }
 
 /// Makes the first admin key when this node comes to lead, if there is none, and tries again for as long as it cannot.

@@ -46,8 +46,11 @@ fn failure(error: &StartError) -> Failure {
         StartError::Http(_) | StartError::Gateway(gateway::StartError::Workers(_)) => {
             Failure::internal(error)
         }
-        StartError::Config(_) | StartError::Store(_) | StartError::Source(_) | StartError::Tls(_) => {
-            Failure::usage(error)
-        }
+        StartError::Config(_)
+        | StartError::Store(_)
+        | StartError::Source(_)
+        | StartError::Webhook(_)
+        | StartError::Forge(_)
+        | StartError::Tls(_) => Failure::usage(error),
     }
 }

@@ -108,11 +108,11 @@ impl Applier {
         now: OffsetDateTime,
     ) {
         let id = uuid::Uuid::new_v4().to_string();
-        write(store, self.event(&id, kind, subject, data, now)).await;
+        write(store, self.event(&id, kind, subject, &data, now)).await;
     }
 
     /// CloudEvents 1.0.
-    fn event(&self, id: &str, kind: &str, subject: &str, data: Value, now: OffsetDateTime) -> Value {
+    fn event(&self, id: &str, kind: &str, subject: &str, data: &Value, now: OffsetDateTime) -> Value {
         json!({
             "specversion": "1.0",
             "id": id,
@@ -166,7 +166,7 @@ impl Applier {
                     "changesOmitted": of_zone().count().saturating_sub(CHANGES_PER_EVENT),
                 });
                 let (id, kind) = (format!("{sequence}-{zone}"), format!("zone.{what}"));
-                self.event(&id, &kind, &format!("zone/{zone}"), data, now)
+                self.event(&id, &kind, &format!("zone/{zone}"), &data, now)
             })
             .collect()
     }

@@ -188,6 +188,10 @@ impl Controller {
                 (status, run, if is_transient { Next::Retry } else { Next::Due })
             }
         };
+        // What a run of one zone found says nothing of the others: the status stays that of the last whole one.
+        if request.as_ref().is_some_and(|request| request.only.is_some()) {
+            status = ControllerStatus::clone(&last);
+        }
         run.request = request.map(|request| request.id);
         run.took = began.elapsed();
         self.metrics.ran(&run, &status, &state.controls);

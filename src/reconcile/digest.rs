@@ -11,7 +11,16 @@ use crate::manifest::document::to_document;
 /// `sha256:…` of a plan: over the files' tree, what was observed, and the ordered changes. Two plans with one digest do the
 /// same. The revision is not part of it, so that a pull request's head and its merge have the same.
 pub(super) fn plan(tree: &str, observed: &Observed, changes: &[Change]) -> String {
-    let changes: Vec<Value> = changes
+    of(&json!({ "tree": tree, "observed": fingerprint(observed), "changes": shown(changes) }))
+}
+
+/// The same of a plan without live state, which is never taken for that of a live one.
+pub(super) fn offline(tree: &str, changes: &[Change]) -> String {
+    of(&json!({ "tree": tree, "mode": "offline", "changes": shown(changes) }))
+}
+
+fn shown(changes: &[Change]) -> Vec<Value> {
+    changes
         .iter()
         .map(|change| {
             json!({
@@ -21,8 +30,7 @@ pub(super) fn plan(tree: &str, observed: &Observed, changes: &[Change]) -> Strin
                 "after": change.after,
             })
         })
-        .collect();
-    of(&json!({ "tree": tree, "observed": fingerprint(observed), "changes": changes }))
+        .collect()
 }
 
 /// `sha256:…` of the zones as they are in force.

@@ -28,7 +28,21 @@ struct Drafting {
     observed: Observed,
     allowances: Vec<Allowance>,
     backing: Vec<Change>,
+    only: Option<ZoneName>,
     holding: Holding,
+}
+
+fn drafting(
+    desired: Desired,
+    state: &State,
+    request: Option<&ApplyRequest>,
+    backing: Vec<Change>,
+    holding: Holding,
+) -> Drafting {
+    let mut allowances = desired.allowances().to_vec();
+    allowances.extend(request.into_iter().flat_map(allowed));
+    let only = request.and_then(|request| request.only.clone());
+    Drafting { desired, observed: Observed::of(state), allowances, backing, only, holding }
 }
 
 impl Controller {
@@ -39,8 +53,8 @@ impl Controller {
         state: &State,
         at: OffsetDateTime,
     ) -> Result<Ended, RunError> {
-        let holding = self.holding(state, None, at);
-        let (plan, drafting) = self.planned(self.drafting(desired, state, None, Vec::new(), holding)).await?;
+        let holding = self.holding(state, at);
+        let (plan, drafting) = self.planned(drafting(desired, state, None, Vec::new(), holding)).await?;
         Ok(Ended::new(plan, &drafting.desired, state.revision.clone(), Part::Followed))
     }
 
@@ -53,9 +67,9 @@ impl Controller {
         cancel: &CancellationToken,
     ) -> Result<Ended, RunError> {
         let mut state = Arc::clone(state);
-        let mut holding = self.holding(&state, request, at);
+        let mut holding = self.holding(&state, at);
         let backing = self.observe(&desired, &state, &mut holding).await;
-        let drafting = self.drafting(desired, &state, request, backing, holding);
+        let drafting = drafting(desired, &state, request, backing, holding);
         let (mut plan, mut drafting) = self.planned(drafting).await?;
         if let Some(refusal) = unexpected(&plan, request) {
             return Ok(Ended::new(
@@ -95,27 +109,13 @@ impl Controller {
         Ok(Ended::new(plan, &drafting.desired, in_force, Part::Led { sequence, failed }))
     }
 
-    fn holding(&self, state: &State, request: Option<&ApplyRequest>, at: OffsetDateTime) -> Holding {
+    fn holding(&self, state: &State, at: OffsetDateTime) -> Holding {
         // Whoever rolls back wants that state, drift or not.
         let is_rolled_back = state.controls.rollback_at(at).is_some();
         Holding {
             self_heal: if is_rolled_back { SelfHeal::Correct } else { self.self_heal },
             failed: self.attempts.waiting(Instant::now()),
-            only: request.map(|request| request.only.clone()).filter(|only| !only.is_empty()),
         }
-    }
-
-    fn drafting(
-        &self,
-        desired: Desired,
-        state: &State,
-        request: Option<&ApplyRequest>,
-        backing: Vec<Change>,
-        holding: Holding,
-    ) -> Drafting {
-        let mut allowances = desired.allowances().to_vec();
-        allowances.extend(request.into_iter().flat_map(allowed));
-        Drafting { desired, observed: Observed::of(state), allowances, backing, holding }
     }
 
     /// Comparing thousands of zones is no work for a thread that other tasks wait for.
@@ -126,6 +126,7 @@ impl Controller {
                 limits,
                 allowances: &drafting.allowances,
                 backing: &drafting.backing,
+                only: drafting.only.as_ref(),
                 holding: Some(&drafting.holding),
                 ..Terms::default()
             };

@@ -11,6 +11,7 @@ pub mod forge;
 pub mod guard;
 mod lead;
 pub mod metrics;
+pub mod outbox;
 pub mod plan;
 pub mod reader;
 mod report;

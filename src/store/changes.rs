@@ -39,6 +39,8 @@ pub(super) fn complete(changes: Vec<Change>, state: &State) -> Result<Vec<Change
             | Change::Rollback(_)
             | Change::EndRollback
             | Change::Accept(_)
+            | Change::PutLetter(_)
+            | Change::DeleteLetter(_)
             | Change::Applied(_) => {}
         }
         complete.push(change);
@@ -81,6 +83,12 @@ impl State {
                 Change::Rollback(rollback) => state.controls.rollback = Some(rollback),
                 Change::EndRollback => state.controls.rollback = None,
                 Change::Accept(acceptance) => state.controls.accepted = Some(acceptance),
+                Change::PutLetter(letter) => {
+                    state.outbox.insert(letter.content.id(), Arc::new(letter));
+                }
+                Change::DeleteLetter(id) => {
+                    state.outbox.remove(&id);
+                }
                 Change::Applied(revision) => state.revision = Some(revision),
             }
         }

@@ -30,8 +30,8 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use crate::zone::{
-    Acceptance, ApiKey, Asked, Controls, Credential, KeyId, PartnerZone, Revision, Rollback, Scope, Sequence,
-    ZoneId, ZoneName,
+    Acceptance, ApiKey, Asked, Controls, Credential, KeyId, Letter, PartnerZone, Revision, Rollback, Scope,
+    Sequence, ZoneId, ZoneName,
 };
 
 /// Everything the state topic holds, as of one commit. Immutable once published.
@@ -46,6 +46,8 @@ pub struct State {
     pub api_keys: BTreeMap<String, Arc<ApiKey>>,
     /// What operators asked of the controller.
     pub controls: Controls,
+    /// What is to be told outside, and what was, by [`Content::id`](crate::zone::Content::id).
+    pub outbox: BTreeMap<String, Arc<Letter>>,
     /// Who leads, as the leader's lease record says.
     pub leader: Option<Lease>,
 }
@@ -90,6 +92,9 @@ pub enum Change {
     Rollback(Rollback),
     EndRollback,
     Accept(Acceptance),
+    /// Takes the place of one of the same [id](crate::zone::Content::id).
+    PutLetter(Letter),
+    DeleteLetter(String),
     /// The source revision that the state now reflects.
     Applied(Revision),
 }

@@ -7,8 +7,9 @@ use time::macros::datetime;
 
 use super::{Change, Heartbeat, ZoneRecord};
 use crate::zone::{
-    Acceptance, Asked, Credential, KeyId, PartnerZone, Permission, PlainVerifier, Revision, Rollback, Scope,
-    ScramHash, ScramVerifier, Sequence, ZoneId, ZoneName, sample,
+    Acceptance, Asked, CommitState, CommitStatus, Content, Credential, KeyId, Letter, Notice, PartnerZone,
+    Permission, PlainVerifier, Revision, Rollback, Scope, ScramHash, ScramVerifier, Sequence, Urgency,
+    ZoneId, ZoneName, sample,
 };
 
 const MOMENT: OffsetDateTime = datetime!(2026-11-22 10:00 UTC);
@@ -73,4 +74,22 @@ pub(super) fn controls() -> Vec<Change> {
     }));
     changes.push(Change::Accept(Acceptance { commit, asked }));
     changes
+}
+
+/// One of each kind: still to be sent, and sent.
+pub(super) fn letters() -> [Letter; 2] {
+    let notice = Notice {
+        zone: Some(ZoneName::try_from("acme").expect("a zone name")),
+        reason: "PZ0012".to_owned(),
+        revision: Some(Revision::commit("refs/heads/main", "8c1f")),
+        urgency: Urgency::Error,
+        message: "`name` is there twice".to_owned(),
+    };
+    let status = CommitStatus {
+        commit: "8c1f".to_owned(),
+        state: CommitState::Pending,
+        description: "planned".to_owned(),
+    };
+    [(Content::Notice(notice), None), (Content::Status(status), Some(MOMENT))]
+        .map(|(content, sent_at)| Letter { content, written_at: MOMENT, sent_at })
 }

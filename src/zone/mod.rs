@@ -8,6 +8,7 @@ pub mod control;
 pub mod credential;
 pub mod duration;
 pub mod name;
+pub mod notice;
 pub mod partner_zone;
 pub mod permission;
 pub mod revision;
@@ -24,6 +25,7 @@ pub use control::{Acceptance, Asked, BY_CONTROLLER, Controls, Rollback, Scope, i
 pub use credential::{ApiKey, ApiKeyRole, Credential, KeyId, PlainVerifier, ScramVerifier};
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use name::{ClusterName, GroupName, NameError, ServiceAccount, TopicName, ZoneId, ZoneName};
+pub use notice::{CommitState, CommitStatus, Content, Letter, Notice, Urgency};
 pub use partner_zone::{
     Access, AddHeader, Authentication, AuthenticationMode, ConsumerGroup, Deprecated, Headers, Organization,
     PartnerContact, PartnerZone, Replay, SharedTopic, TrafficControl,

@@ -47,6 +47,11 @@ impl Revision {
         self.0.strip_prefix(short)?.strip_prefix("@sha1:")
     }
 
+    /// The commit's hex id, whatever it is a commit of; `None` for a folder.
+    pub fn commit_id(&self) -> Option<&str> {
+        self.0.rsplit_once("@sha1:").map(|(_, id)| id)
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,6 +1,6 @@
 //! Runs of the controller, as values: what one is asked to do, and what came of those that ended.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use time::OffsetDateTime;
@@ -27,8 +27,8 @@ pub struct ApplyRequest {
     pub allow_updates: Option<usize>,
     /// Why.
     pub reason: String,
-    /// Leave all other zones as they are; empty: all zones.
-    pub only: BTreeSet<ZoneName>,
+    /// Leave all other zones as they are.
+    pub only: Option<ZoneName>,
 }
 
 /// How a run ended. In order of gravity: the gravest that holds is the run's.
@@ -37,7 +37,7 @@ pub enum Outcome {
     /// Everything was as it is wanted.
     UpToDate,
     Applied,
-    /// Something waits: it is suspended, its drift is left, or it was not asked for.
+    /// Something waits: it is suspended, or its drift is left.
     Held,
     /// Some zones could not be brought to what they should be; the others were.
     PartlyApplied,

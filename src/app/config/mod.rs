@@ -6,6 +6,7 @@
 mod environment;
 mod file;
 mod keys;
+mod outside;
 mod parse;
 mod resolve;
 mod settings;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 pub use environment::Environment;
+pub use outside::Outside;
 
 use crate::gateway::TlsFiles;
 use crate::kafka::client::UpstreamSecurity;
@@ -37,6 +39,7 @@ pub struct Config {
     pub guards: Guards,
     pub self_heal: SelfHeal,
     pub http: Http,
+    pub outside: Outside,
     /// This process among the nodes.
     pub node: String,
     /// The Git mirror and other things that can be rebuilt.
@@ -161,8 +164,7 @@ pub enum ConfigError {
 /// Reads the configuration: the named file, else the one that `RECONCILER_CONFIG` names, else `reconciler.yaml` in the
 /// working directory if there is one, each with the environment's settings over it.
 pub fn load(named: Option<&Path>, environment: &Environment) -> Result<Config, ConfigError> {
-    let wanted =
-        named.map(Path::to_owned).or_else(|| environment.get("RECONCILER_CONFIG").map(PathBuf::from));
+    let wanted = asked_for(named, environment);
     let path = wanted.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
     let shown = path.display().to_string();
     match std::fs::read(&path) {
@@ -172,6 +174,15 @@ pub fn load(named: Option<&Path>, environment: &Environment) -> Result<Config, C
         }
         Err(cause) => Err(ConfigError::Unreadable { path: shown, cause }),
     }
+}
+
+/// The file that [`load`] reads, whether there is one or not.
+pub fn file(named: Option<&Path>, environment: &Environment) -> PathBuf {
+    asked_for(named, environment).unwrap_or_else(|| PathBuf::from(DEFAULT_FILE))
+}
+
+fn asked_for(named: Option<&Path>, environment: &Environment) -> Option<PathBuf> {
+    named.map(Path::to_owned).or_else(|| environment.get("RECONCILER_CONFIG").map(PathBuf::from))
 }
 
 /// Makes the configuration of a file's bytes; `shown` is the file's name in messages.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::environment::Environment;
+use super::outside::outside;
 use super::settings::{Setting, Settings};
 use super::{Cluster, Config, Gateway, Guards, Http, OnHistoryRewrite, SelfHeal, Source, StoreKind, parse};
 use crate::gateway::TlsFiles;
@@ -14,13 +15,17 @@ use crate::zone::SniDomain;
 const DEFAULT_BROKER_PORT_BASE: u16 = 19_100;
 
 /// Takes values out of the settings and keeps what is wrong with them.
-struct Reader<'a> {
-    settings: &'a Settings,
+pub(super) struct Reader<'a> {
+    pub(super) settings: &'a Settings,
     problems: &'a mut Vec<String>,
 }
 
 impl Reader<'_> {
-    fn optional<T>(&mut self, path: &[&str], parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    pub(super) fn optional<T>(
+        &mut self,
+        path: &[&str],
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
         let setting = self.settings.get(path)?;
         match parse(setting.value.as_deref().unwrap_or_default()) {
             Ok(value) => Some(value),
@@ -35,7 +40,7 @@ impl Reader<'_> {
         self.optional(path, parse).unwrap_or(default)
     }
 
-    fn report(&mut self, setting: &Setting, problem: &str) {
+    pub(super) fn report(&mut self, setting: &Setting, problem: &str) {
         self.problems.push(format!("{}: `{}` {problem}", setting.place, setting.path.join(".")));
     }
 }
@@ -57,6 +62,7 @@ pub(super) fn resolve(settings: &Settings, environment: &Environment, problems: 
         },
         self_heal: reader.or(&["selfHeal"], SelfHeal::Correct, parse::self_heal),
         http: http(&mut reader, &data_dir, &host),
+        outside: outside(&mut reader),
         node: reader.or(&["node", "id"], default_node, parse::not_empty),
         store: reader.or(&["store"], StoreKind::Kafka, parse::store),
         data_dir,

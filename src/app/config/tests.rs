@@ -39,6 +39,8 @@ clusters:
     stateReplicationFactor: 3
   east: {bootstrapServers: 'other:9092', brokerPortBase: 29200}
 guards: {maxDeletePercent: 20, maxUpdatePercent: 100, floor: 5}
+forge: {kind: gitlab, repository: streams/zones, tokenFile: /run/secrets/forge}
+notify: {webhook: {url: 'https://hooks.example.com/zones', secretFile: /run/secrets/hook}}
 http:
   admin: 127.0.0.1:9080
   advertisedUrl: http://controller-1:9080/
@@ -262,4 +264,28 @@ fn the_configuration_of_the_readme_is_one_that_works() {
     let shown = blocks.find(|block| block.starts_with("source:")).unwrap();
     let config = good(shown, &Environment::from([("KAFKA_PASSWORD", "p")]));
     assert!(config.source().is_ok() && config.advertised_host().is_ok());
+}
+
+#[test]
+fn whom_to_tell_is_whole_or_left_out() {
+    let config = good(FULL, &Environment::from([("PW", "hunter2")]));
+    let forge = config.outside.forge.unwrap();
+    assert_eq!(
+        (forge.url.as_str(), forge.repository.as_str()),
+        ("https://gitlab.com/api/v4", "streams/zones")
+    );
+    assert_eq!(config.outside.webhook.unwrap().secret_file, Path::new("/run/secrets/hook"));
+    let none = good("{}", &Environment::default()).outside;
+    assert!(none.forge.is_none() && none.webhook.is_none());
+    assert_eq!(
+        problems(
+            "forge: {kind: gitea, tokenFile: t}\nnotify:\n  webhook: {url: 'https://x'}\n",
+            &Environment::default()
+        ),
+        [
+            "r.yaml:3:13: `notify.webhook.url` is set, but `notify.webhook.secretFile` is missing",
+            "r.yaml:1:9: `forge.kind` is set, but `forge.repository` is missing",
+            "r.yaml:1:9: `forge.kind` is `gitea`; wanted is github or gitlab",
+        ]
+    );
 }

@@ -1,10 +1,14 @@
 //! `reconciler plan`: what the daemon would do now. Nothing is changed.
 
+mod base;
+pub mod expected;
 mod live;
 mod text;
 
 use std::path::PathBuf;
 
+use self::base::OfBase;
+use self::expected::Expected;
 use super::client::Server;
 use super::findings::Colour;
 use super::report::{ReportFormat, ReportTo};
@@ -12,9 +16,10 @@ use super::{Context, ExitCode, Failure, output};
 use crate::app::config::Config;
 use crate::app::control;
 use crate::manifest::Finding;
-use crate::reconcile::plan::{Observed, Plan, Terms, plan};
+use crate::reconcile::plan::{Desired, Observed, Plan, Terms, plan, plan_offline};
 use crate::reconcile::reader::Reader;
 use crate::reconcile::source::{History, Source, SourceError};
+use crate::zone::ZoneName;
 
 /// Shows what would change, and changes nothing
 ///
@@ -30,6 +35,23 @@ pub struct Args {
     #[arg(long = "ref", value_name = "REF")]
     reference: Option<String>,
 
+    /// Tells this change from drift: what REF wants as well was there before. A ref of the configured source; with
+    /// --zones, any commit of the repository that the folder lies in
+    #[arg(long, value_name = "REF")]
+    base: Option<String>,
+
+    /// Without live state and network: findings, and what differs from the base. No pass of the live checks
+    #[arg(long, requires = "zones", conflicts_with_all = ["url", "expect_plan"])]
+    offline: bool,
+
+    /// Plan this zone alone; no other is created, changed or deleted
+    #[arg(long, value_name = "ZONE", value_parser = zone_name)]
+    only: Option<ZoneName>,
+
+    /// Refuse any other plan than this one: its digest, or a file written with --output json=FILE
+    #[arg(long, value_name = "sha256:…|FILE", value_parser = Expected::parse)]
+    expect_plan: Option<Expected>,
+
     /// text or json, to standard output or to a file; can be repeated
     #[arg(long, value_name = "FORMAT[=FILE]")]
     output: Vec<ReportTo>,
@@ -44,15 +66,11 @@ pub struct Args {
 
 pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let config = context.config()?;
-    let chosen = Chosen::new(&args, &config)?;
-    let observed = live::observed(&args.server, context, &config).await?;
-    let mut reader = Reader::new(chosen.source.clone(), control::known(&config));
-    let desired = reader.read(History::after(observed.revision.clone())).await.map_err(failure)?;
-    let missing = live::missing_topics(&desired.loaded, &config).await;
-    let limits = control::limits(config.guards);
-    let terms =
-        Terms { limits, allowances: desired.allowances(), topics: missing.as_ref(), ..Terms::default() };
-    let plan = plan(&desired, &observed, &terms);
+    let (plan, desired) = if args.offline {
+        offline(&args, context, &config).await?
+    } else {
+        live(&args, context, &config).await?
+    };
     for report in ReportTo::or_default(args.output) {
         report.write(&match report.format {
             ReportFormat::Json => output::json(&plan.to_json()),
@@ -63,7 +81,72 @@ pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
         })?;
     }
     let pending = if args.fail_on_changes { Pending::Counts } else { Pending::IsFine };
-    Ok(exit_code(&plan, pending))
+    let code = exit_code(&plan, pending);
+    match args.expect_plan.and_then(|expected| expected.difference(&plan)) {
+        Some(difference) => {
+            output::note(&format!("error: {difference}"));
+            Ok(ExitCode::of(&[code, ExitCode::RefusedByGuard]))
+        }
+        None => Ok(code),
+    }
+}
+
+async fn live(args: &Args, context: &Context, config: &Config) -> Result<(Plan, Desired), Failure> {
+    let chosen = Chosen::new(args, config)?;
+    let observed = live::observed(&args.server, context, config).await?;
+    let mut reader = Reader::new(chosen.source.clone(), control::known(config));
+    let desired = reader.read(History::after(observed.revision.clone())).await.map_err(failure)?;
+    let base = base::read(args, context, config).await?;
+    let missing = live::missing_topics(&desired.loaded, config).await;
+    let terms = Terms { topics: missing.as_ref(), ..terms(args, config, &desired, base.as_ref()) };
+    if let Some(only) = args.only.as_ref().filter(|only| !observed.zones.contains_key(*only)) {
+        known_in_files(only, &desired)?;
+    }
+    Ok((plan(&desired, &observed, &terms), desired))
+}
+
+/// Reads files, and nothing else: no server, no cluster, no credentials.
+async fn offline(args: &Args, context: &Context, config: &Config) -> Result<(Plan, Desired), Failure> {
+    let chosen = Chosen::new(args, config)?;
+    let mut reader = Reader::new(chosen.source.clone(), control::known(config));
+    let desired = reader.read(History::default()).await.map_err(failure)?;
+    let base = base::read(args, context, config).await?;
+    if let Some(only) = &args.only
+        && base.as_ref().is_none_or(|base| !base.desired.loaded.zones.contains_key(only))
+    {
+        known_in_files(only, &desired)?;
+    }
+    output::note(
+        "warning: offline: what is in force was not looked at; this is no pass of the live checks, and drift, missing topics \
+         and what production would do stay unknown",
+    );
+    Ok((plan_offline(&desired, &terms(args, config, &desired, base.as_ref())), desired))
+}
+
+/// The guards are never those of the change that they guard against.
+fn terms<'a>(args: &'a Args, config: &Config, desired: &'a Desired, base: Option<&'a OfBase>) -> Terms<'a> {
+    let guards = base.and_then(|base| base.guards).unwrap_or(config.guards);
+    Terms {
+        limits: control::limits(guards),
+        allowances: desired.allowances(),
+        base: base.map(|base| &base.desired),
+        only: args.only.as_ref(),
+        ..Terms::default()
+    }
+}
+
+/// A name that stands nowhere is a mistake, and no plan without changes.
+fn known_in_files(only: &ZoneName, desired: &Desired) -> Result<(), Failure> {
+    let loaded = &desired.loaded;
+    if loaded.zones.contains_key(only) || loaded.unreadable.zones.contains_key(only) {
+        return Ok(());
+    }
+    Err(Failure::usage(format!("there is no zone `{only}`, neither in the files nor in force"))
+        .next("name a zone as its metadata.name has it with --only"))
+}
+
+fn zone_name(text: &str) -> Result<ZoneName, String> {
+    ZoneName::try_from(text).map_err(|error| format!("`{text}` {error}"))
 }
 
 /// Whether changes that are still to be made are worth an exit code.
@@ -102,13 +185,18 @@ impl Chosen {
             }
             return Ok(Self { source: Source::directory(folder), _scratch: None });
         }
+        Self::of_ref(config, args.reference.as_deref())
+    }
+
+    /// The configured source, or another ref of it.
+    fn of_ref(config: &Config, reference: Option<&str>) -> Result<Self, Failure> {
         let configured =
             config.source().map_err(|error| Failure::usage(error).next("or name a folder with --zones"))?;
         // The daemon's own mirror is the daemon's: it may be running.
         let scratch = Scratch::new()?;
         let mut git = control::git(configured, scratch.0.clone());
-        if let Some(reference) = &args.reference {
-            git.reference.clone_from(reference);
+        if let Some(reference) = reference {
+            reference.clone_into(&mut git.reference);
         }
         let source = Source::git(git).map_err(Failure::usage)?;
         Ok(Self { source, _scratch: Some(scratch) })

@@ -3,19 +3,18 @@ use std::sync::Arc;
 use super::*;
 use crate::app::config;
 use crate::manifest::{Known, SourceFile, load};
-use crate::reconcile::plan::Desired;
 use crate::zone::Revision;
 
 const FILE: &str = "zones/acme.yaml";
 
-fn manifest(name: &str, display: &str, topics: &str) -> String {
+pub(super) fn manifest(name: &str, display: &str, topics: &str) -> String {
     format!(
         "apiVersion: v2\nkind: PartnerZone\nmetadata:\n  name: {name}\nspec:\n  cluster: gateway\n  displayName: {display}\n  \
          authenticationMode: {{type: PLAIN, serviceAccount: {name}}}\n  topics:\n{topics}"
     )
 }
 
-fn topic(alias: &str, backing: &str, permission: &str) -> String {
+pub(super) fn topic(alias: &str, backing: &str, permission: &str) -> String {
     format!("    - {{name: {alias}, backingTopic: {backing}, permission: {permission}}}\n")
 }
 
@@ -31,7 +30,7 @@ fn desired(files: &[(&str, String)]) -> Desired {
     }
 }
 
-fn planned(before: &[(&str, String)], after: &[(&str, String)]) -> (Plan, Desired) {
+pub(super) fn planned(before: &[(&str, String)], after: &[(&str, String)]) -> (Plan, Desired) {
     let zones =
         desired(before).loaded.zones.iter().map(|(name, it)| (name.clone(), Arc::clone(&it.zone))).collect();
     let observed = Observed { zones, ..Observed::default() };
@@ -141,4 +140,12 @@ fn the_scratch_folder_goes_with_the_command() {
     assert!(folder.is_dir());
     drop(scratch);
     assert!(!folder.exists());
+}
+
+#[test]
+fn an_offline_plan_is_of_a_folder_and_asks_no_server() {
+    assert!(args(&["--offline", "--zones", "zones", "--base", "main"]).is_ok());
+    assert!(args(&["--offline"]).is_err());
+    assert!(args(&["--offline", "--zones", "zones", "--url", "http://127.0.0.1:1"]).is_err());
+    assert!(args(&["--only", "No Zone"]).is_err());
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::super::findings::{self, Colour, Texts};
 use super::Plan;
 use crate::manifest::finding::printable;
-use crate::reconcile::plan::{Action, Change, Hold, Origin};
+use crate::reconcile::plan::{Action, Change, Hold, Mode, Origin};
 
 /// A value longer than this is cut: the whole of it is in the JSON form.
 const SHOWN_VALUE: usize = 60;
@@ -42,6 +42,12 @@ pub(super) fn render(plan: &Plan, texts: &Texts, colour: Colour) -> String {
     }
     push(&mut text, &format!("revision {}", printable(plan.revision.as_str())));
     push(&mut text, &format!("digest {}", plan.digest));
+    if plan.mode == Mode::Offline {
+        push(
+            &mut text,
+            "mode offline: what is in force was not looked at; this is no pass of the live checks",
+        );
+    }
     let sum = plan.summary();
     push(&mut text, &format!("Plan: {} to add, {} to change, {} to delete", sum.add, sum.change, sum.delete));
     text

@@ -3,10 +3,14 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{CommitStatus, ForgeKind, StatusState};
+use super::ForgeKind;
+use crate::zone::{CommitState, CommitStatus};
 
 /// Comments of one page, the most that both give.
 pub(super) const PAGE: usize = 100;
+
+/// The name of our status among those of others.
+const CONTEXT: &str = "partner-zones";
 
 /// What both show of a description without cutting it (GitHub refuses more).
 const MAX_DESCRIPTION: usize = 140;
@@ -27,19 +31,21 @@ impl Call {
 }
 
 /// GitHub: `POST /repos/{o}/{r}/statuses/{sha}`; GitLab: `POST /projects/{id}/statuses/{sha}`.
-pub(super) fn status(kind: ForgeKind, repository: &str, commit: &str, status: &CommitStatus) -> Call {
+pub(super) fn status(kind: ForgeKind, repository: &str, status: &CommitStatus) -> Call {
     let description = cut(&status.description);
-    let state = match (kind, status.state) {
-        (_, StatusState::Pending) => "pending",
-        (_, StatusState::Success) => "success",
-        (ForgeKind::GitHub, StatusState::Failure) => "failure",
-        (ForgeKind::GitLab, StatusState::Failure) => "failed",
-    };
     let body = match kind {
-        ForgeKind::GitHub => json!({ "state": state, "context": status.context, "description": description }),
-        ForgeKind::GitLab => json!({ "state": state, "name": status.context, "description": description }),
+        ForgeKind::GitHub => {
+            json!({ "state": status.state.as_str(), "context": CONTEXT, "description": description })
+        }
+        ForgeKind::GitLab => {
+            let state = match status.state {
+                CommitState::Failure => "failed",
+                state => state.as_str(),
+            };
+            json!({ "state": state, "name": CONTEXT, "description": description })
+        }
     };
-    Call::new(Method::POST, of(kind, repository, &["statuses", commit]), Some(body))
+    Call::new(Method::POST, of(kind, repository, &["statuses", &status.commit]), Some(body))
 }
 
 /// One page of a pull request's comments, the oldest first.

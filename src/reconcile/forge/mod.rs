@@ -16,6 +16,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use self::call::Call;
+use crate::zone::CommitStatus;
 
 /// For one request.
 const TIME_LIMIT: Duration = Duration::from_secs(20);
@@ -55,23 +56,6 @@ pub struct ForgeConfig {
     pub repository: String,
     /// Read anew for every request, so that a token can be replaced.
     pub token_file: PathBuf,
-}
-
-/// What a status says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StatusState {
-    Pending,
-    Success,
-    Failure,
-}
-
-/// A status on a commit. Another one of the same context takes its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CommitStatus {
-    pub state: StatusState,
-    pub context: String,
-    /// Cut to the 140 characters that fit.
-    pub description: String,
 }
 
 /// Why a post was not made. Closed set: each is one label of a metric.
@@ -162,9 +146,9 @@ impl Forge {
         Ok(Self { config, base, host, http })
     }
 
-    /// Puts a status on a commit, given by its full id.
-    pub async fn set_status(&self, commit: &str, status: &CommitStatus) -> Result<(), ForgeError> {
-        self.send(&call::status(self.config.kind, &self.config.repository, commit, status)).await.map(drop)
+    /// Puts a status on a commit. It takes the place of the one put there before.
+    pub async fn set_status(&self, status: &CommitStatus) -> Result<(), ForgeError> {
+        self.send(&call::status(self.config.kind, &self.config.repository, status)).await.map(drop)
     }
 
     /// Makes the comment of a pull request that begins with `marker` say `text`, which begins with it too.

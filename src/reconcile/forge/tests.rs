@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
 use super::*;
+use crate::zone::CommitState;
 
 const MARKER: &str = "<!-- partner-zones -->";
 
@@ -124,8 +125,8 @@ fn token(text: &str) -> NamedTempFile {
     file
 }
 
-fn status(state: StatusState, description: &str) -> CommitStatus {
-    CommitStatus { state, context: "partner-zones/apply".to_owned(), description: description.to_owned() }
+fn status(state: CommitState, description: &str) -> CommitStatus {
+    CommitStatus { commit: "c0ffee".to_owned(), state, description: description.to_owned() }
 }
 
 #[tokio::test]
@@ -136,11 +137,11 @@ async fn a_status_is_put_on_a_commit_in_the_words_of_each_forge() {
     {
         let (address, held) = stand_in().await;
         let forge = forge(kind, address, &token);
-        forge.set_status("c0ffee", &status(StatusState::Success, "applied")).await.unwrap();
-        forge.set_status("c0ffee", &status(StatusState::Failure, &"ä".repeat(200))).await.unwrap();
+        forge.set_status(&status(CommitState::Success, "applied")).await.unwrap();
+        forge.set_status(&status(CommitState::Failure, &"ä".repeat(200))).await.unwrap();
         let held = held.lock().unwrap();
         let (commit, first) = &held.statuses[0];
-        assert_eq!((commit.as_str(), first[name].as_str()), ("c0ffee", Some("partner-zones/apply")));
+        assert_eq!((commit.as_str(), first[name].as_str()), ("c0ffee", Some("partner-zones")));
         assert_eq!(
             (first["state"].as_str(), first["description"].as_str()),
             (Some("success"), Some("applied"))
@@ -192,14 +193,14 @@ async fn a_token_is_read_anew_and_shows_nowhere() {
     let token = token("wr0ng");
     let (address, held) = stand_in().await;
     let forge = forge(ForgeKind::GitHub, address, &token);
-    let refused = forge.set_status("c0ffee", &status(StatusState::Success, "")).await.unwrap_err();
+    let refused = forge.set_status(&status(CommitState::Success, "")).await.unwrap_err();
     assert!(matches!(&refused, ForgeError::Refused { status: StatusCode::UNAUTHORIZED, .. }), "{refused}");
     assert!(!refused.is_transient());
     std::fs::write(token.path(), "t0ken").unwrap();
-    forge.set_status("c0ffee", &status(StatusState::Success, "")).await.unwrap();
+    forge.set_status(&status(CommitState::Success, "")).await.unwrap();
     for content in ["", "two lines\nof it", "t0ken\u{1b}[31m"] {
         std::fs::write(token.path(), content).unwrap();
-        let error = forge.set_status("c0ffee", &status(StatusState::Success, "")).await.unwrap_err();
+        let error = forge.set_status(&status(CommitState::Success, "")).await.unwrap_err();
         assert_eq!(error.reason(), "Token");
         assert!(!error.to_string().contains("lines") && !format!("{forge:?}{error:?}").contains("t0ken"));
     }

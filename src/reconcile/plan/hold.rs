@@ -1,6 +1,6 @@
 //! Why a zone's changes wait although no guard refuses them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::Origin;
@@ -25,8 +25,6 @@ pub enum Hold {
     DriftIsLeft,
     /// Its last try failed, with this message; the next one is due later, or when the files change.
     Failed(String),
-    /// Only other zones were asked for.
-    NotAsked,
 }
 
 impl Hold {
@@ -36,7 +34,6 @@ impl Hold {
             Self::Suspended(..) => "Suspended",
             Self::DriftIsLeft => "DriftIsLeft",
             Self::Failed(_) => "Failed",
-            Self::NotAsked => "NotAsked",
         }
     }
 }
@@ -49,7 +46,6 @@ impl fmt::Display for Hold {
             }
             Self::DriftIsLeft => f.write_str("it drifted, and selfHeal is not `correct`"),
             Self::Failed(message) => write!(f, "its last try failed: {message}"),
-            Self::NotAsked => f.write_str("only other zones were asked for"),
         }
     }
 }
@@ -60,8 +56,6 @@ pub struct Holding {
     pub self_heal: SelfHeal,
     /// Zones whose next try is not due yet, with what the last one ended with.
     pub failed: BTreeMap<ZoneName, String>,
-    /// If set, all others wait.
-    pub only: Option<BTreeSet<ZoneName>>,
 }
 
 impl Holding {
@@ -82,9 +76,6 @@ impl Holding {
             });
         if let Some((scope, asked)) = found {
             return Some(Hold::Suspended(scope, asked));
-        }
-        if self.only.as_ref().is_some_and(|only| !only.contains(zone)) {
-            return Some(Hold::NotAsked);
         }
         if let Some(message) = self.failed.get(zone) {
             return Some(Hold::Failed(message.clone()));
@@ -143,15 +134,13 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_asked_for_and_is_due_goes_ahead() {
+    fn what_failed_waits_until_it_is_due() {
         let holding = Holding {
-            only: Some(BTreeSet::from([name("acme"), name("beta")])),
             failed: BTreeMap::from([(name("beta"), "no permission".to_owned())]),
             ..Holding::default()
         };
         let of = |zone: &str| holding.of(&BTreeMap::new(), &name(zone), Origin::Change);
         assert_eq!(of("acme"), None);
         assert_eq!(of("beta"), Some(Hold::Failed("no permission".to_owned())));
-        assert_eq!(of("gamma"), Some(Hold::NotAsked));
     }
 }

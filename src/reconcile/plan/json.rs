@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Change, Hold, Plan};
 use crate::reconcile::guard::{Allowance, AllowedBy, Lifted};
-use crate::zone::{Asked, Scope, ZoneName};
+use crate::zone::{Asked, Revision, Scope, ZoneName};
 
 const FORMAT_VERSION: &str = "1.1";
 
@@ -12,8 +12,10 @@ pub(super) fn render(plan: &Plan) -> Value {
     let summary = plan.summary();
     json!({
         "formatVersion": FORMAT_VERSION,
-        "mode": "live",
+        "mode": plan.mode.as_str(),
         "revision": plan.revision.as_str(),
+        "base": plan.base.as_ref().map(Revision::as_str),
+        "only": plan.only.as_ref().map(ZoneName::as_str),
         "digest": plan.digest,
         "summary": {
             "add": summary.add,

@@ -84,8 +84,13 @@ pub struct Summary {
 
 #[derive(Debug, Clone)]
 pub struct Plan {
+    pub mode: Mode,
     pub revision: Revision,
-    /// `sha256:…`; two plans with one digest do the same.
+    /// What the origin of changes was told by, where it was asked for.
+    pub base: Option<Revision>,
+    /// The one zone that is planned, where it was asked for.
+    pub only: Option<ZoneName>,
+    /// `sha256:…`; two plans with one digest do the same. One made offline has none of a live one.
     pub digest: String,
     /// By address.
     pub changes: Vec<Change>,
@@ -112,46 +117,123 @@ pub struct Terms<'a> {
     pub backing: &'a [Change],
     /// What holds zones up, beside guards and suspensions.
     pub holding: Option<&'a Holding>,
+    /// What another revision wants: a change that it asks for too was there already, and is drift.
+    pub base: Option<&'a Desired>,
+    /// Nothing is done to any other zone: neither created, changed nor deleted.
+    pub only: Option<&'a ZoneName>,
+}
+
+/// Whether live state took part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Live,
+    /// What is in force is not known. The files were checked, and compared with those of a base, if there is one.
+    Offline,
+}
+
+impl Mode {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Offline => "offline",
+        }
+    }
 }
 
 /// Compares what the files want with what is in force.
 pub fn plan(desired: &Desired, observed: &Observed, terms: &Terms<'_>) -> Plan {
     let loaded = desired.loaded.as_ref();
-    let origin =
-        if observed.revision.as_ref() == Some(&desired.revision) { Origin::Drift } else { Origin::Change };
-    let (mut changes, fates) = of_zones(loaded, observed, origin);
-    changes.extend_from_slice(terms.backing);
-    changes.sort_by(|a, b| a.address.cmp(&b.address));
-    let mut findings = loaded.findings.clone();
-    findings.extend(notes::unusable_trailers(desired.commit.as_ref()));
-    findings.extend(notes::renamed_zones(loaded, observed, &fates));
-    findings.extend(terms.topics.into_iter().flat_map(|topics| notes::missing_topics(loaded, topics)));
-    let digest = digest::plan(&desired.tree, observed, &changes);
-    let tally = tally::of(&changes, &fates, observed, loaded);
-    let guard = Guard::judge(&tally, terms.limits, terms.allowances, &digest);
-    let default = Holding::default();
-    let holding = terms.holding.unwrap_or(&default);
-    let hold = |(name, origin): (&ZoneName, Origin)| {
-        Some((name.clone(), holding.of(&observed.suspended, name, origin)?))
+    let origin = match terms.base {
+        None if observed.revision.as_ref() == Some(&desired.revision) => Origin::Drift,
+        _ => Origin::Change,
     };
-    let holds: BTreeMap<ZoneName, Hold> = origins(&changes).into_iter().filter_map(hold).collect();
-    let mut held = tally::held(&changes, &fates, &guard);
-    held.extend(holds.keys().cloned());
-    let taken = claims::taken(loaded, observed, &fates, &held);
-    findings.extend(taken.values().cloned());
-    findings.sort();
-    held.extend(taken.into_keys());
-    let suspended = observed.suspended.clone();
-    Plan {
-        revision: desired.revision.clone(),
-        digest,
-        changes,
-        findings,
-        guard,
-        fates,
-        held,
-        holds,
-        suspended,
+    let (mut changes, fates) = of_zones(loaded, observed, terms.only, origin);
+    if let Some(base) = terms.base {
+        settle_origins(&mut changes, &of_zones(&base.loaded, observed, terms.only, origin).0);
+    }
+    changes.extend(terms.backing.iter().filter(|it| is_meant(terms.only, it.address.zone())).cloned());
+    changes.sort_by(|a, b| a.address.cmp(&b.address));
+    let digest = digest::plan(&desired.tree, observed, &changes);
+    let draft = Draft { mode: Mode::Live, digest, changes, fates };
+    draft.judged(desired, observed, terms)
+}
+
+/// Compares what the files want with what the base's files want, and knows nothing of what is in force: no plan to apply, and
+/// no pass of the live checks. Without a base there is nothing to compare, so there are findings alone.
+pub fn plan_offline(desired: &Desired, terms: &Terms<'_>) -> Plan {
+    let before = &terms.base.unwrap_or(desired).loaded;
+    let zones = before.zones.iter().chain(&before.misplaced);
+    let zones = zones.map(|(name, it)| (name.clone(), Arc::clone(&it.zone))).collect();
+    let assumed = Observed { zones, ..Observed::default() };
+    let (changes, fates) = of_zones(&desired.loaded, &assumed, terms.only, Origin::Change);
+    let digest = digest::offline(&desired.tree, &changes);
+    let draft = Draft { mode: Mode::Offline, digest, changes, fates };
+    draft.judged(desired, &assumed, terms)
+}
+
+/// A plan without a verdict.
+struct Draft {
+    mode: Mode,
+    digest: String,
+    changes: Vec<Change>,
+    fates: BTreeMap<ZoneName, Fate>,
+}
+
+impl Draft {
+    fn judged(self, desired: &Desired, observed: &Observed, terms: &Terms<'_>) -> Plan {
+        let Self { mode, digest, changes, fates } = self;
+        let loaded = desired.loaded.as_ref();
+        let mut findings = loaded.findings.clone();
+        findings.extend(notes::unusable_trailers(desired.commit.as_ref()));
+        findings.extend(notes::renamed_zones(loaded, observed, &fates));
+        findings.extend(terms.topics.into_iter().flat_map(|topics| notes::missing_topics(loaded, topics)));
+        let tally = tally::of(&changes, &fates, observed, loaded);
+        // Only a plan of live state can be applied, so only its digest is one to type.
+        let expected = if mode == Mode::Live { digest.as_str() } else { "DIGEST" };
+        let guard = Guard::judge(&tally, terms.limits, terms.allowances, expected);
+        let default = Holding::default();
+        let holding = terms.holding.unwrap_or(&default);
+        let hold = |(name, origin): (&ZoneName, Origin)| {
+            Some((name.clone(), holding.of(&observed.suspended, name, origin)?))
+        };
+        let holds: BTreeMap<ZoneName, Hold> = origins(&changes).into_iter().filter_map(hold).collect();
+        let mut held = tally::held(&changes, &fates, &guard);
+        held.extend(holds.keys().cloned());
+        let taken = claims::taken(loaded, observed, &fates, &held);
+        findings.extend(taken.values().cloned());
+        findings.sort();
+        held.extend(taken.into_keys());
+        Plan {
+            mode,
+            revision: desired.revision.clone(),
+            base: terms.base.map(|base| base.revision.clone()),
+            only: terms.only.cloned(),
+            digest,
+            changes,
+            findings,
+            guard,
+            fates,
+            held,
+            holds,
+            suspended: observed.suspended.clone(),
+        }
+    }
+}
+
+fn is_meant(only: Option<&ZoneName>, name: &ZoneName) -> bool {
+    only.is_none_or(|only| only == name)
+}
+
+/// What the base asks for as well was asked for before: it is there for another reason than this change.
+fn settle_origins(changes: &mut [Change], of_base: &[Change]) {
+    let of_base: BTreeMap<&Address, &Change> = of_base.iter().map(|it| (&it.address, it)).collect();
+    for change in changes {
+        let same = of_base.get(&change.address).is_some_and(|it| {
+            (it.action, &it.before, &it.after) == (change.action, &change.before, &change.after)
+        });
+        if same {
+            change.origin = Origin::Drift;
+        }
     }
 }
 
@@ -168,11 +250,16 @@ fn origins(changes: &[Change]) -> BTreeMap<&ZoneName, Origin> {
 }
 
 /// What is to become of zones and their topics.
-fn of_zones(loaded: &Loaded, observed: &Observed, origin: Origin) -> (Vec<Change>, BTreeMap<ZoneName, Fate>) {
+fn of_zones(
+    loaded: &Loaded,
+    observed: &Observed,
+    only: Option<&ZoneName>,
+    origin: Origin,
+) -> (Vec<Change>, BTreeMap<ZoneName, Fate>) {
     let wanted = loaded.zones.keys().chain(loaded.misplaced.keys());
     let names: BTreeSet<&ZoneName> = wanted.chain(observed.zones.keys()).collect();
     let (mut changes, mut fates) = (Vec::new(), BTreeMap::new());
-    for name in names {
+    for name in names.into_iter().filter(|name| is_meant(only, name)) {
         let before = observed.zones.get(name);
         let after = loaded.wanted(name, before.map(Arc::as_ref));
         let stays = after.is_none() && loaded.unreadable.zones.contains_key(name);
@@ -244,7 +331,11 @@ impl Plan {
 
     /// Whether applying it makes the state what this revision asks for, in full.
     pub fn is_complete(&self) -> bool {
-        self.holds.is_empty() && !self.guard.is_refusing() && !self.findings.iter().any(Finding::is_error)
+        let is_whole = self.mode == Mode::Live && self.only.is_none();
+        is_whole
+            && self.holds.is_empty()
+            && !self.guard.is_refusing()
+            && !self.findings.iter().any(Finding::is_error)
     }
 
     pub fn summary(&self) -> Summary {

@@ -7,6 +7,9 @@ use crate::manifest::document::from_document;
 use crate::manifest::{Code, Severity};
 use crate::reconcile::guard::{Allowed, AllowedBy, Deed};
 
+mod refusals;
+mod terms;
+
 /// A zone with these topics (alias, backing topic, permission).
 fn zone(name: &str, topics: &[(&str, &str, &str)]) -> PartnerZone {
     let topics: Vec<Value> = topics

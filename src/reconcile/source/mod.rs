@@ -14,6 +14,7 @@ mod location;
 mod mirror;
 mod tree;
 mod watch;
+mod work_tree;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, TryLockError};
@@ -30,6 +31,7 @@ pub use history::History;
 pub use location::{Location, LocationError};
 pub use watch::Watch;
 pub(super) use watch::jittered;
+pub use work_tree::{Base, BaseError};
 
 /// All files of one revision.
 #[derive(Debug, Clone)]

@@ -51,6 +51,7 @@ impl Snapshot {
             Record::Suspension(scope, asked) => set(&mut self.state.controls.suspended, scope, asked),
             Record::Rollback(rollback) => self.state.controls.rollback = rollback,
             Record::Acceptance(acceptance) => self.state.controls.accepted = acceptance,
+            Record::Letter(id, letter) => set(&mut self.state.outbox, id, letter.map(Arc::new)),
             Record::Lease(lease) => self.state.leader = lease,
             Record::Revision(sequence, revision) => {
                 self.state.sequence = sequence;
@@ -104,7 +105,7 @@ fn set<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, value: Option<V>) {
 mod tests {
     use super::*;
     use crate::store::record::Line;
-    use crate::store::samples::{controls, credential, zone};
+    use crate::store::samples::{controls, credential, letters, zone};
     use crate::store::{Change, changes};
     use crate::zone::{Revision, Scope, Sequence};
 
@@ -129,7 +130,9 @@ mod tests {
         let second = vec![Change::PutZone(Box::new(zone("globex")))];
         let third = vec![Change::DeleteZone(zone("acme").zone.name)];
         let fourth = controls();
-        let fifth = vec![Change::Resume(Scope::All), Change::EndRollback];
+        let mut fifth = vec![Change::Resume(Scope::All), Change::EndRollback];
+        fifth.extend(letters().map(Change::PutLetter));
+        fifth.push(Change::DeleteLetter(letters()[0].content.id()));
         let (mut snapshot, mut state) = (Snapshot::default(), State::default());
         for (number, commit) in (1..).zip([first, second, third, fourth, fifth]) {
             let commit = changes::complete(commit, &state).unwrap();
@@ -140,6 +143,7 @@ mod tests {
         assert_eq!(read.zones, state.zones);
         assert_eq!(read.credentials, state.credentials);
         assert_eq!(read.controls, state.controls);
+        assert_eq!((&read.outbox, read.outbox.len()), (&state.outbox, 1));
         assert_eq!((read.controls.suspended.len(), read.sequence), (2, Sequence(5)));
     }
 

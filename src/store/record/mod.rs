@@ -8,6 +8,7 @@
 //! | `suspension/all`, `suspension/source`, `suspension/zone/<name>` | who asked for it, when and why |
 //! | `rollback` | the commit to apply instead of the branch's head, and until when |
 //! | `acceptance` | the commit of a rewritten history that may be applied |
+//! | `outbox/<id>` | what is to be told outside, and when it was |
 //! | `lease` | who leads |
 //! | `revision` | the last record of every transaction: the commit's sequence, and the Git revision applied last |
 //!
@@ -15,6 +16,7 @@
 //! version above ours, is an error and never "absent": what is absent gets created anew, or loses its access.
 
 mod controls;
+mod letters;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -23,10 +25,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use self::controls::{AcceptanceRow, AskedRow, RollbackRow};
+use self::letters::LetterRow;
 use self::rows::{ApiKeyRow, CredentialRow, RevisionRow, ZoneRow};
 use super::{Change, Lease, StoreError, ZoneRecord};
 use crate::zone::{
-    Acceptance, ApiKey, Asked, Credential, KeyId, Revision, Rollback, Scope, Sequence, ZoneName,
+    Acceptance, ApiKey, Asked, Credential, KeyId, Letter, Revision, Rollback, Scope, Sequence, ZoneName,
 };
 
 /// Raised only when an older reader would misread a record; a field that is merely new needs no new version.
@@ -46,6 +49,7 @@ pub(super) enum Record {
     Suspension(Scope, Option<Asked>),
     Rollback(Option<Rollback>),
     Acceptance(Option<Acceptance>),
+    Letter(String, Option<Letter>),
     Lease(Option<Lease>),
     Revision(Sequence, Option<Revision>),
     /// Of a kind this version does not know.
@@ -80,6 +84,10 @@ impl Record {
                 }
                 None => Self::Unknown,
             },
+            Some(("outbox", id)) => {
+                let row = value.map(decode::<LetterRow>).transpose()?;
+                Self::Letter(id.to_owned(), row.map(LetterRow::into_letter).transpose()?)
+            }
             None if key == ROLLBACK => {
                 Self::Rollback(value.map(decode::<RollbackRow>).transpose()?.map(RollbackRow::into_rollback))
             }
@@ -125,6 +133,8 @@ impl Line {
             Change::Rollback(rollback) => Self::put(ROLLBACK.to_owned(), &RollbackRow::new(rollback))?,
             Change::EndRollback => Self::delete(ROLLBACK.to_owned()),
             Change::Accept(acceptance) => Self::put(ACCEPTANCE.to_owned(), &AcceptanceRow::new(acceptance))?,
+            Change::PutLetter(letter) => Self::put(outbox(&letter.content.id()), &LetterRow::new(letter))?,
+            Change::DeleteLetter(id) => Self::delete(outbox(id)),
             Change::Applied(_) => return Ok(None),
         };
         Ok(Some(line))
@@ -147,6 +157,10 @@ impl Line {
     fn delete(key: String) -> Self {
         Self { key, value: None }
     }
+}
+
+fn outbox(id: &str) -> String {
+    format!("outbox/{id}")
 }
 
 fn suspension(scope: &Scope) -> String {

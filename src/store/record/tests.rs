@@ -3,7 +3,7 @@ use serde_json::json;
 use time::macros::datetime;
 
 use super::*;
-use crate::store::samples::{controls, credential, zone};
+use crate::store::samples::{controls, credential, letters, zone};
 use crate::zone::{ApiKeyRole, PlainVerifier};
 
 fn reread(line: &Line) -> Record {
@@ -67,6 +67,18 @@ fn what_operators_asked_for_is_read_back_and_taken_back() {
 }
 
 #[test]
+fn letters_are_read_back_under_the_name_of_what_they_say() {
+    let keys = letters().map(|letter| {
+        let line = written(&Change::PutLetter(letter.clone()));
+        let id = letter.content.id();
+        assert_eq!(reread(&line), Record::Letter(id.clone(), Some(letter)));
+        assert_eq!(reread(&written(&Change::DeleteLetter(id.clone()))), Record::Letter(id, None));
+        line.key
+    });
+    assert_eq!(keys, ["outbox/notice/acme/PZ0012/main@sha1:8c1f", "outbox/status/8c1f"]);
+}
+
+#[test]
 fn lease_and_revision_are_read_back() {
     let lease = Lease {
         node: "controller-1".to_owned(),
@@ -100,7 +112,7 @@ fn bytes_are_written_as_base64_beside_the_schema_version() {
 
 #[test]
 fn a_key_of_another_kind_is_unknown_and_never_an_error() {
-    for key in ["share/s1", "outbox/7", "zones", "", "leases", "invitation/x/y", "suspension/cluster/west"] {
+    for key in ["share/s1", "mail/7", "zones", "", "leases", "invitation/x/y", "suspension/cluster/west"] {
         assert_eq!(Record::read(key, Some(b"\xff")), Ok(Record::Unknown), "{key}");
     }
 }

@@ -1,0 +1,44 @@
+use super::super::tests::{manifest, planned, topic};
+use super::*;
+
+const FILE: &str = "zones/acme.yaml";
+
+fn plan_with(topics: &str) -> Plan {
+    let before = manifest("acme", "Acme", &topic("orders", "orders-v1", "READ"));
+    planned(&[(FILE, before)], &[(FILE, manifest("acme", "Acme", topics))]).0
+}
+
+fn written(plan: &Plan) -> Expected {
+    Expected::of_json(plan.to_json().to_string().as_bytes()).unwrap()
+}
+
+#[test]
+fn the_same_plan_has_no_difference() {
+    let plan = plan_with(&topic("orders", "orders-v1", "WRITE"));
+    assert_eq!(written(&plan).difference(&plan), None);
+    assert_eq!(Expected::parse(&plan.digest).unwrap().difference(&plan), None);
+}
+
+#[test]
+fn what_differs_is_named_where_the_expected_plan_is_at_hand() {
+    let expected = plan_with(&(topic("orders", "orders-v1", "WRITE") + &topic("old", "old-v1", "READ")));
+    let now = plan_with(&(topic("orders", "orders-v2", "READ") + &topic("new", "new-v1", "READ")));
+    let text = written(&expected).difference(&now).unwrap();
+    for line in [
+        "no longer: create zone/acme/topic/old",
+        "not expected: create zone/acme/topic/new",
+        "otherwise than expected: update zone/acme/topic/orders",
+    ] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+    let bare = Expected::parse(&expected.digest).unwrap().difference(&now).unwrap();
+    assert!(bare.contains(&expected.digest) && bare.contains(&now.digest) && bare.contains("--output json"));
+}
+
+#[test]
+fn what_is_no_plan_is_wrong_usage() {
+    for text in ["sha256:1", "sha256:", "no-such-file", "Cargo.toml"] {
+        assert!(Expected::parse(text).is_err(), "{text}");
+    }
+    assert!(Expected::of_json(br#"{"digest": "sha256:1", "changes": []}"#).is_none());
+}

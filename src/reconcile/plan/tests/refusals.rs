@@ -1,0 +1,65 @@
+//! Ways that one might try to get past a guard.
+
+use super::*;
+
+#[test]
+fn guards_are_not_passed_by_taking_topics_instead_of_zones() {
+    let full: Vec<_> =
+        (0..4).map(|n| zone(&format!("z{n}"), &[ORDERS, BILLS, ("a", "a-v1", "READ")])).collect();
+    let emptied: Vec<_> = (0..4).map(|n| zone(&format!("z{n}"), &[])).collect();
+    assert_eq!(applicable(&planned(&full, &emptied)), [""; 0]);
+    // Below the floor too, since nothing would be left.
+    assert_eq!(applicable(&planned(&full[..3], &emptied[..3])), [""; 0]);
+    // Three of twelve are 25 %.
+    let mut some = full.clone();
+    some[0] = emptied[0].clone();
+    assert_eq!(applicable(&planned(&full, &some)), ["Update z0"]);
+    // Every alias of every zone made to point elsewhere.
+    let elsewhere: Vec<_> = (0..4)
+        .map(|n| {
+            zone(&format!("z{n}"), &[("orders", "x", "READ"), ("bills", "y", "READ"), ("a", "z", "READ")])
+        })
+        .collect();
+    assert_eq!(applicable(&planned(&full, &elsewhere)), [""; 0]);
+    // Every alias renamed: partners lose all the names they use.
+    let renamed: Vec<_> = (0..4)
+        .map(|n| {
+            zone(
+                &format!("z{n}"),
+                &[("o", "orders-v1", "READ"), ("b", "bills-v1", "WRITE"), ("c", "a-v1", "READ")],
+            )
+        })
+        .collect();
+    let moves = planned(&full, &renamed);
+    assert!(moves.changes.iter().all(|change| change.action == Action::Move));
+    assert_eq!(applicable(&moves), [""; 0]);
+}
+
+#[test]
+fn ten_zones_count_in_percent_and_nine_do_not() {
+    let zones: Vec<_> = (0..10).map(|n| zone(&format!("z{n}"), &[])).collect();
+    let labelled = |zone: &PartnerZone| PartnerZone { display_name: Some("New".to_owned()), ..zone.clone() };
+    let all: Vec<_> = zones.iter().map(labelled).collect();
+    assert_eq!(
+        applicable(&planned(&zones, &all)),
+        [""; 0],
+        "a label on everything is an update of everything"
+    );
+    assert_eq!(applicable(&planned(&zones[..9], &all[..9])).len(), 9);
+    assert_eq!(applicable(&planned(&zones, &zones[3..])).len(), 3);
+    assert_eq!(applicable(&planned(&zones, &zones[4..])), [""; 0]);
+    // Under other names, in another folder: the same zones go.
+    let renamed: Vec<_> = zones.iter().map(|it| zone(&format!("new-{}", it.name), &[])).collect();
+    assert!(applicable(&planned(&zones[..9], &renamed[..9])).iter().all(|it| it.starts_with("Create ")));
+}
+
+#[test]
+fn another_file_or_folder_for_the_same_zones_is_no_change() {
+    let zones = [zone("acme", &[ORDERS]), zone("beta", &[BILLS])];
+    let mut moved = desired("two", &zones);
+    for zone in Arc::make_mut(&mut moved.loaded).zones.values_mut() {
+        zone.source.file = "elsewhere/all.yaml".into();
+    }
+    let plan = plan(&moved, &observed("one", &zones), &Terms::default());
+    assert!(plan.changes.is_empty() && !plan.guard.is_refusing());
+}

@@ -225,12 +225,10 @@ impl Controller {
         let Some(over) = state.controls.rollback.as_ref().filter(|rollback| rollback.until <= at) else {
             return Ok(());
         };
-        self.store.commit(vec![Change::EndRollback]).await?;
-        tracing::warn!(commit = over.commit, "the rollback is over; the branch is followed again");
         let data = serde_json::json!({ "commit": over.commit, "reason": "its time is over" });
-        self.applier
-            .tell(self.store.as_ref(), "controller.rollback-ended", "controller/source", data, at)
-            .await;
+        let event = self.applier.event("controller.rollback-ended", "controller/source", &data, at);
+        self.store.commit(vec![Change::EndRollback, Change::Audit(event)]).await?;
+        tracing::warn!(commit = over.commit, "the rollback is over; the branch is followed again");
         Ok(())
     }
 }

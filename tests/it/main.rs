@@ -14,6 +14,7 @@ mod authentication;
 mod broker_connection;
 mod capture;
 mod clients;
+mod crash;
 mod first_zone;
 mod gateway_smoke;
 mod harness;

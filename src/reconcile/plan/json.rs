@@ -28,6 +28,7 @@ pub(super) fn render(plan: &Plan) -> Value {
         "findings": plan.findings,
         "held": plan.holds().iter().map(held).collect::<Vec<_>>(),
         "suspended": plan.suspended.iter().map(suspended).collect::<Vec<_>>(),
+        "suppressed": plan.suppressed,
         "guard": {
             "refused": plan.guard.is_refusing(),
             "reasons": plan.guard.reasons().collect::<Vec<_>>(),

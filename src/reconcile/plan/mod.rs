@@ -23,6 +23,7 @@ use super::diff::diff;
 use super::digest;
 use super::guard::{Allowance, Guard, Limits};
 use super::source::Commit;
+use crate::manifest::suppress::Suppressed;
 use crate::manifest::{Finding, Loaded, LoadedZone, Location};
 use crate::store::State;
 use crate::zone::{Asked, ClusterName, PartnerZone, Revision, Scope, TopicName, ZoneName};
@@ -68,6 +69,8 @@ pub struct MissingTopics {
     /// The cluster of zones that name none.
     pub home: ClusterName,
     pub by_cluster: BTreeMap<ClusterName, BTreeSet<TopicName>>,
+    /// Clusters that could not be asked, each with the cause.
+    pub not_asked: BTreeMap<ClusterName, String>,
 }
 
 /// How many changes of which kind.
@@ -96,6 +99,8 @@ pub struct Plan {
     pub changes: Vec<Change>,
     /// Of the files and of live state, sorted by place.
     pub findings: Vec<Finding>,
+    /// What comments in the files silenced.
+    pub suppressed: Vec<Suppressed>,
     pub guard: Guard,
     fates: BTreeMap<ZoneName, Fate>,
     /// All zones that are held back: by a guard, since they wait for another, or for one of `holds`.
@@ -183,10 +188,7 @@ impl Draft {
     fn judged(self, desired: &Desired, observed: &Observed, terms: &Terms<'_>) -> Plan {
         let Self { mode, digest, changes, fates } = self;
         let loaded = desired.loaded.as_ref();
-        let mut findings = loaded.findings.clone();
-        findings.extend(notes::unusable_trailers(desired.commit.as_ref()));
-        findings.extend(notes::renamed_zones(loaded, observed, &fates));
-        findings.extend(terms.topics.into_iter().flat_map(|topics| notes::missing_topics(loaded, topics)));
+        let (mut findings, suppressed) = notes::findings(desired, observed, &fates, terms.topics);
         let tally = tally::of(&changes, &fates, observed, loaded);
         // Only a plan of live state can be applied, so only its digest is one to type.
         let expected = if mode == Mode::Live { digest.as_str() } else { "DIGEST" };
@@ -211,6 +213,7 @@ impl Draft {
             digest,
             changes,
             findings,
+            suppressed,
             guard,
             fates,
             held,

@@ -1,61 +1,42 @@
-//! A plan as text: findings with their lines, one line for each change, what a guard refuses, and the sum.
+//! A change as one line: its sign, its address, what differs, and its place.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use serde_json::Value;
 
-use super::super::findings::{self, Colour, Texts};
-use super::Plan;
+use super::listed::cut;
 use crate::manifest::finding::printable;
-use crate::reconcile::plan::{Action, Change, Hold, Mode, Origin};
+use crate::reconcile::plan::{Action, Change, Hold, Origin, Plan};
 
 /// A value longer than this is cut: the whole of it is in the JSON form.
 const SHOWN_VALUE: usize = 60;
 
-pub(super) fn render(plan: &Plan, texts: &Texts, colour: Colour) -> String {
-    let mut text = findings::text(&plan.findings, texts, colour);
-    for change in &plan.changes {
-        text.push_str(&paint(change.action, &line(change, mark(plan, change)), colour));
-        text.push('\n');
+/// `~ zone/acme: spec.displayName "Acme" → "Acme Corp" (zones/acme.yaml:4)`
+pub(super) fn line(plan: &Plan, change: &Change) -> String {
+    let sign = match change.action {
+        Action::Create => '+',
+        Action::Update => '~',
+        Action::Delete => '-',
+        Action::Move => '>',
+    };
+    let mut line = format!("{sign} {}", printable(&change.address.to_string()));
+    let what = what(change);
+    if !what.is_empty() {
+        line.push_str(": ");
+        line.push_str(&what);
     }
-    if !plan.changes.is_empty() {
-        text.push('\n');
+    if let Some(at) = &change.source {
+        // Writing to a String cannot fail.
+        let _ = write!(line, " ({}:{})", printable(&at.file), at.line);
     }
-    for (scope, asked) in &plan.suspended {
-        let why = printable(&asked.reason);
-        push(&mut text, &format!("SUSPENDED: {scope}, by {}: {why}", printable(&asked.by)));
+    if change.origin == Origin::Drift {
+        line.push_str(" [drift]");
     }
-    for reason in plan.guard.reasons() {
-        push(&mut text, &format!("refused: {reason}"));
+    if let Some(mark) = mark(plan, change) {
+        let _ = write!(line, " [{mark}]");
     }
-    for way_out in plan.guard.ways_out() {
-        push(&mut text, &format!("  next: {way_out}"));
-    }
-    for lifted in plan.guard.lifted() {
-        let (allowance, refusals) = (&lifted.allowance, lifted.refusals.join("; "));
-        let reason = printable(&allowance.reason);
-        push(
-            &mut text,
-            &format!("allowed by {}: {refusals} (\"{reason}\")", printable(&allowance.by.to_string())),
-        );
-    }
-    push(&mut text, &format!("revision {}", printable(plan.revision.as_str())));
-    push(&mut text, &format!("digest {}", plan.digest));
-    if plan.mode == Mode::Offline {
-        push(
-            &mut text,
-            "mode offline: what is in force was not looked at; this is no pass of the live checks",
-        );
-    }
-    let sum = plan.summary();
-    push(&mut text, &format!("Plan: {} to add, {} to change, {} to delete", sum.add, sum.change, sum.delete));
-    text
-}
-
-fn push(text: &mut String, line: &str) {
-    text.push_str(line);
-    text.push('\n');
+    line
 }
 
 /// What keeps a change from being made, in one word.
@@ -65,32 +46,6 @@ fn mark(plan: &Plan, change: &Change) -> Option<&'static str> {
         Some(_) => Some("held"),
         None => plan.is_held(change).then_some("refused"),
     }
-}
-
-fn line(change: &Change, mark: Option<&'static str>) -> String {
-    let sign = match change.action {
-        Action::Create => '+',
-        Action::Update => '~',
-        Action::Delete => '-',
-        Action::Move => '>',
-    };
-    let mut line = format!("{sign} {}", change.address);
-    let what = what(change);
-    if !what.is_empty() {
-        line.push_str(": ");
-        line.push_str(&what);
-    }
-    if let Some(at) = &change.source {
-        // Writing to a String cannot fail.
-        let _ = write!(line, " ({}:{})", at.file, at.line);
-    }
-    if change.origin == Origin::Drift {
-        line.push_str(" [drift]");
-    }
-    if let Some(mark) = mark {
-        let _ = write!(line, " [{mark}]");
-    }
-    line
 }
 
 /// What a reviewer wants to know beside the address.
@@ -145,21 +100,14 @@ fn shown(value: &Value) -> String {
     if value.is_null() {
         return "(none)".to_owned();
     }
-    let text = printable(&value.to_string());
-    if text.chars().count() <= SHOWN_VALUE {
-        return text;
-    }
-    text.chars().take(SHOWN_VALUE).chain(std::iter::once('…')).collect()
+    cut(&printable(&value.to_string()), SHOWN_VALUE)
 }
 
-fn paint(action: Action, line: &str, colour: Colour) -> String {
-    let code = match action {
+/// The number of its colour on a terminal.
+pub(super) fn colour(action: Action) -> u8 {
+    match action {
         Action::Create => 32,
         Action::Update | Action::Move => 33,
         Action::Delete => 31,
-    };
-    match colour {
-        Colour::Plain => line.to_owned(),
-        Colour::Ansi => format!("\u{1b}[{code}m{line}\u{1b}[0m"),
     }
 }

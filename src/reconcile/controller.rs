@@ -214,7 +214,11 @@ impl Controller {
             self.attempts.all_are_due(Instant::now());
         }
         if *self.store.leadership().borrow() != Leadership::Leading {
-            return self.look(desired, state, at).await;
+            // Whoever asks for a run is not told that it went well where nobody applied anything.
+            return match request {
+                Some(_) => Err(StoreError::NotLeader.into()),
+                None => self.look(desired, state, at).await,
+            };
         }
         self.end_rollback(state, at).await?;
         self.lead(desired, state, request, at, cancel).await

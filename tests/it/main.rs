@@ -24,6 +24,7 @@ mod http;
 mod life;
 mod manifests;
 mod new_groups;
+mod operators;
 mod oracle;
 mod plan_command;
 mod quickstart;

@@ -78,7 +78,8 @@ fn an_operator_suspends_looks_resumes_applies_and_rolls_back() {
     assert!(code == 2 && said.contains("full id"), "{said}");
 
     // A broken file is the first thing that is said of it.
-    product.commit("Break it", &[("beta.yaml", Some("kind: PartnerZone\n"))]);
+    let broken = manifest("beta", &[("orders", &backing, "read")]);
+    product.commit("Break it", &[("beta.yaml", Some(&broken))]);
     let (code, said) = run(&product, &["apply"]);
     assert!(code == 1 && said.contains("zones/beta.yaml"), "{said}");
     let shown = product.wait_for_status("beta", "FAILED");

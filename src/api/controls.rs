@@ -142,8 +142,9 @@ async fn done(
     data: Value,
     change: Change,
 ) -> Result<(), Problem> {
-    api.config.store.commit(vec![change]).await?;
-    audit::write(api, caller, &format!("controller.{kind}"), &format!("controller/{subject}"), data).await;
+    let kind = format!("controller.{kind}");
+    let event = audit::change(api, caller, &kind, &format!("controller/{subject}"), data);
+    api.config.store.commit(vec![change, event]).await?;
     tracing::warn!(kind, subject, api_key = caller.0.id, "an operator has spoken to the controller");
     Ok(())
 }

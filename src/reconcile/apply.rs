@@ -15,6 +15,10 @@ use crate::zone::{ApiKeyRole, ApplyRequest, Asked, Scope, Sequence, ZoneId, Zone
 /// Changes that one audit event lists at most: a record of the audit topic has a limited size.
 const CHANGES_PER_EVENT: usize = 100;
 
+/// Bytes of changes in one event at most; beyond, they are listed without before and after. Brokers take 1 MiB a record unless they
+/// are told otherwise, and an event that is not taken would hold its commit up.
+const BYTES_PER_EVENT: usize = 512 << 10;
+
 /// Who applies, and where.
 #[derive(Debug, Clone)]
 pub struct Applier {
@@ -69,10 +73,8 @@ impl Applier {
         if is_news {
             changes.push(store::Change::Applied(plan.revision.clone()));
         }
+        changes.extend(self.events(desired, plan, request, now).into_iter().map(store::Change::Audit));
         let sequence = store.commit(changes).await?;
-        for event in self.events(desired, plan, request, sequence, now) {
-            write(store, event).await;
-        }
         read_back(store, desired, plan)?;
         Ok(Some(sequence))
     }
@@ -98,24 +100,11 @@ impl Applier {
         })))
     }
 
-    /// Writes an event of the controller's own doing into the audit log.
-    pub(super) async fn tell(
-        &self,
-        store: &dyn Store,
-        kind: &str,
-        subject: &str,
-        data: Value,
-        now: OffsetDateTime,
-    ) {
-        let id = uuid::Uuid::new_v4().to_string();
-        write(store, self.event(&id, kind, subject, &data, now)).await;
-    }
-
-    /// CloudEvents 1.0.
-    fn event(&self, id: &str, kind: &str, subject: &str, data: &Value, now: OffsetDateTime) -> Value {
+    /// An event of the audit log: CloudEvents 1.0.
+    pub(super) fn event(&self, kind: &str, subject: &str, data: &Value, now: OffsetDateTime) -> Value {
         json!({
             "specversion": "1.0",
-            "id": id,
+            "id": uuid::Uuid::new_v4(),
             "source": format!("/partner-zones/controller/{}", self.node),
             "type": format!("partner-zones.{kind}"),
             "subject": subject,
@@ -131,7 +120,6 @@ impl Applier {
         desired: &Desired,
         plan: &Plan,
         request: Option<&ApplyRequest>,
-        sequence: Sequence,
         now: OffsetDateTime,
     ) -> Vec<Value> {
         let request = request.map(|request| json!({ "apiKey": request.by, "reason": request.reason }));
@@ -153,9 +141,11 @@ impl Applier {
             .into_iter()
             .map(|(zone, what)| {
                 let of_zone = || plan.changes.iter().filter(|change| change.address.zone() == zone);
-                let shown: Vec<Value> = of_zone().take(CHANGES_PER_EVENT).map(change).collect();
+                let mut shown: Vec<Value> = of_zone().take(CHANGES_PER_EVENT).map(change).collect();
+                if shown.iter().map(|it| it.to_string().len()).sum::<usize>() > BYTES_PER_EVENT {
+                    shown = of_zone().take(CHANGES_PER_EVENT).map(outline).collect();
+                }
                 let data = json!({
-                    "sequence": sequence.0,
                     "revision": plan.revision.as_str(),
                     "plan": plan.digest,
                     "allowances": allowances,
@@ -165,17 +155,9 @@ impl Applier {
                     "changes": shown,
                     "changesOmitted": of_zone().count().saturating_sub(CHANGES_PER_EVENT),
                 });
-                let (id, kind) = (format!("{sequence}-{zone}"), format!("zone.{what}"));
-                self.event(&id, &kind, &format!("zone/{zone}"), &data, now)
+                self.event(&format!("zone.{what}"), &format!("zone/{zone}"), &data, now)
             })
             .collect()
-    }
-}
-
-/// What is done is done: a lost line of the log is reported and does not undo it.
-async fn write(store: &dyn Store, event: Value) {
-    if let Err(error) = store.audit(event).await {
-        tracing::error!(%error, "an event could not be written to the audit log; what it tells was done");
     }
 }
 
@@ -216,6 +198,10 @@ fn change(change: &Change) -> Value {
         "before": change.before,
         "after": change.after,
     })
+}
+
+fn outline(change: &Change) -> Value {
+    json!({ "address": change.address.to_string(), "action": change.action.as_str() })
 }
 
 /// The store takes the zone's credentials along; the keys of its partner are no credentials of it.

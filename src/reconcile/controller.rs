@@ -214,7 +214,11 @@ impl Controller {
             self.attempts.all_are_due(Instant::now());
         }
         if *self.store.leadership().borrow() != Leadership::Leading {
-            return self.look(desired, state, at).await;
+            // Whoever asks for a run is not told that it went well where nobody applied anything.
+            return match request {
+                Some(_) => Err(StoreError::NotLeader.into()),
+                None => self.look(desired, state, at).await,
+            };
         }
         self.end_rollback(state, at).await?;
         self.lead(desired, state, request, at, cancel).await
@@ -225,12 +229,10 @@ impl Controller {
         let Some(over) = state.controls.rollback.as_ref().filter(|rollback| rollback.until <= at) else {
             return Ok(());
         };
-        self.store.commit(vec![Change::EndRollback]).await?;
-        tracing::warn!(commit = over.commit, "the rollback is over; the branch is followed again");
         let data = serde_json::json!({ "commit": over.commit, "reason": "its time is over" });
-        self.applier
-            .tell(self.store.as_ref(), "controller.rollback-ended", "controller/source", data, at)
-            .await;
+        let event = self.applier.event("controller.rollback-ended", "controller/source", &data, at);
+        self.store.commit(vec![Change::EndRollback, Change::Audit(event)]).await?;
+        tracing::warn!(commit = over.commit, "the rollback is over; the branch is followed again");
         Ok(())
     }
 }

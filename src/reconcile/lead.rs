@@ -241,14 +241,22 @@ impl Controller {
             WINDOW.as_secs() / 60
         );
         let asked = Asked { by: BY_CONTROLLER.to_owned(), at, reason };
-        let suspend = |zone: &ZoneName| store::Change::Suspend(Scope::Zone(zone.clone()), asked.clone());
-        self.store.commit(zones.iter().map(suspend).collect()).await?;
+        let mut changes = Vec::new();
+        for zone in zones {
+            let data = serde_json::json!({ "scope": format!("zone/{zone}"), "reason": asked.reason });
+            let subject = format!("controller/zone/{zone}");
+            changes.push(store::Change::Suspend(Scope::Zone(zone.clone()), asked.clone()));
+            changes.push(store::Change::Audit(self.applier.event(
+                "controller.suspended",
+                &subject,
+                &data,
+                at,
+            )));
+        }
+        self.store.commit(changes).await?;
         for zone in zones {
             self.flapping.forget(zone);
             tracing::error!(%zone, "suspended: {}", asked.reason);
-            let data = serde_json::json!({ "scope": format!("zone/{zone}"), "reason": asked.reason });
-            let subject = format!("controller/zone/{zone}");
-            self.applier.tell(self.store.as_ref(), "controller.suspended", &subject, data, at).await;
         }
         Ok(())
     }

@@ -57,6 +57,7 @@ impl Node {
             controller: watch::channel(Arc::new(controller)).1,
             apply,
             serves: serving,
+            hints: None,
         };
         let router = router(config, metrics, Arc::new(registry)).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

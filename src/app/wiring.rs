@@ -160,10 +160,11 @@ pub async fn start(
     let mut registry = Registry::default();
     let api_metrics = ApiMetrics::register(&mut registry);
     let (apply, requests) = mpsc::channel(APPLY_REQUESTS);
-    let controller = if role.controls() {
-        controller(&config, &storage, requests, &mut registry, &front)?
-    } else {
-        watch::channel(Arc::default()).1
+    let source = role.controls().then(|| control::source(&config)).transpose()?;
+    let hints = source.as_ref().and_then(|source| control::hints(&config, source));
+    let controller = match source {
+        Some(source) => controller(&config, source, &storage, requests, &mut registry, &front)?,
+        None => watch::channel(Arc::default()).1,
     };
     let (serves, serving) = watch::channel(false);
     let gateway =
@@ -175,6 +176,7 @@ pub async fn start(
         controller,
         apply,
         serves: serving,
+        hints,
     };
     let router = api::router(api, api_metrics, Arc::new(registry))?;
     let cancel = front.cancel.clone();
@@ -191,16 +193,16 @@ pub async fn start(
 /// Starts the control plane and the maker of the first key.
 fn controller(
     config: &Config,
+    source: Source,
     storage: &Storage,
     requests: mpsc::Receiver<ApplyRequest>,
     registry: &mut Registry,
     tasks: &Tasks,
 ) -> Result<watch::Receiver<Arc<ControllerStatus>>, StartError> {
-    let source = config.source()?;
     let controller = Controller::new(
         ControllerConfig {
-            source: Source::git(control::git(source, control::mirrors(config)))?,
-            poll_interval: source.poll_interval,
+            source,
+            poll_interval: config.source()?.poll_interval,
             known: control::known(config),
             limits: control::limits(config.guards),
             self_heal: control::self_heal(config),

@@ -127,8 +127,7 @@ impl Site {
     }
 
     fn slot_of(&mut self, node: &str) -> &mut Slot {
-        let number = if node == "controller-1" { 0 } else { 1 };
-        &mut self.slots[number]
+        &mut self.slots[usize::from(node != "controller-1")]
     }
 }
 
@@ -211,7 +210,8 @@ fn injection(random: &mut StdRng) -> Option<String> {
     }
     let calls = CALLS[random.random_range(0..CALLS.len())];
     // Each magnitude is as likely as another: at the start, while it takes over, while it applies.
-    let number = random.random_range(1..=1_u32 << random.random_range(0..13));
+    let magnitude = random.random_range(0..13);
+    let number = random.random_range(1..=1_u32 << magnitude);
     Some(format!("{calls}:signal=KILL:when={number}"))
 }
 

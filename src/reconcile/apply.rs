@@ -9,6 +9,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::diff::diff;
 use super::plan::{self, Change, Desired, Fate, Observed, Plan};
+use super::source::Signer;
 use crate::store::{self, State, Store, StoreError, ZoneRecord};
 use crate::zone::{ApiKeyRole, ApplyRequest, Asked, Scope, Sequence, ZoneId, ZoneName};
 
@@ -151,6 +152,7 @@ impl Applier {
                     "allowances": allowances,
                     "author": desired.commit.as_ref().map(|commit| &commit.author),
                     "subject": desired.commit.as_ref().map(|commit| &commit.subject),
+                    "signer": desired.commit.as_ref().and_then(|commit| commit.signer.as_ref()).map(signer),
                     "request": request,
                     "changes": shown,
                     "changesOmitted": of_zone().count().saturating_sub(CHANGES_PER_EVENT),
@@ -198,6 +200,10 @@ fn change(change: &Change) -> Value {
         "before": change.before,
         "after": change.after,
     })
+}
+
+fn signer(signer: &Signer) -> Value {
+    json!({ "person": signer.person, "fingerprint": signer.fingerprint })
 }
 
 fn outline(change: &Change) -> Value {

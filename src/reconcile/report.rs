@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 use super::apply::ApplyError;
 use super::controller::RunError;
 use super::plan::{Desired, Hold, Plan};
+use super::source::{Signer, SourceError};
 use crate::manifest::{Finding, Loaded, Location};
 use crate::store::StoreError;
 use crate::zone::{
@@ -25,6 +26,8 @@ pub(super) struct Ended {
     loaded: Arc<Loaded>,
     /// What the state reflects in full, after the run.
     in_force: Option<Revision>,
+    /// Who signed the commit, where that is looked at.
+    signer: Option<Signer>,
     part: Part,
 }
 
@@ -44,7 +47,8 @@ pub(super) enum Part {
 
 impl Ended {
     pub(super) fn new(plan: Plan, desired: &Desired, in_force: Option<Revision>, part: Part) -> Self {
-        Self { plan, loaded: Arc::clone(&desired.loaded), in_force, part }
+        let signer = desired.commit.as_ref().and_then(|commit| commit.signer.clone());
+        Self { plan, loaded: Arc::clone(&desired.loaded), in_force, signer, part }
     }
 
     fn failed(&self) -> BTreeMap<ZoneName, String> {
@@ -205,7 +209,21 @@ fn conditions(
             None => is(ConditionKind::GuardBlocked, False, "Allowed", "no guard holds anything back"),
         },
         suspended(plan),
+        source_verified(ended.signer.as_ref()),
     ]
+}
+
+/// A commit without the signature that is wanted does not get as far as a plan.
+fn source_verified(signer: Option<&Signer>) -> Condition {
+    let is = |status, reason, message: &str| {
+        Condition::new(ConditionKind::SourceVerified, status, reason, message)
+    };
+    match signer {
+        Some(Signer { person, fingerprint }) => {
+            is(True, "Verified", &format!("the commit is signed by {person} ({fingerprint})"))
+        }
+        None => is(Unknown, "NotChecked", "signatures are not looked at (source.verify.mode)"),
+    }
 }
 
 fn drifted(plan: &Plan) -> Condition {
@@ -297,8 +315,12 @@ pub(super) fn failed(
     ];
     let mut conditions: Vec<Condition> =
         of_run.map(|(kind, status)| Condition::new(kind, status, reason, message.clone())).into();
-    let others = last.conditions.iter().filter(|it| !of_run.iter().any(|(kind, _)| it.kind == *kind));
-    conditions.extend(others.cloned());
+    if matches!(error, RunError::Source(SourceError::Unverified { .. } | SourceError::VerifyKeys { .. })) {
+        conditions.push(Condition::new(ConditionKind::SourceVerified, False, reason, message.clone()));
+    }
+    let others = last.conditions.iter().filter(|it| !conditions.iter().any(|new| it.kind == new.kind));
+    let others: Vec<Condition> = others.cloned().collect();
+    conditions.extend(others);
     let status = ControllerStatus { conditions: since(conditions, last, now), ..last.clone() };
     (status, blank(Outcome::Failed, message, now))
 }

@@ -12,8 +12,18 @@ use crate::reconcile::plan::{Action, Change, Hold, Origin, Plan};
 /// A value longer than this is cut: the whole of it is in the JSON form.
 const SHOWN_VALUE: usize = 60;
 
+/// The line of a change, with what partners will notice: `… ! 3 connected clients lose `orders``.
+pub(super) fn of(plan: &Plan, change: &Change) -> String {
+    let mut line = line(plan, change);
+    if let Some(impact) = plan.impact(change) {
+        line.push_str(" ! ");
+        line.push_str(&impact.message);
+    }
+    line
+}
+
 /// `~ zone/acme: spec.displayName "Acme" → "Acme Corp" (zones/acme.yaml:4)`
-pub(super) fn line(plan: &Plan, change: &Change) -> String {
+fn line(plan: &Plan, change: &Change) -> String {
     let sign = match change.action {
         Action::Create => '+',
         Action::Update => '~',

@@ -163,7 +163,7 @@ impl Page {
         }
         let mut rest = 0;
         for (zone, changes) in zones {
-            let lines: Vec<String> = changes.iter().map(|change| change::line(plan, change)).collect();
+            let lines: Vec<String> = changes.iter().map(|change| change::of(plan, change)).collect();
             if self.left < MIN_ZONE {
                 rest += lines.len();
                 continue;

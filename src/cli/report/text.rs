@@ -12,7 +12,7 @@ pub(super) fn render(report: &Report<'_>, colour: Colour) -> String {
     text.push_str(&snippet::text(report.findings, report.texts, colour));
     if let Some(plan) = report.plan {
         for change in &plan.changes {
-            push(&mut text, &paint(change, &change::line(plan, change), colour));
+            push(&mut text, &paint(change, &change::of(plan, change), colour));
         }
         if !plan.changes.is_empty() {
             text.push('\n');

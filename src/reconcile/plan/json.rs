@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Change, Hold, Plan};
+use super::{Change, Hold, Impact, Plan};
 use crate::reconcile::guard::{Allowance, AllowedBy, Lifted};
 use crate::zone::{Asked, Revision, Scope, ZoneName};
 
@@ -24,7 +24,7 @@ pub(super) fn render(plan: &Plan) -> Value {
             "drift": summary.drift,
             "findings": summary.findings,
         },
-        "changes": plan.changes.iter().map(change).collect::<Vec<_>>(),
+        "changes": plan.changes.iter().map(|it| change(it, plan.impact(it))).collect::<Vec<_>>(),
         "findings": plan.findings,
         "held": plan.holds().iter().map(held).collect::<Vec<_>>(),
         "suspended": plan.suspended.iter().map(suspended).collect::<Vec<_>>(),
@@ -58,7 +58,8 @@ pub(in crate::reconcile) fn lifted(lifted: &Lifted) -> Value {
     json!({"what": what.as_str(), "count": count, "reason": reason, "by": by, "refusals": lifted.refusals})
 }
 
-fn change(change: &Change) -> Value {
+fn change(change: &Change, impact: Option<&Impact>) -> Value {
+    let impact = impact.map(|it| json!({"clients": it.clients, "message": it.message}));
     json!({
         "address": change.address.to_string(),
         "actions": [change.action.as_str()],
@@ -66,5 +67,6 @@ fn change(change: &Change) -> Value {
         "after": change.after,
         "source": change.source,
         "origin": change.origin.as_str(),
+        "impact": impact,
     })
 }

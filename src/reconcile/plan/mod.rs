@@ -6,6 +6,7 @@
 mod change;
 mod claims;
 mod hold;
+mod impact;
 mod json;
 mod notes;
 mod tally;
@@ -17,6 +18,7 @@ use serde_json::Value;
 
 pub use change::{Action, Address, Change, Fate, Origin};
 pub use hold::{Hold, Holding, SelfHeal};
+pub use impact::{Connected, Impact};
 pub(super) use json::lifted as lifted_json;
 
 use super::diff::diff;
@@ -97,6 +99,8 @@ pub struct Plan {
     pub digest: String,
     /// By address.
     pub changes: Vec<Change>,
+    /// What partners will notice. It is of the moment, and no part of the digest.
+    impacts: BTreeMap<Address, Impact>,
     /// Of the files and of live state, sorted by place.
     pub findings: Vec<Finding>,
     /// What comments in the files silenced.
@@ -124,6 +128,8 @@ pub struct Terms<'a> {
     pub holding: Option<&'a Holding>,
     /// What another revision wants: a change that it asks for too was there already, and is drift.
     pub base: Option<&'a Desired>,
+    /// Who is connected now. Without it, nothing is said about what partners will notice.
+    pub connected: Option<&'a Connected>,
     /// Nothing is done to any other zone: neither created, changed nor deleted.
     pub only: Option<&'a ZoneName>,
 }
@@ -211,6 +217,7 @@ impl Draft {
             base: terms.base.map(|base| base.revision.clone()),
             only: terms.only.cloned(),
             digest,
+            impacts: terms.connected.map(|connected| impact::of(&changes, connected)).unwrap_or_default(),
             changes,
             findings,
             suppressed,
@@ -330,6 +337,11 @@ impl Plan {
             .into_iter()
             .filter(|(_, origin)| *origin == Origin::Drift)
             .map(|(zone, _)| zone)
+    }
+
+    /// What partners who are connected now will notice of a change; `None` if nobody does, or if it is not known.
+    pub fn impact(&self, change: &Change) -> Option<&Impact> {
+        self.impacts.get(&change.address)
     }
 
     /// Whether applying it makes the state what this revision asks for, in full.

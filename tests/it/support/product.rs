@@ -138,11 +138,6 @@ impl Product {
         self.repository.git(&["rev-parse", "HEAD"])
     }
 
-    /// Where the admin API listens.
-    pub(crate) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.http)
-    }
-
     /// `reconciler` with these arguments, on this product's configuration and admin key.
     pub(crate) fn cli(&self, arguments: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_reconciler"))
@@ -192,6 +187,11 @@ impl Product {
         let issued: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         let text = |field: &str| issued[field].as_str().unwrap().to_owned();
         Partner { bootstrap: text("bootstrapServers"), username: text("username"), secret: text("secret") }
+    }
+
+    /// Where the admin API answers.
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.http)
     }
 
     pub(crate) fn pid(&self) -> u32 {

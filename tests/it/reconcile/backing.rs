@@ -81,6 +81,8 @@ fn heartbeat(serving: u64) -> Heartbeat {
         zone_domain: None,
         problems: std::collections::BTreeMap::new(),
         connections: 0,
+        usage: std::collections::BTreeMap::new(),
+        usage_is_partial: false,
         at: OffsetDateTime::now_utc(),
     }
 }

@@ -13,6 +13,7 @@ mod lead;
 pub mod metrics;
 pub mod outbox;
 pub mod plan;
+pub mod principals;
 pub mod reader;
 mod report;
 pub mod source;

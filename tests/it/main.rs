@@ -27,6 +27,7 @@ mod new_groups;
 mod operators;
 mod oracle;
 mod plan_command;
+mod principals;
 mod quickstart;
 mod reconcile;
 mod source;

@@ -7,6 +7,8 @@
 mod topic;
 
 use std::fs;
+use std::net::TcpListener;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::sleep;
@@ -172,10 +174,23 @@ impl Slot {
         if let Some(mut process) = self.process.take() {
             process.kill();
         }
+        // Whom strace watched ends a moment after it.
+        let deadline = Instant::now() + PATIENCE;
+        while TcpListener::bind(("127.0.0.1", self.http)).is_err() {
+            assert!(Instant::now() < deadline, "port {} is not free", self.http);
+            sleep(Duration::from_millis(20));
+        }
     }
 
+    /// Whether it was killed; none ends by itself, whatever was done to the other one or to what it shares with it.
     fn has_ended(&mut self) -> bool {
-        self.process.as_mut().is_none_or(Process::ended)
+        let Some(process) = &mut self.process else { return true };
+        if process.ended() {
+            let status = process.wait(PATIENCE);
+            assert_eq!(status.signal(), Some(9), "{status}: {}", process.transcript());
+            return true;
+        }
+        false
     }
 
     fn await_health(&mut self) {

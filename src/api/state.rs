@@ -13,7 +13,7 @@ use super::Api;
 use super::problem::Problem;
 use crate::manifest::document;
 use crate::store::{State, ZoneRecord};
-use crate::zone::{Revision, Sequence, ZoneId};
+use crate::zone::{Asked, Revision, Scope, Sequence, ZoneId};
 
 /// The zones as they were last applied. Credentials and keys are no part of a plan, and of no interest to it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -22,6 +22,18 @@ pub struct ObservedState {
     sequence: u64,
     revision: Option<String>,
     zones: Vec<ObservedZone>,
+    /// A plan says what is suspended.
+    #[serde(default)]
+    suspended: Vec<Suspension>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Suspension {
+    scope: String,
+    by: String,
+    #[serde(with = "time::serde::rfc3339")]
+    at: OffsetDateTime,
+    reason: String,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -33,6 +45,10 @@ struct ObservedZone {
     #[serde(with = "time::serde::rfc3339")]
     updated_at: OffsetDateTime,
     zone: Value,
+}
+
+fn suspension((scope, asked): (&Scope, &Asked)) -> Suspension {
+    Suspension { scope: scope.key(), by: asked.by.clone(), at: asked.at, reason: asked.reason.clone() }
 }
 
 impl From<&State> for ObservedState {
@@ -48,6 +64,7 @@ impl From<&State> for ObservedState {
             sequence: state.sequence.0,
             revision: state.revision.as_ref().map(|revision| revision.as_str().to_owned()),
             zones: state.zones.values().map(zone).collect(),
+            suspended: state.controls.suspended.iter().map(suspension).collect(),
         }
     }
 }
@@ -60,6 +77,12 @@ impl ObservedState {
             revision: self.revision.map(Revision::recorded),
             ..State::default()
         };
+        for Suspension { scope, by, at, reason } in self.suspended {
+            let known = Scope::parse(&scope).ok_or_else(|| {
+                format!("the server has suspended `{scope}`, which this program does not know; use the server's version")
+            })?;
+            state.controls.suspended.insert(known, Asked { by, at, reason });
+        }
         for observed in self.zones {
             let zone = document::from_document(&observed.zone).map_err(|error| {
                 format!("a zone of the server cannot be read here: {error}; use the server's version")

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::config::{Config, Guards, OnHistoryRewrite, Source};
+use super::config::{self, Config, Guards, OnHistoryRewrite, Source};
 use super::wiring::StartError;
 use crate::api::Hints;
 use crate::manifest::Known;
 use crate::reconcile::guard::Limits;
+use crate::reconcile::plan::SelfHeal;
 use crate::reconcile::source::{self, GitConfig};
 
 /// What files are checked against. Without a configuration, which at least names a cluster, nothing is known: a pull
@@ -61,5 +62,13 @@ pub fn limits(guards: Guards) -> Limits {
         max_delete_percent: guards.max_delete_percent,
         max_update_percent: guards.max_update_percent,
         floor: guards.floor,
+    }
+}
+
+pub fn self_heal(config: &Config) -> SelfHeal {
+    match config.self_heal {
+        config::SelfHeal::Off => SelfHeal::Off,
+        config::SelfHeal::Report => SelfHeal::Report,
+        config::SelfHeal::Correct => SelfHeal::Correct,
     }
 }

@@ -1,12 +1,15 @@
 //! The control plane: source → load → plan → guard → apply.
 
 pub mod apply;
+mod attempts;
 pub mod backing;
 pub mod controller;
 mod diff;
 mod digest;
+mod flapping;
 pub mod forge;
 pub mod guard;
+mod lead;
 pub mod metrics;
 pub mod outbox;
 pub mod plan;

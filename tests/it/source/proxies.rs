@@ -1,11 +1,19 @@
-use std::process::Output;
+use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{Hosted, SECRET, write};
 use crate::support::git_https::{Conduct, GitHttps};
+use crate::support::process::Process;
+use crate::support::reconciler::get;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+/// A run that came to its end; the time is one of this century.
+const SUCCESS: &str = "partner_zones_reconcile_last_success_timestamp_seconds 1";
 
 const ZONE: &str = "apiVersion: v2\nkind: PartnerZone\nmetadata: {name: acme}\nspec:\n  cluster: gateway\n  displayName: Acme\n  \
     authenticationMode: {type: PLAIN, serviceAccount: acme}\n  topics:\n    - {name: orders, backingTopic: o, permission: READ}\n";
@@ -36,11 +44,29 @@ async fn proxy() -> (String, Arc<Mutex<Vec<String>>>) {
     (address, heads)
 }
 
-/// `reconciler plan --offline` of the source that the configuration in `folder` names.
-async fn plan(folder: &std::path::Path, variables: &[(&str, &str)]) -> Output {
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_reconciler"));
-    command.args(["plan", "--offline"]).current_dir(folder).env_clear().envs(variables.iter().copied());
-    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+/// A controller with its state in memory and only these environment variables; its address.
+fn controller(folder: &Path, variables: &[(&str, &str)]) -> (Process, String) {
+    let admin = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reconciler"));
+    command.args(["run", "--role", "controller"]).current_dir(folder).env_clear();
+    command.env("RECONCILER_HTTP__ADMIN", &admin).envs(variables.iter().copied());
+    (Process::start("controller", &mut command), admin)
+}
+
+/// Waits until the controller's metrics have this text, and ends it; gives all that it wrote.
+async fn until(controller: (Process, String), text: &'static str) -> String {
+    let look = move || {
+        let (mut process, admin) = controller;
+        let deadline = Instant::now() + PATIENCE;
+        while !get(&admin, "/metrics").is_some_and(|(_, metrics)| metrics.contains(text)) {
+            let is_late = process.ended() || Instant::now() > deadline;
+            assert!(!is_late, "no {text} in {:?}:\n{}", get(&admin, "/metrics"), process.transcript());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        process.kill();
+        process.transcript()
+    };
+    tokio::task::spawn_blocking(look).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -52,37 +78,34 @@ async fn the_proxy_of_the_environment_is_used_unless_it_is_exempted() {
     let folder = tempfile::tempdir().unwrap();
     let token = write(folder.path(), "token", SECRET);
     let config = format!(
-        "source:\n  url: {}\n  auth: {{tokenFile: {}, caFile: {}}}\n",
+        "source:\n  url: {}\n  auth: {{tokenFile: {}, caFile: {}}}\n\
+         clusters: {{default: {{bootstrapServers: '127.0.0.1:1'}}}}\nstore: memory\ndataDir: data\n",
         server.url("zones.git"),
         token.display(),
         server.ca_file().display()
     );
     write(folder.path(), "reconciler.yaml", &config);
+    std::fs::create_dir(folder.path().join("data")).unwrap();
     let (address, heads) = proxy().await;
     let address = format!("http://proxy-user:proxy-hunter2@{address}");
 
-    let output = plan(folder.path(), &[("HTTPS_PROXY", &address)]).await;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
-    assert!(text(&output.stdout).contains("acme"), "{}", text(&output.stdout));
+    let proxied = controller(folder.path(), &[("HTTPS_PROXY", &address)]);
+    let said = until(proxied, SUCCESS).await;
+    assert!(!said.contains("hunter2"), "{said}");
     let seen = std::mem::take(&mut *heads.lock().unwrap());
     assert!(!seen.is_empty());
     for head in seen {
-        assert!(
-            head.starts_with("CONNECT localhost:")
-                && head.to_lowercase().contains("proxy-authorization: basic"),
-            "{head}"
-        );
+        assert!(head.starts_with("CONNECT localhost:"), "{head}");
+        assert!(head.to_lowercase().contains("proxy-authorization: basic"), "{head}");
         assert!(!head.contains(SECRET), "the token is for the server alone: {head}");
     }
 
-    let output = plan(folder.path(), &[("HTTPS_PROXY", &address), ("NO_PROXY", "localhost")]).await;
-    assert!(output.status.success());
+    let direct = controller(folder.path(), &[("HTTPS_PROXY", &address), ("NO_PROXY", "localhost")]);
+    until(direct, SUCCESS).await;
     assert_eq!(heads.lock().unwrap().len(), 0);
 
     // A proxy that is down is said to be so, without its password.
-    let down = "http://proxy-user:proxy-hunter2@127.0.0.1:1";
-    let output = plan(folder.path(), &[("HTTPS_PROXY", down)]).await;
-    let said = text(&output.stderr);
-    assert!(output.status.code() == Some(5) && !said.contains("hunter2"), "{said}");
+    let down = controller(folder.path(), &[("HTTPS_PROXY", "http://proxy-user:proxy-hunter2@127.0.0.1:1")]);
+    let said = until(down, "partner_zones_source_failures_total{reason=\"FetchFailed\"}").await;
+    assert!(said.contains("cannot be fetched") && !said.contains("hunter2"), "{said}");
 }

@@ -44,19 +44,20 @@ async fn proxy() -> (String, Arc<Mutex<Vec<String>>>) {
     (address, heads)
 }
 
-/// A controller with its state in memory and only these environment variables; its address.
-fn controller(folder: &Path, variables: &[(&str, &str)]) -> (Process, String) {
-    let admin = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+/// A daemon with its state in memory and only these environment variables; its address.
+fn daemon(folder: &Path, variables: &[(&str, &str)]) -> (Process, String) {
+    let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (admin, bootstrap) = (free().to_string(), free().port().to_string());
     let mut command = Command::new(env!("CARGO_BIN_EXE_reconciler"));
-    command.args(["run", "--role", "controller"]).current_dir(folder).env_clear();
-    command.env("RECONCILER_HTTP__ADMIN", &admin).envs(variables.iter().copied());
-    (Process::start("controller", &mut command), admin)
+    command.arg("run").current_dir(folder).env_clear().envs(variables.iter().copied());
+    command.env("RECONCILER_HTTP__ADMIN", &admin).env("RECONCILER_GATEWAY__BOOTSTRAP_PORT", bootstrap);
+    (Process::start("reconciler run", &mut command), admin)
 }
 
-/// Waits until the controller's metrics have this text, and ends it; gives all that it wrote.
-async fn until(controller: (Process, String), text: &'static str) -> String {
+/// Waits until the daemon's metrics have this text, and ends it; gives all that it wrote.
+async fn until(daemon: (Process, String), text: &'static str) -> String {
     let look = move || {
-        let (mut process, admin) = controller;
+        let (mut process, admin) = daemon;
         let deadline = Instant::now() + PATIENCE;
         while !get(&admin, "/metrics").is_some_and(|(_, metrics)| metrics.contains(text)) {
             let is_late = process.ended() || Instant::now() > deadline;
@@ -79,7 +80,7 @@ async fn the_proxy_of_the_environment_is_used_unless_it_is_exempted() {
     let token = write(folder.path(), "token", SECRET);
     let config = format!(
         "source:\n  url: {}\n  auth: {{tokenFile: {}, caFile: {}}}\n\
-         clusters: {{default: {{bootstrapServers: '127.0.0.1:1'}}}}\nstore: memory\ndataDir: data\n",
+         gateway: {{listen: 127.0.0.1, advertisedHost: 127.0.0.1}}\nclusters: {{default: {{bootstrapServers: '127.0.0.1:1'}}}}\nstore: memory\ndataDir: data\n",
         server.url("zones.git"),
         token.display(),
         server.ca_file().display()
@@ -89,7 +90,7 @@ async fn the_proxy_of_the_environment_is_used_unless_it_is_exempted() {
     let (address, heads) = proxy().await;
     let address = format!("http://proxy-user:proxy-hunter2@{address}");
 
-    let proxied = controller(folder.path(), &[("HTTPS_PROXY", &address)]);
+    let proxied = daemon(folder.path(), &[("HTTPS_PROXY", &address)]);
     let said = until(proxied, SUCCESS).await;
     assert!(!said.contains("hunter2"), "{said}");
     let seen = std::mem::take(&mut *heads.lock().unwrap());
@@ -100,12 +101,12 @@ async fn the_proxy_of_the_environment_is_used_unless_it_is_exempted() {
         assert!(!head.contains(SECRET), "the token is for the server alone: {head}");
     }
 
-    let direct = controller(folder.path(), &[("HTTPS_PROXY", &address), ("NO_PROXY", "localhost")]);
+    let direct = daemon(folder.path(), &[("HTTPS_PROXY", &address), ("NO_PROXY", "localhost")]);
     until(direct, SUCCESS).await;
     assert_eq!(heads.lock().unwrap().len(), 0);
 
     // A proxy that is down is said to be so, without its password.
-    let down = controller(folder.path(), &[("HTTPS_PROXY", "http://proxy-user:proxy-hunter2@127.0.0.1:1")]);
+    let down = daemon(folder.path(), &[("HTTPS_PROXY", "http://proxy-user:proxy-hunter2@127.0.0.1:1")]);
     let said = until(down, "partner_zones_source_failures_total{reason=\"FetchFailed\"}").await;
     assert!(said.contains("cannot be fetched") && !said.contains("hunter2"), "{said}");
 }

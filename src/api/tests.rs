@@ -139,6 +139,8 @@ async fn heartbeat(store: &dyn Store, serving: u64) {
         zone_domain: None,
         problems: BTreeMap::new(),
         connections: 0,
+        usage: BTreeMap::new(),
+        usage_is_partial: false,
         at: OffsetDateTime::now_utc(),
     };
     store.heartbeat(heartbeat).await.unwrap();
@@ -265,6 +267,8 @@ async fn under_sni_a_zone_has_an_address_of_its_own_and_credentials_say_tls() {
         zone_domain: tls.then(|| "partners.example.com:19092".to_owned()),
         problems: BTreeMap::new(),
         connections: 0,
+        usage: BTreeMap::new(),
+        usage_is_partial: false,
         at: OffsetDateTime::now_utc(),
     };
     // One node has not been restarted with the new configuration yet.

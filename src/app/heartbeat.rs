@@ -1,5 +1,7 @@
 //! Gateway → store: every two seconds, and whenever something changes, what this node serves.
 
+mod usage;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,6 +60,7 @@ pub(super) async fn run(
 
 fn heartbeat(node: &str, serving: Sequence, report: &Report, gateway: &Handle) -> Heartbeat {
     let addresses = gateway.bootstrap_addresses();
+    let (usage, usage_is_partial) = usage::shown(gateway.usage());
     Heartbeat {
         node: node.to_owned(),
         serving: serving.0,
@@ -66,6 +69,8 @@ fn heartbeat(node: &str, serving: Sequence, report: &Report, gateway: &Handle) -
         zone_domain: gateway.zone_domain(),
         problems: report.problems.iter().map(|(zone, problem)| (zone.to_string(), problem.clone())).collect(),
         connections: gateway.connections(),
+        usage,
+        usage_is_partial,
         at: OffsetDateTime::now_utc(),
     }
 }

@@ -25,6 +25,7 @@ use super::metrics::Metrics;
 use super::offer::Offer;
 use super::shared::Shared;
 use super::topology::{ClusterState, Clusters, TopicState, Topology};
+use super::usage::Usage;
 use super::view::GatewayView;
 use crate::kafka::client::UpstreamSecurity;
 use crate::policy::{Served, ServedZone};
@@ -133,6 +134,13 @@ pub(super) fn shared(limits: Limits) -> (Shared, watch::Sender<Arc<GatewayView>>
     let budget = Budget::new(limits.buffered, limits.budget_within, Gauge::default());
     let allowances = Allowances::new(budget, limits.connections_per_zone);
     let config = GatewayConfig { limits, ..config() };
-    let shared = Shared { config, metrics: Metrics::default(), allowances, views, refresh: BTreeMap::new() };
+    let shared = Shared {
+        config,
+        metrics: Metrics::default(),
+        allowances,
+        usage: Usage::default(),
+        views,
+        refresh: BTreeMap::new(),
+    };
     (shared, sender)
 }

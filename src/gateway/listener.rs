@@ -245,6 +245,13 @@ pub(crate) struct Admission {
     network: IpAddr,
 }
 
+impl Admission {
+    /// Where it came from.
+    pub(crate) fn network(&self) -> IpAddr {
+        self.network
+    }
+}
+
 impl Gate {
     pub(crate) fn new(connections: usize, unauthenticated_per_address: usize) -> Self {
         let connections = connections.min(Semaphore::MAX_PERMITS);

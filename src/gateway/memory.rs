@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::api::consumer_group_heartbeat::Member;
 use super::api::fetch::Session;
+use super::usage::Used;
 use crate::zone::TopicName;
 
 /// Fetch sessions created on this connection, and what its groups' members subscribed to.
@@ -25,6 +26,8 @@ pub(crate) struct Memory {
     pub(crate) memberships: Members<Membership, 64>,
     /// Members of the new protocol (KIP-848).
     pub(crate) members: Members<Member, 16>,
+    /// Where it is noted which aliases this connection uses.
+    pub(crate) used: Option<Arc<Used>>,
 }
 
 /// What a member said when it joined a group.
@@ -37,6 +40,17 @@ pub(crate) enum Membership {
 }
 
 impl Memory {
+    pub(crate) fn of(used: Arc<Used>) -> Self {
+        Self { used: Some(used), ..Self::default() }
+    }
+
+    /// Notes aliases as used.
+    pub(crate) fn note<'a>(&self, aliases: impl IntoIterator<Item = &'a TopicName>) {
+        if let Some(used) = &self.used {
+            used.note(aliases);
+        }
+    }
+
     /// A handler that panicked has left nothing half done that matters more than the connection it belongs to.
     pub(crate) fn lock(memory: &Mutex<Self>) -> MutexGuard<'_, Self> {
         memory.lock().unwrap_or_else(PoisonError::into_inner)

@@ -16,6 +16,7 @@
 //! | `transport` | pooled reads, gathered writes |
 //! | `relay` | large bodies, passed as they arrive; all others are held under `budget` |
 //! | `allowance` | what one zone may take of it: connections, and a share of the budget |
+//! | `usage` | which aliases the clients connected now use |
 //! | [`api`] | the closed table, one file per Kafka API |
 
 pub mod addresses;
@@ -46,6 +47,7 @@ mod tls;
 mod topology;
 mod transport;
 mod upstream;
+mod usage;
 mod view;
 mod workers;
 
@@ -53,3 +55,4 @@ pub use config::{ClusterConfig, GatewayConfig, Limits};
 pub use listener::ListenError;
 pub use runtime::{Gateway, Handle, Report, StartError};
 pub use tls::{ServerTls, TlsFiles};
+pub use usage::ZoneUsage;

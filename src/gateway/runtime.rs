@@ -18,6 +18,7 @@ use super::listener::{Blocked, Gate, ListenError, Listeners, bind};
 use super::metrics::Metrics;
 use super::shared::{Port, Shared};
 use super::topology::{Clusters, Poller};
+use super::usage::{Usage, ZoneUsage};
 use super::view::{GatewayView, wanted_topics};
 use super::workers::Workers;
 use crate::policy::Served;
@@ -83,6 +84,7 @@ impl Gateway {
         let budget = Budget::new(limits.buffered, limits.budget_within, metrics.buffered.clone());
         let shared = Arc::new(Shared {
             allowances: Allowances::new(budget, limits.connections_per_zone),
+            usage: Usage::default(),
             metrics,
             views: seen.clone(),
             refresh,
@@ -132,6 +134,11 @@ impl Handle {
     /// Partner connections that are open now.
     pub fn connections(&self) -> u64 {
         u64::try_from(self.shared.metrics.connections.get()).unwrap_or_default()
+    }
+
+    /// The clients that are connected now, and the aliases they use.
+    pub fn usage(&self) -> BTreeMap<ZoneName, ZoneUsage> {
+        self.shared.usage.summary()
     }
 
     /// The port partners bootstrap from, as bound.

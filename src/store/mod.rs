@@ -17,7 +17,7 @@ pub mod memory;
 mod record;
 mod roster;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -117,8 +117,23 @@ pub struct Heartbeat {
     /// Zones it cannot serve as wanted, with the reason (zone name → reason).
     pub problems: BTreeMap<String, String>,
     pub connections: u64,
+    /// Clients that are connected now, by zone: for plans, which say whom a change concerns.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub usage: BTreeMap<String, ZoneUsage>,
+    /// There is more usage than a heartbeat holds.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub usage_is_partial: bool,
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
+}
+
+/// The clients of one zone on one node, and how many of them use which alias.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ZoneUsage {
+    pub clients: u64,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub topics: BTreeMap<String, u64>,
 }
 
 /// Live nodes by id: those whose last heartbeat is at most ten seconds old.

@@ -47,7 +47,7 @@ pub(super) fn credential(zone: &str, number: usize) -> Credential {
     }
 }
 
-pub(super) fn heartbeat(node: &str, serving: u64) -> Heartbeat {
+pub(crate) fn heartbeat(node: &str, serving: u64) -> Heartbeat {
     Heartbeat {
         node: node.to_owned(),
         serving,
@@ -56,6 +56,8 @@ pub(super) fn heartbeat(node: &str, serving: u64) -> Heartbeat {
         zone_domain: None,
         problems: BTreeMap::new(),
         connections: 0,
+        usage: BTreeMap::new(),
+        usage_is_partial: false,
         at: MOMENT,
     }
 }

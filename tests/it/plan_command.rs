@@ -9,13 +9,16 @@ use partner_zones::manifest::{Known, SourceFile, load};
 use partner_zones::store::kafka::{KafkaOptions, KafkaStore, Names, Role, Timing};
 use partner_zones::store::{Change, Leadership, Store, ZoneRecord};
 use partner_zones::zone::{Revision, Sequence, ZoneId};
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use serde_json::Value;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::support::git::Repository;
-use crate::support::kafka::Cluster;
+use crate::support::kafka::{Cluster, unique};
+use crate::support::product::{self, Product, Setup};
 use crate::support::reconciler::reconciler;
 
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -151,4 +154,132 @@ fn a_short_ref_is_a_usage_error_and_without_a_broker_there_is_no_plan() {
     assert!(all.contains("refs/heads/main"), "{all}");
     let (code, out, all) = plan(folder, &[]);
     assert_eq!((code, out.as_str()), (5, ""), "{all}");
+}
+
+/// Runs `git` in a work tree as a developer would.
+fn git(folder: &Path, arguments: &[&str]) {
+    let status = std::process::Command::new("git")
+        .args(["-c", "user.name=Ann", "-c", "user.email=ann@example.com"])
+        .args(arguments)
+        .current_dir(folder)
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .output()
+        .unwrap();
+    assert!(status.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&status.stderr));
+}
+
+#[test]
+fn a_fork_is_planned_offline_against_its_base_and_by_the_guards_of_the_base() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    git(folder, &["init", "--quiet", "--initial-branch", "main"]);
+    for zone in ["acme", "beta", "gamma", "delta"] {
+        write(folder, &format!("zones/{zone}.yaml"), &manifest(zone, "orders-v1"));
+    }
+    // A broker that nobody may connect to: nothing listens there.
+    let config = "clusters:\n  default:\n    bootstrapServers: 127.0.0.1:1\nguards: {maxDeletePercent: 30, floor: 4}\n";
+    write(folder, "reconciler.yaml", config);
+    git(folder, &["add", "--all"]);
+    git(folder, &["commit", "--quiet", "--message", "Share orders"]);
+    git(folder, &["switch", "--quiet", "--create", "change"]);
+    write(folder, "zones/acme.yaml", &manifest("acme", "orders-v2"));
+    let offline =
+        |more: &[&str]| plan(folder, &[&["--offline", "--zones", "zones", "--base", "main"], more].concat());
+    let (code, out, all) = offline(&["--fail-on-changes"]);
+    assert_eq!(code, 3, "{all}");
+    assert!(out.contains("~ zone/acme/topic/orders: backingTopic \"orders-v1\" → \"orders-v2\""), "{all}");
+    assert!(out.contains("OFFLINE") && out.contains("no pass of the live checks"), "{all}");
+    let (code, out, _) = offline(&["--output", "json"]);
+    let json: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (code, &json["mode"], &json["changes"][0]["origin"]),
+        (0, &"offline".into(), &"change".into())
+    );
+
+    // The change lifts the guard for itself: that counts for nothing.
+    fs::remove_file(folder.join("zones/beta.yaml")).unwrap();
+    fs::remove_file(folder.join("zones/gamma.yaml")).unwrap();
+    write(folder, "reconciler.yaml", &config.replace("30", "100"));
+    let (code, out, all) = offline(&[]);
+    assert_eq!(code, 4, "{all}");
+    assert!(out.contains("2 of 4 zones would be deleted (50 %), over the limit of 30 %"), "{all}");
+    assert!(out.contains("`Reconciler-Allow-Deletes: 2 REASON`"), "{all}");
+    let (code, out, all) = offline(&["--only", "acme"]);
+    assert_eq!((code, out.contains("zone/beta")), (0, false), "{all}");
+    assert_eq!(offline(&["--only", "nobody"]).0, 2);
+    assert_eq!(plan(folder, &["--offline", "--zones", "zones", "--base", "origin/main"]).0, 5);
+    // Live state is not replaced by a base.
+    assert_eq!(
+        plan(
+            folder,
+            &["--zones", "zones", "--base", "main", "--url", "http://127.0.0.1:1", "--api-key", "k"]
+        )
+        .0,
+        5
+    );
+}
+
+#[test]
+fn a_plan_says_what_connected_clients_lose_and_refuses_another_than_was_looked_at() {
+    let cluster = Cluster::shared();
+    let (orders, bills) = (unique("orders"), unique("bills"));
+    cluster.create_topic(&orders, 1);
+    cluster.create_topic(&bills, 1);
+    let both = product::manifest("acme", &[("orders", &orders, "WRITE"), ("bills", &bills, "READ")]);
+    let product = Product::start(cluster, Setup::MEMORY, &[("acme.yaml", &both)]);
+    product.wait_for_status("acme", "READY");
+    let partner = product.partner("acme");
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", &partner.bootstrap)
+        .set("security.protocol", "SASL_PLAINTEXT")
+        .set("sasl.mechanism", "PLAIN")
+        .set("sasl.username", &partner.username)
+        .set("sasl.password", &partner.secret)
+        .set("group.id", unique("readers"))
+        .create()
+        .unwrap();
+    consumer.subscribe(&["orders"]).unwrap();
+
+    let folder = tempfile::tempdir().unwrap();
+    let fewer = product::manifest("acme", &[("bills", &bills, "READ")]);
+    write(folder.path(), "zones/acme.yaml", &fewer);
+    let zones = folder.path().join("zones");
+    let url = product.url();
+    let plan = |more: &[&str]| {
+        let arguments = ["plan", "--zones", zones.to_str().unwrap(), "--url", &url, "--output", "json"];
+        let output = product.cli(&[&arguments, more].concat());
+        let json: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        (output.status.code().unwrap(), json, String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let deadline = std::time::Instant::now() + PATIENCE;
+    let json = loop {
+        // Keeps the client at work.
+        consumer.poll(Duration::from_millis(200));
+        let (_, json, all) = plan(&[]);
+        if json["changes"][0]["impact"].is_object() {
+            break json;
+        }
+        assert!(std::time::Instant::now() < deadline, "nobody is noticed: {json:#} {all}");
+    };
+    let change = &json["changes"][0];
+    assert_eq!(
+        (&change["address"], &change["actions"][0]),
+        (&"zone/acme/topic/orders".into(), &"delete".into())
+    );
+    assert_eq!(
+        change["impact"]["message"], "1 connected client loses `orders`",
+        "however many connections it has"
+    );
+
+    let looked_at = folder.path().join("plan.json");
+    fs::write(&looked_at, json.to_string()).unwrap();
+    let (file, digest) = (looked_at.to_str().unwrap(), json["digest"].as_str().unwrap());
+    for expected in [file, digest] {
+        assert_eq!(plan(&["--expect-plan", expected]).0, 0);
+    }
+    write(folder.path(), "zones/acme.yaml", &fewer.replace("READ", "WRITE"));
+    let (code, _, said) = plan(&["--expect-plan", file]);
+    assert_eq!(code, 4, "{said}");
+    assert!(said.contains("not expected: update zone/acme/topic/bills"), "{said}");
+    assert_eq!(plan(&["--expect-plan", digest]).0, 4);
 }

@@ -13,9 +13,9 @@ use crate::api::state::ObservedState;
 use crate::app::config::{Cluster, Config, StoreKind};
 use crate::kafka::topics;
 use crate::manifest::Loaded;
-use crate::reconcile::plan::MissingTopics;
-use crate::store::Store;
+use crate::reconcile::plan::{Connected, MissingTopics};
 use crate::store::kafka::{KafkaOptions, KafkaStore, Names, Role, Timing};
+use crate::store::{Heartbeat, Nodes, Store};
 use crate::zone::{ClusterName, TopicName};
 
 /// Time for the state topic to be read to its end.
@@ -23,18 +23,26 @@ const STATE_WITHIN: Duration = Duration::from_secs(30);
 /// Time for one broker to say which topics it lacks.
 const TOPICS_WITHIN: Duration = Duration::from_secs(10);
 
+/// A node says every two seconds who is connected to it.
+const HEARTBEAT_WITHIN: Duration = Duration::from_millis(2_500);
+
+/// What is known of the running system.
+pub(super) struct Live {
+    pub(super) observed: Observed,
+    /// `None` if no node could be heard: then nothing is said of what partners will notice.
+    pub(super) connected: Option<Connected>,
+}
+
 /// The zones in force. Without them there is no plan: unknown is not empty.
-pub(super) async fn observed(
-    server: &Server,
-    context: &Context,
-    config: &Config,
-) -> Result<Observed, Failure> {
+pub(super) async fn observed(server: &Server, context: &Context, config: &Config) -> Result<Live, Failure> {
     if server.url.is_some() || context.environment().get("RECONCILER_URL").is_some() {
-        let answer = Client::new(server, context)?.get(&["state"]).await?;
+        let client = Client::new(server, context)?;
+        let answer = client.get(&["state"]).await?;
         let state: ObservedState = serde_json::from_value(answer).map_err(|error| {
             Failure::unreachable(format!("the server's state is not understood: {error}"))
         })?;
-        return Ok(Observed::of(&state.into_state().map_err(Failure::unreachable)?));
+        let observed = Observed::of(&state.into_state().map_err(Failure::unreachable)?);
+        return Ok(Live { observed, connected: connected(&client).await });
     }
     if config.store == StoreKind::Memory {
         return Err(Failure::usage("with `store: memory` only the running process knows the state")
@@ -45,7 +53,16 @@ pub(super) async fn observed(
     from_topic(home, config).await
 }
 
-async fn from_topic(home: &Cluster, config: &Config) -> Result<Observed, Failure> {
+/// Who is connected, as the server's nodes say. A server that does not tell has its plan all the same.
+async fn connected(client: &Client) -> Option<Connected> {
+    let answer = client.get(&["nodes"]).await.ok()?;
+    let nodes = answer.get("items")?.as_array()?.iter();
+    let nodes = nodes.filter_map(|node| serde_json::from_value::<Heartbeat>(node.clone()).ok());
+    let nodes: Nodes = nodes.map(|node| (node.node.clone(), node)).collect();
+    (!nodes.is_empty()).then(|| Connected::of(&nodes))
+}
+
+async fn from_topic(home: &Cluster, config: &Config) -> Result<Live, Failure> {
     let options = KafkaOptions {
         bootstrap_servers: home.bootstrap_servers.clone(),
         properties: home.librdkafka_properties(),
@@ -66,14 +83,21 @@ async fn from_topic(home: &Cluster, config: &Config) -> Result<Observed, Failure
             KafkaStore::open(options, &tasks, cancel.clone()).await.map_err(|error| unknown(&error))?;
         let mut state = store.state();
         let state = state.wait_for(Option::is_some).await.map_err(|error| unknown(&error))?.clone();
-        state.map(|state| Observed::of(&state)).ok_or_else(|| unknown(&"the store ended"))
+        let state = state.ok_or_else(|| unknown(&"the store ended"))?;
+        let observed = Observed::of(&state);
+        let mut nodes = store.nodes();
+        let heard = nodes.wait_for(|nodes| !nodes.is_empty());
+        let connected = match tokio::time::timeout(HEARTBEAT_WITHIN, heard).await {
+            Ok(Ok(nodes)) => Some(Connected::of(&nodes)),
+            Ok(Err(_)) | Err(_) => None,
+        };
+        Ok(Live { observed, connected })
     };
-    let observed = tokio::time::timeout(STATE_WITHIN, reading).await;
+    let live = tokio::time::timeout(STATE_WITHIN, reading).await;
     cancel.cancel();
     tasks.close();
     tasks.wait().await;
-    observed
-        .unwrap_or_else(|_| Err(unknown(&format!("the state topic was not read within {STATE_WITHIN:?}"))))
+    live.unwrap_or_else(|_| Err(unknown(&format!("the state topic was not read within {STATE_WITHIN:?}"))))
 }
 
 /// Asks every cluster that zones use for the backing topics it lacks. What cannot be asked is said and left open: it

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use self::base::OfBase;
 use self::expected::Expected;
+use self::live::Live;
 use super::client::Server;
 use super::progress::Progress;
 use super::report::{Outputs, Pending, Report};
@@ -91,14 +92,15 @@ async fn live(
 ) -> Result<(Plan, Desired), Failure> {
     let chosen = Chosen::new(args, config)?;
     progress.step("asking what is in force");
-    let observed = live::observed(&args.server, context, config).await?;
+    let Live { observed, connected } = live::observed(&args.server, context, config).await?;
     let mut reader = Reader::new(chosen.source.clone(), control::known(config));
     progress.step("reading the zones");
     let desired = reader.read(History::after(observed.revision.clone())).await.map_err(failure)?;
     let base = base::read(args, context, config).await?;
     progress.step("asking the clusters for the backing topics");
     let missing = live::missing_topics(&desired.loaded, config).await;
-    let terms = Terms { topics: missing.as_ref(), ..terms(args, config, &desired, base.as_ref()) };
+    let (topics, connected) = (missing.as_ref(), connected.as_ref());
+    let terms = Terms { topics, connected, ..terms(args, config, &desired, base.as_ref()) };
     if let Some(only) = args.only.as_ref().filter(|only| !observed.zones.contains_key(*only)) {
         known_in_files(only, &desired)?;
     }

@@ -7,13 +7,23 @@ use serde_json::Value;
 
 use super::listed::cut;
 use crate::manifest::finding::printable;
-use crate::reconcile::plan::{Action, Change, Origin};
+use crate::reconcile::plan::{Action, Change, Origin, Plan};
 
 /// A value longer than this is cut: the whole of it is in the JSON form.
 const SHOWN_VALUE: usize = 60;
 
+/// The line of a change, with what partners will notice: `… ! 3 connected clients lose `orders``.
+pub(super) fn of(plan: &Plan, change: &Change) -> String {
+    let mut line = line(change, plan.is_held(change));
+    if let Some(impact) = plan.impact(change) {
+        line.push_str(" ! ");
+        line.push_str(&impact.message);
+    }
+    line
+}
+
 /// `~ zone/acme: spec.displayName "Acme" → "Acme Corp" (zones/acme.yaml:4)`
-pub(super) fn line(change: &Change, is_held: bool) -> String {
+fn line(change: &Change, is_held: bool) -> String {
     let sign = match change.action {
         Action::Create => '+',
         Action::Update => '~',

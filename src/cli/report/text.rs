@@ -2,6 +2,7 @@
 
 use super::{Colour, Report, change, guard, plural, snippet};
 use crate::manifest::finding::printable;
+use crate::reconcile::plan::Change;
 
 pub(super) fn render(report: &Report<'_>, colour: Colour) -> String {
     let mut text = String::new();
@@ -12,7 +13,7 @@ pub(super) fn render(report: &Report<'_>, colour: Colour) -> String {
     text.push_str(&snippet::text(report.findings, report.texts, colour));
     if let Some(plan) = report.plan {
         for change in &plan.changes {
-            push(&mut text, &paint(change, &change::line(change, plan.is_held(change)), colour));
+            push(&mut text, &paint(change, &change::of(plan, change), colour));
         }
         if !plan.changes.is_empty() {
             text.push('\n');
@@ -46,7 +47,7 @@ fn push(text: &mut String, line: &str) {
     text.push('\n');
 }
 
-fn paint(change: &crate::reconcile::plan::Change, line: &str, colour: Colour) -> String {
+fn paint(change: &Change, line: &str, colour: Colour) -> String {
     match colour {
         Colour::Plain => line.to_owned(),
         Colour::Ansi => format!("\u{1b}[{}m{line}\u{1b}[0m", change::colour(change.action)),

@@ -104,6 +104,12 @@ impl Names {
         }
     }
 
+    /// The aliases that pass.
+    pub(super) fn aliases(&self) -> impl Iterator<Item = &TopicName> {
+        let topics = self.view.topics().iter().zip(&self.chosen);
+        topics.filter(|(_, chosen)| **chosen).map(|(topic, _)| &topic.alias)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.chosen.is_empty()
     }

@@ -24,6 +24,7 @@ use super::memory::Memory;
 use super::metrics::Direction;
 use super::shared::{Port, Shared};
 use super::transport::{Inbound, Outbound};
+use super::usage::Used;
 use crate::kafka::client::Session;
 use crate::kafka::frame::{LENGTH_PREFIX, RequestHeader, request_length};
 use crate::kafka::stream::Rewritten;
@@ -34,6 +35,7 @@ pub(crate) struct RequestLoop<'a, R, W> {
     pub(crate) shared: &'a Shared,
     pub(crate) port: &'a Port,
     pub(crate) identity: &'a Identity,
+    pub(crate) used: &'a Used,
     /// A login that the partner has begun on this connection.
     pub(crate) dialogue: Option<Dialogue>,
     /// Our login on the broker's connection.
@@ -82,6 +84,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
     async fn serve(&mut self) -> Result<(), Close> {
         let request = self.next_request().await?;
         self.shared.metrics.request(request.entry.name());
+        self.used.by(request.header.client_id.as_deref());
         self.shared.metrics.relayed(Direction::Up, LENGTH_PREFIX + request.frame_len);
         if self.is_of_login(&request)? {
             let body = self.body(&request).await?;

@@ -31,6 +31,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
             produce::authorise(&zone, started.head.transactional_id.as_deref(), key(&started.topic));
         match decision {
             Ok(admitted) => {
+                self.used.note([&admitted.topic.alias]);
                 let awaited = Awaited {
                     correlation_id: request.header.correlation_id,
                     response: request.entry.response,

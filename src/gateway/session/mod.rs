@@ -19,6 +19,7 @@ use super::response_loop::ResponseLoop;
 use super::shared::{Port, Shared};
 use super::transport::{Inbound, Outbound, Peer};
 use super::upstream;
+use super::usage::Used;
 use super::view::Login;
 use crate::kafka::client::Session;
 use crate::kafka::socket::Socket;
@@ -70,6 +71,7 @@ where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
+    let network = admission.network();
     let entered = tokio::select! {
         biased;
         () = cancel.cancelled() => Err(Close::Shutdown),
@@ -86,6 +88,7 @@ where
     let mut relay = Relay {
         shared,
         port,
+        used: shared.usage.enter(&login.zone.name, network),
         identity: Identity::new(login),
         seat: &seat,
         session,
@@ -122,6 +125,7 @@ where
 pub(crate) struct Relay<'a, PR, PW, BR, BW> {
     pub(crate) shared: &'a Shared,
     pub(crate) port: &'a Port,
+    pub(crate) used: Arc<Used>,
     pub(crate) identity: Identity,
     pub(crate) seat: &'a Seat,
     /// Our login on the broker's connection.
@@ -142,7 +146,7 @@ where
     /// Both directions as two futures of one task, so that neither waits for the other: a broker that cannot send to us does
     /// not keep us from reading, nor the other way round.
     pub(crate) async fn run(&mut self, cancel: &CancellationToken) -> Close {
-        let memory = Mutex::new(Memory::default());
+        let memory = Mutex::new(Memory::of(Arc::clone(&self.used)));
         let (owe, owed) = mpsc::channel(self.shared.config.limits.in_flight);
         let mut revoked = pin!(self.identity.revoked(self.shared.views.clone()));
         let mut overdue = pin!(overdue(cancel, self.shared.config.limits.drain_within));
@@ -152,6 +156,7 @@ where
                     shared: self.shared,
                     port: self.port,
                     identity: &self.identity,
+                    used: &self.used,
                     seat: self.seat,
                     dialogue: None,
                     session: self.session.take(),

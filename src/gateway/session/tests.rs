@@ -5,6 +5,7 @@ mod login;
 mod lying;
 mod streaming;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
@@ -87,6 +88,7 @@ async fn relay_login(
     let mut relay = Relay {
         shared: &shared,
         port: &Port::Bootstrap,
+        used: shared.usage.enter(&login.zone.name, IpAddr::from([192, 0, 2, 1])),
         seat: &shared.allowances.seat(login.zone.id).unwrap(),
         identity: Identity::new(login),
         session,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Change, Plan};
+use super::{Change, Impact, Plan};
 use crate::reconcile::guard::{Allowance, AllowedBy, Lifted};
 use crate::zone::{Revision, ZoneName};
 
@@ -24,7 +24,7 @@ pub(super) fn render(plan: &Plan) -> Value {
             "drift": summary.drift,
             "findings": summary.findings,
         },
-        "changes": plan.changes.iter().map(change).collect::<Vec<_>>(),
+        "changes": plan.changes.iter().map(|it| change(it, plan.impact(it))).collect::<Vec<_>>(),
         "findings": plan.findings,
         "suppressed": plan.suppressed,
         "guard": {
@@ -48,7 +48,8 @@ pub(in crate::reconcile) fn lifted(lifted: &Lifted) -> Value {
     json!({"what": what.as_str(), "count": count, "reason": reason, "by": by, "refusals": lifted.refusals})
 }
 
-fn change(change: &Change) -> Value {
+fn change(change: &Change, impact: Option<&Impact>) -> Value {
+    let impact = impact.map(|it| json!({"clients": it.clients, "message": it.message}));
     json!({
         "address": change.address.to_string(),
         "actions": [change.action.as_str()],
@@ -56,5 +57,6 @@ fn change(change: &Change) -> Value {
         "after": change.after,
         "source": change.source,
         "origin": change.origin.as_str(),
+        "impact": impact,
     })
 }

@@ -5,6 +5,7 @@
 
 mod change;
 mod claims;
+mod impact;
 mod json;
 mod notes;
 mod tally;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 pub use change::{Action, Address, Change, Fate, Origin};
+pub use impact::{Connected, Impact};
 pub(super) use json::lifted as lifted_json;
 
 use super::diff::diff;
@@ -93,6 +95,8 @@ pub struct Plan {
     pub digest: String,
     /// By address.
     pub changes: Vec<Change>,
+    /// What partners will notice. It is of the moment, and no part of the digest.
+    impacts: BTreeMap<Address, Impact>,
     /// Of the files and of live state, sorted by place.
     pub findings: Vec<Finding>,
     /// What comments in the files silenced.
@@ -114,6 +118,8 @@ pub struct Terms<'a> {
     pub backing: &'a [Change],
     /// What another revision wants: a change that it asks for too was there already, and is drift.
     pub base: Option<&'a Desired>,
+    /// Who is connected now. Without it, nothing is said about what partners will notice.
+    pub connected: Option<&'a Connected>,
     /// Nothing is done to any other zone: neither created, changed nor deleted.
     pub only: Option<&'a ZoneName>,
 }
@@ -194,6 +200,7 @@ impl Draft {
             base: terms.base.map(|base| base.revision.clone()),
             only: terms.only.cloned(),
             digest,
+            impacts: terms.connected.map(|connected| impact::of(&changes, connected)).unwrap_or_default(),
             changes,
             findings,
             suppressed,
@@ -276,6 +283,11 @@ impl Plan {
     /// Whether this change is held back: by a guard, or for an error of its zone.
     pub fn is_held(&self, change: &Change) -> bool {
         self.held.contains(change.address.zone())
+    }
+
+    /// What partners who are connected now will notice of a change; `None` if nobody does, or if it is not known.
+    pub fn impact(&self, change: &Change) -> Option<&Impact> {
+        self.impacts.get(&change.address)
     }
 
     /// Whether applying it makes the state what this revision asks for, in full.

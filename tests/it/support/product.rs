@@ -184,6 +184,11 @@ impl Product {
         Partner { bootstrap: text("bootstrapServers"), username: text("username"), secret: text("secret") }
     }
 
+    /// Where the admin API answers.
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.http)
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.process.as_ref().expect("the product runs").pid()
     }

@@ -59,6 +59,7 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
     let mut request: FetchRequest = body::request(&REQUEST, version, body)?;
     as_consumer(&mut request);
     let mut memory = Memory::lock(exchange.memory);
+    let used = memory.used.clone();
     let (session, kind) = if request.session_epoch <= 0 {
         request.session_id = close_previous(&mut memory, version, request.session_id);
         let waiting = turns::waiting(exchange.view, version, &request.topics, memory.turn);
@@ -86,6 +87,10 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
         }
         (Arc::clone(known), Kind::Continues(id))
     };
+    // A request that changes nothing in its session names no topic, and that is most of them.
+    if let Some(used) = used.filter(|_| !request.topics.is_empty()) {
+        used.note(session.aliases());
+    }
     if !session.passes(version) {
         request.max_bytes = request.max_bytes.min(MAX_HELD_BYTES);
     }

@@ -98,6 +98,11 @@ impl Session {
         }
     }
 
+    /// The aliases that it fetches from the broker.
+    pub(super) fn aliases(&self) -> impl Iterator<Item = &TopicName> {
+        self.held.values().map(|held| &held.topic.alias)
+    }
+
     /// How many states of this session are alive: the one that requests change, and those that responses still under way are
     /// mapped by.
     pub(super) fn states(&self) -> usize {

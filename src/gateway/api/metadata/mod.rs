@@ -21,6 +21,7 @@ pub(super) use self::shapes::{REQUEST, RESPONSE, VERSIONS};
 use super::names::{self, Key, authorise};
 use super::operations::{NO_OPERATIONS, NOT_ASKED};
 use super::{Exchange, Outcome, Refusal, body};
+use crate::gateway::memory::Memory;
 use crate::policy::{Topic, ZoneView};
 use crate::zone::{Operation, TopicName};
 
@@ -49,6 +50,9 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
         None => (Scope::All, Vec::new()),
         Some(topics) => asked(version, view, topics),
     };
+    if let Scope::Asked(topics) = &scope {
+        Memory::lock(exchange.memory).note(topics.iter().map(|topic| &topic.alias));
+    }
     let operations = if request.include_cluster_authorized_operations { NO_OPERATIONS } else { NOT_ASKED };
     let mapping = Mapping {
         version,

@@ -19,6 +19,7 @@ pub(crate) use self::shapes::{REQUEST, RESPONSE, VERSIONS};
 use super::names::{self, Key, Names};
 use super::{Exchange, MapBody, Outcome, Refusal, Respond, body, transactional_id};
 use crate::gateway::addresses::Brokers;
+use crate::gateway::memory::Memory;
 use crate::kafka::shape::{Entity, Field};
 use crate::kafka::stream::{self, Instead, Rewritten, StreamError};
 use crate::policy::{Topic, ZoneView};
@@ -41,6 +42,7 @@ fn renamed(exchange: &Exchange<'_>, body: &Bytes) -> Option<Outcome> {
         rename(exchange.view, &mut names, field, value)
     });
     let body = body.ok().filter(|_| !names.is_empty())?;
+    Memory::lock(exchange.memory).note(names.aliases());
     let respond = respond(exchange.version, names, Arc::clone(exchange.brokers), Vec::new());
     Some(Outcome::Forward { body, respond })
 }
@@ -88,6 +90,7 @@ fn decoded(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Refusal> {
         Ok(())
     };
     let (admitted, refused) = names::sort(request.topic_data, admit, |topic, error| refuse(&topic, error));
+    Memory::lock(exchange.memory).note(names.aliases());
     let nothing_left = admitted.is_empty();
     request.topic_data = admitted;
     request.transactional_id = transaction.ok().flatten();

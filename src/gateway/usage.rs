@@ -1,0 +1,154 @@
+//! Which aliases the partners connected now use, for whoever plans to take one away.
+//!
+//! An alias is noted when a request that names it is mapped, never for each record; it is added up when a heartbeat asks. What
+//! an open connection has once used counts until it closes.
+
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+use crate::zone::{TopicName, ZoneName};
+
+/// Aliases that are noted of one connection.
+const ALIASES: usize = 1_000;
+
+/// The connections of one gateway that have logged in.
+#[derive(Debug, Default)]
+pub(crate) struct Usage {
+    connections: Mutex<Vec<Weak<Used>>>,
+}
+
+/// What one connection has used.
+#[derive(Debug)]
+pub(crate) struct Used {
+    zone: ZoneName,
+    network: IpAddr,
+    /// A hash of the client id in its first request.
+    client: OnceLock<u64>,
+    aliases: Mutex<BTreeSet<TopicName>>,
+}
+
+/// How many clients of a zone are connected, and how many of them use which alias.
+///
+/// A client opens a connection to every broker that it needs: those of one network address with one client id are one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ZoneUsage {
+    pub clients: u64,
+    pub topics: BTreeMap<TopicName, u64>,
+}
+
+impl Usage {
+    /// A connection that has logged in. It counts until this is dropped.
+    pub(crate) fn enter(&self, zone: &ZoneName, network: IpAddr) -> Arc<Used> {
+        let used = Arc::new(Used::new(zone.clone(), network));
+        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        if connections.len() == connections.capacity() {
+            // Before it grows: those that are gone go, so that it grows with what lives.
+            connections.retain(|connection| connection.strong_count() > 0);
+        }
+        connections.push(Arc::downgrade(&used));
+        used
+    }
+
+    /// As of now, by zone.
+    pub(crate) fn summary(&self) -> BTreeMap<ZoneName, ZoneUsage> {
+        let live: Vec<Arc<Used>> = {
+            let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+            connections.retain(|connection| connection.strong_count() > 0);
+            connections.iter().filter_map(Weak::upgrade).collect()
+        };
+        let mut clients: BTreeMap<&ZoneName, BTreeMap<(IpAddr, u64), BTreeSet<TopicName>>> = BTreeMap::new();
+        for used in &live {
+            let client = (used.network, used.client.get().copied().unwrap_or_default());
+            let aliases = used.aliases.lock().unwrap_or_else(PoisonError::into_inner);
+            clients.entry(&used.zone).or_default().entry(client).or_default().extend(aliases.iter().cloned());
+        }
+        clients.into_iter().map(|(zone, clients)| (zone.clone(), ZoneUsage::of(clients.values()))).collect()
+    }
+}
+
+impl ZoneUsage {
+    fn of<'a>(clients: impl Iterator<Item = &'a BTreeSet<TopicName>>) -> Self {
+        let mut usage = Self::default();
+        for aliases in clients {
+            usage.clients += 1;
+            for alias in aliases {
+                *usage.topics.entry(alias.clone()).or_default() += 1;
+            }
+        }
+        usage
+    }
+}
+
+impl Used {
+    pub(crate) fn new(zone: ZoneName, network: IpAddr) -> Self {
+        Self { zone, network, client: OnceLock::new(), aliases: Mutex::default() }
+    }
+
+    /// The client id of a request; the first one names the client.
+    pub(crate) fn by(&self, client_id: Option<&str>) {
+        self.client.get_or_init(|| {
+            let mut hasher = DefaultHasher::new();
+            client_id.hash(&mut hasher);
+            hasher.finish()
+        });
+    }
+
+    pub(crate) fn note<'a>(&self, aliases: impl IntoIterator<Item = &'a TopicName>) {
+        let mut noted = self.aliases.lock().unwrap_or_else(PoisonError::into_inner);
+        for alias in aliases {
+            if !noted.contains(alias) && noted.len() < ALIASES {
+                noted.insert(alias.clone());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alias(name: &str) -> TopicName {
+        name.try_into().unwrap()
+    }
+
+    #[test]
+    fn connections_of_one_client_are_one_and_those_that_closed_are_none() {
+        let usage = Usage::default();
+        let (acme, beta): (ZoneName, ZoneName) = ("acme".try_into().unwrap(), "beta".try_into().unwrap());
+        let (here, there) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
+        let connect = |zone: &ZoneName, network, client: &str, aliases: &[&str]| {
+            let used = usage.enter(zone, network);
+            used.by(Some(client));
+            used.by(Some("only the first one counts"));
+            used.note(&aliases.iter().map(|name| alias(name)).collect::<Vec<_>>());
+            used
+        };
+        let _to_one_broker = connect(&acme, here, "app", &["orders"]);
+        let _to_another = connect(&acme, here, "app", &["orders", "bills"]);
+        let other = connect(&acme, there, "app", &["orders"]);
+        let _third = connect(&beta, here, "app", &[]);
+        let summary = usage.summary();
+        assert_eq!(summary[&acme].clients, 2);
+        assert_eq!(summary[&acme].topics, [(alias("orders"), 2), (alias("bills"), 1)].into());
+        assert_eq!(summary[&beta], ZoneUsage { clients: 1, topics: BTreeMap::new() });
+        drop(other);
+        assert_eq!(usage.summary()[&acme].clients, 1);
+    }
+
+    #[test]
+    fn what_is_noted_and_what_has_closed_takes_bounded_room() {
+        let usage = Usage::default();
+        let zone: ZoneName = "acme".try_into().unwrap();
+        let network = IpAddr::from([192, 0, 2, 1]);
+        for _ in 0..10_000 {
+            drop(usage.enter(&zone, network));
+        }
+        assert!(usage.connections.lock().unwrap().capacity() < 100);
+        let used = usage.enter(&zone, network);
+        used.note(&(0..2 * ALIASES).map(|n| alias(&format!("a{n}"))).collect::<Vec<_>>());
+        assert_eq!(usage.summary()[&zone].topics.len(), ALIASES);
+    }
+}

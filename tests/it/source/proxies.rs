@@ -11,7 +11,7 @@ use crate::support::git_https::{Conduct, GitHttps};
 use crate::support::process::Process;
 use crate::support::reconciler::get;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// A run that came to its end; the time is one of this century.
 const SUCCESS: &str = "partner_zones_reconcile_last_success_timestamp_seconds 1";
 

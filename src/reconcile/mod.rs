@@ -10,6 +10,7 @@ pub mod guard;
 pub mod metrics;
 pub mod outbox;
 pub mod plan;
+pub mod principals;
 pub mod reader;
 mod report;
 pub mod source;

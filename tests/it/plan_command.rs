@@ -99,6 +99,20 @@ fn live_state_decides_and_where_it_is_unknown_there_is_no_plan() {
     assert_eq!(code, 0, "{all}");
     assert!(out.ends_with("Plan: 0 to add, 0 to change, 0 to delete"), "{all}");
 
+    // What is in force can be written down, and plans to nothing.
+    let mut export = reconciler(folder, &["export", "--dir", "exported"]);
+    assert!(export.wait(PATIENCE).success(), "{}", export.transcript());
+    let (code, out, all) = plan(folder, &["--zones", "exported", "--fail-on-changes"]);
+    assert!(code == 0 && out.ends_with("Plan: 0 to add, 0 to change, 0 to delete"), "{all}");
+    let mut export = reconciler(folder, &["export"]);
+    assert!(export.wait(PATIENCE).success(), "{}", export.transcript());
+    assert_eq!(
+        export.stdout().join("\n") + "\n",
+        fs::read_to_string(folder.join("exported/acme.yaml")).unwrap()
+    );
+    let mut again = reconciler(folder, &["export", "--dir", "exported"]);
+    assert_eq!(again.wait(PATIENCE).code(), Some(2), "{}", again.transcript());
+
     write(folder, "zones/beta.yaml", &manifest("beta", "no-such-topic"));
     let (code, out, all) =
         plan(folder, &["--zones", "zones", "--output", "text", "--output", "json=plan.json"]);

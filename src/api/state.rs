@@ -1,5 +1,6 @@
 //! All that a plan compares with, for `reconciler plan --url`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -13,7 +14,7 @@ use super::Api;
 use super::problem::Problem;
 use crate::manifest::document;
 use crate::store::{State, ZoneRecord};
-use crate::zone::{Revision, Sequence, ZoneId};
+use crate::zone::{ClusterName, Revision, Sequence, ZoneId};
 
 /// The zones as they were last applied. Credentials and keys are no part of a plan, and of no interest to it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -22,6 +23,9 @@ pub struct ObservedState {
     sequence: u64,
     revision: Option<String>,
     zones: Vec<ObservedZone>,
+    /// The clusters' ids, by name.
+    #[serde(default)]
+    clusters: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -48,6 +52,7 @@ impl From<&State> for ObservedState {
             sequence: state.sequence.0,
             revision: state.revision.as_ref().map(|revision| revision.as_str().to_owned()),
             zones: state.zones.values().map(zone).collect(),
+            clusters: state.clusters.iter().map(|(name, id)| (name.to_string(), id.clone())).collect(),
         }
     }
 }
@@ -60,6 +65,11 @@ impl ObservedState {
             revision: self.revision.map(Revision::recorded),
             ..State::default()
         };
+        for (name, id) in self.clusters {
+            let name = ClusterName::try_from(name.as_str())
+                .map_err(|error| format!("a cluster of the server: `{name}` {error}"))?;
+            state.clusters.insert(name, id);
+        }
         for observed in self.zones {
             let zone = document::from_document(&observed.zone).map_err(|error| {
                 format!("a zone of the server cannot be read here: {error}; use the server's version")

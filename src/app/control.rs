@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::config::{Config, Guards, OnHistoryRewrite, Source};
+use super::config::{Cluster, Config, Guards, OnHistoryRewrite, Source};
 use crate::manifest::Known;
 use crate::reconcile::guard::Limits;
+use crate::reconcile::identity;
 use crate::reconcile::source::{self, GitConfig};
 
 /// What files are checked against. Without a configuration, which at least names a cluster, nothing is known: a pull
@@ -45,4 +46,14 @@ pub fn limits(guards: Guards) -> Limits {
         max_update_percent: guards.max_update_percent,
         floor: guards.floor,
     }
+}
+
+/// The clusters, to be asked who they are.
+pub fn addresses(config: &Config) -> Vec<identity::Address> {
+    let address = |cluster: &Cluster| identity::Address {
+        name: cluster.name.clone(),
+        bootstrap_servers: cluster.bootstrap_servers.clone(),
+        security: cluster.security.clone(),
+    };
+    config.clusters.iter().map(address).collect()
 }

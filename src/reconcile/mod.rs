@@ -7,6 +7,7 @@ mod diff;
 mod digest;
 pub mod forge;
 pub mod guard;
+pub mod identity;
 pub mod metrics;
 pub mod outbox;
 pub mod plan;

@@ -29,10 +29,7 @@ use thiserror::Error;
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
-use crate::zone::{
-    Acceptance, ApiKey, Asked, Controls, Credential, KeyId, Letter, PartnerZone, Revision, Rollback, Scope,
-    Sequence, ZoneId, ZoneName,
-};
+use crate::zone::{Acceptance, ApiKey, Asked, ClusterName, Controls, Credential, KeyId, Letter, PartnerZone, Revision, Rollback, Scope, Sequence, ZoneId, ZoneName};
 
 /// Everything the state topic holds, as of one commit. Immutable once published.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +45,8 @@ pub struct State {
     pub controls: Controls,
     /// What is to be told outside, and what was, by [`Content::id`](crate::zone::Content::id).
     pub outbox: BTreeMap<String, Arc<Letter>>,
+    /// The clusters that were worked with, by the name that the configuration gives them: each with the id it had.
+    pub clusters: BTreeMap<ClusterName, String>,
     /// Who leads, as the leader's lease record says.
     pub leader: Option<Lease>,
 }
@@ -95,6 +94,8 @@ pub enum Change {
     /// Takes the place of one of the same [id](crate::zone::Content::id).
     PutLetter(Letter),
     DeleteLetter(String),
+    /// The id of the cluster that is behind a name.
+    PutCluster(ClusterName, String),
     /// The source revision that the state now reflects.
     Applied(Revision),
 }

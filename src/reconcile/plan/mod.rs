@@ -22,6 +22,7 @@ pub(super) use json::lifted as lifted_json;
 use super::diff::diff;
 use super::digest;
 use super::guard::{Allowance, Guard, Limits};
+use super::identity::{self, Ids};
 use super::source::Commit;
 use crate::manifest::{Finding, Loaded, LoadedZone, Location};
 use crate::store::State;
@@ -50,13 +51,15 @@ pub struct Observed {
     /// The revision that the state reflects in full.
     pub revision: Option<Revision>,
     pub zones: BTreeMap<ZoneName, Arc<PartnerZone>>,
+    /// The clusters' ids, as they were when they were first worked with.
+    pub clusters: Ids,
 }
 
 impl Observed {
     pub fn of(state: &State) -> Self {
         let zones =
             state.zones.iter().map(|(name, record)| (name.clone(), Arc::new(record.zone.clone()))).collect();
-        Self { revision: state.revision.clone(), zones }
+        Self { revision: state.revision.clone(), zones, clusters: state.clusters.clone() }
     }
 }
 
@@ -107,6 +110,8 @@ pub struct Plan {
 pub struct Terms<'a> {
     pub limits: Limits,
     pub allowances: &'a [Allowance],
+    /// The clusters' ids as they are now, of those that could be asked: with one that is another, nothing is done.
+    pub clusters: Option<&'a Ids>,
     /// Without them, nothing is said about backing topics.
     pub topics: Option<&'a MissingTopics>,
     /// What is to change on the backing clusters: principals and ACLs. Held back with the zone that each is for.
@@ -160,7 +165,7 @@ pub fn plan_offline(desired: &Desired, terms: &Terms<'_>) -> Plan {
     let before = &terms.base.unwrap_or(desired).loaded;
     let zones = before.zones.iter().chain(&before.misplaced);
     let zones = zones.map(|(name, it)| (name.clone(), Arc::clone(&it.zone))).collect();
-    let assumed = Observed { revision: None, zones };
+    let assumed = Observed { zones, ..Observed::default() };
     let (changes, fates) = of_zones(&desired.loaded, &assumed, terms.only, Origin::Change);
     let digest = digest::offline(&desired.tree, &changes);
     let draft = Draft { mode: Mode::Offline, digest, changes, fates };
@@ -183,7 +188,8 @@ impl Draft {
         findings.extend(notes::unusable_trailers(desired.commit.as_ref()));
         findings.extend(notes::renamed_zones(loaded, observed, &fates));
         findings.extend(terms.topics.into_iter().flat_map(|topics| notes::missing_topics(loaded, topics)));
-        let tally = tally::of(&changes, &fates, observed, loaded);
+        let mut tally = tally::of(&changes, &fates, observed, loaded);
+        tally.strange_clusters = identity::strange(&observed.clusters, terms.clusters.into_iter().flatten());
         // Only a plan of live state can be applied, so only its digest is one to type.
         let expected = if mode == Mode::Live { digest.as_str() } else { "DIGEST" };
         let guard = Guard::judge(&tally, terms.limits, terms.allowances, expected);

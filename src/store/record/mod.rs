@@ -9,6 +9,7 @@
 //! | `rollback` | the commit to apply instead of the branch's head, and until when |
 //! | `acceptance` | the commit of a rewritten history that may be applied |
 //! | `outbox/<id>` | what is to be told outside, and when it was |
+//! | `cluster/<name>` | the id of the cluster that the configuration gives this name |
 //! | `lease` | who leads |
 //! | `revision` | the last record of every transaction: the commit's sequence, and the Git revision applied last |
 //!
@@ -26,11 +27,9 @@ use serde::{Deserialize, Serialize};
 
 use self::controls::{AcceptanceRow, AskedRow, RollbackRow};
 use self::letters::LetterRow;
-use self::rows::{ApiKeyRow, CredentialRow, RevisionRow, ZoneRow};
+use self::rows::{ApiKeyRow, ClusterRow, CredentialRow, RevisionRow, ZoneRow};
 use super::{Change, Lease, StoreError, ZoneRecord};
-use crate::zone::{
-    Acceptance, ApiKey, Asked, Credential, KeyId, Letter, Revision, Rollback, Scope, Sequence, ZoneName,
-};
+use crate::zone::{Acceptance, ApiKey, Asked, ClusterName, Credential, KeyId, Letter, Revision, Rollback, Scope, Sequence, ZoneName};
 
 /// Raised only when an older reader would misread a record; a field that is merely new needs no new version.
 const SCHEMA_VERSION: u32 = 1;
@@ -50,6 +49,7 @@ pub(super) enum Record {
     Rollback(Option<Rollback>),
     Acceptance(Option<Acceptance>),
     Letter(String, Option<Letter>),
+    Cluster(ClusterName, Option<String>),
     Lease(Option<Lease>),
     Revision(Sequence, Option<Revision>),
     /// Of a kind this version does not know.
@@ -84,6 +84,10 @@ impl Record {
                 }
                 None => Self::Unknown,
             },
+            Some(("cluster", name)) => {
+                let name = ClusterName::try_from(name).map_err(|error| format!("the name {error}"))?;
+                Self::Cluster(name, value.map(decode::<ClusterRow>).transpose()?.map(|row| row.id))
+            }
             Some(("outbox", id)) => {
                 let row = value.map(decode::<LetterRow>).transpose()?;
                 Self::Letter(id.to_owned(), row.map(LetterRow::into_letter).transpose()?)
@@ -135,6 +139,9 @@ impl Line {
             Change::Accept(acceptance) => Self::put(ACCEPTANCE.to_owned(), &AcceptanceRow::new(acceptance))?,
             Change::PutLetter(letter) => Self::put(outbox(&letter.content.id()), &LetterRow::new(letter))?,
             Change::DeleteLetter(id) => Self::delete(outbox(id)),
+            Change::PutCluster(name, id) => {
+                Self::put(format!("cluster/{name}"), &ClusterRow { id: id.clone() })?
+            }
             Change::Applied(_) => return Ok(None),
         };
         Ok(Some(line))

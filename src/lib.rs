@@ -94,6 +94,8 @@
 //! * What is refused over the wire is advertised in every version we read, whatever the broker serves: nothing of it reaches one.
 //! * A topic's settings are shown from a closed list, and a group's configuration not at all (a zone's own principal may not
 //!   describe it either). Offsets of a topic need READ, where a broker is content with DESCRIBE.
+//! * A severity belongs to a code, not to a place in the source: `docs/findings.md` can promise it, and only codes that are no errors
+//!   can be suppressed in a file.
 
 pub mod api;
 pub mod app;

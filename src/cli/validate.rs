@@ -3,13 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
-
-use super::findings::{self, Colour};
-use super::report::{ReportFormat, ReportTo};
-use super::{Context, ExitCode, Failure, output};
+use super::progress::Progress;
+use super::report::{Outputs, Pending, Report};
+use super::{Context, ExitCode, Failure};
 use crate::app::control;
-use crate::manifest::{Finding, Loaded, SourceFile, is_manifest, load};
+use crate::manifest::{SourceFile, is_manifest, load};
 use crate::reconcile::source::{Directory, Limits, read_file};
 use crate::zone::Revision;
 
@@ -25,34 +23,26 @@ pub struct Args {
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
 
-    /// text or json, to standard output or to a file; can be repeated
-    #[arg(long, value_name = "FORMAT[=FILE]")]
-    output: Vec<ReportTo>,
+    #[command(flatten)]
+    outputs: Outputs,
 }
 
 pub fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let known = control::known(&context.config()?);
     let paths = if args.paths.is_empty() { vec![default_folder()] } else { args.paths };
+    let progress = Progress::start(context.environment(), "reading the zones");
     let (files, revision) = read(&paths)?;
-    let read = files.len();
-    if read == 0 {
+    if files.is_empty() {
         // Almost always a wrong path: a check that looked at nothing must not pass.
         return Err(
             Failure::usage("no *.yaml or *.yml file was found").next("name the folder that holds the zones")
         );
     }
     let loaded = load(files, &known);
-    for report in ReportTo::or_default(args.output) {
-        report.write(&match report.format {
-            ReportFormat::Json => json_report(&loaded, revision.as_ref()),
-            ReportFormat::Text => {
-                let colour = report.wants_colour(context.environment());
-                text_report(&loaded, read, if colour { Colour::Ansi } else { Colour::Plain })
-            }
-        })?;
-    }
-    let invalid = loaded.findings.iter().any(Finding::is_error);
-    Ok(if invalid { ExitCode::Findings } else { ExitCode::Fine })
+    drop(progress);
+    let report = Report::of_files(&loaded, revision.as_ref());
+    args.outputs.write(&report, context.environment())?;
+    Ok(ExitCode::of(&report.exit_codes(Pending::IsFine)))
 }
 
 fn default_folder() -> PathBuf {
@@ -84,28 +74,4 @@ fn read(paths: &[PathBuf]) -> Result<(Vec<SourceFile>, Option<Revision>), Failur
     let mut seen = BTreeSet::new();
     files.retain(|file| seen.insert(file.path.clone()));
     Ok((files, revision.filter(|_| paths.len() == 1)))
-}
-
-fn text_report(loaded: &Loaded, files: usize, colour: Colour) -> String {
-    let zones = loaded.zones.len();
-    format!(
-        "{}{} valid zone{} in {} file{}: {}\n",
-        findings::text(&loaded.findings, &loaded.texts, colour),
-        zones,
-        if zones == 1 { "" } else { "s" },
-        files,
-        if files == 1 { "" } else { "s" },
-        findings::count(&loaded.findings)
-    )
-}
-
-/// The plan's format without what needs live state.
-fn json_report(loaded: &Loaded, revision: Option<&Revision>) -> String {
-    output::json(&json!({
-        "formatVersion": "1.0",
-        "mode": "offline",
-        "revision": revision.map(Revision::as_str),
-        "summary": {"findings": loaded.findings.len()},
-        "findings": loaded.findings,
-    }))
 }

@@ -1,7 +1,7 @@
 //! The first look at a file: is it text that a reviewer and a parser read the same way?
 
+use super::code::Code;
 use super::fault::Fault;
-use super::finding::Code;
 
 /// Largest manifest file.
 pub const MAX_FILE_BYTES: usize = 1024 * 1024;

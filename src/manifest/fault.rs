@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::finding::{Code, Finding, Severity};
+use super::code::Code;
+use super::finding::Finding;
 
 /// A fault in a text. Spans are bytes from the start of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +16,7 @@ pub struct Fault {
 
 impl Fault {
     pub fn new(code: Code, span: Range<usize>, message: impl Into<String>) -> Self {
-        Self { span, finding: Finding::error(code, message), related: Vec::new() }
+        Self { span, finding: Finding::new(code, message), related: Vec::new() }
     }
 
     #[must_use]
@@ -52,14 +53,8 @@ pub struct DocumentFault {
 
 impl DocumentFault {
     pub fn new(code: Code, pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        let finding = Finding::error(code, message);
+        let finding = Finding::new(code, message);
         Self { pointer: pointer.into(), part: Part::Value, finding, related: Vec::new() }
-    }
-
-    #[must_use]
-    pub fn severity(mut self, severity: Severity) -> Self {
-        self.finding.severity = severity;
-        self
     }
 
     #[must_use]

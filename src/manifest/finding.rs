@@ -6,115 +6,7 @@ use std::sync::Arc;
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
-/// How much a finding weighs: an error keeps its zone as it was, a warning and a note do not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Severity {
-    Error,
-    Warning,
-    Note,
-}
-
-impl Severity {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warning => "warning",
-            Self::Note => "note",
-        }
-    }
-}
-
-macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $text:literal,)+) => {
-        /// The kind of a fault. Its text never changes its meaning and is never used again for another.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum Code {
-            $($(#[$doc])* $name,)+
-        }
-
-        impl Code {
-            pub const ALL: &[Self] = &[$(Self::$name),+];
-
-            /// `PZ` and four digits.
-            pub fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$name => $text,)+
-                }
-            }
-        }
-    };
-}
-
-codes! {
-    // The file and its bytes.
-    FileTooLarge = "PZ0001",
-    NotUtf8 = "PZ0002",
-    ControlCharacter = "PZ0003",
-    /// Characters that make a reviewer see something else than what a program reads (CVE-2021-42574).
-    InvisibleCharacter = "PZ0004",
-    ConflictMarker = "PZ0005",
-    EmptyFile = "PZ0006",
-    /// A symbolic link or a submodule.
-    NotAFile = "PZ0007",
-    UnreadableFile = "PZ0008",
-    TooManyFiles = "PZ0009",
-    // YAML.
-    Syntax = "PZ0010",
-    Tab = "PZ0011",
-    DuplicateKey = "PZ0012",
-    Anchor = "PZ0013",
-    Tag = "PZ0014",
-    MergeKey = "PZ0015",
-    TooManyNodes = "PZ0016",
-    TooDeep = "PZ0017",
-    KeyNotText = "PZ0018",
-    /// Stands for the rest of a very long list.
-    MoreFaults = "PZ0019",
-    // The schema.
-    UnknownKind = "PZ0100",
-    UnknownField = "PZ0101",
-    MissingField = "PZ0102",
-    WrongType = "PZ0103",
-    UnknownValue = "PZ0104",
-    /// A plain scalar that YAML reads as a number, a boolean or null, where text is wanted.
-    QuoteNeeded = "PZ0105",
-    InvalidValue = "PZ0106",
-    ReadOnlyField = "PZ0107",
-    // Rules within a zone.
-    InvalidName = "PZ0200",
-    DuplicateAlias = "PZ0201",
-    TwoWritableAliases = "PZ0202",
-    TwoAliases = "PZ0203",
-    InternalTopic = "PZ0204",
-    EmptyValidity = "PZ0205",
-    SecretInFile = "PZ0206",
-    NothingShared = "PZ0207",
-    DuplicateGroup = "PZ0208",
-    TwoServiceAccounts = "PZ0209",
-    UnknownReplacement = "PZ0210",
-    /// A backing group of Kafka, of this system, or of some zone.
-    ReservedGroup = "PZ0211",
-    // Rules across zones, and against the configuration.
-    DuplicateZone = "PZ0300",
-    DuplicateServiceAccount = "PZ0301",
-    OtherGateway = "PZ0302",
-    UnknownCluster = "PZ0303",
-    NeedsLaterVersion = "PZ0304",
-    NoHostName = "PZ0305",
-    DuplicateBackingGroup = "PZ0306",
-    // Against live state (found while planning).
-    BackingTopicMissing = "PZ0400",
-    ZoneRenamed = "PZ0401",
-    // The commit.
-    /// A trailer that would lift a guard is not written as it must be.
-    TrailerUnusable = "PZ0500",
-}
-
-impl Serialize for Code {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
+use super::code::{Code, Severity};
 
 /// A place in a file. Lines and columns start at 1; a column counts characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -148,7 +40,6 @@ impl Serialize for Location {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     pub code: Code,
-    pub severity: Severity,
     pub message: String,
     /// The next step.
     pub help: Option<String>,
@@ -158,12 +49,12 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub fn new(severity: Severity, code: Code, message: impl Into<String>) -> Self {
-        Self { code, severity, message: message.into(), help: None, source: None, related: Vec::new() }
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), help: None, source: None, related: Vec::new() }
     }
 
-    pub fn error(code: Code, message: impl Into<String>) -> Self {
-        Self::new(Severity::Error, code, message)
+    pub fn severity(&self) -> Severity {
+        self.code.severity()
     }
 
     #[must_use]
@@ -185,7 +76,7 @@ impl Finding {
     }
 
     pub fn is_error(&self) -> bool {
-        self.severity == Severity::Error
+        self.severity() == Severity::Error
     }
 }
 
@@ -195,9 +86,9 @@ impl Ord for Finding {
         fn place(finding: &Finding) -> Option<(&str, usize, usize)> {
             finding.source.as_ref().map(|at| (&*at.file, at.line, at.column))
         }
-        (place(self), self.severity, self.code, &self.message).cmp(&(
+        (place(self), self.severity(), self.code, &self.message).cmp(&(
             place(other),
-            other.severity,
+            other.severity(),
             other.code,
             &other.message,
         ))
@@ -219,7 +110,7 @@ impl Serialize for Finding {
             .collect();
         let mut object = serializer.serialize_struct("Finding", 6)?;
         object.serialize_field("code", &self.code)?;
-        object.serialize_field("severity", self.severity.as_str())?;
+        object.serialize_field("severity", self.severity().as_str())?;
         object.serialize_field("message", &self.message)?;
         object.serialize_field("help", &self.help)?;
         object.serialize_field("source", &self.source)?;
@@ -260,17 +151,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_is_unique_and_well_formed() {
-        let mut seen = std::collections::BTreeSet::new();
-        for code in Code::ALL {
-            let text = code.as_str();
-            assert!(text.len() == 6 && text.starts_with("PZ"), "{text}");
-            assert!(text[2..].bytes().all(|b| b.is_ascii_digit()), "{text}");
-            assert!(seen.insert(text), "{text} is used twice");
-        }
-    }
-
-    #[test]
     fn quoted_text_cannot_move_a_cursor_or_turn_a_line_around() {
         assert_eq!(quote("\u{1b}[31mred\u{202e}\n"), r"`\u{1b}[31mred\u{202e}\n`");
         assert_eq!(quote(&"x".repeat(61)), format!("`{}…`", "x".repeat(60)));
@@ -280,8 +160,8 @@ mod tests {
     #[test]
     fn findings_sort_by_place_and_serialise_as_published() {
         let at = |line, column| Location { file: "a.yaml".into(), line, column, span: 0..1 };
-        let late = Finding::error(Code::Tab, "late").at(at(10, 1));
-        let early = Finding::error(Code::Tag, "early").at(at(9, 3)).related(at(1, 1), "first here");
+        let late = Finding::new(Code::Tab, "late").at(at(10, 1));
+        let early = Finding::new(Code::Tag, "early").at(at(9, 3)).related(at(1, 1), "first here");
         let mut all = [late, early];
         all.sort();
         assert_eq!(all[0].message, "early");

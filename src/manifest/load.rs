@@ -6,9 +6,11 @@ use std::sync::Arc;
 use crate::zone::{ClusterName, PartnerZone, SniDomain, TopicName, ZoneName};
 
 use super::bytes;
+use super::code::Code;
 use super::file::{Candidate, read_file};
-use super::finding::{Code, Finding, Location, printable};
+use super::finding::{Finding, Location, printable};
 use super::set::between_zones;
+use super::suppress::{Suppressed, Suppression};
 
 /// Largest number of manifest files in a source.
 pub const MAX_FILES: usize = 50_000;
@@ -78,9 +80,15 @@ pub struct Loaded {
     /// Zones that are right in themselves, but name a gateway or a cluster that this installation does not have. Each is
     /// [unreadable](Unreadable) too, so that one in force stays as it was.
     pub misplaced: BTreeMap<ZoneName, LoadedZone>,
+    /// How many files were looked at.
+    pub files: usize,
     /// Sorted by place.
     pub findings: Vec<Finding>,
     pub unreadable: Unreadable,
+    /// What comments in the files silenced, by file.
+    pub suppressed: Vec<Suppressed>,
+    /// Comments about what only live state can tell.
+    pub suppressions: Vec<Suppression>,
     /// Texts of the files, secrets masked, by [`Location::file`]: for snippets.
     pub texts: BTreeMap<Arc<str>, Arc<str>>,
 }
@@ -110,11 +118,12 @@ pub fn load(files: impl IntoIterator<Item = SourceFile>, known: &Known) -> Loade
             let message =
                 format!("the source has more than {MAX_FILES} manifest files; the rest is not read");
             let finding =
-                Finding::error(Code::TooManyFiles, message).help("split the source, or set `source.path`");
+                Finding::new(Code::TooManyFiles, message).help("split the source, or set `source.path`");
             loaded.findings.push(finding);
             loaded.unreadable.nameless_files.insert(path);
             break;
         }
+        loaded.files += 1;
         match file.content {
             Ok(content) => {
                 let reading = read_file(&path, &content, known);
@@ -124,6 +133,8 @@ pub fn load(files: impl IntoIterator<Item = SourceFile>, known: &Known) -> Loade
                     loaded.unreadable.nameless_files.insert(path.clone());
                 }
                 loaded.findings.extend(reading.findings);
+                loaded.suppressed.extend(reading.suppressed);
+                loaded.suppressions.extend(reading.suppressions);
                 loaded.texts.insert(path, reading.text);
             }
             Err(problem) => {
@@ -152,20 +163,18 @@ impl FileProblem {
     fn finding(&self) -> Finding {
         match self {
             Self::Symlink => {
-                Finding::error(Code::NotAFile, "the file is a symbolic link, which is never followed")
+                Finding::new(Code::NotAFile, "the file is a symbolic link, which is never followed")
                     .help("put the content itself here")
             }
-            Self::Submodule => {
-                Finding::error(Code::NotAFile, "the entry is a submodule, which is never read")
-                    .help("put the files themselves here")
-            }
+            Self::Submodule => Finding::new(Code::NotAFile, "the entry is a submodule, which is never read")
+                .help("put the files themselves here"),
             Self::TooLarge { size } => {
                 let size = usize::try_from(*size).unwrap_or(usize::MAX);
                 bytes::too_large(size).finding
             }
             Self::Unreadable(cause) => {
                 let message = format!("the file cannot be read: {}", printable(cause));
-                Finding::error(Code::UnreadableFile, message)
+                Finding::new(Code::UnreadableFile, message)
             }
         }
     }

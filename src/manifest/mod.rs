@@ -4,6 +4,7 @@
 //! file, line and column; what a layer has refused, the next one does not complain about again.
 
 pub mod bytes;
+pub mod code;
 pub mod document;
 pub mod fault;
 mod file;
@@ -14,9 +15,12 @@ pub mod scalar;
 pub mod schema;
 mod secret;
 mod set;
+pub mod suppress;
 pub mod tree;
 pub mod v2;
 
+pub use code::{Code, Layer, Severity};
 pub use document::{NotAZone, from_document, to_document, to_yaml};
-pub use finding::{Code, Finding, Location, Severity};
+pub use finding::{Finding, Location};
 pub use load::{FileProblem, Known, Loaded, LoadedZone, SourceFile, Unreadable, is_manifest, load};
+pub use suppress::{Suppressed, Suppression};

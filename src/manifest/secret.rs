@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use super::bytes::lines;
+use super::code::Code;
 use super::fault::Fault;
-use super::finding::{Code, quote};
+use super::finding::quote;
 use super::scalar::{Kind, Scalar};
 use super::tree::{Content, Node};
 

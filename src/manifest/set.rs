@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::zone::{Claim, ClusterName, PartnerZone, ZoneName};
 
+use super::code::Code;
 use super::fault::{DocumentFault, join};
 use super::file::Candidate;
-use super::finding::{Code, Finding, Location, Severity, quote};
+use super::finding::{Finding, Location, quote};
 use super::load::Known;
 use super::schema::closest;
 
@@ -47,7 +48,6 @@ pub(super) fn host_name(zone: &PartnerZone, known: &Known) -> Option<DocumentFau
     );
     Some(
         DocumentFault::new(Code::NoHostName, "/metadata/name", message)
-            .severity(Severity::Warning)
             .help("for a host name, choose a name of at most 50 characters a-z, 0-9 and dashes; a renamed zone is a new zone"),
     )
 }
@@ -62,7 +62,6 @@ pub(super) fn unbuilt_protections(zone: &PartnerZone) -> Vec<DocumentFault> {
                 pointer(path, zone),
                 format!("`{path}` needs a later version; the zone will be FAILED until then"),
             )
-            .severity(Severity::Warning)
             .help("remove the field to share without this protection, or wait with this zone")
             .on_key()
         })
@@ -106,7 +105,7 @@ pub(super) fn between_zones(
 }
 
 fn duplicate_zone(name: &ZoneName, other: &Candidate, first: &Location) -> Finding {
-    Finding::error(Code::DuplicateZone, format!("the zone {} is defined twice", quote(name.as_str())))
+    Finding::new(Code::DuplicateZone, format!("the zone {} is defined twice", quote(name.as_str())))
         .help("keep one definition; until then the zone stays as it was")
         .at(other.name.clone())
         .related(first.clone(), "also defined here")
@@ -153,7 +152,7 @@ fn clash(claim: &Claim, other: &Location, first: &Location) -> Finding {
         Claim::ServiceAccount(account) => format!("the service account {}", quote(account.as_str())),
         Claim::BackingGroup(group) => format!("the backing group {}", quote(group.as_str())),
     };
-    Finding::error(code, format!("{claimed} belongs to two zones"))
+    Finding::new(code, format!("{claimed} belongs to two zones"))
         .help(help)
         .at(other.clone())
         .related(first.clone(), "first used here")

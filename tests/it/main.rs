@@ -13,6 +13,7 @@ mod architecture;
 mod authentication;
 mod broker_connection;
 mod capture;
+mod ci;
 mod clients;
 mod first_zone;
 mod gateway_smoke;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use partner_zones::cli::findings::{Colour, count, text};
+use partner_zones::cli::report::{Colour, Format, Report};
 use partner_zones::manifest::{Code, FileProblem, Known, Loaded, Severity, SourceFile, load};
 use partner_zones::zone::Operation;
 use proptest::prelude::*;
@@ -33,7 +33,7 @@ fn loaded(content: impl Into<Vec<u8>>) -> Loaded {
 }
 
 fn shown(loaded: &Loaded) -> String {
-    text(&loaded.findings, &loaded.texts, Colour::Plain)
+    Report::of_files(loaded, None).render(Format::Text, Colour::Plain)
 }
 
 fn errors(loaded: &Loaded) -> Vec<Code> {
@@ -42,7 +42,7 @@ fn errors(loaded: &Loaded) -> Vec<Code> {
 
 /// To accept a changed text: run the tests with `INSTA_UPDATE=always`, and look at the difference.
 fn snapshot(folder: &str, name: &str, loaded: &Loaded) {
-    let shown = shown(loaded) + &count(&loaded.findings);
+    let shown = shown(loaded);
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path(Path::new("../manifests").join(folder));
     settings.set_prepend_module_to_snapshot(false);
@@ -94,7 +94,7 @@ fn the_example_zones_are_ready_to_be_served() {
     });
     let known = Known { gateway: Some("gateway".into()), clusters: Some(BTreeSet::new()), sni: None };
     let loaded = load(sources, &known);
-    let beyond_notes = loaded.findings.iter().any(|finding| finding.severity != Severity::Note);
+    let beyond_notes = loaded.findings.iter().any(|finding| finding.severity() != Severity::Note);
     assert!(!beyond_notes, "{}", shown(&loaded));
     assert_eq!(loaded.zones.len(), examples.len());
     let first =
@@ -212,7 +212,7 @@ fn validate_says_what_is_wrong_in_every_form_asked_for() {
     assert_eq!(
         report,
         serde_json::json!({
-            "formatVersion": "1.0", "mode": "offline", "revision": null, "summary": {"findings": 1},
+            "formatVersion": "1.0", "mode": "offline", "revision": null, "summary": {"findings": 1}, "suppressed": [],
             "findings": [{
                 "code": "PZ0101", "severity": "error", "message": "unknown field `permision` in `spec.topics[0]`",
                 "help": "did you mean `permission`?", "source": {"file": file, "line": 13, "column": 7}, "related": [],

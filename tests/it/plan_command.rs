@@ -188,7 +188,7 @@ fn a_fork_is_planned_offline_against_its_base_and_by_the_guards_of_the_base() {
     let (code, out, all) = offline(&["--fail-on-changes"]);
     assert_eq!(code, 3, "{all}");
     assert!(out.contains("~ zone/acme/topic/orders: backingTopic \"orders-v1\" → \"orders-v2\""), "{all}");
-    assert!(out.contains("offline") && all.contains("no pass of the live checks"), "{all}");
+    assert!(out.contains("OFFLINE") && out.contains("no pass of the live checks"), "{all}");
     let (code, out, _) = offline(&["--output", "json"]);
     let json: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::super::client::{Client, Server};
-use super::super::{Context, Failure, output};
+use super::super::{Context, Failure};
 use super::Observed;
 use crate::api::state::ObservedState;
 use crate::app::config::{Cluster, Config, StoreKind};
@@ -109,17 +109,17 @@ pub(super) async fn missing_topics(loaded: &Loaded, config: &Config) -> Option<M
         let topics = wanted.entry(zone.underlying_cluster.as_ref().unwrap_or(&home.name)).or_default();
         topics.extend(zone.topics.iter().map(|topic| topic.backing.to_string()));
     }
-    let mut missing = MissingTopics { home: home.name.clone(), by_cluster: BTreeMap::new() };
+    let mut missing =
+        MissingTopics { home: home.name.clone(), by_cluster: BTreeMap::new(), not_asked: BTreeMap::new() };
     for cluster in &config.clusters {
         let Some(topics) = wanted.get(&cluster.name) else { continue };
         match ask(cluster, topics).await {
             Ok(names) => {
                 missing.by_cluster.insert(cluster.name.clone(), names);
             }
-            Err(cause) => output::note(&format!(
-                "warning: whether the backing topics on cluster `{}` exist was not checked: {cause}",
-                cluster.name
-            )),
+            Err(cause) => {
+                missing.not_asked.insert(cluster.name.clone(), cause);
+            }
         }
     }
     Some(missing)

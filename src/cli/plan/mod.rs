@@ -3,7 +3,6 @@
 mod base;
 pub mod expected;
 mod live;
-mod text;
 
 use std::path::PathBuf;
 
@@ -11,12 +10,11 @@ use self::base::OfBase;
 use self::expected::Expected;
 use self::live::Live;
 use super::client::Server;
-use super::findings::Colour;
-use super::report::{ReportFormat, ReportTo};
+use super::progress::Progress;
+use super::report::{Outputs, Pending, Report};
 use super::{Context, ExitCode, Failure, output};
 use crate::app::config::Config;
 use crate::app::control;
-use crate::manifest::Finding;
 use crate::reconcile::identity;
 use crate::reconcile::plan::{Desired, Observed, Plan, Terms, plan, plan_offline};
 use crate::reconcile::reader::Reader;
@@ -54,9 +52,8 @@ pub struct Args {
     #[arg(long, value_name = "sha256:…|FILE", value_parser = Expected::parse)]
     expect_plan: Option<Expected>,
 
-    /// text or json, to standard output or to a file; can be repeated
-    #[arg(long, value_name = "FORMAT[=FILE]")]
-    output: Vec<ReportTo>,
+    #[command(flatten)]
+    outputs: Outputs,
 
     /// Exit with 3 if there is anything to change
     #[arg(long)]
@@ -68,22 +65,17 @@ pub struct Args {
 
 pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let config = context.config()?;
+    let progress = Progress::start(context.environment(), "reading the zones");
     let (plan, desired) = if args.offline {
         offline(&args, context, &config).await?
     } else {
-        live(&args, context, &config).await?
+        live(&args, context, &config, &progress).await?
     };
-    for report in ReportTo::or_default(args.output) {
-        report.write(&match report.format {
-            ReportFormat::Json => output::json(&plan.to_json()),
-            ReportFormat::Text => {
-                let colour = report.wants_colour(context.environment());
-                text::render(&plan, &desired.loaded.texts, if colour { Colour::Ansi } else { Colour::Plain })
-            }
-        })?;
-    }
+    drop(progress);
+    let report = Report::of_plan(&plan, &desired.loaded);
+    args.outputs.write(&report, context.environment())?;
     let pending = if args.fail_on_changes { Pending::Counts } else { Pending::IsFine };
-    let code = exit_code(&plan, pending);
+    let code = ExitCode::of(&report.exit_codes(pending));
     match args.expect_plan.and_then(|expected| expected.difference(&plan)) {
         Some(difference) => {
             output::note(&format!("error: {difference}"));
@@ -93,12 +85,20 @@ pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     }
 }
 
-async fn live(args: &Args, context: &Context, config: &Config) -> Result<(Plan, Desired), Failure> {
+async fn live(
+    args: &Args,
+    context: &Context,
+    config: &Config,
+    progress: &Progress,
+) -> Result<(Plan, Desired), Failure> {
     let chosen = Chosen::new(args, config)?;
+    progress.step("asking what is in force");
     let Live { observed, connected } = live::observed(&args.server, context, config).await?;
     let mut reader = Reader::new(chosen.source.clone(), control::known(config));
+    progress.step("reading the zones");
     let desired = reader.read(History::after(observed.revision.clone())).await.map_err(failure)?;
     let base = base::read(args, context, config).await?;
+    progress.step("asking the clusters for the backing topics");
     let missing = live::missing_topics(&desired.loaded, config).await;
     let clusters = identity::ask(&control::addresses(config)).await;
     let (topics, connected) = (missing.as_ref(), connected.as_ref());
@@ -120,10 +120,6 @@ async fn offline(args: &Args, context: &Context, config: &Config) -> Result<(Pla
     {
         known_in_files(only, &desired)?;
     }
-    output::note(
-        "warning: offline: what is in force was not looked at; this is no pass of the live checks, and drift, missing topics \
-         and what production would do stay unknown",
-    );
     Ok((plan_offline(&desired, &terms(args, config, &desired, base.as_ref())), desired))
 }
 
@@ -151,27 +147,6 @@ fn known_in_files(only: &ZoneName, desired: &Desired) -> Result<(), Failure> {
 
 fn zone_name(text: &str) -> Result<ZoneName, String> {
     ZoneName::try_from(text).map_err(|error| format!("`{text}` {error}"))
-}
-
-/// Whether changes that are still to be made are worth an exit code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Pending {
-    Counts,
-    IsFine,
-}
-
-fn exit_code(plan: &Plan, pending: Pending) -> ExitCode {
-    let mut holding = vec![ExitCode::Fine];
-    if plan.findings.iter().any(Finding::is_error) {
-        holding.push(ExitCode::Findings);
-    }
-    if plan.guard.is_refusing() {
-        holding.push(ExitCode::RefusedByGuard);
-    }
-    if pending == Pending::Counts && !plan.changes.is_empty() {
-        holding.push(ExitCode::ChangesPending);
-    }
-    ExitCode::of(&holding)
 }
 
 /// The source that the arguments name, and the folder its mirror may use while the command runs.
@@ -237,4 +212,4 @@ fn failure(error: SourceError) -> Failure {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

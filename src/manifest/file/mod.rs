@@ -9,13 +9,15 @@ use std::sync::Arc;
 use crate::zone::{Claim, PartnerZone, TopicName, ZoneName};
 
 use super::bytes::{self, Lines};
+use super::code::{Code, Layer};
 use super::fault::{DocumentFault, Fault, Part};
-use super::finding::{Code, Finding, Location, Severity, quote};
+use super::finding::{Finding, Location, quote};
 use super::load::Known;
 use super::read::read;
 use super::schema::closest;
 use super::secret::{self, Secrets};
 use super::set;
+use super::suppress::{self, Silenced, Suppressed, Suppression, silence};
 use super::tree::{self, Content, Node};
 
 /// Findings shown for one file; a file that is wrong throughout has one cause.
@@ -38,6 +40,9 @@ pub(super) struct Candidate {
 pub(super) struct FileReading {
     pub(super) candidates: Vec<Candidate>,
     pub(super) findings: Vec<Finding>,
+    pub(super) suppressed: Vec<Suppressed>,
+    /// Comments about what only live state can tell.
+    pub(super) suppressions: Vec<Suppression>,
     /// Zones that it speaks of in a form that cannot be used.
     pub(super) unreadable: BTreeMap<ZoneName, Location>,
     /// It holds a document whose zone is not known.
@@ -51,10 +56,17 @@ pub(super) fn read_file(file: &Arc<str>, content: &[u8], known: &Known) -> FileR
     let lossy = String::from_utf8_lossy(content.get(..bytes::MAX_FILE_BYTES).unwrap_or(content));
     let mut reading = FileReading::default();
     let mut faults = Vec::new();
+    let (mut suppressions, mut comment_faults) = (Vec::<Suppression>::new(), Vec::new());
     let secrets = match bytes::text(content) {
         Ok(text) => {
             let (documents, mut yaml) = tree::parse(text);
             let secrets = secret::find(text, &documents);
+            // Without all of its values nobody knows what is a comment.
+            if yaml.is_empty() && suppress::is_asked_for(text) {
+                let (comments, wrong) = suppress::find(&secrets.mask(text), &documents);
+                suppressions = comments.into_iter().map(|it| it.placed(|span| places.at(span))).collect();
+                comment_faults = wrong;
+            }
             yaml.retain(|fault| !secrets.hides(&fault.span));
             faults.extend(secrets.faults.iter().cloned());
             faults.extend(yaml);
@@ -77,7 +89,14 @@ pub(super) fn read_file(file: &Arc<str>, content: &[u8], known: &Known) -> FileR
     if reading.candidates.is_empty() && reading.unreadable.is_empty() && !reading.nameless {
         reading.salvage(&lossy, file);
     }
-    reading.findings = placed(faults, &places);
+    faults.extend(comment_faults);
+    let (live, of_file): (Vec<_>, Vec<_>) =
+        suppressions.into_iter().partition(|it| it.code.layer() == Layer::Live);
+    let Silenced { mut kept, suppressed, unused } = silence(&of_file, placed(faults, &places));
+    kept.extend(unused);
+    reading.findings = listed(kept);
+    reading.suppressed = suppressed;
+    reading.suppressions = live;
     reading.text = secrets.mask(&lossy).into();
     reading
 }
@@ -221,18 +240,22 @@ impl Places<'_> {
     }
 }
 
-fn placed(mut faults: Vec<Fault>, places: &Places<'_>) -> Vec<Finding> {
-    // If some are left out, errors are not: they come first.
-    faults.sort_by_key(|fault| (fault.finding.severity, fault.span.start));
-    let rest = faults.split_off(faults.len().min(MAX_FINDINGS));
-    let more = rest.first().map(|next| {
-        let message = format!("{} more findings in this file are not listed", rest.len());
-        Finding::new(Severity::Note, Code::MoreFaults, message).at(places.at(&next.span))
-    });
+fn placed(faults: Vec<Fault>, places: &Places<'_>) -> Vec<Finding> {
     let place = |fault: Fault| {
         let mut finding = fault.finding.at(places.at(&fault.span));
         finding.related = fault.related.into_iter().map(|(span, what)| (places.at(&span), what)).collect();
         finding
     };
-    faults.into_iter().map(place).chain(more).collect()
+    faults.into_iter().map(place).collect()
+}
+
+/// As many as a person would read. If some are left out, errors are not: they come first.
+fn listed(mut findings: Vec<Finding>) -> Vec<Finding> {
+    findings.sort_by_key(|finding| (finding.severity(), finding.source.as_ref().map(|at| at.span.start)));
+    let rest = findings.split_off(findings.len().min(MAX_FINDINGS));
+    if let Some(at) = rest.first().and_then(|next| next.source.clone()) {
+        let message = format!("{} more findings in this file are not listed", rest.len());
+        findings.push(Finding::new(Code::MoreFaults, message).at(at));
+    }
+    findings
 }

@@ -1,4 +1,6 @@
-use super::super::finding::Severity;
+use std::fmt::Write as _;
+
+use super::super::code::Severity;
 use super::*;
 
 fn file(path: &str, content: impl Into<Vec<u8>>) -> SourceFile {
@@ -13,7 +15,7 @@ fn zone(name: &str, account: &str) -> String {
 }
 
 fn errors(loaded: &Loaded) -> Vec<(Code, String)> {
-    let errors = loaded.findings.iter().filter(|finding| finding.severity == Severity::Error);
+    let errors = loaded.findings.iter().filter(|finding| finding.severity() == Severity::Error);
     errors
         .map(|finding| {
             let at = finding.source.as_ref();
@@ -156,7 +158,7 @@ fn a_protection_that_is_not_built_is_a_warning_at_its_field() {
     let text = zone("a", "a").replace("permission: READ", "permission: READ, replay: {maxAge: 7d}");
     let loaded = load([file("a.yaml", text)], &Known::default());
     let finding = &loaded.findings[0];
-    assert_eq!((finding.code, finding.severity), (Code::NeedsLaterVersion, Severity::Warning));
+    assert_eq!((finding.code, finding.severity()), (Code::NeedsLaterVersion, Severity::Warning));
     assert_eq!(finding.source.as_ref().map(|at| (at.line, at.column)), Some((9, 52)));
     assert!(loaded.zones.contains_key("a"), "the zone is loaded, so that it can be FAILED");
 }
@@ -198,7 +200,7 @@ fn a_zone_that_can_have_no_host_name_is_told_where_its_name_stands() {
             .findings
             .iter()
             .filter(|finding| finding.code == Code::NoHostName)
-            .map(|finding| (finding.severity, finding.source.as_ref().map(|at| at.line)))
+            .map(|finding| (finding.severity(), finding.source.as_ref().map(|at| at.line)))
             .collect();
         let line = loaded.zones.values().next().map(|zone| zone.source.line);
         let wanted = if finds { vec![(Severity::Warning, line)] } else { vec![] };
@@ -206,4 +208,72 @@ fn a_zone_that_can_have_no_host_name_is_told_where_its_name_stands() {
         // Without SNI any name will do.
         assert_eq!(errors(&load([file("a.yaml", zone(name, name))], &Known::default())), []);
     }
+}
+
+fn with_comment(comment: &str) -> Loaded {
+    let text = zone("acme", "acme").replace("metadata:\n", &format!("metadata:\n  id: x # {comment}\n"));
+    load([file("a.yaml", text)], &Known::default())
+}
+
+#[test]
+fn a_suppressed_finding_is_kept_apart_with_its_reason() {
+    let noted = with_comment("nothing");
+    assert_eq!(noted.findings.iter().map(|it| it.code).collect::<Vec<_>>(), [Code::ReadOnlyField]);
+    let silent = with_comment("reconciler-ignore: PZ0107 exported as it is");
+    assert_eq!((silent.findings.len(), silent.zones.len()), (0, 1), "{:?}", silent.findings);
+    let [suppressed] = silent.suppressed.as_slice() else { panic!("{:?}", silent.suppressed) };
+    assert_eq!((suppressed.finding.code, &*suppressed.by.reason), (Code::ReadOnlyField, "exported as it is"));
+    assert_eq!((suppressed.by.source.line, suppressed.by.source.column), (4, 9));
+}
+
+#[test]
+fn a_secret_in_a_reason_is_found_and_not_shown() {
+    let loaded = with_comment("reconciler-ignore: PZ0107 see\n  # password: hunter2");
+    assert!(loaded.findings.iter().any(|it| it.code == Code::SecretInFile));
+    let said = format!("{:?}", (&loaded.findings, &loaded.suppressed));
+    assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn an_error_is_never_suppressed_and_its_zone_stays_as_it_was() {
+    let text = zone("acme", "acme").replace("permission: READ", "permission: read");
+    for code in ["PZ0104", "PZ0101", "PZ0206"] {
+        let above = text.replace("    - {", &format!("    # reconciler-ignore: {code} please\n    - {{"));
+        let loaded = load([file("a.yaml", above)], &Known::default());
+        let codes: Vec<_> = loaded.findings.iter().map(|it| it.code).collect();
+        assert_eq!(codes, [Code::InvalidSuppression, Code::UnknownValue], "{code}");
+        assert!(loaded.suppressed.is_empty() && unreadable(&loaded) == ["acme"]);
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_parsed_has_no_suppressions() {
+    let loaded = load([file("a.yaml", "a: [ # reconciler-ignore: PZ0203 x\n")], &Known::default());
+    assert_eq!(loaded.findings.iter().map(|it| it.code).collect::<Vec<_>>(), [Code::Syntax]);
+}
+
+#[test]
+fn columns_are_those_of_the_file_whatever_its_line_ends() {
+    let text = zone("acme", "acme").replace("permission: READ", "permission: read");
+    let unix = errors(&load([file("a.yaml", text.clone())], &Known::default()));
+    let windows = errors(&load([file("a.yaml", text.replace('\n', "\r\n"))], &Known::default()));
+    assert_eq!(unix, [(Code::UnknownValue, "a.yaml:9:46".into())]);
+    assert_eq!(windows, unix);
+}
+
+#[test]
+fn a_bomb_of_aliases_is_refused_at_its_first_anchor_and_never_grows() {
+    let mut bomb = "a0: &a0 [x]\n".to_owned();
+    for level in 1..10 {
+        writeln!(bomb, "a{level}: &a{level} [{}]", vec![format!("*a{}", level - 1); 9].join(", ")).unwrap();
+    }
+    let loaded = load([file("a.yaml", bomb)], &Known::default());
+    assert!(
+        loaded
+            .findings
+            .iter()
+            .all(|it| matches!(it.code, Code::Anchor | Code::MissingField | Code::UnknownField))
+    );
+    assert!(loaded.findings.iter().filter(|it| it.code == Code::Anchor).count() >= 10);
+    assert!(loaded.zones.is_empty());
 }

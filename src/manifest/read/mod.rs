@@ -6,6 +6,7 @@ mod values;
 
 use std::collections::BTreeMap;
 
+use icu_normalizer::ComposingNormalizerBorrowed;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -14,8 +15,9 @@ use crate::zone::{
     ServiceAccount, SharedTopic, TopicName,
 };
 
+use super::code::Code;
 use super::fault::DocumentFault;
-use super::finding::{Code, Severity, quote};
+use super::finding::quote;
 use super::schema::{self, shown};
 use super::v2;
 
@@ -74,6 +76,12 @@ impl Reader<'_> {
         pointer: &str,
         text: &'t str,
     ) -> Option<T> {
+        if !ComposingNormalizerBorrowed::new_nfc().is_normalized(text) {
+            let message = format!("{}: {} is not in composed form (NFC)", shown(pointer), quote(text));
+            let help = "type the accented characters again: another name would look the same as this one";
+            self.fault(DocumentFault::new(Code::NotComposed, pointer, message).help(help));
+            return None;
+        }
         T::try_from(text)
             .map_err(|error| {
                 let message = format!("{}: {} {error}", shown(pointer), quote(text));
@@ -93,7 +101,6 @@ impl Reader<'_> {
                         pointer,
                         format!("`metadata.{field}` is filled in by the server and ignored here"),
                     )
-                    .severity(Severity::Note)
                     .help("remove it")
                     .on_key(),
                 );
@@ -209,7 +216,6 @@ impl Reader<'_> {
     fn nothing_shared(&mut self, pointer: &str) {
         self.fault(
             DocumentFault::new(Code::NothingShared, pointer, "the zone shares no topic")
-                .severity(Severity::Warning)
                 .help("list topics under `spec.topics`, or delete the file to remove the zone")
                 .on_key(),
         );

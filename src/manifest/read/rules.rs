@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::zone::{Access, ConsumerGroup, GroupName, Operation, SharedTopic};
 
+use super::super::code::Code;
 use super::super::fault::DocumentFault;
-use super::super::finding::{Code, Severity, quote};
+use super::super::finding::quote;
 
 /// Each topic with its pointer. `complete`: whether these are all topics that the document lists.
 pub(super) fn aliases(topics: &[(String, SharedTopic)], complete: bool) -> Vec<DocumentFault> {
@@ -84,7 +85,6 @@ fn one_backing_topic(backing: &str, sharing: &[&(String, SharedTopic)]) -> Vec<D
                     quote(backing)
                 ),
             )
-            .severity(Severity::Note)
             .related(format!("{first}/backingTopic"), "the first alias"),
         ],
         _ => Vec::new(),

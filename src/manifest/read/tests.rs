@@ -57,6 +57,8 @@ fn each_mistake_in_a_field_is_one_fault_at_that_field() {
         ("/spec/url", json!("javascript:alert(1)"), Code::InvalidValue),
         ("/spec/serviceAccount", json!("pz0123456789abcdef"), Code::InvalidName),
         ("/spec/topics", json!("a"), Code::WrongType),
+        ("/spec/serviceAccount", json!("mu\u{308}ller"), Code::NotComposed),
+        ("/spec/consumerGroups", json!([{"name": "a", "backingGroup": "cafe\u{301}"}]), Code::NotComposed),
         ("/spec/topics/0/permission", json!("write"), Code::UnknownValue),
         ("/spec/topics/0/permission", json!(1), Code::QuoteNeeded),
         ("/spec/topics/0/name", json!(123), Code::QuoteNeeded),
@@ -103,6 +105,11 @@ fn each_mistake_in_a_field_is_one_fault_at_that_field() {
         assert_eq!(found, code, "{pointer}: {shown}");
         assert!(at.starts_with(pointer), "{pointer}: {shown} is reported at {at}");
     }
+}
+
+#[test]
+fn a_composed_name_of_any_script_is_fine() {
+    assert_eq!(with(&[("/spec/serviceAccount", json!("m\u{fc}ller"))]), []);
 }
 
 #[test]

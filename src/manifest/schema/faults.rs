@@ -7,8 +7,9 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
 
+use super::super::code::Code;
 use super::super::fault::{DocumentFault, Part, join};
-use super::super::finding::{Code, printable, quote};
+use super::super::finding::{printable, quote};
 use super::super::v2;
 
 /// The schema again, to look up which fields an object may have.

@@ -12,8 +12,8 @@ use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
 use serde_json::Value;
 
+use super::code::Code;
 use super::fault::DocumentFault;
-use super::finding::Code;
 use super::v2;
 
 /// The schema as it is published: draft-07, which editors understand.

@@ -5,8 +5,9 @@ use std::ops::Range;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
 
+use super::super::code::Code;
 use super::super::fault::Fault;
-use super::super::finding::{Code, printable, quote};
+use super::super::finding::{printable, quote};
 use super::{Content, Entry, Node, Scalar};
 
 /// Scalars, sequences and mappings in one file.

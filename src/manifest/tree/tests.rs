@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::super::bytes::line_and_column;
-use super::super::finding::Code;
+use super::super::code::Code;
 use super::*;
 
 fn faults(text: &str) -> Vec<(Code, usize, usize)> {

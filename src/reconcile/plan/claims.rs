@@ -28,12 +28,12 @@ pub(super) fn taken(
             let wanted = loaded.wanted(name, observed.zones.get(name).map(AsRef::as_ref))?;
             let (claim, owner) =
                 wanted.zone.claims().find_map(|claim| Some((claim.clone(), *kept.get(&claim)?)))?;
-            let (code, other) = match claim {
-                Claim::ServiceAccount(_) => (Code::DuplicateServiceAccount, "account"),
-                Claim::BackingGroup(_) => (Code::DuplicateBackingGroup, "group"),
+            let other = match claim {
+                Claim::ServiceAccount(_) => "account",
+                Claim::BackingGroup(_) => "group",
             };
             let message = format!("{claim} is that of zone `{owner}`, which keeps it for now");
-            let finding = Finding::error(code, message)
+            let finding = Finding::new(Code::StillClaimed, message)
                 .help(format!("give this zone another {other}, or make zone `{owner}` give it up first"));
             Some((name.clone(), finding.at(position(wanted, None))))
         };

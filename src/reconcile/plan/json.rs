@@ -26,6 +26,7 @@ pub(super) fn render(plan: &Plan) -> Value {
         },
         "changes": plan.changes.iter().map(|it| change(it, plan.impact(it))).collect::<Vec<_>>(),
         "findings": plan.findings,
+        "suppressed": plan.suppressed,
         "guard": {
             "refused": plan.guard.is_refusing(),
             "reasons": plan.guard.reasons().collect::<Vec<_>>(),

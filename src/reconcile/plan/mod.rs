@@ -24,6 +24,7 @@ use super::digest;
 use super::guard::{Allowance, Guard, Limits};
 use super::identity::{self, Ids};
 use super::source::Commit;
+use crate::manifest::suppress::Suppressed;
 use crate::manifest::{Finding, Loaded, LoadedZone, Location};
 use crate::store::State;
 use crate::zone::{ClusterName, PartnerZone, Revision, TopicName, ZoneName};
@@ -69,6 +70,8 @@ pub struct MissingTopics {
     /// The cluster of zones that name none.
     pub home: ClusterName,
     pub by_cluster: BTreeMap<ClusterName, BTreeSet<TopicName>>,
+    /// Clusters that could not be asked, each with the cause.
+    pub not_asked: BTreeMap<ClusterName, String>,
 }
 
 /// How many changes of which kind.
@@ -99,6 +102,8 @@ pub struct Plan {
     impacts: BTreeMap<Address, Impact>,
     /// Of the files and of live state, sorted by place.
     pub findings: Vec<Finding>,
+    /// What comments in the files silenced.
+    pub suppressed: Vec<Suppressed>,
     pub guard: Guard,
     fates: BTreeMap<ZoneName, Fate>,
     /// Zones that are held back: by a guard, or since they wait for another.
@@ -184,10 +189,7 @@ impl Draft {
     fn judged(self, desired: &Desired, observed: &Observed, terms: &Terms<'_>) -> Plan {
         let Self { mode, digest, changes, fates } = self;
         let loaded = desired.loaded.as_ref();
-        let mut findings = loaded.findings.clone();
-        findings.extend(notes::unusable_trailers(desired.commit.as_ref()));
-        findings.extend(notes::renamed_zones(loaded, observed, &fates));
-        findings.extend(terms.topics.into_iter().flat_map(|topics| notes::missing_topics(loaded, topics)));
+        let (mut findings, suppressed) = notes::findings(desired, observed, &fates, terms.topics);
         let mut tally = tally::of(&changes, &fates, observed, loaded);
         tally.strange_clusters = identity::strange(&observed.clusters, terms.clusters.into_iter().flatten());
         // Only a plan of live state can be applied, so only its digest is one to type.
@@ -207,6 +209,7 @@ impl Draft {
             impacts: terms.connected.map(|connected| impact::of(&changes, connected)).unwrap_or_default(),
             changes,
             findings,
+            suppressed,
             guard,
             fates,
             held,

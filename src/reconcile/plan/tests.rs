@@ -2,9 +2,8 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::manifest::Unreadable;
 use crate::manifest::document::from_document;
-use crate::manifest::{Code, Severity};
+use crate::manifest::{Code, Known, Severity, SourceFile, Unreadable, load, to_yaml};
 use crate::reconcile::guard::{Allowed, AllowedBy, Deed};
 
 mod refusals;
@@ -166,12 +165,41 @@ fn a_backing_topic_that_does_not_exist_is_a_warning_where_the_cluster_could_be_a
     let desired = desired("two", &[zone("acme", &[ORDERS, BILLS]), elsewhere]);
     let home = ClusterName::try_from("default").unwrap();
     let absent = std::iter::once(TopicName::try_from("bills-v1").unwrap()).collect();
-    let live = MissingTopics { by_cluster: [(home.clone(), absent)].into(), home };
+    let live =
+        MissingTopics { by_cluster: [(home.clone(), absent)].into(), home, not_asked: BTreeMap::new() };
     let plan = plan(&desired, &Observed::default(), &Terms { topics: Some(&live), ..Terms::default() });
     let found: Vec<_> =
-        plan.findings.iter().map(|it| (it.code, it.severity, it.source.as_ref().unwrap().line)).collect();
+        plan.findings.iter().map(|it| (it.code, it.severity(), it.source.as_ref().unwrap().line)).collect();
     assert_eq!(found, [(Code::BackingTopicMissing, Severity::Warning, 11)]);
     assert!(plan.is_complete(), "a warning holds nothing back");
+}
+
+#[test]
+fn a_comment_silences_what_only_live_state_can_tell() {
+    let text = to_yaml(&zone("acme", &[BILLS])).unwrap();
+    let text =
+        text.replace("- name: bills", "- name: bills # reconciler-ignore: PZ0400 comes with their release");
+    let file = SourceFile { path: "zones/acme.yaml".into(), content: Ok(text.into_bytes()) };
+    let loaded = Arc::new(load([file], &Known::default()));
+    let desired = Desired { loaded, ..desired("two", &[]) };
+    let home = ClusterName::try_from("default").unwrap();
+    let absent: BTreeSet<_> = std::iter::once(TopicName::try_from("bills-v1").unwrap()).collect();
+    let live = |absent| MissingTopics {
+        by_cluster: [(home.clone(), absent)].into(),
+        home: home.clone(),
+        not_asked: BTreeMap::new(),
+    };
+    let codes = |topics: Option<&MissingTopics>| {
+        let plan = plan(&desired, &Observed::default(), &Terms { topics, ..Terms::default() });
+        let silent: Vec<_> = plan.suppressed.iter().map(|it| it.finding.code).collect();
+        (plan.findings.iter().map(|it| it.code).collect::<Vec<_>>(), silent)
+    };
+    assert_eq!(codes(Some(&live(absent))), (vec![], vec![Code::BackingTopicMissing]));
+    assert_eq!(codes(Some(&live(BTreeSet::new()))), (vec![Code::UnusedSuppression], vec![]));
+    assert_eq!(codes(None), (vec![], vec![]), "where nobody asked, nobody knows that it is needless");
+    let silent =
+        MissingTopics { not_asked: [(home.clone(), "no answer".into())].into(), ..live(BTreeSet::new()) };
+    assert_eq!(codes(Some(&silent)), (vec![Code::ClusterNotAsked], vec![]));
 }
 
 #[test]
@@ -329,7 +357,7 @@ fn no_zone_gets_the_service_account_of_one_that_stays_as_it_was() {
     let plan = plan(&wanted, &in_force, &Terms::default());
     assert_eq!(applicable(&plan), ["Update b", "Create other"]);
     let found: Vec<_> = plan.findings.iter().map(|finding| finding.code).collect();
-    assert_eq!(found, [Code::DuplicateServiceAccount]);
+    assert_eq!(found, [Code::StillClaimed]);
     assert!(!plan.is_complete());
     assert_eq!(plan.changes.iter().filter(|change| plan.is_held(change)).count(), 2, "zone and topic");
 }
@@ -342,7 +370,7 @@ fn accounts_may_be_swapped_and_a_zone_that_waits_makes_the_next_one_wait() {
     // Nothing is deleted beside a file with an error, so `b` cannot have its account, so `c` cannot have that of `b`.
     let before = [zone_of("a", "x"), zone_of("b", "y")];
     let mut wanted = desired("two", &[zone_of("b", "x"), zone_of("c", "y")]);
-    Arc::get_mut(&mut wanted.loaded).unwrap().findings.push(Finding::error(Code::EmptyFile, "no"));
+    Arc::get_mut(&mut wanted.loaded).unwrap().findings.push(Finding::new(Code::EmptyFile, "no"));
     let plan = plan(&wanted, &observed("one", &before), &Terms::default());
     assert!(!plan.guard.allows(Deed::Delete));
     assert_eq!(applicable(&plan), Vec::<String>::new());

@@ -1,62 +1,28 @@
-//! A plan as text: findings with their lines, one line for each change, what a guard refuses, and the sum.
+//! A change as one line: its sign, its address, what differs, and its place.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use serde_json::Value;
 
-use super::super::findings::{self, Colour, Texts};
-use super::Plan;
+use super::listed::cut;
 use crate::manifest::finding::printable;
-use crate::reconcile::plan::{Action, Change, Mode, Origin};
+use crate::reconcile::plan::{Action, Change, Origin, Plan};
 
 /// A value longer than this is cut: the whole of it is in the JSON form.
 const SHOWN_VALUE: usize = 60;
 
-pub(super) fn render(plan: &Plan, texts: &Texts, colour: Colour) -> String {
-    let mut text = findings::text(&plan.findings, texts, colour);
-    for change in &plan.changes {
-        text.push_str(&paint(change.action, &line(change, plan.is_held(change)), colour));
-        text.push('\n');
-        if let Some(impact) = plan.impact(change) {
-            push(&mut text, &format!("    ! {}", impact.message));
-        }
+/// The line of a change, with what partners will notice: `… ! 3 connected clients lose `orders``.
+pub(super) fn of(plan: &Plan, change: &Change) -> String {
+    let mut line = line(change, plan.is_held(change));
+    if let Some(impact) = plan.impact(change) {
+        line.push_str(" ! ");
+        line.push_str(&impact.message);
     }
-    if !plan.changes.is_empty() {
-        text.push('\n');
-    }
-    for reason in plan.guard.reasons() {
-        push(&mut text, &format!("refused: {reason}"));
-    }
-    for way_out in plan.guard.ways_out() {
-        push(&mut text, &format!("  next: {way_out}"));
-    }
-    for lifted in plan.guard.lifted() {
-        let (allowance, refusals) = (&lifted.allowance, lifted.refusals.join("; "));
-        let reason = printable(&allowance.reason);
-        push(
-            &mut text,
-            &format!("allowed by {}: {refusals} (\"{reason}\")", printable(&allowance.by.to_string())),
-        );
-    }
-    push(&mut text, &format!("revision {}", printable(plan.revision.as_str())));
-    push(&mut text, &format!("digest {}", plan.digest));
-    if plan.mode == Mode::Offline {
-        push(
-            &mut text,
-            "mode offline: what is in force was not looked at; this is no pass of the live checks",
-        );
-    }
-    let sum = plan.summary();
-    push(&mut text, &format!("Plan: {} to add, {} to change, {} to delete", sum.add, sum.change, sum.delete));
-    text
+    line
 }
 
-fn push(text: &mut String, line: &str) {
-    text.push_str(line);
-    text.push('\n');
-}
-
+/// `~ zone/acme: spec.displayName "Acme" → "Acme Corp" (zones/acme.yaml:4)`
 fn line(change: &Change, is_held: bool) -> String {
     let sign = match change.action {
         Action::Create => '+',
@@ -64,7 +30,7 @@ fn line(change: &Change, is_held: bool) -> String {
         Action::Delete => '-',
         Action::Move => '>',
     };
-    let mut line = format!("{sign} {}", change.address);
+    let mut line = format!("{sign} {}", printable(&change.address.to_string()));
     let what = what(change);
     if !what.is_empty() {
         line.push_str(": ");
@@ -72,7 +38,7 @@ fn line(change: &Change, is_held: bool) -> String {
     }
     if let Some(at) = &change.source {
         // Writing to a String cannot fail.
-        let _ = write!(line, " ({}:{})", at.file, at.line);
+        let _ = write!(line, " ({}:{})", printable(&at.file), at.line);
     }
     if change.origin == Origin::Drift {
         line.push_str(" [drift]");
@@ -135,21 +101,14 @@ fn shown(value: &Value) -> String {
     if value.is_null() {
         return "(none)".to_owned();
     }
-    let text = printable(&value.to_string());
-    if text.chars().count() <= SHOWN_VALUE {
-        return text;
-    }
-    text.chars().take(SHOWN_VALUE).chain(std::iter::once('…')).collect()
+    cut(&printable(&value.to_string()), SHOWN_VALUE)
 }
 
-fn paint(action: Action, line: &str, colour: Colour) -> String {
-    let code = match action {
+/// The number of its colour on a terminal.
+pub(super) fn colour(action: Action) -> u8 {
+    match action {
         Action::Create => 32,
         Action::Update | Action::Move => 33,
         Action::Delete => 31,
-    };
-    match colour {
-        Colour::Plain => line.to_owned(),
-        Colour::Ansi => format!("\u{1b}[{code}m{line}\u{1b}[0m"),
     }
 }

@@ -79,6 +79,14 @@ fn letters_are_read_back_under_the_name_of_what_they_say() {
 }
 
 #[test]
+fn the_id_of_a_cluster_is_read_back_under_its_name() {
+    let name = ClusterName::try_from("default").unwrap();
+    let line = written(&Change::PutCluster(name.clone(), "abc".to_owned()));
+    assert_eq!(line.key, "cluster/default");
+    assert_eq!(reread(&line), Record::Cluster(name, Some("abc".to_owned())));
+}
+
+#[test]
 fn lease_and_revision_are_read_back() {
     let lease = Lease {
         node: "controller-1".to_owned(),

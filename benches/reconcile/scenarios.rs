@@ -88,7 +88,7 @@ impl Daemon {
         let zones = &desired.loaded.zones;
         let zones: BTreeMap<_, _> =
             zones.iter().map(|(name, zone)| (name.clone(), Arc::new((*zone.zone).clone()))).collect();
-        self.observed = Observed { revision: Some(desired.revision.clone()), zones };
+        self.observed = Observed { revision: Some(desired.revision.clone()), zones, ..Observed::default() };
     }
 
     /// One that has applied what is there.

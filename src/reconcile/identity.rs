@@ -52,10 +52,7 @@ pub fn new<'a>(remembered: &Ids, now: &'a Ids) -> impl Iterator<Item = (&'a Clus
 }
 
 /// The clusters that are others than they were, each in one sentence with what to do.
-pub(super) fn strange<'a>(
-    remembered: &Ids,
-    now: impl Iterator<Item = (&'a ClusterName, &'a String)>,
-) -> Vec<String> {
+pub fn strange(remembered: &Ids, now: &Ids) -> Vec<String> {
     let is_strange = |(name, id): (&ClusterName, &String)| {
         let was = remembered.get(name).filter(|was| *was != id)?;
         Some(format!(
@@ -63,7 +60,7 @@ pub(super) fn strange<'a>(
              clusters.{name}.bootstrapServers; a cluster that took the old one's place gets a name of its own under `clusters`"
         ))
     };
-    now.filter_map(is_strange).collect()
+    now.iter().filter_map(is_strange).collect()
 }
 
 #[cfg(test)]
@@ -78,9 +75,12 @@ mod tests {
     fn another_id_is_strange_and_a_cluster_that_is_new_or_silent_is_not() {
         let remembered = ids(&[("default", "a"), ("silent", "b")]);
         let now = ids(&[("default", "x"), ("later", "c")]);
-        let strange = strange(&remembered, now.iter());
+        let strange = strange(&remembered, &now);
         assert_eq!(strange.len(), 1);
-        assert!(strange[0].contains("`default` is another one: its id is `x`, and it was `a`"), "{strange:?}");
+        assert!(
+            strange[0].contains("`default` is another one: its id is `x`, and it was `a`"),
+            "{strange:?}"
+        );
         assert_eq!(new(&remembered, &now).map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["later"]);
     }
 }

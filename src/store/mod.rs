@@ -29,7 +29,10 @@ use thiserror::Error;
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
-use crate::zone::{Acceptance, ApiKey, Asked, ClusterName, Controls, Credential, KeyId, Letter, PartnerZone, Revision, Rollback, Scope, Sequence, ZoneId, ZoneName};
+use crate::zone::{
+    Acceptance, ApiKey, Asked, ClusterName, Controls, Credential, KeyId, Letter, PartnerZone, Revision,
+    Rollback, Scope, Sequence, ZoneId, ZoneName,
+};
 
 /// Everything the state topic holds, as of one commit. Immutable once published.
 #[derive(Debug, Clone, Default)]

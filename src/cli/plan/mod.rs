@@ -102,7 +102,12 @@ async fn live(
     let missing = live::missing_topics(&desired.loaded, config).await;
     let clusters = identity::ask(&control::addresses(config)).await;
     let (topics, connected) = (missing.as_ref(), connected.as_ref());
-    let terms = Terms { topics, connected, clusters: Some(&clusters), ..terms(args, config, &desired, base.as_ref()) };
+    let terms = Terms {
+        topics,
+        connected,
+        clusters: Some(&clusters),
+        ..terms(args, config, &desired, base.as_ref())
+    };
     if let Some(only) = args.only.as_ref().filter(|only| !observed.zones.contains_key(*only)) {
         known_in_files(only, &desired)?;
     }

@@ -33,7 +33,7 @@ fn desired(files: &[(&str, String)]) -> Desired {
 pub(in crate::cli) fn planned(before: &[(&str, String)], after: &[(&str, String)]) -> (Plan, Desired) {
     let zones =
         desired(before).loaded.zones.iter().map(|(name, it)| (name.clone(), Arc::clone(&it.zone))).collect();
-    let observed = Observed { revision: None, zones };
+    let observed = Observed { zones, ..Observed::default() };
     let desired = desired(after);
     (plan(&desired, &observed, &Terms::default()), desired)
 }

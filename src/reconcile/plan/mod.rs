@@ -191,7 +191,8 @@ impl Draft {
         let loaded = desired.loaded.as_ref();
         let (mut findings, suppressed) = notes::findings(desired, observed, &fates, terms.topics);
         let mut tally = tally::of(&changes, &fates, observed, loaded);
-        tally.strange_clusters = identity::strange(&observed.clusters, terms.clusters.into_iter().flatten());
+        tally.strange_clusters =
+            terms.clusters.map(|now| identity::strange(&observed.clusters, now)).unwrap_or_default();
         // Only a plan of live state can be applied, so only its digest is one to type.
         let expected = if mode == Mode::Live { digest.as_str() } else { "DIGEST" };
         let guard = Guard::judge(&tally, terms.limits, terms.allowances, expected);

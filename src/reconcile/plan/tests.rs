@@ -47,7 +47,7 @@ fn desired(revision: &str, zones: &[PartnerZone]) -> Desired {
 
 fn observed(revision: &str, zones: &[PartnerZone]) -> Observed {
     let zones = zones.iter().map(|zone| (zone.name.clone(), Arc::new(zone.clone()))).collect();
-    Observed { revision: Some(Revision::recorded(revision.to_owned())), zones }
+    Observed { revision: Some(Revision::recorded(revision.to_owned())), zones, ..Observed::default() }
 }
 
 fn planned(before: &[PartnerZone], after: &[PartnerZone]) -> Plan {
@@ -255,7 +255,7 @@ fn applied(plan: &Plan, desired: &Desired, observed: &Observed) -> Observed {
             Fate::Delete => zones.remove(name),
         };
     }
-    Observed { revision: Some(desired.revision.clone()), zones }
+    Observed { revision: Some(desired.revision.clone()), zones, ..Observed::default() }
 }
 
 fn any_zones() -> impl Strategy<Value = Vec<PartnerZone>> {

@@ -29,7 +29,10 @@ use self::controls::{AcceptanceRow, AskedRow, RollbackRow};
 use self::letters::LetterRow;
 use self::rows::{ApiKeyRow, ClusterRow, CredentialRow, RevisionRow, ZoneRow};
 use super::{Change, Lease, StoreError, ZoneRecord};
-use crate::zone::{Acceptance, ApiKey, Asked, ClusterName, Credential, KeyId, Letter, Revision, Rollback, Scope, Sequence, ZoneName};
+use crate::zone::{
+    Acceptance, ApiKey, Asked, ClusterName, Credential, KeyId, Letter, Revision, Rollback, Scope, Sequence,
+    ZoneName,
+};
 
 /// Raised only when an older reader would misread a record; a field that is merely new needs no new version.
 const SCHEMA_VERSION: u32 = 1;

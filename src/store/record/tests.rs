@@ -4,7 +4,7 @@ use time::macros::datetime;
 
 use super::*;
 use crate::store::samples::{controls, credential, letters, zone};
-use crate::zone::{ApiKeyRole, PlainVerifier};
+use crate::zone::{ApiKeyRole, ClusterName, PlainVerifier};
 
 fn reread(line: &Line) -> Record {
     Record::read(&line.key, line.value.as_deref()).expect("what was written can be read")

@@ -64,7 +64,12 @@ fn in_force(of: &Desired) -> Observed {
 #[test]
 fn order_quotes_and_defaults_never_show() {
     let (plain, otherwise) = (read(PLAIN), read(OTHERWISE));
-    assert_eq!((plain.loaded.findings.len(), otherwise.loaded.findings.len()), (0, 0), "{:?}", otherwise.loaded.findings);
+    assert_eq!(
+        (plain.loaded.findings.len(), otherwise.loaded.findings.len()),
+        (0, 0),
+        "{:?}",
+        otherwise.loaded.findings
+    );
     let terms = Terms::default();
     assert!(plan(&plain, &in_force(&otherwise), &terms).changes.is_empty());
     assert!(plan(&otherwise, &in_force(&plain), &terms).changes.is_empty());

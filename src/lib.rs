@@ -24,7 +24,7 @@
 //!
 //! ```text
 //! main → cli → app → { gateway, reconcile, api }        siblings never import each other; cli may use any ring below
-//! gateway → kafka, policy, sasl, secret, zone        reconcile → manifest, store, kafka, zone
+//! gateway → kafka, policy, sasl, secret, zone        reconcile → manifest, store, kafka, secret, zone
 //! api → store, manifest, policy, sasl, secret, zone
 //! store → manifest, zone               manifest → zone        policy → sasl, zone     kafka → sasl, secret
 //! zone → sasl
@@ -90,8 +90,16 @@
 //!   would wait for it, and through the gateway they change nothing anyway.
 //! * The leader of an empty store takes an API key that it finds in `http.bootstrapKeyFile`, if only its owner can read it: a
 //!   process that was killed between the file and the commit left it there.
-//! * Hidden files and folders (`.github`) of a source are not read, so that `source.path: .` works. `source.path` is one
-//!   folder; globs need a later version. Only https and local repositories are read.
+//! * Hidden files and folders (`.github`) of a source are not read, so that `source.path: .` works.
+//! * https to a Git server is spoken by our own client under libgit2, and ssh goes through a relay in this process: libgit2's
+//!   timeouts are for each read, its authorities for the whole process, and a server that trickles before the pack would hold a
+//!   fetch for ever. So no child process is needed to be killed, and a reading that is given up ends at once.
+//! * Environments are sets of paths in the configuration, one of which is chosen; nothing is guessed from folders or labels.
+//! * Trailers count from every commit since the one in force, of all parents: what a pull request's head is allowed, its merge is
+//!   allowed too. Where the head does not follow what is in force, its own trailers count alone.
+//! * A commit that an operator accepted lets in what follows it only until what is in force follows it as well.
+//! * Commits are checked for SSH signatures only: OpenPGP would add a fifth to the build, and its rules of expiry and subkeys are
+//!   ours to get wrong. Another kind of signature is held like none.
 //! * A store topic with fewer copies than the default is a warning: a cluster that grew must not stop its nodes from starting.
 //!   Fewer than a configured `stateReplicationFactor` are refused.
 //! * Telemetry is answered here, with none, but advertised only where the cluster has it: librdkafka asks late, and the answer that

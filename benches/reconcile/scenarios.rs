@@ -6,7 +6,7 @@ use std::sync::Arc;
 use partner_zones::manifest::Known;
 use partner_zones::reconcile::plan::{Desired, Observed, Plan, Terms, plan};
 use partner_zones::reconcile::reader::Reader;
-use partner_zones::reconcile::source::{GitConfig, History, OnHistoryRewrite, Source};
+use partner_zones::reconcile::source::{GitConfig, History, Source};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -55,13 +55,12 @@ impl Daemon {
 
     fn of_git(repository: &Repository) -> Self {
         Self::new(|mirrors| {
-            let config = GitConfig {
-                url: repository.git().to_str().unwrap().to_owned(),
-                reference: "refs/heads/main".to_owned(),
-                path: ".".to_owned(),
-                on_history_rewrite: OnHistoryRewrite::Refuse,
-                mirrors: mirrors.path().to_owned(),
-            };
+            let config = GitConfig::open(
+                repository.git().to_str().unwrap(),
+                "refs/heads/main",
+                ".",
+                mirrors.path().to_owned(),
+            );
             Source::git(config).unwrap()
         })
     }

@@ -17,7 +17,7 @@ use super::{Api, MAX_BODY_BYTES};
 use crate::store::Leadership;
 
 /// Marks a request that was passed on once already: it never travels in circles.
-const FORWARDED_BY: HeaderName = HeaderName::from_static("x-partner-zones-forwarded-by");
+pub(super) const FORWARDED_BY: HeaderName = HeaderName::from_static("x-partner-zones-forwarded-by");
 
 /// Shorter than the caller's own time limit, so that the caller hears of it.
 const TIME_LIMIT: Duration = Duration::from_secs(20);
@@ -39,6 +39,11 @@ impl Forwarder {
             .no_proxy()
             .build()?;
         Ok(Self { node, http })
+    }
+
+    /// A request of this node's own to another one.
+    pub(super) fn post(&self, url: &str) -> reqwest::RequestBuilder {
+        self.http.post(url).header(FORWARDED_BY, &self.node)
     }
 }
 

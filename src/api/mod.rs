@@ -10,6 +10,7 @@
 //! | `GET /api/v1/controller` | viewer | how the leading controller stands, and what was asked of it |
 //! | `POST /api/v1/controller/suspend`, `/resume`, `/accept`, `POST`, `DELETE /api/v1/controller/rollback` | admin | |
 //! | `GET /api/v1/api-keys` | viewer | |
+//! | `POST /api/v1/source/hint` | none | signed by a forge: the source has changed |
 //! | `POST /api/v1/api-keys`, `DELETE /api/v1/api-keys/{id}` | admin | |
 //!
 //! Every request passes the same layers: time limit, count, authentication, role, and for a write on a node that does not
@@ -25,6 +26,7 @@ mod controls;
 mod credentials;
 mod forward;
 mod health;
+mod hint;
 mod key;
 mod listener;
 mod metrics;
@@ -46,6 +48,7 @@ use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
 pub use bootstrap::create_first_key;
+pub use hint::Hints;
 pub use listener::serve;
 
 use self::forward::Forwarder;
@@ -74,6 +77,8 @@ pub struct ApiConfig {
     pub controller: watch::Receiver<Arc<ControllerStatus>>,
     /// Whether the gateway of this process serves partners; false for ever where there is none.
     pub serves: watch::Receiver<bool>,
+    /// Where a forge may say that the source changed; `None` where it may not.
+    pub hints: Option<Hints>,
 }
 
 /// Shared by all requests.
@@ -125,6 +130,7 @@ pub fn router(config: ApiConfig, metrics: ApiMetrics, registry: Arc<Registry>) -
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
+        .route("/api/v1/source/hint", post(hint::take))
         .nest("/api/v1", protected)
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)

@@ -53,6 +53,7 @@ impl Node {
             default_cluster: ClusterName::try_from("default").unwrap(),
             controller: watch::channel(Arc::new(controller)).1,
             serves: serving,
+            hints: None,
         };
         let router = router(config, metrics, Arc::new(registry)).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

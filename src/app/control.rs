@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use super::config::{Cluster, Config, Guards, OnHistoryRewrite, Source};
+use super::wiring::StartError;
+use crate::api::Hints;
 use crate::manifest::Known;
 use crate::reconcile::guard::Limits;
 use crate::reconcile::identity;
@@ -26,13 +28,28 @@ pub fn git(source: &Source, mirrors: PathBuf) -> GitConfig {
     GitConfig {
         url: source.url.clone(),
         reference: source.reference.clone(),
-        path: source.path.clone(),
+        paths: source.paths.clone(),
+        exclude: source.exclude.clone(),
+        access: source.access.clone(),
+        verify: source.verify.clone(),
+        limits: source.limits,
         on_history_rewrite: match source.on_history_rewrite {
             OnHistoryRewrite::Refuse => source::OnHistoryRewrite::Refuse,
             OnHistoryRewrite::Accept => source::OnHistoryRewrite::Accept,
         },
         mirrors,
     }
+}
+
+/// The daemon's source.
+pub(super) fn source(config: &Config) -> Result<source::Source, StartError> {
+    Ok(source::Source::git(git(config.source()?, mirrors(config)))?)
+}
+
+/// Where a forge may say that this source has changed.
+pub(super) fn hints(config: &Config, source: &source::Source) -> Option<Hints> {
+    let secret_file = config.source().ok()?.webhook_secret_file.clone()?;
+    Some(Hints::new(secret_file, source.changed()))
 }
 
 /// The daemon's mirrors under `dataDir`. One process uses them at a time.

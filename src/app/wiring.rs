@@ -156,10 +156,11 @@ pub async fn start(
     let store = Arc::clone(&storage.store);
     let mut registry = Registry::default();
     let api_metrics = ApiMetrics::register(&mut registry);
-    let controller = if role.controls() {
-        controller(&config, &storage, &mut registry, &front)?
-    } else {
-        watch::channel(Arc::default()).1
+    let source = role.controls().then(|| control::source(&config)).transpose()?;
+    let hints = source.as_ref().and_then(|source| control::hints(&config, source));
+    let controller = match source {
+        Some(source) => controller(&config, source, &storage, &mut registry, &front)?,
+        None => watch::channel(Arc::default()).1,
     };
     let (serves, serving) = watch::channel(false);
     let gateway =
@@ -170,6 +171,7 @@ pub async fn start(
         default_cluster: config.home()?.name.clone(),
         controller,
         serves: serving,
+        hints,
     };
     let router = api::router(api, api_metrics, Arc::new(registry))?;
     let cancel = front.cancel.clone();
@@ -186,15 +188,15 @@ pub async fn start(
 /// Starts the control plane and the maker of the first key.
 fn controller(
     config: &Config,
+    source: Source,
     storage: &Storage,
     registry: &mut Registry,
     tasks: &Tasks,
 ) -> Result<watch::Receiver<Arc<ControllerStatus>>, StartError> {
-    let source = config.source()?;
     let controller = Controller::new(
         ControllerConfig {
-            source: Source::git(control::git(source, control::mirrors(config)))?,
-            poll_interval: source.poll_interval,
+            source,
+            poll_interval: config.source()?.poll_interval,
             known: control::known(config),
             limits: control::limits(config.guards),
             applier: Applier { home_cluster_id: storage.cluster_id.clone(), node: config.node.clone() },

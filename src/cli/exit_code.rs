@@ -44,7 +44,22 @@ impl From<ExitCode> for std::process::ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use super::ExitCode::{self, ChangesPending, Findings, Fine, RefusedByGuard, Unreachable, Usage};
+    use super::ExitCode::{
+        self, ChangesPending, Findings, Fine, PartlyApplied, RefusedByGuard, Unreachable, Usage,
+    };
+
+    /// CONTRACTS, section 2: 2, 5, 1, 4, 6, 3, 0.
+    #[test]
+    fn of_any_two_codes_the_documented_one_wins() {
+        let documented = [Usage, Unreachable, Findings, RefusedByGuard, PartlyApplied, ChangesPending, Fine];
+        assert_eq!(documented.map(|code| code as u8), [2, 5, 1, 4, 6, 3, 0]);
+        for (place, first) in documented.iter().enumerate() {
+            for later in &documented[place..] {
+                assert_eq!(ExitCode::of(&[*later, *first]), *first);
+                assert_eq!(ExitCode::of(&[*first, *later]), *first);
+            }
+        }
+    }
 
     #[test]
     fn the_most_important_of_several_codes_wins() {

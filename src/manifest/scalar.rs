@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn an_integer_beyond_64_bits_becomes_a_float_and_so_fits_no_integer_field() {
+    fn an_integer_beyond_64_bits_becomes_a_float_which_no_field_takes() {
         let scalar = Scalar { text: "9".repeat(30), plain: true };
         assert!(scalar.to_json().is_f64());
     }

@@ -27,6 +27,7 @@ mod oracle;
 mod plan_command;
 mod quickstart;
 mod reconcile;
+mod source;
 mod store;
 mod support;
 mod tls;

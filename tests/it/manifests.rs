@@ -238,6 +238,97 @@ fn validate_ends_with_the_published_exit_codes() {
     }
 }
 
+/// A run of `reconciler validate` on a file with an error, in a folder of its own, with these variables.
+fn validate_in(
+    folder: &Path,
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+) -> (Option<i32>, String, String) {
+    let content = std::fs::read(root().join("tests/manifests/invalid/unknown-field.yaml")).unwrap();
+    std::fs::create_dir_all(folder.join("zones")).unwrap();
+    std::fs::write(folder.join("zones/acme.yaml"), content).unwrap();
+    let ended = Command::new(env!("CARGO_BIN_EXE_reconciler"))
+        .arg("validate")
+        .args(arguments)
+        .current_dir(folder)
+        .env_clear()
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (ended.status.code(), text(ended.stdout), text(ended.stderr))
+}
+
+#[test]
+fn every_form_can_be_had_at_once_each_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let forms = Format::ALL.map(|(name, _)| format!("--output={name}={name}.out"));
+    let forms: Vec<_> = forms.iter().map(String::as_str).collect();
+    let (code, shown, notes) = validate_in(folder, &forms, &[]);
+    assert_eq!((code, shown.as_str(), notes.as_str()), (Some(1), "", ""));
+    for (name, _) in Format::ALL {
+        let text = std::fs::read_to_string(folder.join(format!("{name}.out"))).unwrap();
+        assert!(name == "junit" || text.contains("PZ0101") && text.ends_with('\n'), "{name}: {text}");
+        assert!(text.contains("permision"), "{name}: {text}");
+    }
+    assert_eq!(
+        std::fs::read_dir(folder).unwrap().count(),
+        Format::ALL.len() + 1,
+        "no half of a file is left"
+    );
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_a_usage_error_and_the_others_are_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for wrong in ["--output=json=none/report.json", "--output=junit=text.out"] {
+        let (code, shown, notes) =
+            validate_in(folder, &["--output=text=text.out", wrong, "--output=json"], &[]);
+        assert_eq!(code, Some(2), "{wrong}: {notes}");
+        assert!(shown.starts_with("{\n") && notes.starts_with("error: "), "{wrong}: {notes}");
+        let text = std::fs::read_to_string(folder.join("text.out")).unwrap();
+        assert!(text.starts_with("error[PZ0101]"), "{text}");
+    }
+}
+
+#[test]
+fn github_actions_get_annotations_and_a_summary_and_nothing_else_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let (code, shown, notes) = validate_in(folder, &["--output=json"], &[]);
+    assert_eq!((code, notes.as_str()), (Some(1), ""));
+    let variables = [("GITHUB_ACTIONS", "true"), ("GITHUB_STEP_SUMMARY", "summary.md"), ("CI", "true")];
+    let (in_actions, same, annotations) = validate_in(folder, &["--output=json"], &variables);
+    assert_eq!((in_actions, same), (code, shown), "neither the exit code nor what is piped on");
+    assert!(
+        annotations.starts_with("::error file=zones/acme.yaml,line=13,col=7,title=PZ0101 "),
+        "{annotations}"
+    );
+    let summary = std::fs::read_to_string(folder.join("summary.md")).unwrap();
+    assert!(summary.contains("zones/acme.yaml:13:7 PZ0101"), "{summary}");
+    // Who asks for them gets them where they were asked for, once.
+    let (_, shown, notes) = validate_in(folder, &["--output=github"], &variables);
+    assert!(shown.starts_with("::error ") && notes.is_empty(), "{notes}");
+    let unwritable = [("GITHUB_ACTIONS", "true"), ("GITHUB_STEP_SUMMARY", "none/summary.md")];
+    assert_eq!(validate_in(folder, &["--output=json"], &unwritable).0, code);
+}
+
+/// Trap T30: whatever a file holds, matching it and compiling its expressions takes bounded time.
+#[test]
+fn regular_expressions_take_bounded_time() {
+    let start = Instant::now();
+    let good = std::fs::read_to_string(root().join("tests/manifests/valid/no-topics.yaml")).unwrap();
+    for expression in ["(a+)+$", "((a{200}){200}){200}", "(((((a*)*)*)*)*)*b", "\\\\p{L}{500}{500}"] {
+        let headers = format!("  headers: {{removeOnConsume: [{{keyRegex: \"{expression}\"}}]}}\n");
+        for text in [format!("{good}{headers}"), good.replace("acme", &format!("{}!", "a".repeat(100_000)))] {
+            load([SourceFile { path: "zone.yaml".into(), content: Ok(text.into()) }], &Known::default());
+        }
+    }
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -11,7 +11,7 @@ use partner_zones::reconcile::apply::Applier;
 use partner_zones::reconcile::controller::{Controller, ControllerConfig};
 use partner_zones::reconcile::guard::Limits;
 use partner_zones::reconcile::metrics::ReconcileMetrics;
-use partner_zones::reconcile::source::{GitConfig, OnHistoryRewrite, Source};
+use partner_zones::reconcile::source::{GitConfig, Source};
 use partner_zones::store::memory::MemoryStore;
 use partner_zones::store::{
     Change, Health, Heartbeat, Leadership, Nodes, State, Store, StoreError, StoreFuture,
@@ -346,13 +346,8 @@ impl Hosted {
     }
 
     fn source(&self) -> Source {
-        let config = GitConfig {
-            url: self.path().to_str().unwrap().to_owned(),
-            reference: MAIN.to_owned(),
-            path: "zones".to_owned(),
-            on_history_rewrite: OnHistoryRewrite::Refuse,
-            mirrors: self.folder.path().join("mirrors"),
-        };
+        let config =
+            GitConfig::open(self.path().to_str().unwrap(), MAIN, "zones", self.folder.path().join("mirrors"));
         Source::git(config).unwrap()
     }
 
@@ -472,13 +467,12 @@ async fn a_node_that_does_not_lead_reads_and_never_writes() {
 async fn a_server_that_never_answers_does_not_hold_up_the_end() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mirrors = tempfile::tempdir().unwrap();
-    let source = Source::git(GitConfig {
-        url: format!("https://{}/zones.git", silent.local_addr().unwrap()),
-        reference: MAIN.to_owned(),
-        path: ".".to_owned(),
-        on_history_rewrite: OnHistoryRewrite::Refuse,
-        mirrors: mirrors.path().to_owned(),
-    });
+    let source = Source::git(GitConfig::open(
+        &format!("https://{}/zones.git", silent.local_addr().unwrap()),
+        MAIN,
+        ".",
+        mirrors.path().to_owned(),
+    ));
     let world = World::start(source.unwrap());
     let (connection, _) = tokio::time::timeout(PATIENCE, silent.accept()).await.unwrap().unwrap();
     world.stop().await;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::settings::{Place, Setting};
+use super::settings::{Place, Setting, Value};
 use crate::manifest::fault::Fault;
 use crate::manifest::scalar::Kind;
 use crate::manifest::tree::{self, Content, Node};
@@ -62,6 +62,10 @@ impl Reading<'_> {
         }
     }
 
+    fn leaf(&mut self, path: &[String], value: Value, span: &Range<usize>) {
+        self.leaves.push(Setting { path: path.to_vec(), value, place: self.place(span) });
+    }
+
     /// The tree's depth is bounded by [`tree::MAX_DEPTH`], and so is this recursion.
     fn below(&mut self, node: &Node, path: &mut Vec<String>) {
         let Content::Mapping(entries) = &node.content else { return };
@@ -70,20 +74,32 @@ impl Reading<'_> {
             match &entry.value.content {
                 Content::Mapping(_) => self.below(&entry.value, path),
                 Content::Scalar(scalar) => {
-                    let value = (scalar.kind() != Kind::Null).then(|| scalar.text.clone());
-                    self.leaves.push(Setting {
-                        path: path.clone(),
-                        value,
-                        place: self.place(&entry.key_span),
-                    });
+                    let value = match scalar.kind() {
+                        Kind::Null => Value::Nothing,
+                        _ => Value::Text(scalar.text.clone()),
+                    };
+                    self.leaf(path, value, &entry.key_span);
                 }
-                Content::Sequence(_) => {
-                    let place = self.place(&entry.key_span);
-                    let name = path.join(".");
-                    self.problems.push(format!("{place}: `{name}` takes one value, not a list"));
+                Content::Sequence(items) => {
+                    if let Some(texts) = items.iter().map(text).collect() {
+                        self.leaf(path, Value::List(texts), &entry.key_span);
+                    } else {
+                        let (place, name) = (self.place(&entry.key_span), path.join("."));
+                        let problem =
+                            format!("{place}: `{name}` has something in its list that is no plain value");
+                        self.problems.push(problem);
+                    }
                 }
             }
             path.pop();
         }
+    }
+}
+
+/// A plain value that is not empty.
+fn text(item: &Node) -> Option<String> {
+    match &item.content {
+        Content::Scalar(scalar) if scalar.kind() != Kind::Null => Some(scalar.text.clone()),
+        _ => None,
     }
 }

@@ -4,6 +4,8 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Use {
     Text,
+    /// One value or a list of them; in an environment variable, separated by commas.
+    List,
     /// Text that may be taken from `${NAME}` or `file:PATH`.
     Secret,
     /// Known, but its behaviour is not built yet. Covers every key below it as well.
@@ -21,6 +23,10 @@ const fn text(path: &'static [&'static str]) -> Key {
     Key { path, used_as: Use::Text }
 }
 
+const fn list(path: &'static [&'static str]) -> Key {
+    Key { path, used_as: Use::List }
+}
+
 const fn secret(path: &'static [&'static str]) -> Key {
     Key { path, used_as: Use::Secret }
 }
@@ -32,14 +38,26 @@ const fn later(path: &'static [&'static str]) -> Key {
 pub(super) const KEYS: &[Key] = &[
     text(&["source", "url"]),
     text(&["source", "ref"]),
-    text(&["source", "path"]),
+    list(&["source", "path"]),
+    list(&["source", "exclude"]),
+    text(&["source", "environment"]),
+    list(&["source", "environments", "*", "path"]),
+    list(&["source", "environments", "*", "exclude"]),
     text(&["source", "pollInterval"]),
     text(&["source", "onHistoryRewrite"]),
     text(&["source", "verify", "mode"]),
-    later(&["source", "verify", "keys"]),
+    text(&["source", "verify", "keys"]),
     text(&["source", "writeBack", "mode"]),
-    later(&["source", "auth"]),
-    later(&["source", "limits"]),
+    text(&["source", "auth", "tokenFile"]),
+    text(&["source", "auth", "caFile"]),
+    text(&["source", "auth", "sshKeyFile"]),
+    text(&["source", "auth", "knownHostsFile"]),
+    text(&["source", "webhook", "secretFile"]),
+    text(&["source", "limits", "files"]),
+    text(&["source", "limits", "fileSize"]),
+    text(&["source", "limits", "totalSize"]),
+    text(&["source", "limits", "fetchSize"]),
+    text(&["source", "limits", "fetchTime"]),
     text(&["gateway", "name"]),
     text(&["gateway", "listen"]),
     text(&["gateway", "advertisedHost"]),

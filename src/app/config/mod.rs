@@ -10,6 +10,7 @@ mod outside;
 mod parse;
 mod resolve;
 mod settings;
+mod source;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,6 +25,7 @@ pub use outside::Outside;
 
 use crate::gateway::TlsFiles;
 use crate::kafka::client::UpstreamSecurity;
+use crate::reconcile::source::{Access, Limits, Verify};
 use crate::zone::{ClusterName, SniDomain};
 
 /// Looked for in the working directory when nothing else names a file.
@@ -47,14 +49,20 @@ pub struct Config {
 }
 
 /// Where the zones are written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Source {
-    /// An https address or a local path.
+    /// An https or ssh address, or a local path.
     pub url: String,
     /// Fully qualified.
     pub reference: String,
-    /// The folder in the repository; `.` is its root.
-    pub path: String,
+    /// Folders in the repository, or globs; `.` is its root. Of the environment that is chosen, if there are any.
+    pub paths: Vec<String>,
+    pub exclude: Vec<String>,
+    pub access: Access,
+    pub verify: Verify,
+    pub limits: Limits,
+    /// What a forge's hints are signed with.
+    pub webhook_secret_file: Option<PathBuf>,
     pub poll_interval: Duration,
     pub on_history_rewrite: OnHistoryRewrite,
 }

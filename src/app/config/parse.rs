@@ -1,5 +1,6 @@
 //! One setting's text → its value. An error completes "`KEY` …".
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -32,14 +33,28 @@ pub(super) fn reference(text: &str) -> Result<String, String> {
     }
 }
 
-/// A folder inside the repository.
-pub(super) fn folder(text: &str) -> Result<String, String> {
-    let inside = !text.starts_with('/') && text.split('/').all(|part| part != "..");
-    if inside && !text.is_empty() && !text.contains(['*', '?', '[']) {
-        Ok(text.to_owned())
-    } else {
-        Err(format!("is `{text}`; wanted is one folder inside the repository, `.` for its root"))
-    }
+/// `64KiB`, `1MB`, or a plain number of bytes.
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    let wrong = || format!("is `{text}`; wanted is a size such as 64KiB or 10MB");
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let factor: u64 = match unit {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "kB" | "KB" => 1_000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    number.checked_mul(factor).filter(|size| *size > 0).ok_or_else(wrong)
+}
+
+/// A number that may be less than what the product allows, not more.
+pub(super) fn at_most<T: PartialOrd + Copy + fmt::Display>(limit: T, value: T) -> Result<T, String> {
+    if value <= limit { Ok(value) } else { Err(format!("is {value}; at most {limit} is possible")) }
 }
 
 pub(super) fn ip(text: &str) -> Result<IpAddr, String> {

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use super::environment::Environment;
 use super::outside::outside;
 use super::settings::{Setting, Settings};
-use super::{Cluster, Config, Gateway, Guards, Http, OnHistoryRewrite, Source, StoreKind, parse};
+use super::source::source;
+use super::{Cluster, Config, Gateway, Guards, Http, StoreKind, parse};
 use crate::gateway::TlsFiles;
 use crate::kafka::client::UpstreamSecurity;
 use crate::zone::SniDomain;
@@ -17,7 +18,7 @@ const DEFAULT_BROKER_PORT_BASE: u16 = 19_100;
 /// Takes values out of the settings and keeps what is wrong with them.
 pub(super) struct Reader<'a> {
     pub(super) settings: &'a Settings,
-    problems: &'a mut Vec<String>,
+    pub(super) problems: &'a mut Vec<String>,
 }
 
 impl Reader<'_> {
@@ -27,7 +28,7 @@ impl Reader<'_> {
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
         let setting = self.settings.get(path)?;
-        match parse(setting.value.as_deref().unwrap_or_default()) {
+        match parse(setting.value.texts().first().map(String::as_str).unwrap_or_default()) {
             Ok(value) => Some(value),
             Err(problem) => {
                 self.report(setting, &problem);
@@ -36,8 +37,18 @@ impl Reader<'_> {
         }
     }
 
-    fn or<T>(&mut self, path: &[&str], default: T, parse: impl FnOnce(&str) -> Result<T, String>) -> T {
+    pub(super) fn or<T>(
+        &mut self,
+        path: &[&str],
+        default: T,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> T {
         self.optional(path, parse).unwrap_or(default)
+    }
+
+    /// All values of a list.
+    pub(super) fn list(&mut self, path: &[&str]) -> Vec<String> {
+        self.settings.get(path).map(|setting| setting.value.texts().to_vec()).unwrap_or_default()
     }
 
     pub(super) fn report(&mut self, setting: &Setting, problem: &str) {
@@ -66,21 +77,6 @@ pub(super) fn resolve(settings: &Settings, environment: &Environment, problems: 
         store: reader.or(&["store"], StoreKind::Kafka, parse::store),
         data_dir,
     }
-}
-
-fn source(reader: &mut Reader<'_>) -> Option<Source> {
-    let none_only =
-        |later: &'static [&'static str]| move |text: &str| parse::choice(text, &[("none", ())], later);
-    reader.optional(&["source", "verify", "mode"], none_only(&["head", "range"]));
-    reader.optional(&["source", "writeBack", "mode"], none_only(&["commit", "branch"]));
-    let reference = reader.or(&["source", "ref"], "refs/heads/main".to_owned(), parse::reference);
-    let path = reader.or(&["source", "path"], "zones".to_owned(), parse::folder);
-    let default_interval = std::time::Duration::from_secs(30);
-    let poll_interval = reader.or(&["source", "pollInterval"], default_interval, parse::interval);
-    let on_history_rewrite =
-        reader.or(&["source", "onHistoryRewrite"], OnHistoryRewrite::Refuse, parse::on_history_rewrite);
-    let url = reader.optional(&["source", "url"], parse::not_empty)?;
-    Some(Source { url, reference, path, poll_interval, on_history_rewrite })
 }
 
 fn gateway(reader: &mut Reader<'_>) -> Gateway {
@@ -216,7 +212,7 @@ fn security(reader: &mut Reader<'_>, environment: &Environment, cluster: &str) -
     }
 }
 
-fn path(text: &str) -> Result<PathBuf, String> {
+pub(super) fn path(text: &str) -> Result<PathBuf, String> {
     parse::not_empty(text).map(PathBuf::from)
 }
 

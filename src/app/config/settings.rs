@@ -28,11 +28,29 @@ impl fmt::Display for Place {
     }
 }
 
-/// One leaf of the configuration. `value` is `None` for an empty one (`url:`).
+/// What a leaf of the configuration holds.
+pub(super) enum Value {
+    /// `url:`
+    Nothing,
+    Text(String),
+    List(Vec<String>),
+}
+
+/// One leaf of the configuration.
 pub(super) struct Setting {
     pub path: Vec<String>,
-    pub value: Option<String>,
+    pub value: Value,
     pub place: Place,
+}
+
+impl Value {
+    pub(super) fn texts(&self) -> &[String] {
+        match self {
+            Self::Nothing => &[],
+            Self::Text(text) => std::slice::from_ref(text),
+            Self::List(texts) => texts,
+        }
+    }
 }
 
 /// All settings that have a value and a known, built key, in the order of the file.
@@ -86,8 +104,8 @@ fn check(setting: &mut Setting) -> Result<bool, String> {
     let Some(key) = keys::find(&setting.path) else {
         if keys::is_section(&setting.path) {
             return match setting.value {
-                None => Ok(false),
-                Some(_) => Err(format!("`{name}` takes keys below it, not a value")),
+                Value::Nothing => Ok(false),
+                Value::Text(_) | Value::List(_) => Err(format!("`{name}` takes keys below it, not a value")),
             };
         }
         let hint = keys::nearest(&setting.path).map(|near| format!("; did you mean `{near}`?"));
@@ -96,15 +114,15 @@ fn check(setting: &mut Setting) -> Result<bool, String> {
     if key.used_as == Use::Later {
         return Err(format!("`{name}` needs a later version; remove it, it would have no effect"));
     }
+    let refers = |value: &String| value.contains("${") || value.starts_with("file:");
     match &setting.value {
-        None => Err(format!("`{name}` has no value")),
-        Some(value) if key.used_as == Use::Text && (value.contains("${") || value.starts_with("file:")) => {
-            Err(format!(
-                "`{name}` is no secret: `${{NAME}}` and `file:PATH` are for secrets only; set {} instead",
-                variable_of(&setting.path)
-            ))
-        }
-        Some(_) => Ok(true),
+        Value::Nothing => Err(format!("`{name}` has no value")),
+        Value::List(_) if key.used_as != Use::List => Err(format!("`{name}` takes one value, not a list")),
+        value if key.used_as != Use::Secret && value.texts().iter().any(refers) => Err(format!(
+            "`{name}` is no secret: `${{NAME}}` and `file:PATH` are for secrets only; set {} instead",
+            variable_of(&setting.path)
+        )),
+        Value::Text(_) | Value::List(_) => Ok(true),
     }
 }
 
@@ -119,9 +137,13 @@ fn from_environment(
         let Some(rest) = name.strip_prefix(PREFIX).filter(|_| !NOT_KEYS.contains(&name)) else { continue };
         let segments: Vec<&str> = rest.split("__").collect();
         let place = Place::Variable(name.to_owned());
-        match KEYS.iter().find_map(|key| path_of(key.path, &segments, file)) {
-            Some(path) => {
-                found.insert(path.clone(), Setting { path, value: Some(value.to_owned()), place });
+        match KEYS.iter().find_map(|key| Some((key, path_of(key.path, &segments, file)?))) {
+            Some((key, path)) => {
+                let value = match key.used_as {
+                    Use::List => Value::List(value.split(',').map(|item| item.trim().to_owned()).collect()),
+                    Use::Text | Use::Secret | Use::Later => Value::Text(value.to_owned()),
+                };
+                found.insert(path.clone(), Setting { path, value, place });
             }
             None => problems.push(format!("{place}: names no key of the configuration")),
         }

@@ -131,10 +131,58 @@ const WRONG: &[(&str, &str)] = &[
     ),
     ("gateway: 5", "r.yaml:1:1: `gateway` takes keys below it, not a value"),
     ("source: {url: }", "r.yaml:1:10: `source.url` has no value"),
-    ("source: {path: [a, b]}", "r.yaml:1:10: `source.path` takes one value, not a list"),
+    ("source: {ref: [a, b]}", "r.yaml:1:10: `source.ref` takes one value, not a list"),
     (
-        "source: {path: ../x}",
-        "r.yaml:1:10: `source.path` is `../x`; wanted is one folder inside the repository, `.` for its root",
+        "source: {path: [a, {b: c}]}",
+        "r.yaml:1:10: `source.path` has something in its list that is no plain value",
+    ),
+    (
+        "source: {url: /z, path: ../x}",
+        "r.yaml:1:10: source.path \"../x\" must be a folder or a glob inside the repository, without `..`",
+    ),
+    (
+        "source: {url: /z, path: [zones, '**/*.yaml']}",
+        "r.yaml:1:10: source.path \"**/*.yaml\" would take in everything: name folders, or spell the whole repository `.`",
+    ),
+    (
+        "source: {url: 'git@h:z.git', auth: {sshKeyFile: /k}}",
+        "r.yaml:1:10: source.url uses ssh, which needs source.auth.knownHostsFile",
+    ),
+    (
+        "source: {url: 'https://h/z.git', auth: {sshKeyFile: /k}}",
+        "r.yaml:1:10: source.auth.sshKeyFile has no effect: source.url does not use ssh",
+    ),
+    (
+        "source: {verify: {mode: range}}",
+        "r.yaml:1:19: `source.verify.mode` is set, but `source.verify.keys`, the folder of public keys, is missing",
+    ),
+    (
+        "source: {verify: {keys: /k}}",
+        "r.yaml:1:19: `source.verify.keys` has no effect: set `source.verify.mode` to head or range",
+    ),
+    (
+        "source: {environments: {a: {path: x}}}",
+        "r.yaml:1:29: `source.environments.a.path` is set, but `source.environment` does not say which environment this is",
+    ),
+    (
+        "source: {environment: b, environments: {a: {path: x}}}",
+        "r.yaml:1:10: `source.environment` is `b`, but `source.environments.b.path` is missing",
+    ),
+    (
+        "source: {environment: a, path: y, environments: {a: {path: x}}}",
+        "r.yaml:1:26: `source.path` has no effect beside `source.environments`: set it in each of them",
+    ),
+    (
+        "source: {environment: a}",
+        "r.yaml:1:10: `source.environment` is set, but there are no `source.environments`",
+    ),
+    (
+        "source: {limits: {fileSize: 2MiB}}",
+        "r.yaml:1:19: `source.limits.fileSize` is 2097152; at most 1048576 is possible",
+    ),
+    (
+        "source: {limits: {fetchSize: lots}}",
+        "r.yaml:1:19: `source.limits.fetchSize` is `lots`; wanted is a size such as 64KiB or 10MB",
     ),
     (
         "source: {ref: main}",
@@ -166,7 +214,10 @@ const WRONG: &[(&str, &str)] = &[
         "source: {writeBack: {mode: commit}}",
         "r.yaml:1:22: `source.writeBack.mode` is `commit`, which needs a later version; this one has none",
     ),
-    ("source: {verify: {mode: nope}}", "r.yaml:1:19: `source.verify.mode` is `nope`; wanted is none"),
+    (
+        "source: {verify: {mode: nope}}",
+        "r.yaml:1:19: `source.verify.mode` is `nope`; wanted is none or head or range",
+    ),
     (
         "http: {admin: localhost}",
         "r.yaml:1:8: `http.admin` is `localhost`; wanted is IP:PORT, for example 127.0.0.1:8080",
@@ -264,6 +315,30 @@ fn the_configuration_of_the_readme_is_one_that_works() {
     let shown = blocks.find(|block| block.starts_with("source:")).unwrap();
     let config = good(shown, &Environment::from([("KAFKA_PASSWORD", "p")]));
     assert!(config.source().is_ok() && config.advertised_host().is_ok());
+}
+
+#[test]
+fn a_list_is_one_value_or_several_and_comes_from_a_variable_too() {
+    let source = |yaml: &str, environment: &Environment| good(yaml, environment).source().unwrap().clone();
+    let none = Environment::default();
+    assert_eq!(source("source: {url: /z}", &none).paths, ["zones"]);
+    assert_eq!(source("source: {url: /z, path: a}", &none).paths, ["a"]);
+    let both = source("source: {url: /z, path: [a, 'b/*.yaml'], exclude: [a/old]}", &none);
+    assert_eq!(
+        (both.paths, both.exclude),
+        (vec!["a".to_owned(), "b/*.yaml".to_owned()], vec!["a/old".to_owned()])
+    );
+    let variable = Environment::from([("RECONCILER_SOURCE__PATH", "c, d/*.yaml")]);
+    assert_eq!(source("source: {url: /z, path: a}", &variable).paths, ["c", "d/*.yaml"]);
+}
+
+#[test]
+fn an_environment_brings_its_own_files_and_a_variable_can_choose_it() {
+    let yaml = "source: {url: /z, environment: test, environments: {test: {path: t}, production: {path: [p, q], exclude: p/x}}}";
+    let chosen = |environment: &Environment| good(yaml, environment).source().unwrap().paths.clone();
+    assert_eq!(chosen(&Environment::default()), ["t"]);
+    let production = Environment::from([("RECONCILER_SOURCE__ENVIRONMENT", "production")]);
+    assert_eq!(chosen(&production), ["p", "q"]);
 }
 
 #[test]

@@ -108,11 +108,13 @@ async fn finish(product: Running) -> Result<ExitCode, Failure> {
 /// Every backing topic of the examples and of what the user has made of them, and a spare one for the exercise.
 async fn demo_topics(folder: &Folder) -> Result<Vec<TopicName>, Failure> {
     let source = Source::git(GitConfig {
-        url: folder.bare().to_string_lossy().into_owned(),
-        reference: format!("refs/heads/{BRANCH}"),
-        path: ZONES_PATH.to_owned(),
         on_history_rewrite: OnHistoryRewrite::Accept,
-        mirrors: folder.data_dir().join("mirrors"),
+        ..GitConfig::open(
+            &folder.bare().to_string_lossy(),
+            &format!("refs/heads/{BRANCH}"),
+            ZONES_PATH,
+            folder.data_dir().join("mirrors"),
+        )
     })
     .map_err(Failure::internal)?;
     let snapshot = source.read(History::default()).await.map_err(Failure::unreachable)?;

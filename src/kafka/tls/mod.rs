@@ -15,7 +15,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use thiserror::Error;
 
 pub use self::files::{FromFiles, Refreshed};
-pub use self::upstream::{UpstreamTls, UpstreamTlsFiles, explain};
+pub use self::upstream::{UpstreamTls, UpstreamTlsFiles, client_config, explain};
 
 /// Why files cannot be used for TLS. Every text names the file.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

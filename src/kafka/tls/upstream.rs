@@ -76,7 +76,8 @@ impl UpstreamTls {
     }
 }
 
-fn client_config(files: &UpstreamTlsFiles) -> Result<ClientConfig, TlsError> {
+/// What `files` say, read now.
+pub fn client_config(files: &UpstreamTlsFiles) -> Result<ClientConfig, TlsError> {
     let roots = Arc::new(match &files.ca {
         Some(path) => authorities(path)?,
         None => system_roots()?,

@@ -14,6 +14,7 @@ use super::fault::{DocumentFault, Fault, Part};
 use super::finding::{Finding, Location, quote};
 use super::load::Known;
 use super::read::read;
+use super::scalar::Kind;
 use super::schema::closest;
 use super::secret::{self, Secrets};
 use super::set;
@@ -216,13 +217,19 @@ fn on_text(fault: DocumentFault, document: &Node) -> Fault {
     let related =
         fault.related.iter().map(|(pointer, what)| (span(pointer, Part::Value), what.clone())).collect();
     let mut finding = fault.finding;
-    if finding.code == Code::QuoteNeeded
-        && let Some(scalar) = document.find(&fault.pointer).and_then(|found| found.node.scalar())
-    {
-        // As it was written: `0123` is the number 123 to a parser, but not to its author.
-        finding.message =
-            format!("{} is {} in YAML, text is wanted here", quote(&scalar.text), scalar.kind().as_str());
-        finding.help = Some(format!("quote it: {}", quote(&format!("\"{}\"", scalar.text))));
+    // As it was written: `0123` is the number 123 to a parser, and `.nan` nothing at all, but not to their author.
+    if let Some(scalar) = document.find(&fault.pointer).and_then(|found| found.node.scalar()) {
+        let text = quote(&scalar.text);
+        if finding.code == Code::QuoteNeeded {
+            finding.message = format!("{text} is {} in YAML, text is wanted here", scalar.kind().as_str());
+            finding.help = Some(format!("quote it: {}", quote(&format!("\"{}\"", scalar.text))));
+        } else if finding.code == Code::WrongType
+            && scalar.kind() == Kind::Float
+            && scalar.to_json().is_null()
+        {
+            finding.message = format!("{text} is no number that a field can have");
+            finding.help = Some("write digits".to_owned());
+        }
     }
     Fault { span: at, finding, related }
 }

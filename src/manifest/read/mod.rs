@@ -16,7 +16,7 @@ use crate::zone::{
 };
 
 use super::code::Code;
-use super::fault::DocumentFault;
+use super::fault::{DocumentFault, join};
 use super::finding::quote;
 use super::schema::{self, shown};
 use super::v2;
@@ -35,10 +35,10 @@ pub struct Reading {
 
 /// Reads each part of the document on its own, so that a fault in one does not hide those in another.
 pub fn read(document: &Value) -> Reading {
-    let mut reader = Reader { document, faults: Vec::new() };
+    let mut reader = Reader { document, faults: Vec::new(), unread: Vec::new() };
     reader.read_only_metadata();
     let zone = reader.zone();
-    let mut faults = reader.faults;
+    let Reader { mut faults, unread, .. } = reader;
     // Where both speak of one value, the rule says it better than the schema's pattern.
     faults.extend(
         schema::check(document)
@@ -49,6 +49,16 @@ pub fn read(document: &Value) -> Reading {
             })
             .collect::<Vec<_>>(),
     );
+    // What cannot be read is never taken for absent, even where the schema has nothing against it.
+    for pointer in unread {
+        let below = format!("{pointer}/");
+        let said = |fault: &DocumentFault| {
+            fault.finding.is_error() && (fault.pointer == pointer || fault.pointer.starts_with(&below))
+        };
+        if !faults.iter().any(said) {
+            faults.extend(not_read(document, &pointer));
+        }
+    }
     let refused = faults.iter().any(|fault| fault.finding.is_error());
     if zone.is_none() && !refused {
         faults.push(DocumentFault::new(Code::InvalidValue, "", "the document cannot be read as a zone"));
@@ -56,15 +66,49 @@ pub fn read(document: &Value) -> Reading {
     Reading { zone: zone.filter(|_| !refused), faults }
 }
 
+/// Why a part that the schema accepts is of no type of ours: JSON Schema takes `1e3` and numbers of any size for integers.
+fn not_read(document: &Value, pointer: &str) -> Vec<DocumentFault> {
+    let mut faults = Vec::new();
+    let mut open: Vec<(String, &Value)> =
+        document.pointer(pointer).map(|value| (pointer.to_owned(), value)).into_iter().collect();
+    while let Some((pointer, value)) = open.pop() {
+        match value {
+            Value::Number(number) if number.is_f64() => {
+                let message = format!("{} is no whole number that fits 64 bits", shown(&pointer));
+                let fault = DocumentFault::new(Code::WrongType, pointer, message);
+                faults.push(fault.help("write it in digits, such as 1000000"));
+            }
+            Value::Object(fields) => {
+                open.extend(fields.iter().map(|(name, value)| (join(&pointer, name), value)));
+            }
+            Value::Array(items) => {
+                open.extend(items.iter().enumerate().map(|(at, value)| (format!("{pointer}/{at}"), value)));
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    if faults.is_empty() {
+        let message = format!("{} cannot be read", shown(pointer));
+        faults.push(DocumentFault::new(Code::InvalidValue, pointer, message));
+    }
+    faults
+}
+
 struct Reader<'a> {
     document: &'a Value,
     faults: Vec<DocumentFault>,
+    /// Pointers of parts that are there and of another type.
+    unread: Vec<String>,
 }
 
 impl Reader<'_> {
-    /// A part of the document, if its fields have the right types; if not, the schema says so.
-    fn part<T: DeserializeOwned>(&self, pointer: &str) -> Option<T> {
-        self.document.pointer(pointer).and_then(|value| T::deserialize(value).ok())
+    /// A part of the document, if its fields have the right types; if not, the schema says so, or [`not_read`] does.
+    fn part<T: DeserializeOwned>(&mut self, pointer: &str) -> Option<T> {
+        let part = T::deserialize(self.document.pointer(pointer)?).ok();
+        if part.is_none() {
+            self.unread.push(pointer.to_owned());
+        }
+        part
     }
 
     fn fault(&mut self, fault: DocumentFault) {

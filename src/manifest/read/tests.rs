@@ -85,6 +85,9 @@ fn each_mistake_in_a_field_is_one_fault_at_that_field() {
         ("/spec/trafficControlPolicies", json!({"maxProduceRate": 0}), Code::InvalidValue),
         ("/spec/trafficControlPolicies", json!({"maxProduceRate": "1MB"}), Code::WrongType),
         ("/spec/trafficControlPolicies", json!({"maxProduceRate": 1.5}), Code::WrongType),
+        // Whole numbers to JSON Schema: without a fault of their own the limits would be lost without a word.
+        ("/spec/trafficControlPolicies", json!({"maxProduceRate": 1e3}), Code::WrongType),
+        ("/spec/trafficControlPolicies", json!({"maxProduceRate": 1e30}), Code::WrongType),
         ("/spec/headers", json!({"removeOnConsume": [{"keyRegex": "(a"}]}), Code::InvalidValue),
         ("/spec/headers", json!({"addOnProduce": [{"key": "a", "value": "b"}]}), Code::MissingField),
         (

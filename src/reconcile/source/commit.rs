@@ -2,6 +2,7 @@
 
 use git2::Oid;
 
+use super::Signer;
 use super::mirror::Mirror;
 use crate::manifest::finding::printable;
 use crate::reconcile::guard::{Allowance, Allowed, AllowedBy};
@@ -24,6 +25,8 @@ pub struct Commit {
     /// From the trailers of this commit and of all that it follows, up to the revision in force. They are spent once a
     /// revision with them is applied in full.
     pub allowances: Vec<Allowance>,
+    /// Who signed it, where that was asked for.
+    pub signer: Option<Signer>,
     /// Trailers that allow nothing, since they are not written as they must be.
     pub warnings: Vec<String>,
 }

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::LocationError;
-use crate::zone::Revision;
+use super::verify::Flaw;
 
 /// Why there is no snapshot. Whoever sees one of these keeps what it had.
 #[derive(Debug, Error)]
@@ -15,9 +15,10 @@ pub enum SourceError {
     )]
     RefNotFound { url: String, reference: String },
     #[error(
-        "there is no folder {path:?} at {revision}: correct source.path, or restore it; the last applied state is kept"
+        "nothing is at source.path {path:?}: correct it, restore what it names, or take it off the list; the last applied \
+         state is kept"
     )]
-    PathNotFound { path: String, revision: Revision },
+    PathNotFound { path: String },
     #[error(
         "the history of {reference} was rewritten: {to} does not follow {from}; the last applied state is kept; \
          restore the branch, or accept this commit: reconciler source accept {to}"
@@ -30,6 +31,17 @@ pub enum SourceError {
     PinNotFound { reference: String, commit: String },
     #[error("{url} refuses access: {cause}")]
     AccessDenied { url: String, cause: String },
+    #[error(
+        "there is no repository {url}, or these credentials may not see it (HTTP 404): check source.url and what the token \
+         may read"
+    )]
+    RepositoryNotFound { url: String },
+    #[error("{url} is not trusted: {cause}")]
+    HostKey { url: String, cause: String },
+    #[error("commit {commit} by {author} {flaw}; the last applied state is kept")]
+    Unverified { commit: String, author: String, flaw: Flaw },
+    #[error("source.verify.keys cannot be used: {cause}; the last applied state is kept")]
+    VerifyKeys { cause: String },
     #[error("{url} cannot be fetched: {cause}")]
     Unreachable { url: String, cause: String },
     #[error("{what} is over the limit of {limit}")]
@@ -52,6 +64,15 @@ impl SourceError {
             Self::HistoryRewritten { .. } => "SourceRewritten",
             Self::PinNotFound { .. } => "PinNotFound",
             Self::AccessDenied { .. } => "AccessDenied",
+            Self::RepositoryNotFound { .. } => "RepositoryNotFound",
+            Self::HostKey { .. } => "HostKeyRefused",
+            Self::Unverified { flaw, .. } => match flaw {
+                Flaw::Unsigned => "Unsigned",
+                Flaw::UnknownKey(_) => "UnknownSigner",
+                Flaw::Bad => "BadSignature",
+                Flaw::OtherKind(_) => "UnsupportedSignature",
+            },
+            Self::VerifyKeys { .. } => "VerifyKeysUnusable",
             Self::Unreachable { .. } | Self::Busy => "FetchFailed",
             Self::TooLarge { .. } => "SourceTooLarge",
             Self::Mirror { .. } => "MirrorBroken",

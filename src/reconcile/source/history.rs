@@ -31,6 +31,11 @@ impl History {
         Oid::from_str(id).ok().filter(|id| mirror.knows(*id))
     }
 
+    /// The commit that a person accepted, if the mirror knows it.
+    pub(super) fn accepted_commit(&self, mirror: &Mirror) -> Option<Oid> {
+        Oid::from_str(self.accepted.as_deref()?).ok().filter(|id| mirror.knows(*id))
+    }
+
     /// Refuses a head that does not follow what is in force, nor what this mirror read last, unless a person accepted it.
     pub(super) fn check(
         &self,
@@ -61,9 +66,7 @@ impl History {
     /// Whether a person accepted this head. What follows an accepted commit is accepted only while `base`, which the head
     /// does not follow, does not follow it itself: an old acceptance is no licence for the next rewrite.
     fn is_accepted(&self, mirror: &Mirror, head: Oid, base: Option<Oid>) -> Result<bool, git2::Error> {
-        let Some(accepted) = self.accepted.as_deref().and_then(|id| Oid::from_str(id).ok()) else {
-            return Ok(false);
-        };
+        let Some(accepted) = self.accepted_commit(mirror) else { return Ok(false) };
         if head == accepted {
             return Ok(true);
         }

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use git2::{ConfigLevel, opts};
 
-/// Time to reach a server.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time without a single byte from a server that has been reached. A trickling server is caught by the overall deadline.
-const STALL_TIMEOUT: Duration = Duration::from_secs(30);
+use super::network::{CONNECT_TIMEOUT, https};
+
+/// Time without a single byte. The network has its own, shorter one ([`super::Limits::stall_time`]); this is for a relay that died.
+const STALL_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Gives every network step of libgit2 a deadline and keeps the configuration of the host and its user out of it.
 ///
@@ -36,6 +36,7 @@ fn set() -> Result<(), git2::Error> {
         for level in [ConfigLevel::ProgramData, ConfigLevel::System, ConfigLevel::XDG, ConfigLevel::Global] {
             opts::set_search_path(level, "")?;
         }
+        https::register()?;
     }
     Ok(())
 }

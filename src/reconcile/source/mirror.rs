@@ -1,17 +1,20 @@
 //! The bare mirror of one repository: a cache in a folder of its own, thrown away and fetched again when it is broken.
 
-use std::cell::Cell;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::sync::Arc;
 
 use git2::{
-    AutotagOption, Commit, Direction, ErrorClass, ErrorCode, FetchOptions, Oid, Progress, RemoteCallbacks,
-    RemoteRedirect, Repository, RepositoryInitOptions,
+    AutotagOption, Commit, Direction, ErrorCode, FetchOptions, Oid, RemoteCallbacks, RemoteRedirect,
+    Repository, RepositoryInitOptions,
 };
 
-use super::{Limits, Location, SourceError};
+use super::access::Access;
+use super::network::Call;
+use super::network::https::Server;
+use super::network::ssh::Ssh;
+use super::{Location, SourceError};
 
 /// Where a fetch puts the ref, before it is accepted.
 const INCOMING: &str = "refs/partner-zones/incoming";
@@ -63,18 +66,49 @@ impl Mirror {
     pub(super) fn fetch(
         &self,
         from: &Location,
+        access: &Access,
+        call: &Arc<Call>,
         reference: &str,
-        limits: &Limits,
     ) -> Result<Oid, SourceError> {
-        let abort = Cell::new(None);
-        let deadline = Instant::now() + limits.fetch_time;
-        let explain = |error: git2::Error| abort.take().unwrap_or_else(|| classify(from, &error));
-        let url = from.raw().ok_or_else(|| unreachable(from, "its path is not UTF-8"))?;
-        let mut remote = self.repository.remote_anonymous(url).map_err(explain)?;
+        // Whatever libgit2 makes of it, the call knows what went wrong.
+        let failed = |error: &dyn std::fmt::Display| {
+            call.failure().unwrap_or_else(|| unreachable(from, error.to_string()))
+        };
+        match from {
+            Location::Local(path) => {
+                let url = path.to_str().ok_or_else(|| unreachable(from, "its path is not UTF-8"))?;
+                self.fetch_url(url, from, call, reference, &|_| {})
+            }
+            Location::Https(url) => {
+                let server = Server::new(call, url, access).map_err(|error| failed(&error))?;
+                server.within(|| self.fetch_url(url, from, call, reference, &|_| {}))
+            }
+            Location::Ssh(address) => {
+                let ssh = Ssh::new(call, address, access).map_err(|error| failed(&error))?;
+                self.fetch_url(&ssh.url(), from, call, reference, &|callbacks| ssh.callbacks(callbacks))
+            }
+        }
+    }
 
-        let connection = remote
-            .connect_auth(Direction::Fetch, Some(callbacks(&abort, deadline, limits, from)), None)
-            .map_err(explain)?;
+    fn fetch_url<'a>(
+        &self,
+        url: &str,
+        from: &Location,
+        call: &'a Call,
+        reference: &str,
+        authenticate: &dyn Fn(&mut RemoteCallbacks<'a>),
+    ) -> Result<Oid, SourceError> {
+        let explain =
+            |error: git2::Error| call.failure().unwrap_or_else(|| unreachable(from, error.message()));
+        let callbacks = || {
+            let mut callbacks = RemoteCallbacks::new();
+            callbacks.sideband_progress(|_| call.check().is_ok());
+            callbacks.transfer_progress(|_| call.check().is_ok());
+            authenticate(&mut callbacks);
+            callbacks
+        };
+        let mut remote = self.repository.remote_anonymous(url).map_err(explain)?;
+        let connection = remote.connect_auth(Direction::Fetch, Some(callbacks()), None).map_err(explain)?;
         let heads = connection.list().map_err(explain)?;
         let offered = heads.iter().find(|head| head.name() == reference).map(git2::RemoteHead::oid);
         drop(connection);
@@ -87,7 +121,7 @@ impl Mirror {
 
         let mut options = FetchOptions::new();
         options
-            .remote_callbacks(callbacks(&abort, deadline, limits, from))
+            .remote_callbacks(callbacks())
             .download_tags(AutotagOption::None)
             .update_fetchhead(false)
             .follow_redirects(RemoteRedirect::None);
@@ -131,10 +165,17 @@ impl Mirror {
         if !self.follows(head, base)? {
             return Ok(vec![head]);
         }
+        self.reached(head, &[base], usize::MAX)
+    }
+
+    /// At most `limit` commits that `head` follows, itself among them, and that none of `known` is or follows; newest first.
+    pub(super) fn reached(&self, head: Oid, known: &[Oid], limit: usize) -> Result<Vec<Oid>, git2::Error> {
         let mut walk = self.repository.revwalk()?;
         walk.push(head)?;
-        walk.hide(base)?;
-        walk.collect()
+        for known in known {
+            walk.hide(*known)?;
+        }
+        walk.take(limit).collect()
     }
 
     pub(super) fn commit(&self, id: Oid) -> Result<Commit<'_>, git2::Error> {
@@ -193,45 +234,6 @@ fn remove_stale_locks(bare: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Ends a fetch that takes too long or sends too much. The server's timeouts are per read: a trickle passes them.
-fn callbacks<'a>(
-    abort: &'a Cell<Option<SourceError>>,
-    deadline: Instant,
-    limits: &Limits,
-    from: &'a Location,
-) -> RemoteCallbacks<'a> {
-    let limit = limits.fetch_bytes;
-    let in_time = move || {
-        let in_time = Instant::now() < deadline;
-        if !in_time {
-            abort.set(Some(unreachable(from, "the fetch took too long")));
-        }
-        in_time
-    };
-    let mut callbacks = RemoteCallbacks::new();
-    callbacks.sideband_progress(move |_| in_time());
-    callbacks.transfer_progress(move |progress: Progress<'_>| {
-        let within = progress.received_bytes() <= limit;
-        if !within {
-            let limit = u64::try_from(limit).unwrap_or(u64::MAX);
-            abort.set(Some(SourceError::TooLarge { what: "the number of bytes of one fetch", limit }));
-        }
-        within && in_time()
-    });
-    callbacks
-}
-
 fn unreachable(from: &Location, cause: impl Into<String>) -> SourceError {
     SourceError::Unreachable { url: from.to_string(), cause: cause.into() }
-}
-
-/// libgit2 spreads one cause over several classes, so the message takes part.
-fn classify(from: &Location, error: &git2::Error) -> SourceError {
-    let message = error.message();
-    // libgit2 quotes the address in some messages, with its credentials.
-    let cause = from.raw().map_or_else(|| message.to_owned(), |raw| message.replace(raw, &from.to_string()));
-    let denied = error.code() == ErrorCode::Auth
-        || (error.class() == ErrorClass::Http
-            && ["401", "403", "authentication"].iter().any(|it| message.contains(it)));
-    if denied { SourceError::AccessDenied { url: from.to_string(), cause } } else { unreachable(from, cause) }
 }

@@ -4,6 +4,7 @@
 //! because something failed. Regular files only: what is a symbolic link or a submodule is reported, never followed.
 //! Names that start with a dot are not looked at.
 
+mod access;
 mod commit;
 mod directory;
 mod error;
@@ -12,7 +13,10 @@ mod history;
 mod libgit2;
 mod location;
 mod mirror;
+mod network;
+mod selection;
 mod tree;
+mod verify;
 mod watch;
 mod work_tree;
 
@@ -20,15 +24,20 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, TryLockError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
 use crate::manifest::SourceFile;
 use crate::zone::Revision;
 
+pub use access::Access;
 pub use commit::Commit;
 pub use directory::{Directory, read_file};
 pub use error::SourceError;
 pub use git::{GitConfig, GitSource, OnHistoryRewrite};
 pub use history::History;
 pub use location::{Location, LocationError};
+pub use verify::{Flaw, Signer, Verify};
 pub use watch::Watch;
 pub(super) use watch::jittered;
 pub use work_tree::{Base, BaseError};
@@ -58,9 +67,11 @@ pub struct Limits {
     pub entries: usize,
     pub depth: usize,
     /// Bytes that a server may send for one fetch.
-    pub fetch_bytes: usize,
+    pub fetch_bytes: u64,
     /// Time for one fetch, from the first connection to the last byte.
     pub fetch_time: Duration,
+    /// How long a server may be silent within it.
+    pub stall_time: Duration,
 }
 
 impl Default for Limits {
@@ -73,55 +84,79 @@ impl Default for Limits {
             depth: 32,
             fetch_bytes: 1 << 30,
             fetch_time: Duration::from_mins(5),
+            stall_time: Duration::from_secs(30),
         }
     }
 }
 
 /// A source that can be read again and again.
 #[derive(Debug, Clone)]
-pub struct Source(Arc<Kind>);
+pub struct Source {
+    kind: Arc<Kind>,
+    changed: Arc<Notify>,
+}
 
 #[derive(Debug)]
 enum Kind {
-    Git { git: Box<Mutex<GitSource>>, location: Location },
+    Git { git: Box<Mutex<GitSource>>, location: Location, fetch_time: Duration },
     Directory(Directory),
 }
 
 impl Source {
     pub fn git(config: GitConfig) -> Result<Self, LocationError> {
+        let fetch_time = config.limits.fetch_time;
         let git = GitSource::new(config)?;
         let location = git.location().clone();
-        Ok(Self(Arc::new(Kind::Git { git: Box::new(Mutex::new(git)), location })))
+        Ok(Self::of(Kind::Git { git: Box::new(Mutex::new(git)), location, fetch_time }))
     }
 
     pub fn directory(folder: &Path) -> Self {
-        Self(Arc::new(Kind::Directory(Directory::new(folder))))
+        Self::of(Kind::Directory(Directory::new(folder)))
+    }
+
+    fn of(kind: Kind) -> Self {
+        Self { kind: Arc::new(kind), changed: Arc::default() }
+    }
+
+    /// Notified when somebody says, or sees, that the source has changed: it is then read sooner.
+    pub fn changed(&self) -> Arc<Notify> {
+        Arc::clone(&self.changed)
     }
 
     /// Reads the source as it is now, on a thread that may block. With [`OnHistoryRewrite::Refuse`], a branch that does not
     /// descend from the revision in force is refused. A folder has no history.
     pub async fn read(&self, history: History) -> Result<Snapshot, SourceError> {
-        let source = Arc::clone(&self.0);
+        let source = Arc::clone(&self.kind);
+        // Whoever stops waiting ends the fetch as well.
+        let cancel = CancellationToken::new();
+        let _ended = cancel.clone().drop_guard();
         let reading = tokio::task::spawn_blocking(move || match &*source {
             Kind::Directory(directory) => directory.read(&Limits::default()),
             Kind::Git { git, .. } => match git.try_lock() {
-                Ok(mut git) => git.read(&history),
+                Ok(mut git) => git.read(&history, &cancel),
                 // A panic in a fetch leaves the mirror as a kill would: it is checked when it is opened.
-                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner().read(&history),
+                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner().read(&history, &cancel),
                 Err(TryLockError::WouldBlock) => Err(SourceError::Busy),
             },
         });
         // The fetch keeps its own deadlines; this one is for a thread that the system holds.
-        let patience = Limits::default().fetch_time.saturating_mul(2);
+        let patience = self.fetch_time().saturating_mul(2);
         match tokio::time::timeout(patience, reading).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) | Err(_) => Err(SourceError::Busy),
         }
     }
 
+    fn fetch_time(&self) -> Duration {
+        match &*self.kind {
+            Kind::Git { fetch_time, .. } => *fetch_time,
+            Kind::Directory(_) => Limits::default().fetch_time,
+        }
+    }
+
     /// The path on this machine to watch, if there is one.
     pub(super) fn watched(&self) -> Option<&Path> {
-        match &*self.0 {
+        match &*self.kind {
             Kind::Git { location, .. } => location.local(),
             Kind::Directory(directory) => Some(directory.folder()),
         }

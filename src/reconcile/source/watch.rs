@@ -28,7 +28,7 @@ pub struct Watch {
 impl Watch {
     /// Watches a source that lies on this machine; any other is only polled.
     pub fn new(source: &Source, interval: Duration) -> Self {
-        let changed = Arc::new(Notify::new());
+        let changed = source.changed();
         let watcher = source.watched().and_then(|path| {
             watch(path, &changed)
                 .inspect_err(|error| {
@@ -121,13 +121,12 @@ mod tests {
     async fn a_commit_to_a_local_repository_is_noticed_at_once() {
         let folder = tempfile::tempdir().unwrap();
         let repository = git2::Repository::init_bare(folder.path().join("zones.git")).unwrap();
-        let source = Source::git(super::super::GitConfig {
-            url: folder.path().join("zones.git").to_str().unwrap().to_owned(),
-            reference: "refs/heads/main".to_owned(),
-            path: ".".to_owned(),
-            on_history_rewrite: super::super::OnHistoryRewrite::Refuse,
-            mirrors: folder.path().join("mirrors"),
-        });
+        let source = Source::git(super::super::GitConfig::open(
+            folder.path().join("zones.git").to_str().unwrap(),
+            "refs/heads/main",
+            ".",
+            folder.path().join("mirrors"),
+        ));
         let watch = Watch::new(&source.unwrap(), LONG);
         let who = git2::Signature::now("Ada", "ada@example.com").unwrap();
         let tree = repository.find_tree(repository.treebuilder(None).unwrap().write().unwrap()).unwrap();

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use git2::{ObjectType, Repository, RepositoryOpenFlags};
 use thiserror::Error;
 
-use super::tree::{self, WalkError};
+use super::selection::Selection;
+use super::tree::{self, Selected, WalkError};
 use super::{Limits, Snapshot, SourceError, libgit2};
 use crate::zone::Revision;
 
@@ -68,13 +69,11 @@ impl Base {
     pub fn read(&self, folder: &Path, limits: &Limits) -> Result<Snapshot, BaseError> {
         let inner = self.inner(folder)?;
         let path = inner.to_string_lossy();
-        let files = self.tree(&inner).and_then(|tree| match tree {
-            Some(tree) => {
-                Ok((format!("sha1:{}", tree.id()), tree::read(&self.repository, &tree, &path, limits)?))
-            }
-            None => Ok(("none".to_owned(), Vec::new())),
+        let selected = self.root_with(&inner).and_then(|root| match root {
+            Some(root) => tree::read(&self.repository, &root, &Selection::folder(&path), limits),
+            None => Ok(Selected { files: Vec::new(), tree: "none".to_owned() }),
         });
-        let (tree, files) = files.map_err(|error| match error {
+        let Selected { files, tree } = selected.map_err(|error| match error {
             WalkError::Source(error) => BaseError::Source(error),
             WalkError::Git(error) => self.broken(error.message()),
         })?;
@@ -103,13 +102,12 @@ impl Base {
         &self.revision
     }
 
-    fn tree(&self, inner: &Path) -> Result<Option<git2::Tree<'_>>, WalkError> {
+    /// The commit's tree, if it has this folder.
+    fn root_with(&self, inner: &Path) -> Result<Option<git2::Tree<'_>>, WalkError> {
         let root = self.repository.find_commit(self.commit)?.tree()?;
-        if inner.as_os_str().is_empty() {
-            return Ok(Some(root));
-        }
-        let entry = root.get_path(inner).ok().filter(|it| it.kind() == Some(ObjectType::Tree));
-        Ok(entry.map(|entry| self.repository.find_tree(entry.id())).transpose()?)
+        let is_there = inner.as_os_str().is_empty()
+            || root.get_path(inner).is_ok_and(|it| it.kind() == Some(ObjectType::Tree));
+        Ok(is_there.then_some(root))
     }
 
     fn inner(&self, path: &Path) -> Result<PathBuf, BaseError> {

@@ -1,6 +1,7 @@
 //! What may be read although it is not what follows: accepted commits, pins; and what messages allow on the way.
 
 use git2::Oid;
+use tokio_util::sync::CancellationToken;
 
 use super::contents;
 use super::repositories::{Fixture, MAIN};
@@ -18,7 +19,7 @@ fn after(commit: Oid) -> History {
 
 impl Fixture {
     fn read(&self, history: &History) -> Result<Snapshot, SourceError> {
-        self.source().read(history)
+        self.source().read(history, &CancellationToken::new())
     }
 
     /// The branch gets a commit of this content and message behind `parents`.
@@ -65,16 +66,16 @@ fn a_pinned_commit_is_read_instead_of_the_head_even_while_the_repository_is_gone
     let second = fixture.say("two", "two", &[first]);
     let mut source = fixture.source();
     let running = after(second);
-    source.read(&running).unwrap();
+    source.read(&running, &CancellationToken::new()).unwrap();
     let pinned = History { pinned: Some(first.to_string()), ..running.clone() };
     std::fs::rename(fixture.url(), fixture.url().with_extension("away")).unwrap();
-    let snapshot = source.read(&pinned).unwrap();
+    let snapshot = source.read(&pinned, &CancellationToken::new()).unwrap();
     assert_eq!(snapshot.revision, revision(first));
     assert_eq!(contents(&snapshot)[0].1, Ok("one"));
     assert_eq!(snapshot.commit.unwrap().allowances, [], "what it once allowed was for another state");
     std::fs::rename(fixture.url().with_extension("away"), fixture.url()).unwrap();
     // The pin is applied, and ends.
-    let snapshot = source.read(&after(first)).unwrap();
+    let snapshot = source.read(&after(first), &CancellationToken::new()).unwrap();
     assert_eq!(contents(&snapshot)[0].1, Ok("two"));
 }
 

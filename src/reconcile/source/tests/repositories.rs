@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 
 use git2::{ObjectType, Oid, Repository, Signature};
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 use super::contents;
 use crate::manifest::FileProblem;
@@ -34,13 +35,7 @@ impl Fixture {
     }
 
     fn config(&self) -> GitConfig {
-        GitConfig {
-            url: self.url().to_str().unwrap().to_owned(),
-            reference: MAIN.to_owned(),
-            path: "zones".to_owned(),
-            on_history_rewrite: OnHistoryRewrite::Refuse,
-            mirrors: self.folder.path().join("mirrors"),
-        }
+        GitConfig::open(self.url().to_str().unwrap(), MAIN, "zones", self.folder.path().join("mirrors"))
     }
 
     pub(super) fn source(&self) -> GitSource {
@@ -84,7 +79,7 @@ impl Fixture {
 }
 
 fn read(source: &mut GitSource) -> Result<Snapshot, SourceError> {
-    source.read(&History::default())
+    source.read(&History::default(), &CancellationToken::new())
 }
 
 #[test]
@@ -167,7 +162,8 @@ fn a_missing_folder_or_repository_is_an_error_and_not_an_empty_snapshot() {
     let fixture = Fixture::new();
     fixture.advance("x");
     for path in ["zone", "zones/acme.yaml"] {
-        let mut source = GitSource::new(GitConfig { path: path.to_owned(), ..fixture.config() }).unwrap();
+        let mut source =
+            GitSource::new(GitConfig { paths: vec![path.to_owned()], ..fixture.config() }).unwrap();
         assert_eq!(read(&mut source).unwrap_err().reason(), "PathNotFound", "{path}");
     }
     let mut source = fixture.source();
@@ -205,7 +201,7 @@ fn a_lost_mirror_does_not_forget_what_is_in_force() {
     let second = fixture.advance("two");
     fixture.point(MAIN, first);
     let applied = |reference: &str| Revision::commit(reference, &second.to_string());
-    let after = |revision| fixture.source().read(&History::after(Some(revision)));
+    let after = |revision| fixture.source().read(&History::after(Some(revision)), &CancellationToken::new());
     let refused = after(applied(MAIN)).unwrap_err();
     assert_eq!(refused.reason(), "SourceRewritten");
     let nonsense = after(Revision::commit(MAIN, "nonsense")).unwrap_err();

@@ -1,5 +1,6 @@
 //! What a command prints: data to stdout in the format asked for, notes to stderr.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use clap::ValueEnum;
@@ -34,9 +35,28 @@ pub fn note(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
-/// A value as indented JSON, with a final newline.
+/// A value as indented JSON, with a final newline. What a terminal or a CI server's log (`##[command]`) would obey is escaped: it can
+/// only stand in strings, where the escape means the same.
 pub fn json(value: &Value) -> String {
-    format!("{value:#}\n")
+    let text = format!("{value:#}\n");
+    let mut last = None;
+    text.chars().fold(String::with_capacity(text.len()), |mut safe, character| {
+        let obeyed = character == '#' && last == Some('#') || is_obeyed(character);
+        if obeyed {
+            // Writing to a String cannot fail.
+            let _ = write!(safe, "\\u{:04x}", u32::from(character));
+        } else {
+            safe.push(character);
+        }
+        last = Some(character);
+        safe
+    })
+}
+
+/// Control characters beyond ASCII, ends of lines, and what turns the direction of a line around.
+fn is_obeyed(character: char) -> bool {
+    !character.is_ascii() && character.is_control()
+        || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A value as a YAML document.
@@ -69,6 +89,14 @@ pub fn table<const COLUMNS: usize>(head: [&str; COLUMNS], rows: &[[String; COLUM
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_holds_nothing_that_a_terminal_or_a_log_would_obey_and_means_the_same() {
+        let value = serde_json::json!({"##[error]": "\u{9b}31m \u{202e}x ###vso[a] \u{1b}[0m ü"});
+        let text = json(&value);
+        assert!(!text.contains("##") && text.chars().all(|c| c == '\n' || !(c.is_control() || is_obeyed(c))));
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+    }
 
     #[test]
     fn a_table_lines_its_columns_up_and_shows_no_control_characters() {

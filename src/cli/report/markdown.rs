@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::listed::{cut, message};
-use super::{Report, change, guard, plural};
+use super::listed::{cut, message, one_line};
+use super::{Report, change, guard, plural, text};
 use crate::manifest::finding::printable;
-use crate::manifest::{Finding, Severity};
+use crate::manifest::{Finding, Severity, Suppressed};
 use crate::reconcile::plan::{Action, Change, Plan};
 
 /// The first line: by it the one comment is found again that is edited in place. Nothing from outside can look like it.
@@ -45,7 +45,7 @@ pub(super) fn render(report: &Report<'_>) -> String {
     page.findings(report, Severity::Warning);
     page.findings(report, Severity::Note);
     if !report.suppressed.is_empty() {
-        let silent = |it: &crate::manifest::Suppressed| format!("{} [{}]", line(&it.finding), it.by.reason);
+        let silent = |it: &Suppressed| format!("{} [{}]", line(&it.finding), one_line(&it.by.reason));
         page.list("**Suppressed**", "text", report.suppressed.iter().map(silent).collect(), page.left);
     }
     page.text.push_str(&end(report));
@@ -202,9 +202,11 @@ fn line(finding: &Finding) -> String {
     format!("{at}{} {}", finding.code.as_str(), message(finding))
 }
 
-/// An HTML comment's beginning could be taken for the marker by who only searches the text.
+/// An HTML comment's beginning could be taken for the marker by who only searches the text, and a file's name for a command by who
+/// reads the log.
 fn inert(line: &str) -> String {
-    line.replace("<!--", "<! --")
+    let line = text::inert(&line.replace("<!--", "<! --"));
+    if line.trim_start().starts_with("::") { format!("./{}", line.trim_start()) } else { line }
 }
 
 /// A fence longer than any run of backticks within (CommonMark 0.31, section 4.5).

@@ -2,6 +2,7 @@
 
 use super::{Colour, Report, change, guard, plural, snippet};
 use crate::manifest::finding::printable;
+use crate::reconcile::plan::Change;
 
 pub(super) fn render(report: &Report<'_>, colour: Colour) -> String {
     let mut text = String::new();
@@ -46,7 +47,7 @@ fn push(text: &mut String, line: &str) {
     text.push('\n');
 }
 
-fn paint(change: &crate::reconcile::plan::Change, line: &str, colour: Colour) -> String {
+fn paint(change: &Change, line: &str, colour: Colour) -> String {
     match colour {
         Colour::Plain => line.to_owned(),
         Colour::Ansi => format!("\u{1b}[{}m{line}\u{1b}[0m", change::colour(change.action)),

@@ -18,7 +18,7 @@ static COMMAND: LazyLock<Regex> =
 static TAG: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r#"<(\?xml [^<>]*\?|/?(testsuites|testsuite|properties|testcase|failure|system-out|property)( [a-z]+="[^"<>]*")*/?)>"#).unwrap()
 });
-static ENTITY: LazyLock<Regex> = LazyLock::new(|| Regex::new("&(amp|lt|gt|quot|apos);").unwrap());
+static ENTITY: LazyLock<Regex> = LazyLock::new(|| Regex::new("&(amp|lt|gt|quot|apos|#35);").unwrap());
 static URI: LazyLock<Regex> = LazyLock::new(|| Regex::new("^(file:///)?[A-Za-z0-9._~/%-]+$").unwrap());
 
 /// Stands on both sides of each hostile text, to find it again.
@@ -193,6 +193,9 @@ fn check(report: &Report<'_>) {
     check_annotations(&form(Format::Github));
     check_xml(&form(Format::Junit));
     check_sarif(&form(Format::Sarif));
+    for (name, format) in Format::ALL.into_iter().filter(|(_, format)| *format != Format::Github) {
+        assert!(!OBEYED.is_match(&form(format)), "{name}: {}", form(format));
+    }
     for format in [Format::Json, Format::Gitlab] {
         let _: serde_json::Value = serde_json::from_str(&form(format)).unwrap();
     }
@@ -204,6 +207,19 @@ fn a_hostile_text_is_only_text_in_every_form() {
         check(&report(&said(text)));
         let (plan, desired) = planned_with(text);
         check(&Report { mode: Mode::Offline, ..Report::of_plan(&plan, &desired.loaded) });
+    }
+}
+
+#[test]
+fn the_name_of_a_file_is_no_command_at_the_start_of_a_line() {
+    let mut said = said("x");
+    for finding in &mut said.findings {
+        finding.source = Some(Location { file: "::error::x.yaml".into(), line: 1, column: 1, span: 0..0 });
+    }
+    let report = report(&said);
+    for (name, format) in Format::ALL.into_iter().filter(|(_, format)| *format != Format::Github) {
+        let text = report.render(format, Colour::Plain);
+        assert!(text.contains("error") && !OBEYED.is_match(&text), "{name}: {text}");
     }
 }
 

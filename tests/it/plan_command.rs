@@ -138,7 +138,10 @@ fn live_state_decides_and_where_it_is_unknown_there_is_no_plan() {
     let (code, out, all) = of_source(&["--ref", "refs/heads/gamma"]);
     assert!(code == 0 && out.contains("+ zone/gamma (zones/gamma.yaml:4)"), "{all}");
     let (code, out, all) = of_source(&["--ref", "refs/heads/gamma", "--base", "main"]);
-    assert!(code == 0 && out.contains("+ zone/gamma (zones/gamma.yaml:4)\n"), "no drift, but this change: {all}");
+    assert!(
+        code == 0 && out.contains("+ zone/gamma (zones/gamma.yaml:4)\n"),
+        "no drift, but this change: {all}"
+    );
     assert!(out.lines().any(|line| line.starts_with("base main@sha1:")), "{all}");
     let (code, out, all) = of_source(&["--ref", "refs/heads/gamma", "--base", "refs/heads/gamma"]);
     assert!(code == 0 && out.contains("+ zone/gamma (zones/gamma.yaml:4) [drift]"), "{all}");

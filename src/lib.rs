@@ -61,6 +61,11 @@
 //!   has to serve anything new. A renewal republishes the state all the same; compare `sequence` to tell.
 //! * A deleted zone takes its credentials with it. A record of a later schema version makes the state unfit (the last
 //!   snapshot stays, marked stale), since ignoring it would read it as absent; only unknown kinds of records are ignored.
+//! * Guards count topics beside zones: an update that takes every topic away, or points it elsewhere, is no way around them. Whoever
+//!   renames all zones deletes all zones; a single one may be renamed. A changed cluster id holds everything back, and is settled by
+//!   giving the new cluster a name of its own in the configuration.
+//! * With `--base`, guards are those of the base's configuration, where it lies in the same work tree.
+//! * Usage in heartbeats counts clients (network and client id), not connections, and what a connection has once used until it closes.
 //! * A guard refuses all deletions of a run, or all updates, never a part of them; creations go ahead. The applied revision is
 //!   recorded only when the state reflects it in full, so a run that was held back is a change again next time, not drift.
 //! * A zone that names a gateway or a cluster which this installation does not have is an error in its file, and more: a new one

@@ -1,5 +1,6 @@
 //! All that a plan compares with, for `reconciler plan --url`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -13,7 +14,7 @@ use super::Api;
 use super::problem::Problem;
 use crate::manifest::document;
 use crate::store::{State, ZoneRecord};
-use crate::zone::{Asked, Revision, Scope, Sequence, ZoneId};
+use crate::zone::{Asked, ClusterName, Revision, Scope, Sequence, ZoneId};
 
 /// The zones as they were last applied. Credentials and keys are no part of a plan, and of no interest to it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -25,6 +26,9 @@ pub struct ObservedState {
     /// A plan says what is suspended.
     #[serde(default)]
     suspended: Vec<Suspension>,
+    /// The clusters' ids, by name.
+    #[serde(default)]
+    clusters: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -65,6 +69,7 @@ impl From<&State> for ObservedState {
             revision: state.revision.as_ref().map(|revision| revision.as_str().to_owned()),
             zones: state.zones.values().map(zone).collect(),
             suspended: state.controls.suspended.iter().map(suspension).collect(),
+            clusters: state.clusters.iter().map(|(name, id)| (name.to_string(), id.clone())).collect(),
         }
     }
 }
@@ -82,6 +87,11 @@ impl ObservedState {
                 format!("the server has suspended `{scope}`, which this program does not know; use the server's version")
             })?;
             state.controls.suspended.insert(known, Asked { by, at, reason });
+        }
+        for (name, id) in self.clusters {
+            let name = ClusterName::try_from(name.as_str())
+                .map_err(|error| format!("a cluster of the server: `{name}` {error}"))?;
+            state.clusters.insert(name, id);
         }
         for observed in self.zones {
             let zone = document::from_document(&observed.zone).map_err(|error| {

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::config::{self, Config, Guards, OnHistoryRewrite, Source};
+use super::config::{self, Cluster, Config, Guards, OnHistoryRewrite, Source};
 use super::wiring::StartError;
 use crate::api::Hints;
 use crate::manifest::Known;
 use crate::reconcile::guard::Limits;
+use crate::reconcile::identity;
 use crate::reconcile::plan::SelfHeal;
 use crate::reconcile::source::{self, GitConfig};
 
@@ -71,4 +72,14 @@ pub fn self_heal(config: &Config) -> SelfHeal {
         config::SelfHeal::Report => SelfHeal::Report,
         config::SelfHeal::Correct => SelfHeal::Correct,
     }
+}
+
+/// The clusters, to be asked who they are.
+pub fn addresses(config: &Config) -> Vec<identity::Address> {
+    let address = |cluster: &Cluster| identity::Address {
+        name: cluster.name.clone(),
+        bootstrap_servers: cluster.bootstrap_servers.clone(),
+        security: cluster.security.clone(),
+    };
+    config.clusters.iter().map(address).collect()
 }

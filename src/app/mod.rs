@@ -4,6 +4,7 @@ pub mod config;
 pub mod control;
 mod feed;
 mod heartbeat;
+mod identity;
 mod signal;
 pub mod storage;
 mod tasks;

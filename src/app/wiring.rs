@@ -17,7 +17,7 @@ use super::config::{Cluster, Config, ConfigError};
 pub use super::signal::{reload_asked, stop_asked};
 use super::storage::{self, OpenError, Storage};
 use super::tasks::Tasks;
-use super::{control, feed, heartbeat};
+use super::{control, feed, heartbeat, identity};
 use crate::api::{self, ApiConfig, ApiMetrics};
 use crate::gateway::{self, ClusterConfig, Gateway, GatewayConfig, Handle, Limits, ServerTls};
 use crate::kafka::tls::TlsError;
@@ -214,7 +214,7 @@ fn controller(
             requests,
             metrics: ReconcileMetrics::register(registry),
         },
-        Arc::clone(&storage.store),
+        identity::checked(&storage.store, control::addresses(config)),
     );
     let status = controller.status();
     outbox(config, storage, registry, status.clone(), tasks)?;

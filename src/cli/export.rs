@@ -101,12 +101,14 @@ mod tests {
         let read = |path: PathBuf| {
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
             assert!(!name.starts_with('.'), "{name} would not be read");
-            SourceFile { path: name, content: Ok(fs::read(path).unwrap()) }
+            SourceFile { path: name, content: Ok(fs::read(path).unwrap().into()) }
         };
         let entries = fs::read_dir(folder.path().join("zones")).unwrap();
         let files: Vec<SourceFile> = entries.map(|entry| read(entry.unwrap().path())).collect();
-        let stream =
-            SourceFile { path: "all.yaml".to_owned(), content: Ok(documents(&zones()).unwrap().into()) };
+        let stream = SourceFile {
+            path: "all.yaml".to_owned(),
+            content: Ok(documents(&zones()).unwrap().into_bytes().into()),
+        };
         for files in [files, vec![stream]] {
             let loaded = load(files, &Known::default());
             let read: Vec<Arc<PartnerZone>> = loaded.zones.values().map(|it| Arc::clone(&it.zone)).collect();

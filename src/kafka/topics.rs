@@ -1,10 +1,10 @@
-//! Asking a cluster which of some topics it does not have.
+//! Asking a cluster who it is, and which of some topics it does not have.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
-use kafka_protocol::messages::{MetadataRequest, TopicName};
+use kafka_protocol::messages::{MetadataRequest, MetadataResponse, TopicName};
 use kafka_protocol::protocol::StrBytes;
 
 use super::client::{ClientError, Connection, UpstreamSecurity};
@@ -27,10 +27,40 @@ pub async fn missing_topics(
     wanted: &BTreeSet<String>,
     within: Duration,
 ) -> Result<BTreeSet<String>, ClientError> {
+    let response = ask_any(bootstrap, security, wanted, within).await?;
+    Ok(response
+        .topics
+        .iter()
+        .filter(|topic| topic.error_code == UNKNOWN_TOPIC_OR_PARTITION)
+        .filter_map(|topic| topic.name.as_ref().map(|name| name.0.to_string()))
+        // An answer about something else was not asked for.
+        .filter(|name| wanted.contains(name))
+        .collect())
+}
+
+/// The cluster's id, or nothing if it has none: brokers before Kafka 0.10.1. Asked as [`missing_topics`] is.
+///
+/// # Errors
+/// What the last of the brokers had against it.
+pub async fn cluster_id(
+    bootstrap: &str,
+    security: &UpstreamSecurity,
+    within: Duration,
+) -> Result<Option<String>, ClientError> {
+    let response = ask_any(bootstrap, security, &BTreeSet::new(), within).await?;
+    Ok(response.cluster_id.map(|id| id.to_string()))
+}
+
+async fn ask_any(
+    bootstrap: &str,
+    security: &UpstreamSecurity,
+    wanted: &BTreeSet<String>,
+    within: Duration,
+) -> Result<MetadataResponse, ClientError> {
     let mut last = ClientError::TimedOut(within);
     for address in bootstrap.split(',').map(str::trim).filter(|address| !address.is_empty()) {
         match ask(address, security, wanted, within).await {
-            Ok(missing) => return Ok(missing),
+            Ok(response) => return Ok(response),
             Err(error) => last = error,
         }
     }
@@ -42,7 +72,7 @@ async fn ask(
     security: &UpstreamSecurity,
     wanted: &BTreeSet<String>,
     within: Duration,
-) -> Result<BTreeSet<String>, ClientError> {
+) -> Result<MetadataResponse, ClientError> {
     let mut connection = Connection::connect(address, security, "partner-zones-plan", within).await?;
     let version = connection
         .common_version(METADATA_RESPONSE.api_key, METADATA)
@@ -54,13 +84,5 @@ async fn ask(
         })
         .collect();
     let request = MetadataRequest::default().with_topics(Some(topics)).with_allow_auto_topic_creation(false);
-    let response = connection.request(&request, version, &METADATA_RESPONSE).await?;
-    Ok(response
-        .topics
-        .iter()
-        .filter(|topic| topic.error_code == UNKNOWN_TOPIC_OR_PARTITION)
-        .filter_map(|topic| topic.name.as_ref().map(|name| name.0.to_string()))
-        // An answer about something else was not asked for.
-        .filter(|name| wanted.contains(name))
-        .collect())
+    connection.request(&request, version, &METADATA_RESPONSE).await
 }

@@ -178,7 +178,7 @@ fn resumed(plan: &Plan, state: &State) -> Vec<store::Change> {
 fn read_back(store: &dyn Store, desired: &Desired, plan: &Plan) -> Result<(), ApplyError> {
     let state = store.state().borrow().clone().unwrap_or_default();
     for (name, fate) in plan.applicable() {
-        let there = state.zones.get(name).map(|record| &record.zone);
+        let there = state.zones.get(name).map(|record| record.zone.as_ref());
         let is_there = match fate {
             Fate::Delete => there.is_none(),
             Fate::Create | Fate::Update => {

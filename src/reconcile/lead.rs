@@ -174,7 +174,8 @@ impl Controller {
         let before = in_force(state);
         let mut after = before.clone();
         for (name, fate) in plan.applicable() {
-            let wanted = desired.loaded.wanted(name, state.zones.get(name).map(|record| &record.zone));
+            let wanted =
+                desired.loaded.wanted(name, state.zones.get(name).map(|record| record.zone.as_ref()));
             match (fate, wanted) {
                 (Fate::Create | Fate::Update, Some(wanted)) => {
                     let id = state.zones.get(name).map_or_else(|| self.id_of(name), |record| record.id);
@@ -284,7 +285,7 @@ impl Controller {
 
 fn in_force(state: &State) -> Zones {
     let zone = |(name, record): (&ZoneName, &Arc<store::ZoneRecord>)| {
-        (name.clone(), (record.id, Arc::new(record.zone.clone())))
+        (name.clone(), (record.id, Arc::clone(&record.zone)))
     };
     state.zones.iter().map(zone).collect::<BTreeMap<_, _>>()
 }

@@ -9,6 +9,7 @@ mod digest;
 mod flapping;
 pub mod forge;
 pub mod guard;
+pub mod identity;
 mod lead;
 pub mod metrics;
 pub mod outbox;

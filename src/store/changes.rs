@@ -43,6 +43,7 @@ pub(super) fn complete(changes: Vec<Change>, state: &State) -> Result<Vec<Change
             | Change::Accept(_)
             | Change::PutLetter(_)
             | Change::DeleteLetter(_)
+            | Change::PutCluster(..)
             | Change::Applied(_)
             | Change::Audit(_) => {}
         }
@@ -106,6 +107,9 @@ impl State {
                 }
                 Change::DeleteLetter(id) => {
                     state.outbox.remove(&id);
+                }
+                Change::PutCluster(name, id) => {
+                    state.clusters.insert(name, id);
                 }
                 Change::Applied(revision) => state.revision = Some(revision),
                 Change::Audit(_) => {}

@@ -51,6 +51,8 @@ pub struct State {
     pub controls: Controls,
     /// What is to be told outside, and what was, by [`Content::id`](crate::zone::Content::id).
     pub outbox: BTreeMap<String, Arc<Letter>>,
+    /// The clusters that were worked with, by the name that the configuration gives them: each with the id it had.
+    pub clusters: BTreeMap<ClusterName, String>,
     /// Who leads, as the leader's lease record says.
     pub leader: Option<Lease>,
 }
@@ -111,6 +113,8 @@ pub enum Change {
     /// Takes the place of one of the same [id](crate::zone::Content::id).
     PutLetter(Letter),
     DeleteLetter(String),
+    /// The id of the cluster that is behind a name.
+    PutCluster(ClusterName, String),
     /// The source revision that the state now reflects.
     Applied(Revision),
     /// An event of the audit log (CloudEvents 1.0), written with the commit or not at all. `data.sequence` is filled in by the

@@ -45,8 +45,8 @@ fn plan(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
     (status.code().unwrap(), process.stdout().join("\n"), process.transcript())
 }
 
-/// Starts a controller's store, which makes the topics, and puts one zone in force.
-fn put_in_force(cluster: &Cluster, zone: &str) {
+/// Starts a controller's store, which makes the topics, and puts one zone in force, with what else there is to be in the state.
+fn put_in_force(cluster: &Cluster, zone: &str, more: &[Change]) {
     let file = SourceFile { path: "acme.yaml".to_owned(), content: Ok(zone.as_bytes().into()) };
     let loaded = load([file], &Known::default());
     let zone = loaded.zones.values().next().unwrap().zone.as_ref().clone();
@@ -73,7 +73,8 @@ fn put_in_force(cluster: &Cluster, zone: &str) {
             revision: revision.clone(),
             updated_at: OffsetDateTime::UNIX_EPOCH,
         };
-        store.commit(vec![Change::PutZone(Box::new(record)), Change::Applied(revision)]).await.unwrap();
+        let zone = [Change::PutZone(Box::new(record)), Change::Applied(revision)];
+        store.commit([&zone, more].concat()).await.unwrap();
         cancel.cancel();
         tasks.close();
         tasks.wait().await;
@@ -94,7 +95,7 @@ fn live_state_decides_and_where_it_is_unknown_there_is_no_plan() {
     let (code, out, all) = plan(folder, &["--zones", "zones"]);
     assert_eq!((code, out.as_str()), (5, ""), "{all}");
 
-    put_in_force(&cluster, &manifest("acme", "orders-v1"));
+    put_in_force(&cluster, &manifest("acme", "orders-v1"), &[]);
     let (code, out, all) = plan(folder, &["--zones", "zones", "--fail-on-changes"]);
     assert_eq!(code, 0, "{all}");
     assert!(out.ends_with("Plan: 0 to add, 0 to change, 0 to delete"), "{all}");
@@ -150,7 +151,25 @@ fn live_state_decides_and_where_it_is_unknown_there_is_no_plan() {
     assert_eq!(code, 5, "the applied commit is not in this history: {all}");
     let (code, out, all) = of_source(&["--ref", "refs/heads/gamma"]);
     assert!(code == 0 && out.contains("+ zone/gamma (zones/gamma.yaml:4)"), "{all}");
+    let (code, out, all) = of_source(&["--ref", "refs/heads/gamma", "--base", "main"]);
+    assert!(
+        code == 0 && out.contains("+ zone/gamma (zones/gamma.yaml:4)\n"),
+        "no drift, but this change: {all}"
+    );
+    assert!(out.lines().any(|line| line.starts_with("base main@sha1:")), "{all}");
+    let (code, out, all) = of_source(&["--ref", "refs/heads/gamma", "--base", "refs/heads/gamma"]);
+    assert!(code == 0 && out.contains("+ zone/gamma (zones/gamma.yaml:4) [drift]"), "{all}");
     assert_eq!(of_source(&["--ref", "refs/heads/none"]).0, 5);
+
+    // The state was made on another cluster: whatever is missing here says nothing.
+    let elsewhere = Change::PutCluster("default".try_into().unwrap(), "another".to_owned());
+    put_in_force(&cluster, &manifest("acme", "orders-v1"), &[elsewhere]);
+    write(folder, "zones/acme.yaml", &manifest("acme", "orders-v1"));
+    write(folder, "zones/beta.yaml", &manifest("beta", "orders-v1"));
+    let (code, out, all) = plan(folder, &["--zones", "zones"]);
+    assert_eq!(code, 4, "{all}");
+    assert!(out.contains("cluster `default` is another one: its id is `"), "{all}");
+    assert!(out.contains("+ zone/beta (zones/beta.yaml:4) [refused]"), "{all}");
 
     write(folder, "zones/beta.yaml", "kind: PartnerZone\n<<<<<<< HEAD\n");
     assert_eq!(plan(folder, &["--zones", "zones"]).0, 1);

@@ -16,6 +16,7 @@ use super::report::{Outputs, Pending, Report};
 use super::{Context, ExitCode, Failure, output};
 use crate::app::config::Config;
 use crate::app::control;
+use crate::reconcile::identity;
 use crate::reconcile::plan::{Desired, Observed, Plan, Terms, plan, plan_offline};
 use crate::reconcile::reader::Reader;
 use crate::reconcile::source::{History, Source, SourceError};
@@ -108,8 +109,14 @@ async fn live(
     let base = base::read(args, context, config).await?;
     progress.step("asking the clusters for the backing topics");
     let missing = live::missing_topics(&desired.loaded, config).await;
+    let clusters = identity::ask(&control::addresses(config)).await;
     let (topics, connected) = (missing.as_ref(), connected.as_ref());
-    let terms = Terms { topics, connected, ..terms(args, config, &desired, base.as_ref()) };
+    let terms = Terms {
+        topics,
+        connected,
+        clusters: Some(&clusters),
+        ..terms(args, config, &desired, base.as_ref())
+    };
     if let Some(only) = args.only.as_ref().filter(|only| !observed.zones.contains_key(*only)) {
         known_in_files(only, &desired)?;
     }

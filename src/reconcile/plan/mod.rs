@@ -25,6 +25,7 @@ pub(super) use json::lifted as lifted_json;
 use super::diff::{Difference, diff};
 use super::digest;
 use super::guard::{Allowance, Guard, Limits};
+use super::identity::{self, Ids};
 use super::source::Commit;
 use crate::manifest::suppress::Suppressed;
 use crate::manifest::{Finding, Loaded, LoadedZone, Location};
@@ -59,13 +60,20 @@ pub struct Observed {
     pub zones: BTreeMap<ZoneName, Arc<PartnerZone>>,
     /// What operators suspended.
     pub suspended: BTreeMap<Scope, Asked>,
+    /// The clusters' ids, as they were when they were first worked with.
+    pub clusters: Ids,
 }
 
 impl Observed {
     pub fn of(state: &State) -> Self {
         let zones =
             state.zones.iter().map(|(name, record)| (name.clone(), Arc::clone(&record.zone))).collect();
-        Self { revision: state.revision.clone(), zones, suspended: state.controls.suspended.clone() }
+        Self {
+            revision: state.revision.clone(),
+            zones,
+            suspended: state.controls.suspended.clone(),
+            clusters: state.clusters.clone(),
+        }
     }
 }
 
@@ -124,6 +132,8 @@ pub struct Plan {
 pub struct Terms<'a> {
     pub limits: Limits,
     pub allowances: &'a [Allowance],
+    /// The clusters' ids as they are now, of those that could be asked: with one that is another, nothing is done.
+    pub clusters: Option<&'a Ids>,
     /// Without them, nothing is said about backing topics.
     pub topics: Option<&'a MissingTopics>,
     /// What is to change on the backing clusters: principals and ACLs. Held back with the zone that each is for.
@@ -199,7 +209,9 @@ impl Draft {
         let Self { mode, digest, changes, fates } = self;
         let loaded = desired.loaded.as_ref();
         let (mut findings, suppressed) = notes::findings(desired, observed, &fates, terms.topics);
-        let tally = tally::of(&changes, &fates, observed, loaded);
+        let mut tally = tally::of(&changes, &fates, observed, loaded);
+        tally.strange_clusters =
+            terms.clusters.map(|now| identity::strange(&observed.clusters, now)).unwrap_or_default();
         // Only a plan of live state can be applied, so only its digest is one to type.
         let expected = if mode == Mode::Live { digest.as_str() } else { "DIGEST" };
         let guard = Guard::judge(&tally, terms.limits, terms.allowances, expected);

@@ -6,6 +6,7 @@ use crate::manifest::document::from_document;
 use crate::manifest::{Code, Known, Severity, SourceFile, Unreadable, load, to_yaml};
 use crate::reconcile::guard::{Allowed, AllowedBy, Deed};
 
+mod canonical;
 mod refusals;
 mod terms;
 

@@ -153,7 +153,7 @@ fn all_steps(
 }
 
 fn in_force(state: &State) -> Zones {
-    let zone = |record: &Arc<store::ZoneRecord>| (record.id, Arc::new(record.zone.clone()));
+    let zone = |record: &Arc<store::ZoneRecord>| (record.id, Arc::clone(&record.zone));
     state.zones.iter().map(|(name, record)| (name.clone(), zone(record))).collect()
 }
 

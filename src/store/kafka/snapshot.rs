@@ -55,6 +55,7 @@ impl Snapshot {
             Record::Rollback(rollback) => self.state.controls.rollback = rollback,
             Record::Acceptance(acceptance) => self.state.controls.accepted = acceptance,
             Record::Letter(id, letter) => set(&mut self.state.outbox, id, letter.map(Arc::new)),
+            Record::Cluster(name, id) => set(&mut self.state.clusters, name, id),
             Record::Lease(lease) => self.state.leader = lease,
             Record::Revision(sequence, revision) => {
                 self.state.sequence = sequence;

@@ -10,6 +10,7 @@
 //! | `rollback` | the commit to apply instead of the branch's head, and until when |
 //! | `acceptance` | the commit of a rewritten history that may be applied |
 //! | `outbox/<id>` | what is to be told outside, and when it was |
+//! | `cluster/<name>` | the id of the cluster that the configuration gives this name |
 //! | `lease` | who leads |
 //! | `revision` | the last record of every transaction: the commit's sequence, and the Git revision applied last |
 //!
@@ -27,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use self::controls::{AcceptanceRow, AskedRow, RollbackRow};
 use self::letters::LetterRow;
-use self::rows::{ApiKeyRow, CredentialRow, PrincipalRow, RevisionRow, ZoneRow};
+use self::rows::{ApiKeyRow, ClusterRow, CredentialRow, PrincipalRow, RevisionRow, ZoneRow};
 use super::changes::numbered;
 use super::{Change, Lease, StoreError, ZoneRecord};
 use crate::zone::{
@@ -54,6 +55,7 @@ pub(super) enum Record {
     Rollback(Option<Rollback>),
     Acceptance(Option<Acceptance>),
     Letter(String, Option<Letter>),
+    Cluster(ClusterName, Option<String>),
     Lease(Option<Lease>),
     Revision(Sequence, Option<Revision>),
     /// Of a kind this version does not know.
@@ -96,6 +98,10 @@ impl Record {
                 }
                 None => Self::Unknown,
             },
+            Some(("cluster", name)) => {
+                let name = ClusterName::try_from(name).map_err(|error| format!("the name {error}"))?;
+                Self::Cluster(name, value.map(decode::<ClusterRow>).transpose()?.map(|row| row.id))
+            }
             Some(("outbox", id)) => {
                 let row = value.map(decode::<LetterRow>).transpose()?;
                 Self::Letter(id.to_owned(), row.map(LetterRow::into_letter).transpose()?)
@@ -160,6 +166,9 @@ impl Line {
             Change::PutLetter(letter) => Self::put(outbox(&letter.content.id()), &LetterRow::new(letter))?,
             Change::DeleteLetter(id) => Self::delete(outbox(id)),
             Change::Audit(event) => Self::event(event, sequence)?,
+            Change::PutCluster(name, id) => {
+                Self::put(format!("cluster/{name}"), &ClusterRow { id: id.clone() })?
+            }
             Change::Applied(_) => return Ok(None),
         };
         Ok(Some(line))

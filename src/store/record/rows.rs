@@ -212,6 +212,12 @@ impl RevisionRow {
     }
 }
 
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ClusterRow {
+    pub(super) id: String,
+}
+
 fn zone_name(text: &str) -> Result<ZoneName, String> {
     ZoneName::try_from(text).map_err(|error| format!("its zone `{text}` {error}"))
 }

@@ -4,7 +4,7 @@ use time::macros::datetime;
 
 use super::*;
 use crate::store::samples::{controls, credential, letters, zone};
-use crate::zone::{ApiKeyRole, PlainVerifier};
+use crate::zone::{ApiKeyRole, ClusterName, PlainVerifier};
 
 fn reread(line: &Line) -> Record {
     Record::read(&line.key, line.value.as_deref()).expect("what was written can be read")
@@ -92,6 +92,14 @@ fn a_principal_that_is_ours_is_read_back_and_a_key_that_names_none_is_an_error()
     for key in ["principal/West", "principal/West/Acme", "principal//acme"] {
         assert!(Record::read(key, None).is_err(), "{key}");
     }
+}
+
+#[test]
+fn the_id_of_a_cluster_is_read_back_under_its_name() {
+    let name = ClusterName::try_from("default").unwrap();
+    let line = written(&Change::PutCluster(name.clone(), "abc".to_owned()));
+    assert_eq!(line.key, "cluster/default");
+    assert_eq!(reread(&line), Record::Cluster(name, Some("abc".to_owned())));
 }
 
 #[test]

@@ -63,3 +63,20 @@ fn another_file_or_folder_for_the_same_zones_is_no_change() {
     let plan = plan(&moved, &observed("one", &zones), &Terms::default());
     assert!(plan.changes.is_empty() && !plan.guard.is_refusing());
 }
+
+#[test]
+fn with_a_cluster_that_is_another_one_nothing_is_done_at_all() {
+    let ids = |id: &str| [("default".try_into().unwrap(), id.to_owned())].into();
+    let mut in_force = observed("one", &[zone("acme", &[ORDERS]), zone("old", &[])]);
+    in_force.clusters = ids("before");
+    let wanted = desired("two", &[zone("acme", &[BILLS]), zone("new", &[ORDERS])]);
+    let now = ids("after");
+    let strange = plan(&wanted, &in_force, &Terms { clusters: Some(&now), ..Terms::default() });
+    assert_eq!(applicable(&strange), [""; 0]);
+    assert!(!strange.is_complete() && strange.changes.iter().all(|change| strange.is_held(change)));
+    assert!(strange.guard.reasons().next().unwrap().contains("its id is `after`, and it was `before`"));
+    assert_eq!(strange.guard.ways_out().count(), 0);
+    let same = ids("before");
+    let usual = plan(&wanted, &in_force, &Terms { clusters: Some(&same), ..Terms::default() });
+    assert_eq!(applicable(&usual), ["Update acme", "Create new", "Delete old"]);
+}

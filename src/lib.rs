@@ -24,9 +24,9 @@
 //!
 //! ```text
 //! main → cli → app → { gateway, reconcile, api }        siblings never import each other; cli may use any ring below
-//! gateway → kafka, policy, sasl, secret, zone        reconcile → manifest, store, kafka, secret, zone
+//! gateway → kafka, policy, sasl, secret, zone        reconcile → manifest, store, kafka, policy, sasl, secret, zone
 //! api → store, manifest, policy, sasl, secret, zone
-//! store → manifest, zone               manifest → zone        policy → sasl, zone     kafka → sasl, secret
+//! store → manifest, zone               manifest → zone        policy → sasl, secret, zone     kafka → sasl, secret
 //! zone → sasl
 //! ```
 //!
@@ -109,6 +109,10 @@
 //!   describe it either). Offsets of a topic need READ, where a broker is content with DESCRIBE.
 //! * A severity belongs to a code, not to a place in the source: `docs/findings.md` can promise it, and only codes that are no errors
 //!   can be suppressed in a file.
+//! * ACLs and SCRAM users are administered over our own broker connection, not through librdkafka's C calls ([`kafka::admin`]): its
+//!   list of users ends at 10 000, and a refused one makes it free memory that is not its own.
+//! * A principal on a backing cluster is ours if the state says so, which is written before it is made; or, with the state lost, if
+//!   its credentials have the rounds that only the master key gives. A prefix alone would take over what somebody else made.
 
 pub mod api;
 pub mod app;

@@ -275,6 +275,7 @@ fn gateway_config(config: &Config) -> Result<GatewayConfig, StartError> {
         let config = ClusterConfig {
             bootstrap_servers: servers,
             security: cluster.security.clone(),
+            principals: None,
             broker_port_base: cluster.broker_port_base,
         };
         (cluster.name.clone(), config)

@@ -6,6 +6,7 @@ pub mod client_properties;
 pub mod controls;
 pub mod credentials;
 mod exit_code;
+pub mod export;
 mod failure;
 pub mod get;
 pub mod output;
@@ -58,6 +59,7 @@ enum Command {
     Schema,
     Quickstart(quickstart::Args),
     Get(get::Args),
+    Export(export::Args),
     Credentials(credentials::Args),
     ApiKey(api_key::Args),
     Suspend(controls::Suspend),
@@ -128,6 +130,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failu
         Command::Schema => schema::run(),
         Command::Quickstart(args) => quickstart::run(args).await,
         Command::Get(args) => get::run(args, context).await,
+        Command::Export(args) => export::run(args, context).await,
         Command::Credentials(args) => credentials::run(args, context).await,
         Command::ApiKey(args) => api_key::run(args, context).await,
         Command::Suspend(args) => controls::suspend(args, context).await,

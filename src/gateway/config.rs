@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::tls::ServerTls;
 use crate::kafka::client::UpstreamSecurity;
+use crate::policy::principal::MasterKey;
 use crate::zone::{ClusterName, SniDomain};
 
 /// The `gateway` and `clusters` parts of the configuration, resolved.
@@ -31,7 +32,10 @@ pub struct GatewayConfig {
 pub struct ClusterConfig {
     /// `host:port` each.
     pub bootstrap_servers: Vec<String>,
+    /// How the gateway proves itself, for what it asks itself; and for partners' requests where zones have no principals.
     pub security: UpstreamSecurity,
+    /// What the passwords of the zones' own principals come from; none: zones have no principals on this cluster.
+    pub principals: Option<MasterKey>,
     /// Broker n is served at `broker_port_base + n`.
     pub broker_port_base: u16,
 }

@@ -25,6 +25,7 @@ use super::metrics::Metrics;
 use super::offer::Offer;
 use super::shared::Shared;
 use super::topology::{ClusterState, Clusters, TopicState, Topology};
+use super::upstream::Principals;
 use super::usage::Usage;
 use super::view::GatewayView;
 use crate::kafka::client::UpstreamSecurity;
@@ -57,6 +58,7 @@ pub(super) fn config() -> GatewayConfig {
             ClusterConfig {
                 bootstrap_servers: vec!["127.0.0.1:9".to_owned()],
                 security: UpstreamSecurity::default(),
+                principals: None,
                 broker_port_base: 19_100,
             },
         )]),
@@ -138,8 +140,9 @@ pub(super) fn shared(limits: Limits) -> (Shared, watch::Sender<Arc<GatewayView>>
         config,
         metrics: Metrics::default(),
         allowances,
-        usage: Usage::default(),
         views,
+        principals: Principals::default(),
+        usage: Usage::default(),
         refresh: BTreeMap::new(),
     };
     (shared, sender)

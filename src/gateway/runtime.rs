@@ -18,6 +18,7 @@ use super::listener::{Blocked, Gate, ListenError, Listeners, bind};
 use super::metrics::Metrics;
 use super::shared::{Port, Shared};
 use super::topology::{Clusters, Poller};
+use super::upstream::Principals;
 use super::usage::{Usage, ZoneUsage};
 use super::view::{GatewayView, wanted_topics};
 use super::workers::Workers;
@@ -84,6 +85,7 @@ impl Gateway {
         let budget = Budget::new(limits.buffered, limits.budget_within, metrics.buffered.clone());
         let shared = Arc::new(Shared {
             allowances: Allowances::new(budget, limits.connections_per_zone),
+            principals: Principals::default(),
             usage: Usage::default(),
             metrics,
             views: seen.clone(),

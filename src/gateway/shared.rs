@@ -8,6 +8,7 @@ use tokio::sync::{Notify, watch};
 use super::allowance::Allowances;
 use super::config::GatewayConfig;
 use super::metrics::Metrics;
+use super::upstream::Principals;
 use super::usage::Usage;
 use super::view::GatewayView;
 use crate::zone::{ClusterName, ZoneName};
@@ -17,6 +18,7 @@ pub(crate) struct Shared {
     pub(crate) config: GatewayConfig,
     pub(crate) metrics: Metrics,
     pub(crate) allowances: Allowances,
+    pub(crate) principals: Principals,
     pub(crate) usage: Usage,
     pub(crate) views: watch::Receiver<Arc<GatewayView>>,
     /// Asks a cluster's poller to look again at once.

@@ -42,7 +42,7 @@ pub struct EncodeError {
 /// Tagged fields that the shape does not know keep their size and lose number and content: what one peer understands and
 /// we do not must not reach the other.
 pub fn decode<M: Decodable>(shape: &'static Shape, version: i16, body: Bytes) -> Result<M, DecodeError> {
-    decode_as(shape, version, body, Surplus::Refused)
+    decode_as(shape, version, body, Surplus::Refused, Limits::default())
 }
 
 /// As [`decode`], for what a peer sent: bytes behind the end are dropped. Kafka's own clients and brokers do not look at
@@ -53,7 +53,17 @@ pub fn decode_lenient<M: Decodable>(
     version: i16,
     body: Bytes,
 ) -> Result<M, DecodeError> {
-    decode_as(shape, version, body, Surplus::Dropped)
+    decode_lenient_within(shape, version, body, Limits::default())
+}
+
+/// As [`decode_lenient`], for answers to questions of ours that are larger than what a partner may ask for.
+pub fn decode_lenient_within<M: Decodable>(
+    shape: &'static Shape,
+    version: i16,
+    body: Bytes,
+    limits: Limits,
+) -> Result<M, DecodeError> {
+    decode_as(shape, version, body, Surplus::Dropped, limits)
 }
 
 /// What becomes of bytes behind the end of a message.
@@ -68,9 +78,11 @@ fn decode_as<M: Decodable>(
     version: i16,
     body: Bytes,
     surplus: Surplus,
+    limits: Limits,
 ) -> Result<M, DecodeError> {
     let failed = |cause| DecodeError { name: shape.name, version, cause };
-    let mut accepted = accept_as(shape, version, body, surplus).map_err(|error| failed(error.into()))?;
+    let mut accepted =
+        accept_as(shape, version, body, surplus, limits).map_err(|error| failed(error.into()))?;
     let message = M::decode(&mut accepted, version).map_err(|_| failed(DecodeCause::Value))?;
     if accepted.is_empty() { Ok(message) } else { Err(failed(DecodeCause::Unread(accepted.len()))) }
 }
@@ -78,7 +90,7 @@ fn decode_as<M: Decodable>(
 /// Accepts a body that `shape` describes to its last byte, without decoding it. Copied only if there is an unknown tagged
 /// field to neutralise.
 pub fn accept(shape: &'static Shape, version: i16, body: Bytes) -> Result<Bytes, WalkError> {
-    accept_as(shape, version, body, Surplus::Refused)
+    accept_as(shape, version, body, Surplus::Refused, Limits::default())
 }
 
 fn accept_as(
@@ -86,8 +98,9 @@ fn accept_as(
     version: i16,
     mut body: Bytes,
     surplus: Surplus,
+    limits: Limits,
 ) -> Result<Bytes, WalkError> {
-    let mut walker = Walker::new(shape, version, body.len(), Limits::default());
+    let mut walker = Walker::new(shape, version, body.len(), limits);
     let mut edited: Option<BytesMut> = None;
     let mut position = 0;
     loop {

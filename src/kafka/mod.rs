@@ -2,6 +2,7 @@
 //!
 //! Knows the protocol and nothing of zones.
 
+pub mod admin;
 pub mod client;
 pub mod codec;
 pub mod consumer_protocol;

@@ -227,6 +227,14 @@ codes! {
         StillClaimed = "PZ0402" Error,
         /// A cluster could not be asked for its topics
         ClusterNotAsked = "PZ0403" Warning,
+        /// A backing cluster cannot be given the zones' principals
+        ClusterNotAdministrable = "PZ0410" Error,
+        /// A zone's principal is somebody else's
+        PrincipalTaken = "PZ0411" Error,
+        /// Somebody denies a zone's principal something
+        PrincipalDenied = "PZ0412" Warning,
+        /// Everybody may do with data what a zone's principal may not
+        EverybodyAllowed = "PZ0413" Warning,
     }
     /// The commit.
     Commit {

@@ -21,6 +21,6 @@ pub mod v2;
 
 pub use code::{Code, Layer, Severity};
 pub use document::{NotAZone, from_document, to_document, to_yaml};
-pub use finding::{Finding, Location};
+pub use finding::{Finding, Location, quote};
 pub use load::{FileProblem, Known, Loaded, LoadedZone, SourceFile, Unreadable, is_manifest, load};
 pub use suppress::{Suppressed, Suppression};

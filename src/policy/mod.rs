@@ -1,6 +1,7 @@
 //! Decisions, as pure functions over immutable values: no async, no clock, no I/O.
 
 pub mod name_pattern;
+pub mod principal;
 pub mod topic_id;
 pub mod verifier;
 pub mod view;

@@ -11,6 +11,7 @@ pub mod identity;
 pub mod metrics;
 pub mod outbox;
 pub mod plan;
+pub mod principals;
 pub mod reader;
 mod report;
 pub mod source;

@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256, Sha512};
 use zeroize::Zeroizing;
 
 /// The hash of a SCRAM mechanism.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ScramHash {
     Sha256,
     Sha512,
@@ -23,6 +23,8 @@ pub struct Keys {
 }
 
 impl ScramHash {
+    pub const ALL: [Self; 2] = [Self::Sha256, Self::Sha512];
+
     /// Bytes of its output.
     pub const fn output_len(self) -> usize {
         match self {

@@ -34,6 +34,8 @@ pub(super) fn complete(changes: Vec<Change>, state: &State) -> Result<Vec<Change
             }
             Change::PutApiKey(_)
             | Change::DeleteApiKey(_)
+            | Change::PutPrincipal { .. }
+            | Change::DeletePrincipal { .. }
             | Change::Suspend(..)
             | Change::Resume(_)
             | Change::Rollback(_)
@@ -74,6 +76,12 @@ impl State {
                 }
                 Change::DeleteApiKey(id) => {
                     state.api_keys.remove(&id);
+                }
+                Change::PutPrincipal { cluster, zone, cluster_id } => {
+                    state.principals.insert((cluster, zone), cluster_id);
+                }
+                Change::DeletePrincipal { cluster, zone } => {
+                    state.principals.remove(&(cluster, zone));
                 }
                 Change::Suspend(scope, asked) => {
                     state.controls.suspended.insert(scope, asked);

@@ -44,6 +44,9 @@ pub struct State {
     pub zones: BTreeMap<ZoneName, Arc<ZoneRecord>>,
     pub credentials: BTreeMap<KeyId, Arc<Credential>>,
     pub api_keys: BTreeMap<String, Arc<ApiKey>>,
+    /// The principals on backing clusters that are ours, and the id that the cluster had when each was made. Written before the
+    /// principal is made, and gone after it: what is under our name and not in here is somebody else's.
+    pub principals: Principals,
     /// What operators asked of the controller.
     pub controls: Controls,
     /// What is to be told outside, and what was, by [`Content::id`](crate::zone::Content::id).
@@ -53,6 +56,9 @@ pub struct State {
     /// Who leads, as the leader's lease record says.
     pub leader: Option<Lease>,
 }
+
+/// A zone's principal on a cluster → the cluster's id.
+pub type Principals = BTreeMap<(ClusterName, ZoneName), String>;
 
 /// A zone as it was last applied.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,6 +95,16 @@ pub enum Change {
     DeleteCredential(KeyId),
     PutApiKey(ApiKey),
     DeleteApiKey(String),
+    /// This zone's principal on this cluster, which has this id, is ours.
+    PutPrincipal {
+        cluster: ClusterName,
+        zone: ZoneName,
+        cluster_id: String,
+    },
+    DeletePrincipal {
+        cluster: ClusterName,
+        zone: ZoneName,
+    },
     Suspend(Scope, Asked),
     Resume(Scope),
     Rollback(Rollback),

@@ -25,6 +25,7 @@ mod manifests;
 mod new_groups;
 mod oracle;
 mod plan_command;
+mod principals;
 mod quickstart;
 mod reconcile;
 mod source;

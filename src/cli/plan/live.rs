@@ -27,14 +27,18 @@ const TOPICS_WITHIN: Duration = Duration::from_secs(10);
 const HEARTBEAT_WITHIN: Duration = Duration::from_millis(2_500);
 
 /// What is known of the running system.
-pub(super) struct Live {
-    pub(super) observed: Observed,
+pub(in crate::cli) struct Live {
+    pub(in crate::cli) observed: Observed,
     /// `None` if no node could be heard: then nothing is said of what partners will notice.
     pub(super) connected: Option<Connected>,
 }
 
 /// The zones in force. Without them there is no plan: unknown is not empty.
-pub(super) async fn observed(server: &Server, context: &Context, config: &Config) -> Result<Live, Failure> {
+pub(in crate::cli) async fn observed(
+    server: &Server,
+    context: &Context,
+    config: &Config,
+) -> Result<Live, Failure> {
     if server.url.is_some() || context.environment().get("RECONCILER_URL").is_some() {
         let client = Client::new(server, context)?;
         let answer = client.get(&["state"]).await?;

@@ -2,7 +2,7 @@
 
 mod base;
 pub mod expected;
-mod live;
+pub(super) mod live;
 
 use std::path::PathBuf;
 

@@ -28,6 +28,7 @@ use super::sasl::Credentials;
 use super::shape::{Shape, Versions};
 use super::socket::Socket;
 use super::tls::UpstreamTls;
+use super::walker::Limits;
 
 /// What brokers' metrics call this client (KIP-511).
 const SOFTWARE: &str = "partner-zones";
@@ -56,6 +57,7 @@ pub struct Connection {
     /// What one request may take.
     within: Duration,
     max_response: usize,
+    limits: Limits,
     versions: BTreeMap<i16, Versions>,
     /// None where no login was asked for.
     session: Option<Session>,
@@ -79,6 +81,7 @@ impl Connection {
                 correlation_id: 0,
                 within,
                 max_response: MAX_EARLY_RESPONSE,
+                limits: Limits::default(),
                 versions: BTreeMap::new(),
                 session: None,
             };
@@ -90,6 +93,13 @@ impl Connection {
             Ok(connection)
         };
         timeout_at(deadline, ready).await.unwrap_or(Err(ClientError::TimedOut(within)))
+    }
+
+    /// Takes answers of this many array elements from now on: a cluster's ACLs are more than anything that partners see.
+    #[must_use]
+    pub fn taking(mut self, elements: u32) -> Self {
+        self.limits.elements = elements;
+        self
     }
 
     /// The versions that the broker serves, per API key.
@@ -171,7 +181,7 @@ impl Connection {
         if correlation_id != self.correlation_id {
             return Err(ClientError::Correlation);
         }
-        Ok(codec::decode_lenient(response, version, frame.slice(start..))?)
+        Ok(codec::decode_lenient_within(response, version, frame.slice(start..), self.limits)?)
     }
 
     /// Reads one frame; its buffer grows as bytes arrive, not by what the length claims.

@@ -48,6 +48,9 @@ impl Snapshot {
                 set(&mut self.state.credentials, id, credential.map(Arc::new));
             }
             Record::ApiKey(id, api_key) => set(&mut self.state.api_keys, id, api_key.map(Arc::new)),
+            Record::Principal(principal, cluster_id) => {
+                set(&mut self.state.principals, principal, cluster_id);
+            }
             Record::Suspension(scope, asked) => set(&mut self.state.controls.suspended, scope, asked),
             Record::Rollback(rollback) => self.state.controls.rollback = rollback,
             Record::Acceptance(acceptance) => self.state.controls.accepted = acceptance,

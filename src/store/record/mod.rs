@@ -5,6 +5,7 @@
 //! | `zone/<name>` | a zone as it was applied; the zone itself in its written form |
 //! | `credential/<key id>` | verifiers, base64 |
 //! | `api-key/<id>` | role and verifier |
+//! | `principal/<cluster>/<zone>` | the id of the cluster on which this principal is ours |
 //! | `suspension/all`, `suspension/source`, `suspension/zone/<name>` | who asked for it, when and why |
 //! | `rollback` | the commit to apply instead of the branch's head, and until when |
 //! | `acceptance` | the commit of a rewritten history that may be applied |
@@ -27,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use self::controls::{AcceptanceRow, AskedRow, RollbackRow};
 use self::letters::LetterRow;
-use self::rows::{ApiKeyRow, ClusterRow, CredentialRow, RevisionRow, ZoneRow};
+use self::rows::{ApiKeyRow, ClusterRow, CredentialRow, PrincipalRow, RevisionRow, ZoneRow};
 use super::{Change, Lease, StoreError, ZoneRecord};
 use crate::zone::{
     Acceptance, ApiKey, Asked, ClusterName, Credential, KeyId, Letter, Revision, Rollback, Scope, Sequence,
@@ -48,6 +49,7 @@ pub(super) enum Record {
     Zone(ZoneName, Option<Box<ZoneRecord>>),
     Credential(KeyId, Option<Credential>),
     ApiKey(String, Option<ApiKey>),
+    Principal((ClusterName, ZoneName), Option<String>),
     Suspension(Scope, Option<Asked>),
     Rollback(Option<Rollback>),
     Acceptance(Option<Acceptance>),
@@ -78,6 +80,14 @@ impl Record {
                 let row = value.map(decode::<ApiKeyRow>).transpose()?;
                 let key = row.map(|row| row.into_api_key(id.to_owned())).transpose()?;
                 Self::ApiKey(id.to_owned(), key)
+            }
+            Some(("principal", of)) => {
+                let (cluster, zone) = of.split_once('/').ok_or("its key names no zone")?;
+                let cluster =
+                    ClusterName::try_from(cluster).map_err(|error| format!("the cluster {error}"))?;
+                let zone = ZoneName::try_from(zone).map_err(|error| format!("the zone {error}"))?;
+                let row = value.map(decode::<PrincipalRow>).transpose()?;
+                Self::Principal((cluster, zone), row.map(|row| row.cluster_id))
             }
             // A scope that cannot be read is one of a later version.
             Some(("suspension", scope)) => match Scope::parse(scope) {
@@ -135,6 +145,10 @@ impl Line {
             Change::DeleteCredential(id) => Self::delete(format!("credential/{id}")),
             Change::PutApiKey(key) => Self::put(format!("api-key/{}", key.id), &ApiKeyRow::new(key))?,
             Change::DeleteApiKey(id) => Self::delete(format!("api-key/{id}")),
+            Change::PutPrincipal { cluster, zone, cluster_id } => {
+                Self::put(principal(cluster, zone), &PrincipalRow { cluster_id: cluster_id.clone() })?
+            }
+            Change::DeletePrincipal { cluster, zone } => Self::delete(principal(cluster, zone)),
             Change::Suspend(scope, asked) => Self::put(suspension(scope), &AskedRow::new(asked))?,
             Change::Resume(scope) => Self::delete(suspension(scope)),
             Change::Rollback(rollback) => Self::put(ROLLBACK.to_owned(), &RollbackRow::new(rollback))?,
@@ -167,6 +181,10 @@ impl Line {
     fn delete(key: String) -> Self {
         Self { key, value: None }
     }
+}
+
+fn principal(cluster: &ClusterName, zone: &ZoneName) -> String {
+    format!("principal/{cluster}/{zone}")
 }
 
 fn outbox(id: &str) -> String {

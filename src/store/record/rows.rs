@@ -192,6 +192,12 @@ impl ApiKeyRow {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+pub(super) struct PrincipalRow {
+    pub(super) cluster_id: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct RevisionRow {
     pub(super) sequence: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -87,6 +87,22 @@ fn the_id_of_a_cluster_is_read_back_under_its_name() {
 }
 
 #[test]
+fn a_principal_that_is_ours_is_read_back_and_a_key_that_names_none_is_an_error() {
+    let (cluster, zone) = (ClusterName::try_from("West").unwrap(), ZoneName::try_from("acme").unwrap());
+    let put =
+        Change::PutPrincipal { cluster: cluster.clone(), zone: zone.clone(), cluster_id: "id-1".to_owned() };
+    let line = written(&put);
+    assert_eq!(line.key, "principal/West/acme");
+    let key = (cluster.clone(), zone.clone());
+    assert_eq!(reread(&line), Record::Principal(key.clone(), Some("id-1".to_owned())));
+    let gone = written(&Change::DeletePrincipal { cluster, zone });
+    assert_eq!(reread(&gone), Record::Principal(key, None));
+    for key in ["principal/West", "principal/West/Acme", "principal//acme"] {
+        assert!(Record::read(key, None).is_err(), "{key}");
+    }
+}
+
+#[test]
 fn lease_and_revision_are_read_back() {
     let lease = Lease {
         node: "controller-1".to_owned(),

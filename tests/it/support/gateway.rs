@@ -163,6 +163,7 @@ impl InProcess {
                 ClusterConfig {
                     bootstrap_servers: self.upstream.bootstrap.split(',').map(str::to_owned).collect(),
                     security: self.upstream.security.clone(),
+                    principals: None,
                     broker_port_base: self.ports.broker_base,
                 },
             )]),

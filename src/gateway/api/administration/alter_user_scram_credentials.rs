@@ -8,7 +8,8 @@ use kafka_protocol::messages::alter_user_scram_credentials_response::AlterUserSc
 use kafka_protocol::messages::{AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse};
 
 use super::{Exchange, Outcome, Refusal, refuse};
-use crate::kafka::shape::{Entity, Field as F, Shape, Type as T, Versions};
+pub(crate) use crate::kafka::admin::shapes::ALTER_USER_SCRAM_CREDENTIALS_RESPONSE as RESPONSE;
+use crate::kafka::shape::{Field as F, Shape, Type as T, Versions};
 
 /// What the broker (Kafka 4.4) and `kafka-protocol` share.
 pub(crate) const VERSIONS: Versions = Versions::new(0, 0);
@@ -30,22 +31,6 @@ pub(crate) static REQUEST: Shape = Shape {
             F::new("iterations", T::Int32),
             F::new("salt", T::Bytes),
             F::new("saltedPassword", T::Bytes),
-        ]))),
-    ],
-};
-
-#[rustfmt::skip]
-pub(crate) static RESPONSE: Shape = Shape {
-    api_key: 51,
-    name: "AlterUserScramCredentialsResponse",
-    versions: VERSIONS,
-    flexible_since: 0,
-    fields: &[
-        F::new("throttleTimeMs", T::Int32),
-        F::new("results", T::Array(&T::Struct(&[
-            F::new("user", T::String),
-            F::new("errorCode", T::Int16),
-            F::new("errorMessage", T::String).nullable_since(0).entity(Entity::ErrorMessage),
         ]))),
     ],
 };

@@ -6,7 +6,8 @@ use kafka_protocol::messages::create_acls_response::AclCreationResult;
 use kafka_protocol::messages::{CreateAclsRequest, CreateAclsResponse};
 
 use super::{Exchange, Outcome, Refusal, refuse};
-use crate::kafka::shape::{Entity, Field as F, Shape, Type as T, Versions};
+pub(crate) use crate::kafka::admin::shapes::CREATE_ACLS_RESPONSE as RESPONSE;
+use crate::kafka::shape::{Field as F, Shape, Type as T, Versions};
 
 /// What the broker (Kafka 4.4) and `kafka-protocol` share.
 pub(crate) const VERSIONS: Versions = Versions::new(1, 3);
@@ -26,21 +27,6 @@ pub(crate) static REQUEST: Shape = Shape {
             F::new("host", T::String),
             F::new("operation", T::Int8),
             F::new("permissionType", T::Int8),
-        ]))),
-    ],
-};
-
-#[rustfmt::skip]
-pub(crate) static RESPONSE: Shape = Shape {
-    api_key: 30,
-    name: "CreateAclsResponse",
-    versions: VERSIONS,
-    flexible_since: 2,
-    fields: &[
-        F::new("throttleTimeMs", T::Int32),
-        F::new("results", T::Array(&T::Struct(&[
-            F::new("errorCode", T::Int16),
-            F::new("errorMessage", T::String).nullable_since(1).entity(Entity::ErrorMessage),
         ]))),
     ],
 };

@@ -6,7 +6,8 @@ use kafka_protocol::messages::delete_acls_response::DeleteAclsFilterResult;
 use kafka_protocol::messages::{DeleteAclsRequest, DeleteAclsResponse};
 
 use super::{Exchange, Outcome, Refusal, refuse};
-use crate::kafka::shape::{Entity, Field as F, Shape, Type as T, Versions};
+pub(crate) use crate::kafka::admin::shapes::DELETE_ACLS_RESPONSE as RESPONSE;
+use crate::kafka::shape::{Field as F, Shape, Type as T, Versions};
 
 /// What the broker (Kafka 4.4) and `kafka-protocol` share.
 pub(crate) const VERSIONS: Versions = Versions::new(1, 3);
@@ -26,32 +27,6 @@ pub(crate) static REQUEST: Shape = Shape {
             F::new("hostFilter", T::String).nullable_since(1),
             F::new("operation", T::Int8),
             F::new("permissionType", T::Int8),
-        ]))),
-    ],
-};
-
-#[rustfmt::skip]
-pub(crate) static RESPONSE: Shape = Shape {
-    api_key: 31,
-    name: "DeleteAclsResponse",
-    versions: VERSIONS,
-    flexible_since: 2,
-    fields: &[
-        F::new("throttleTimeMs", T::Int32),
-        F::new("filterResults", T::Array(&T::Struct(&[
-            F::new("errorCode", T::Int16),
-            F::new("errorMessage", T::String).nullable_since(1).entity(Entity::ErrorMessage),
-            F::new("matchingAcls", T::Array(&T::Struct(&[
-                F::new("errorCode", T::Int16),
-                F::new("errorMessage", T::String).nullable_since(1).entity(Entity::ErrorMessage),
-                F::new("resourceType", T::Int8),
-                F::new("resourceName", T::String),
-                F::new("patternType", T::Int8),
-                F::new("principal", T::String),
-                F::new("host", T::String),
-                F::new("operation", T::Int8),
-                F::new("permissionType", T::Int8),
-            ]))),
         ]))),
     ],
 };

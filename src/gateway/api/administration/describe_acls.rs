@@ -5,7 +5,8 @@ use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::{DescribeAclsRequest, DescribeAclsResponse};
 
 use super::{Exchange, Outcome, Refusal, refuse};
-use crate::kafka::shape::{Entity, Field as F, Shape, Type as T, Versions};
+pub(crate) use crate::kafka::admin::shapes::DESCRIBE_ACLS_RESPONSE as RESPONSE;
+use crate::kafka::shape::{Field as F, Shape, Type as T, Versions};
 
 /// What the broker (Kafka 4.4) and `kafka-protocol` share.
 pub(crate) const VERSIONS: Versions = Versions::new(1, 3);
@@ -24,30 +25,6 @@ pub(crate) static REQUEST: Shape = Shape {
         F::new("hostFilter", T::String).nullable_since(1),
         F::new("operation", T::Int8),
         F::new("permissionType", T::Int8),
-    ],
-};
-
-#[rustfmt::skip]
-pub(crate) static RESPONSE: Shape = Shape {
-    api_key: 29,
-    name: "DescribeAclsResponse",
-    versions: VERSIONS,
-    flexible_since: 2,
-    fields: &[
-        F::new("throttleTimeMs", T::Int32),
-        F::new("errorCode", T::Int16),
-        F::new("errorMessage", T::String).nullable_since(1).entity(Entity::ErrorMessage),
-        F::new("resources", T::Array(&T::Struct(&[
-            F::new("resourceType", T::Int8),
-            F::new("resourceName", T::String),
-            F::new("patternType", T::Int8),
-            F::new("acls", T::Array(&T::Struct(&[
-                F::new("principal", T::String),
-                F::new("host", T::String),
-                F::new("operation", T::Int8),
-                F::new("permissionType", T::Int8),
-            ]))),
-        ]))),
     ],
 };
 

@@ -1,0 +1,242 @@
+//! Reads and writes the backing clusters. A look lists everything of a cluster at once; what is written goes in batches, and is
+//! read back, since brokers learn of it one after another.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::{Seen, Setup, View, ZoneSteps};
+use crate::kafka::admin::{Acl, AclDeletion, Admin, AdminError, ScramChange};
+use crate::kafka::client::UpstreamSecurity;
+use crate::policy::principal::{self, Generation, MasterKey};
+use crate::sasl::ScramHash;
+use crate::store::{Store, StoreError};
+use crate::zone::{ClusterName, ZoneName};
+
+/// What one request may take. A list of hundreds of thousands of ACLs takes seconds.
+const REQUEST: Duration = Duration::from_secs(30);
+/// How long what was written may take to be seen.
+const VISIBLE_WITHIN: Duration = Duration::from_secs(15);
+/// Between two looks at it; doubles up to [`LONGEST_PAUSE`].
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// How a cluster is reached.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// `host:port,…`
+    pub bootstrap: String,
+    /// The control plane's own login.
+    pub security: UpstreamSecurity,
+}
+
+/// The clusters whose zones have principals.
+#[derive(Debug, Clone)]
+pub struct Clusters {
+    pub setup: Setup,
+    pub targets: BTreeMap<ClusterName, Target>,
+}
+
+/// Zones for which something could not be done, and why.
+pub type Failures = BTreeMap<ZoneName, String>;
+
+/// Which half of the steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Half {
+    Widening,
+    Narrowing,
+}
+
+impl Clusters {
+    /// Whether any cluster has principals: without, there is nothing to look at.
+    pub fn is_empty(&self) -> bool {
+        self.targets.is_empty()
+    }
+
+    /// Looks at every cluster. One that cannot be asked says why, and keeps no other from being looked at.
+    pub async fn look(&self) -> View {
+        let mut view = View::default();
+        for (name, target) in &self.targets {
+            view.clusters.insert(name.clone(), target.look().await.map_err(|error| error.to_string()));
+        }
+        view
+    }
+
+    /// Gives what these steps give: credentials first, since they carry our mark, then ACLs. A zone that is missing something
+    /// afterwards is among the failures.
+    ///
+    /// # Errors
+    /// This process does not lead any more. Before every cluster it is asked again.
+    pub async fn widen(&self, store: &dyn Store, steps: &[ZoneSteps]) -> Result<Failures, StoreError> {
+        self.write(store, steps, Half::Widening).await
+    }
+
+    /// Takes what these steps take: ACLs first, the credentials with our mark last.
+    ///
+    /// # Errors
+    /// As [`widen`](Self::widen).
+    pub async fn narrow(&self, store: &dyn Store, steps: &[ZoneSteps]) -> Result<Failures, StoreError> {
+        self.write(store, steps, Half::Narrowing).await
+    }
+
+    async fn write(
+        &self,
+        store: &dyn Store,
+        steps: &[ZoneSteps],
+        half: Half,
+    ) -> Result<Failures, StoreError> {
+        let mut failures = Failures::new();
+        for (name, target) in &self.targets {
+            let Some(key) = self.setup.keys.get(name) else { continue };
+            let of_cluster: Vec<&ZoneSteps> = steps
+                .iter()
+                .filter(|step| step.cluster == *name)
+                .filter(|step| match half {
+                    Half::Widening => step.is_widening(),
+                    Half::Narrowing => step.is_narrowing(),
+                })
+                .collect();
+            if of_cluster.is_empty() {
+                continue;
+            }
+            store.confirm_leadership().await?;
+            match target.write(&of_cluster, key, half).await {
+                Ok(refused) => failures.extend(refused),
+                Err(error) => {
+                    let cause = format!("cluster `{name}`: {error}");
+                    failures.extend(of_cluster.iter().map(|step| (step.zone.clone(), cause.clone())));
+                }
+            }
+        }
+        Ok(failures)
+    }
+}
+
+fn puts(step: &ZoneSteps, key: &MasterKey) -> Vec<ScramChange> {
+    let put = |(&hash, &rounds): (&ScramHash, &u32)| ScramChange::Put {
+        user: principal::user(&step.zone),
+        hash,
+        rounds,
+        password: key.password(step.id, Generation::FIRST),
+    };
+    step.put.iter().map(put).collect()
+}
+
+fn deletions(step: &ZoneSteps) -> Vec<ScramChange> {
+    step.seen.keys().map(|&hash| ScramChange::Delete { user: principal::user(&step.zone), hash }).collect()
+}
+
+/// All of a zone that goes, in one piece; else exactly what is too much.
+fn acl_deletions(step: &ZoneSteps) -> Vec<AclDeletion> {
+    if step.release && !step.delete.is_empty() {
+        let principal = super::rules::principal(&step.zone).into();
+        return vec![AclDeletion::AllAllowed { principal, about: step.delete.len() }];
+    }
+    step.delete.iter().cloned().map(AclDeletion::One).collect()
+}
+
+impl Target {
+    async fn look(&self) -> Result<Seen, AdminError> {
+        let mut admin = Admin::connect(&self.bootstrap, &self.security, REQUEST).await?;
+        Self::see(&mut admin).await
+    }
+
+    async fn see(admin: &mut Admin) -> Result<Seen, AdminError> {
+        // In this order: who may not ask is told so here, and by Kafka 4.4 never answered there.
+        let acls = admin.acls().await?;
+        let users = admin.scram_users().await?;
+        Ok(Seen::new(admin.cluster_id(), users, acls))
+    }
+
+    async fn write(&self, steps: &[&ZoneSteps], key: &MasterKey, half: Half) -> Result<Failures, AdminError> {
+        let mut admin = Admin::connect(&self.bootstrap, &self.security, REQUEST).await?;
+        if let Some(step) = steps.iter().find(|step| step.cluster_id != admin.cluster_id()) {
+            // Between the look and now: nothing of what was seen is true of this one.
+            let (was, is) = (step.cluster_id.clone(), admin.cluster_id().to_owned());
+            return Err(AdminError::AnotherCluster { was, is });
+        }
+        let mut failures = match half {
+            Half::Widening => {
+                let acls: Vec<Acl> = steps.iter().flat_map(|step| step.create.iter().cloned()).collect();
+                let puts: Vec<ScramChange> = steps.iter().flat_map(|step| puts(step, key)).collect();
+                let mut failures = users(&mut admin, &puts).await?;
+                let principals = acls.iter().map(|acl| &*acl.principal);
+                failures.extend(told(principals, admin.create_acls(&acls).await?));
+                failures
+            }
+            Half::Narrowing => {
+                let acls: Vec<AclDeletion> = steps.iter().flat_map(|step| acl_deletions(step)).collect();
+                let gone = steps.iter().filter(|step| step.release).flat_map(|step| deletions(step));
+                let gone: Vec<ScramChange> = gone.collect();
+                let principals = acls.iter().map(AclDeletion::principal);
+                let mut failures = told(principals, admin.delete_acls(&acls).await?);
+                failures.extend(users(&mut admin, &gone).await?);
+                failures
+            }
+        };
+        let late = await_visible(&mut admin, steps, &failures, half).await?;
+        failures.extend(late);
+        Ok(failures)
+    }
+}
+
+async fn users(admin: &mut Admin, changes: &[ScramChange]) -> Result<Failures, AdminError> {
+    let refused = admin.alter_scram_users(changes).await?;
+    Ok(refused
+        .into_iter()
+        .filter_map(|(user, error)| Some((principal::zone_of(&user)?, error.to_string())))
+        .collect())
+}
+
+fn told<'a>(principals: impl Iterator<Item = &'a str>, outcomes: Vec<Result<(), AdminError>>) -> Failures {
+    let failed =
+        principals.zip(outcomes).filter_map(|(principal, outcome)| Some((principal, outcome.err()?)));
+    failed
+        .filter_map(|(principal, error)| Some((super::rules::zone_of(principal)?, error.to_string())))
+        .collect()
+}
+
+/// Looks until everything that was not refused is as it was written. A cluster that is slow is waited for, not long.
+async fn await_visible(
+    admin: &mut Admin,
+    steps: &[&ZoneSteps],
+    refused: &Failures,
+    half: Half,
+) -> Result<Failures, AdminError> {
+    let deadline = Instant::now() + VISIBLE_WITHIN;
+    let mut pause = SHORTEST_PAUSE;
+    loop {
+        let seen = Target::see(admin).await?;
+        let missing: BTreeSet<&ZoneName> = steps
+            .iter()
+            .filter(|step| !refused.contains_key(&step.zone) && !is_visible(&seen, step, half))
+            .map(|step| &step.zone)
+            .collect();
+        if missing.is_empty() {
+            return Ok(Failures::new());
+        }
+        if Instant::now() >= deadline {
+            let cause = format!("what was written cannot be read back within {VISIBLE_WITHIN:?}");
+            return Ok(missing.into_iter().map(|zone| (zone.clone(), cause.clone())).collect());
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+fn is_visible(seen: &Seen, step: &ZoneSteps, half: Half) -> bool {
+    let user = seen.users.get(&step.zone);
+    let allowed = seen.allowed.get(&step.zone);
+    let has = |acl: &Acl| allowed.is_some_and(|allowed| allowed.contains(acl));
+    match half {
+        Half::Widening => {
+            let is_put = |(hash, rounds): (&ScramHash, &u32)| {
+                let is = user.and_then(|user| user.get(hash)).copied();
+                is.is_some() && is == i32::try_from(*rounds).ok()
+            };
+            step.put.iter().all(is_put) && step.create.iter().all(has)
+        }
+        Half::Narrowing => !(step.delete.iter().any(has) || (step.release && user.is_some())),
+    }
+}

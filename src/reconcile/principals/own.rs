@@ -1,0 +1,189 @@
+//! Principals as part of a run: seen while planning, widened before the state changes, narrowed after it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Clusters, Leftovers, Steps, View, Zone, ZoneSteps, changes, obstacles, steps};
+use crate::reconcile::backing::{Backing, BackingFailure, BackingFuture, Failures, Step, Zones};
+use crate::reconcile::plan::Change;
+use crate::store::{self, State, Store, StoreError};
+use crate::zone::{ZoneId, ZoneName};
+
+/// How long what was seen is good for the rest of a run.
+const FRESH: Duration = Duration::from_secs(20);
+
+/// The clusters with `isolation: principal`.
+#[derive(Debug)]
+pub struct OwnPrincipals {
+    clusters: Clusters,
+    store: Arc<dyn Store>,
+    /// Part of every zone's id.
+    home_cluster_id: String,
+    /// What was seen last; nothing once something was written.
+    seen: Mutex<Option<(Instant, Arc<View>)>>,
+}
+
+impl OwnPrincipals {
+    pub fn new(clusters: Clusters, store: Arc<dyn Store>, home_cluster_id: String) -> Self {
+        Self { clusters, store, home_cluster_id, seen: Mutex::default() }
+    }
+
+    fn state(&self) -> Arc<State> {
+        self.store.state().borrow().clone().unwrap_or_default()
+    }
+
+    async fn look(&self) -> Arc<View> {
+        let view = Arc::new(self.clusters.look().await);
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), Arc::clone(&view)));
+        view
+    }
+
+    /// What this run has seen, if nothing was written since.
+    async fn seen(&self) -> Arc<View> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match seen {
+            Some((at, view)) if at.elapsed() < FRESH => view,
+            _ => self.look().await,
+        }
+    }
+
+    fn forget(&self) {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// What is to be done so that the clusters have what `after` needs, without the zones that are held.
+    fn steps(&self, view: &View, state: &State, step: &Step) -> Steps {
+        let zones = zones(&step.before, &step.after);
+        let mut steps = all_steps(&self.clusters, view, state, &zones, &self.home_cluster_id);
+        steps.retain(|it| !step.held.contains(&it.zone));
+        steps
+    }
+
+    async fn widen_now(&self, step: &Step) -> Result<Failures, StoreError> {
+        let (state, view) = (self.state(), self.seen().await);
+        let wanted = step.after.iter().filter(|(name, _)| !step.held.contains(*name));
+        let wanted = wanted.map(|(_, (id, zone))| (*id, zone.as_ref()));
+        let found = obstacles(&self.clusters.setup, &view, &state.principals, wanted);
+        let mut failures: Failures = found
+            .into_iter()
+            .map(|(zone, obstacle)| (zone, failure(format!("{}; {}", obstacle.message, obstacle.help))))
+            .collect();
+        let steps: Vec<ZoneSteps> =
+            self.steps(&view, &state, step).into_iter().filter(ZoneSteps::is_widening).collect();
+        if steps.is_empty() {
+            return Ok(failures);
+        }
+        // Before the first request: whatever comes of it is ours.
+        let claims: Vec<store::Change> = steps.iter().filter(|step| step.claim).map(claim).collect();
+        if !claims.is_empty() {
+            self.store.commit(claims).await?;
+        }
+        self.forget();
+        let failed = self.clusters.widen(&*self.store, &steps).await?;
+        failures.extend(failed.into_iter().map(|(zone, cause)| (zone, failure(cause))));
+        Ok(failures)
+    }
+
+    async fn narrow_now(&self, step: &Step) -> Result<Failures, StoreError> {
+        let (view, state) = (self.seen().await, self.state());
+        let steps: Vec<ZoneSteps> =
+            self.steps(&view, &state, step).into_iter().filter(ZoneSteps::is_narrowing).collect();
+        if steps.is_empty() {
+            return Ok(Failures::new());
+        }
+        self.forget();
+        let failed = self.clusters.narrow(&*self.store, &steps).await?;
+        let is_released = |it: &&ZoneSteps| {
+            let is_recorded = state.principals.contains_key(&(it.cluster.clone(), it.zone.clone()));
+            it.release && is_recorded && !failed.contains_key(&it.zone)
+        };
+        let releases: Vec<store::Change> = steps.iter().filter(is_released).map(release).collect();
+        if !releases.is_empty() {
+            self.store.commit(releases).await?;
+        }
+        Ok(failed.into_iter().map(|(zone, cause)| (zone, failure(cause))).collect())
+    }
+}
+
+impl Backing for OwnPrincipals {
+    fn observe<'a>(&'a self, wanted: &'a Zones) -> BackingFuture<'a, Result<Vec<Change>, Failures>> {
+        Box::pin(async {
+            let (view, state) = (self.look().await, self.state());
+            Ok(planned(&self.clusters, &view, &state, wanted, &self.home_cluster_id))
+        })
+    }
+
+    fn widen<'a>(&'a self, step: &'a Step) -> BackingFuture<'a, Failures> {
+        Box::pin(async { self.widen_now(step).await.unwrap_or_else(|error| all_failed(step, &error)) })
+    }
+
+    fn narrow<'a>(&'a self, step: &'a Step) -> BackingFuture<'a, Failures> {
+        Box::pin(async { self.narrow_now(step).await.unwrap_or_else(|error| all_failed(step, &error)) })
+    }
+}
+
+/// What the clusters lack, or have too much of, for these zones: lines of a plan. A cluster that could not be asked has none.
+pub fn planned(
+    clusters: &Clusters,
+    view: &View,
+    state: &State,
+    wanted: &Zones,
+    home_cluster_id: &str,
+) -> Vec<Change> {
+    let before = in_force(state);
+    let zones = zones(&before, wanted);
+    let steps = all_steps(clusters, view, state, &zones, home_cluster_id);
+    changes(&clusters.setup, view, &state.principals, &zones, &steps)
+}
+
+fn all_steps(
+    clusters: &Clusters,
+    view: &View,
+    state: &State,
+    zones: &[Zone<'_>],
+    home_cluster_id: &str,
+) -> Steps {
+    // A state that reflects no revision may be a new one, on a cluster that is not.
+    let leftovers = if state.revision.is_some() { Leftovers::Clear } else { Leftovers::Keep };
+    let id_of = |name: &ZoneName| ZoneId::derive(home_cluster_id, name);
+    steps(&clusters.setup, view, &state.principals, zones, leftovers, id_of)
+}
+
+fn in_force(state: &State) -> Zones {
+    let zone = |record: &Arc<store::ZoneRecord>| (record.id, Arc::new(record.zone.clone()));
+    state.zones.iter().map(|(name, record)| (name.clone(), zone(record))).collect()
+}
+
+fn zones<'a>(before: &'a Zones, after: &'a Zones) -> Vec<Zone<'a>> {
+    let all: BTreeMap<&ZoneName, ZoneId> =
+        before.iter().chain(after).map(|(name, (id, _))| (name, *id)).collect();
+    let form = |zones: &'a Zones, name: &ZoneName| zones.get(name).map(|(_, zone)| zone.as_ref());
+    let zone = |(name, id)| Zone { name, id, before: form(before, name), after: form(after, name) };
+    all.into_iter().map(zone).collect()
+}
+
+fn claim(step: &ZoneSteps) -> store::Change {
+    store::Change::PutPrincipal {
+        cluster: step.cluster.clone(),
+        zone: step.zone.clone(),
+        cluster_id: step.cluster_id.clone(),
+    }
+}
+
+fn release(step: &ZoneSteps) -> store::Change {
+    store::Change::DeletePrincipal { cluster: step.cluster.clone(), zone: step.zone.clone() }
+}
+
+/// A person may mend the cluster at any time, so it is tried again.
+fn failure(message: String) -> BackingFailure {
+    BackingFailure { message, is_terminal: false }
+}
+
+/// The store is lost, or the lead: nothing more is sent.
+fn all_failed(step: &Step, error: &StoreError) -> Failures {
+    let touched = step.after.keys().chain(step.before.keys()).filter(|zone| !step.held.contains(*zone));
+    touched.map(|zone| (zone.clone(), failure(error.to_string()))).collect()
+}

@@ -1,0 +1,205 @@
+//! Steps and doubts as a plan shows them. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::compare::troubles;
+use super::{Obstacle, Records, Setup, View, Zone, ZoneSteps, rules};
+use crate::kafka::admin::{Acl, Resource};
+use crate::manifest::{Code, Finding, Loaded};
+use crate::policy::principal;
+use crate::reconcile::plan::{Action, Address, Change, Origin};
+use crate::sasl::{Mechanism, ScramHash};
+use crate::zone::ZoneName;
+
+/// Rules that one finding names at most.
+const NAMED: usize = 3;
+
+/// The lines of these steps. Where each is asked for is for the plan to say, which knows the files.
+pub fn changes(
+    setup: &Setup,
+    view: &View,
+    records: &Records,
+    zones: &[Zone<'_>],
+    steps: &[ZoneSteps],
+) -> Vec<Change> {
+    let by_name: BTreeMap<&ZoneName, &Zone<'_>> = zones.iter().map(|zone| (zone.name, zone)).collect();
+    let mut lines = Vec::new();
+    for step in steps {
+        let before = by_name.get(&step.zone).and_then(|zone| zone.before);
+        let before = before.filter(|form| setup.cluster_of(form) == &step.cluster).map(rules::acls);
+        let allowed = match view.clusters.get(&step.cluster) {
+            Some(Ok(seen)) => seen.allowed(&step.zone),
+            _ => BTreeSet::new(),
+        };
+        let is_recorded = records.contains_key(&(step.cluster.clone(), step.zone.clone()));
+        let side = Side { step, is_recorded, before, allowed };
+        lines.extend(side.principal());
+        lines.extend(side.acls());
+    }
+    lines
+}
+
+struct Side<'a> {
+    step: &'a ZoneSteps,
+    is_recorded: bool,
+    /// The ACLs of the form in force; none if it has no principal on this cluster.
+    before: Option<BTreeSet<Acl>>,
+    /// What the cluster has.
+    allowed: BTreeSet<Acl>,
+}
+
+impl Side<'_> {
+    fn principal(&self) -> Option<Change> {
+        let step = self.step;
+        if step.put.is_empty() && !step.release {
+            return None;
+        }
+        let user = principal::user(&step.zone);
+        let form = |credentials: BTreeMap<&str, &str>| json!({ "cluster": step.cluster.as_str(), "user": user, "credentials": credentials });
+        let now =
+            |hash: &ScramHash| if step.put.contains_key(hash) { "not as made here" } else { "as made here" };
+        let seen: BTreeMap<&str, &str> = step.seen.keys().map(|hash| (mechanism(*hash), now(hash))).collect();
+        let wanted = ScramHash::ALL.into_iter().map(|hash| (mechanism(hash), "as made here")).collect();
+        let before = (!seen.is_empty()).then(|| form(seen));
+        let after = (!step.release).then(|| form(wanted));
+        let origin = if step.release { self.origin_of_release() } else { self.origin(self.is_recorded) };
+        line(Address::Principal(step.zone.clone()), before, after, origin)
+    }
+
+    /// A principal that the state knows was made before: what is missing of it, somebody took away.
+    fn origin(&self, was_made: bool) -> Origin {
+        if was_made && self.before.is_some() { Origin::Drift } else { Origin::Change }
+    }
+
+    fn origin_of_release(&self) -> Origin {
+        if self.before.is_some() { Origin::Change } else { Origin::Drift }
+    }
+
+    /// One line for each thing, with all that may be done with it.
+    fn acls(&self) -> Vec<Change> {
+        let touched: BTreeSet<&Resource> =
+            self.step.create.iter().chain(&self.step.delete).map(|acl| &acl.resource).collect();
+        let after: BTreeSet<Acl> = self
+            .allowed
+            .iter()
+            .chain(&self.step.create)
+            .filter(|acl| !self.step.delete.contains(*acl))
+            .cloned()
+            .collect();
+        let about = |acls: &BTreeSet<Acl>, resource: &Resource| -> BTreeSet<Acl> {
+            acls.iter().filter(|acl| acl.resource == *resource).cloned().collect()
+        };
+        let of_resource = |resource: &Resource| {
+            let (is, will) = (about(&self.allowed, resource), about(&after, resource));
+            let was = self.before.as_ref().map(|before| about(before, resource));
+            let origin = if self.step.release {
+                self.origin_of_release()
+            } else {
+                // The form in force wants the same of it: then it is not the file that changed.
+                self.origin(self.is_recorded && was.as_ref() == Some(&will))
+            };
+            let address = Address::Acl {
+                zone: self.step.zone.clone(),
+                cluster: self.step.cluster.clone(),
+                name: format!("{}/{resource}", rules::principal(&self.step.zone)),
+            };
+            line(address, rights(&is), rights(&will), origin)
+        };
+        touched.into_iter().filter_map(of_resource).collect()
+    }
+}
+
+/// What is neither before nor after, such as a user that is gone already, needs no line.
+fn line(address: Address, before: Option<Value>, after: Option<Value>, origin: Origin) -> Option<Change> {
+    let action = match (&before, &after) {
+        (None, Some(_)) => Action::Create,
+        (Some(_), None) => Action::Delete,
+        (Some(_), Some(_)) => Action::Update,
+        (None, None) => return None,
+    };
+    Some(Change { address, action, before, after, source: None, origin })
+}
+
+fn mechanism(hash: ScramHash) -> &'static str {
+    let of_hash = |mechanism: &Mechanism| mechanism.scram() == Some(hash);
+    Mechanism::ALL.into_iter().find(of_hash).map_or("", Mechanism::name)
+}
+
+/// What one principal may do with one thing.
+fn rights(acls: &BTreeSet<Acl>) -> Option<Value> {
+    let first = acls.first()?;
+    let operation = |acl: &Acl| match &*acl.host {
+        "*" => acl.operation.to_string(),
+        host => format!("{} from {host}", acl.operation),
+    };
+    Some(json!({
+        "principal": &*first.principal,
+        "resourceType": first.resource.kind.to_string(),
+        "patternType": first.resource.pattern.to_string(),
+        "name": &*first.resource.name,
+        "operations": acls.iter().map(operation).collect::<Vec<_>>(),
+    }))
+}
+
+/// What there is to say about the clusters: obstacles of zones, clusters that cannot be judged, and what others allow or deny.
+/// `pending` are the zones that would change.
+pub fn findings(
+    setup: &Setup,
+    view: &View,
+    records: &Records,
+    loaded: &Loaded,
+    obstacles: &BTreeMap<ZoneName, Obstacle>,
+    pending: impl Fn(&ZoneName) -> bool,
+) -> Vec<Finding> {
+    let place = |zone: &ZoneName| loaded.zones.get(zone).map(|zone| zone.source.clone());
+    let error = |obstacle: &Obstacle, zone: Option<&ZoneName>| {
+        let finding = Finding::new(obstacle.code, &*obstacle.message).help(&*obstacle.help);
+        match zone.and_then(place) {
+            Some(at) => finding.at(at),
+            None => finding,
+        }
+    };
+    // Once for each cluster, and beside it for each zone that has to wait.
+    let mut findings: Vec<Finding> =
+        troubles(setup, view, records).values().map(|trouble| error(trouble, None)).collect();
+    let waits = |zone: &ZoneName, it: &Obstacle| it.code == Code::PrincipalTaken || pending(zone);
+    findings.extend(
+        obstacles.iter().filter(|(zone, it)| waits(zone, it)).map(|(zone, it)| error(it, Some(zone))),
+    );
+    for (cluster, seen) in &view.clusters {
+        let Ok(seen) = seen else { continue };
+        for (zone, acls) in seen.denied.iter().filter(|(zone, _)| loaded.zones.contains_key(*zone)) {
+            let message = format!("cluster `{cluster}` denies `{}` {}", principal::user(zone), named(acls));
+            let finding = Finding::new(Code::PrincipalDenied, message)
+                .help("a denial wins over what the zone allows; it was not made here and stays: delete it if the zone is to work");
+            findings.push(match place(zone) {
+                Some(at) => finding.at(at),
+                None => finding,
+            });
+        }
+        if !seen.everybody.is_empty() {
+            let message = format!("cluster `{cluster}` allows everybody {}", named(&seen.everybody));
+            findings.push(Finding::new(Code::EverybodyAllowed, message).help(
+                "zones' principals may do that too, so the cluster keeps them less apart than it could: delete these ACLs of `User:*`",
+            ));
+        }
+    }
+    findings
+}
+
+fn named(acls: &BTreeSet<Acl>) -> String {
+    let mut text: Vec<String> = acls
+        .iter()
+        .take(NAMED)
+        .map(|acl| format!("{} on {}", acl.operation, crate::manifest::quote(&acl.resource.to_string())))
+        .collect();
+    if acls.len() > NAMED {
+        text.push(format!("and {} more", acls.len() - NAMED));
+    }
+    text.join(", ")
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 mod controls;
 mod credentials;
 mod following;
+mod hints;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -41,8 +42,22 @@ impl Node {
         Self::reporting(name, store, ControllerStatus::default()).await
     }
 
+    /// A node that takes hints.
+    async fn hinted(name: &str, store: Arc<dyn Store>, hints: Hints) -> Self {
+        Self::with(name, store, ControllerStatus::default(), Some(hints)).await
+    }
+
     /// A node whose controller says this.
     async fn reporting(name: &str, store: Arc<dyn Store>, controller: ControllerStatus) -> Self {
+        Self::with(name, store, controller, None).await
+    }
+
+    async fn with(
+        name: &str,
+        store: Arc<dyn Store>,
+        controller: ControllerStatus,
+        hints: Option<Hints>,
+    ) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut registry = Registry::default();
         let metrics = ApiMetrics::register(&mut registry);
@@ -53,7 +68,7 @@ impl Node {
             default_cluster: ClusterName::try_from("default").unwrap(),
             controller: watch::channel(Arc::new(controller)).1,
             serves: serving,
-            hints: None,
+            hints,
         };
         let router = router(config, metrics, Arc::new(registry)).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

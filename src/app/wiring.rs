@@ -157,6 +157,9 @@ pub async fn start(
     let mut registry = Registry::default();
     let api_metrics = ApiMetrics::register(&mut registry);
     let source = role.controls().then(|| control::source(&config)).transpose()?;
+    if let Some(source) = &source {
+        source.register(&mut registry);
+    }
     let hints = source.as_ref().and_then(|source| control::hints(&config, source));
     let controller = match source {
         Some(source) => controller(&config, source, &storage, &mut registry, &front)?,

@@ -1,6 +1,7 @@
 //! The source over the network and with signatures: `git http-backend` behind TLS, a real sshd, commits signed by git.
 
 mod https;
+mod proxies;
 mod signatures;
 mod ssh;
 

@@ -212,7 +212,13 @@ fn own(path: &Path) -> io::Result<File> {
     }
 }
 
-/// What a killed process left behind would block every later fetch.
+/// A lock, or a pack that was not received to its end (libgit2 names it so).
+fn is_left_behind(file: &Path) -> bool {
+    let is_lock = file.extension().is_some_and(|extension| extension == "lock");
+    is_lock || file.file_name().is_some_and(|name| name.to_string_lossy().contains("_git2_"))
+}
+
+/// What a killed process left behind would block every later fetch, or fill the disk.
 fn remove_stale_locks(bare: &Path) -> io::Result<()> {
     let mut folders: Vec<PathBuf> = vec![bare.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -224,9 +230,9 @@ fn remove_stale_locks(bare: &Path) -> io::Result<()> {
         for entry in entries {
             let entry = entry?;
             let is_objects = entry.file_name() == "objects";
-            if entry.file_type()?.is_dir() && !is_objects {
-                folders.push(entry.path());
-            } else if entry.path().extension().is_some_and(|extension| extension == "lock") {
+            if entry.file_type()?.is_dir() {
+                folders.push(if is_objects { entry.path().join("pack") } else { entry.path() });
+            } else if is_left_behind(&entry.path()) {
                 fs::remove_file(entry.path())?;
             }
         }

@@ -12,6 +12,7 @@ mod git;
 mod history;
 mod libgit2;
 mod location;
+mod metrics;
 mod mirror;
 mod network;
 mod selection;
@@ -24,9 +25,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, TryLockError};
 use std::time::Duration;
 
+use prometheus_client::registry::Registry;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use self::metrics::Failures;
 use crate::manifest::SourceFile;
 use crate::zone::Revision;
 
@@ -94,6 +97,7 @@ impl Default for Limits {
 pub struct Source {
     kind: Arc<Kind>,
     changed: Arc<Notify>,
+    failures: Failures,
 }
 
 #[derive(Debug)]
@@ -115,7 +119,12 @@ impl Source {
     }
 
     fn of(kind: Kind) -> Self {
-        Self { kind: Arc::new(kind), changed: Arc::default() }
+        Self { kind: Arc::new(kind), changed: Arc::default(), failures: Failures::default() }
+    }
+
+    /// Counts failures in `registry` from now on, in every clone of this source.
+    pub fn register(&self, registry: &mut Registry) {
+        self.failures.register(registry);
     }
 
     /// Notified when somebody says, or sees, that the source has changed: it is then read sooner.
@@ -141,10 +150,11 @@ impl Source {
         });
         // The fetch keeps its own deadlines; this one is for a thread that the system holds.
         let patience = self.fetch_time().saturating_mul(2);
-        match tokio::time::timeout(patience, reading).await {
+        let read = match tokio::time::timeout(patience, reading).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) | Err(_) => Err(SourceError::Busy),
-        }
+        };
+        read.inspect_err(|error| self.failures.count(error))
     }
 
     fn fetch_time(&self) -> Duration {

@@ -1,6 +1,7 @@
 mod directories;
 mod history;
 mod repositories;
+mod selections;
 
 use super::Snapshot;
 use crate::manifest::FileProblem;

@@ -78,6 +78,8 @@ async fn each_refusal_of_a_server_has_its_own_words() {
     let hosted = Hosted::new();
     let server = GitHttps::start(&hosted.root()).await;
     let source = Source::git(config(&hosted, &server)).unwrap();
+    let mut registry = prometheus_client::registry::Registry::default();
+    source.register(&mut registry);
     let answers = |head: &str| {
         Conduct::Answers(format!("HTTP/1.1 {head}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"))
     };
@@ -96,6 +98,12 @@ async fn each_refusal_of_a_server_has_its_own_words() {
         assert!(error.to_string().contains(says) && !error.to_string().contains("hunter2"), "{error}");
     }
     assert!(server.requests().iter().all(|head| head.starts_with("GET /zones.git/info/refs")));
+    let mut metrics = String::new();
+    prometheus_client::encoding::text::encode(&mut metrics, &registry).unwrap();
+    for (reason, number) in [("AccessDenied", 2), ("RepositoryNotFound", 1), ("FetchFailed", 3)] {
+        let line = format!("partner_zones_source_failures_total{{reason=\"{reason}\"}} {number}\n");
+        assert!(metrics.contains(&line), "{metrics}");
+    }
     server.behave(Conduct::Open);
     let missing = GitConfig { url: server.url("other.git"), ..config(&hosted, &server) };
     assert_eq!(read(&Source::git(missing).unwrap()).await.unwrap_err().reason(), "RepositoryNotFound");
@@ -130,10 +138,11 @@ async fn a_reading_that_nobody_waits_for_any_more_ends() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://localhost:{}/zones.git", silent.local_addr().unwrap().port());
     let source = Source::git(hosted.config(&url)).unwrap();
-    let given_up = tokio::time::timeout(Duration::from_millis(500), read(&source)).await;
-    assert!(given_up.is_err());
+    let reading = tokio::spawn(async move { read(&source).await });
+    let reached = tokio::time::timeout(Duration::from_secs(30), silent.accept()).await;
+    let (mut connection, _) = reached.unwrap().unwrap();
+    reading.abort();
     // The thread lets go at once, and not after the half minute that a silent server is given.
-    let (mut connection, _) = silent.accept().await.unwrap();
     let mut rest = Vec::new();
     let ended = tokio::time::timeout(Duration::from_secs(10), connection.read_to_end(&mut rest)).await;
     assert!(ended.is_ok());

@@ -219,8 +219,12 @@ fn stale_locks_and_a_broken_mirror_heal() {
     let mirror = fs::read_dir(mirrors).unwrap().next().unwrap().unwrap().path().join("mirror.git");
     fs::write(mirror.join("refs/partner-zones/incoming.lock"), "").unwrap();
     fs::write(mirror.join("packed-refs.lock"), "").unwrap();
+    let half = mirror.join("objects/pack/pack_git2_abc123");
+    fs::create_dir_all(half.parent().unwrap()).unwrap();
+    fs::write(&half, "half a pack").unwrap();
     fixture.advance("two");
     assert_eq!(contents(&read(&mut fixture.source()).unwrap())[0].1, Ok("two"));
+    assert!(!half.exists());
     remove_objects(&mirror);
     assert_eq!(contents(&read(&mut fixture.source()).unwrap())[0].1, Ok("two"));
     fs::write(mirror.join("HEAD"), "nonsense").unwrap();

@@ -90,6 +90,13 @@
 //!   would wait for it, and through the gateway they change nothing anyway.
 //! * The leader of an empty store takes an API key that it finds in `http.bootstrapKeyFile`, if only its owner can read it: a
 //!   process that was killed between the file and the commit left it there.
+//! * `apply` asks the leader for a run instead of making one itself: there is one writer, and it reads the source. So it has no `--zones`
+//!   and no `--ref`; `rollback` applies another commit.
+//! * With the source suspended the controller stays at the revision in force only while the source does: it never goes back to it, which
+//!   could undo what a held-back revision has changed already.
+//! * A zone that keeps drifting is suspended by the controller, as an operator would: it shows everywhere, and outlives the leader.
+//! * Zones are committed in one transaction, so a gateway never sees a rename, or a revision, in part. Widening first and narrowing last is
+//!   about the backing clusters: rights are given before the commit, and taken once every live gateway serves it ([`reconcile::backing`]).
 //! * Hidden files and folders (`.github`) of a source are not read, so that `source.path: .` works.
 //! * https to a Git server is spoken by our own client under libgit2, and ssh goes through a relay in this process: libgit2's
 //!   timeouts are for each read, its authorities for the whole process, and a server that trickles before the pack would hold a

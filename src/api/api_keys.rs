@@ -57,8 +57,8 @@ pub(super) async fn create(
     let (kept, shown) = key::new_api_key(role, OffsetDateTime::now_utc());
     let mut answer = facts(&kept);
     let subject = format!("api-key/{}", kept.id);
-    api.config.store.commit(vec![Change::PutApiKey(kept)]).await?;
-    audit::write(&api, &caller, "api-key.created", &subject, answer.clone()).await;
+    let event = audit::change(&api, &caller, "api-key.created", &subject, answer.clone());
+    api.config.store.commit(vec![Change::PutApiKey(kept), event]).await?;
     if let Value::Object(object) = &mut answer {
         object.insert("key".to_owned(), Value::String(shown.expose().clone()));
     }
@@ -78,8 +78,8 @@ pub(super) async fn delete(
             "this is the last admin key; without it nobody could make another one",
         ));
     }
-    api.config.store.commit(vec![Change::DeleteApiKey(id.clone())]).await?;
-    audit::write(&api, &caller, "api-key.deleted", &format!("api-key/{id}"), facts(key)).await;
+    let event = audit::change(&api, &caller, "api-key.deleted", &format!("api-key/{id}"), facts(key));
+    api.config.store.commit(vec![Change::DeleteApiKey(id.clone()), event]).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

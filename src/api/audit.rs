@@ -6,14 +6,26 @@ use time::format_description::well_known::Rfc3339;
 
 use super::Api;
 use super::auth::Caller;
+use crate::store::Change;
 
-/// Writes an event about `subject`. A failure is logged and not the caller's: what they asked for has been done.
+/// An event about `subject`, as part of the commit that it tells of.
+pub(super) fn change(api: &Api, caller: &Caller, kind: &str, subject: &str, data: Value) -> Change {
+    Change::Audit(event(api, caller, kind, subject, data))
+}
+
+/// Writes an event that no commit goes with. A failure is logged and not the caller's: what they asked for has been done.
 pub(super) async fn write(api: &Api, caller: &Caller, kind: &str, subject: &str, data: Value) {
+    if let Err(error) = api.config.store.audit(event(api, caller, kind, subject, data)).await {
+        tracing::error!(%error, kind, subject, "an audit event could not be written; what it tells was done");
+    }
+}
+
+fn event(api: &Api, caller: &Caller, kind: &str, subject: &str, data: Value) -> Value {
     let mut data = data;
     if let Value::Object(object) = &mut data {
         object.insert("apiKey".to_owned(), Value::String(caller.0.id.clone()));
     }
-    let event = json!({
+    json!({
         "specversion": "1.0",
         "id": uuid::Uuid::new_v4(),
         "source": format!("/partner-zones/{}", api.config.node),
@@ -22,8 +34,5 @@ pub(super) async fn write(api: &Api, caller: &Caller, kind: &str, subject: &str,
         "time": OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default(),
         "datacontenttype": "application/json",
         "data": data,
-    });
-    if let Err(error) = api.config.store.audit(event).await {
-        tracing::error!(%error, kind, subject, "an audit event could not be written; the change itself was made");
-    }
+    })
 }

@@ -142,13 +142,14 @@ async fn done(
     data: Value,
     change: Change,
 ) -> Result<(), Problem> {
-    api.config.store.commit(vec![change]).await?;
-    audit::write(api, caller, &format!("controller.{kind}"), &format!("controller/{subject}"), data).await;
+    let kind = format!("controller.{kind}");
+    let event = audit::change(api, caller, &kind, &format!("controller/{subject}"), data);
+    api.config.store.commit(vec![change, event]).await?;
     tracing::warn!(kind, subject, api_key = caller.0.id, "an operator has spoken to the controller");
     Ok(())
 }
 
-fn asked(caller: &Caller, reason: &str) -> Result<Asked, Problem> {
+pub(super) fn asked(caller: &Caller, reason: &str) -> Result<Asked, Problem> {
     let reason = reason.trim();
     let is_readable = !reason.is_empty() && !reason.chars().any(char::is_control);
     if !is_readable || reason.chars().count() > MAX_REASON {

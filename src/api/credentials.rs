@@ -101,10 +101,10 @@ pub(super) async fn issue(
     let (credential, secret) = new_credential(zone.clone(), now, end).await?;
     let key_id = credential.key_id.clone();
     let mechanisms = mechanisms(&credential, mode);
-    api.config.store.commit(vec![Change::PutCredential(credential)]).await?;
     let expires_at = end.map(rfc3339);
     let data = json!({ "keyId": key_id.as_str(), "expiresAt": expires_at });
-    audit::write(&api, &caller, "credential.issued", &format!("zone/{zone}"), data).await;
+    let event = audit::change(&api, &caller, "credential.issued", &format!("zone/{zone}"), data);
+    api.config.store.commit(vec![Change::PutCredential(credential), event]).await?;
     Ok(shown_once(json!({
         "keyId": key_id.as_str(),
         "secret": secret.expose(),
@@ -124,9 +124,10 @@ pub(super) async fn revoke(
     let state = api.state()?;
     let credential = KeyId::try_from(key_id.as_str()).ok().and_then(|id| state.credentials.get(&id));
     let credential = credential.ok_or_else(|| Problem::not_found("there is no credential of this key id"))?;
-    api.config.store.commit(vec![Change::DeleteCredential(credential.key_id.clone())]).await?;
     let data = json!({ "keyId": credential.key_id.as_str() });
-    audit::write(&api, &caller, "credential.revoked", &format!("zone/{}", credential.zone), data).await;
+    let event =
+        audit::change(&api, &caller, "credential.revoked", &format!("zone/{}", credential.zone), data);
+    api.config.store.commit(vec![Change::DeleteCredential(credential.key_id.clone()), event]).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
 use axum::serve::{Listener, ListenerExt as _};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
+
+use super::Admin;
 
 /// Connections at a time; more wait in the kernel's queue.
 const MAX_CONNECTIONS: usize = 512;
@@ -26,15 +27,18 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(250);
 
 /// Answers on `listener` until `cancel`, then lets open requests finish.
-pub async fn serve(listener: TcpListener, router: Router, cancel: CancellationToken) -> io::Result<()> {
+pub async fn serve(listener: TcpListener, admin: Admin, cancel: CancellationToken) -> io::Result<()> {
+    let Admin { router, api } = admin;
+    let watching = api.watch_transitions(&cancel);
     let bounded = Bounded { inner: listener, free: Arc::new(Semaphore::new(MAX_CONNECTIONS)) };
     let bounded = bounded.tap_io(|connection: &mut Connection| {
         // Answers are small: waiting for more to send only delays them.
         let _ = connection.stream.set_nodelay(true);
     });
-    axum::serve(bounded, router.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(cancel.cancelled_owned())
-        .await
+    let serving = axum::serve(bounded, router.into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(cancel.clone().cancelled_owned());
+    let (served, ()) = tokio::join!(serving.into_future(), watching);
+    served
 }
 
 struct Bounded {

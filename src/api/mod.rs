@@ -8,7 +8,7 @@
 //! | `POST /api/v1/zones/{name}/credentials`, `DELETE /api/v1/credentials/{keyId}` | admin | |
 //! | `GET /api/v1/nodes`, `/api/v1/state` | viewer | the live gateways; all that `plan` compares with |
 //! | `GET /api/v1/controller` | viewer | how the leading controller stands, and what was asked of it |
-//! | `POST /api/v1/controller/suspend`, `/resume`, `/accept`, `POST`, `DELETE /api/v1/controller/rollback` | admin | |
+//! | `POST /api/v1/controller/suspend`, `/resume`, `/accept`, `/apply`, `POST`, `DELETE /api/v1/controller/rollback` | admin | |
 //! | `GET /api/v1/api-keys` | viewer | |
 //! | `POST /api/v1/source/hint` | none | signed by a forge: the source has changed |
 //! | `POST /api/v1/api-keys`, `DELETE /api/v1/api-keys/{id}` | admin | |
@@ -34,6 +34,7 @@ mod nodes;
 mod problem;
 pub mod state;
 mod throttle;
+mod transitions;
 mod zones;
 
 use std::sync::Arc;
@@ -45,7 +46,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use prometheus_client::registry::Registry;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 pub use bootstrap::create_first_key;
 pub use hint::Hints;
@@ -55,9 +56,10 @@ use self::forward::Forwarder;
 use self::metrics::Metrics;
 use self::problem::Problem;
 use self::throttle::Throttle;
+use self::transitions::Transitions;
 use crate::store::Store;
-use crate::zone::ClusterName;
 use crate::zone::status::ControllerStatus;
+use crate::zone::{ApplyRequest, ClusterName};
 
 /// Largest body of a request.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -75,6 +77,8 @@ pub struct ApiConfig {
     pub default_cluster: ClusterName,
     /// What the controller of this process says; a value that never changes where there is none.
     pub controller: watch::Receiver<Arc<ControllerStatus>>,
+    /// Asks the controller of this process for a run; closed where there is none.
+    pub apply: mpsc::Sender<ApplyRequest>,
     /// Whether the gateway of this process serves partners; false for ever where there is none.
     pub serves: watch::Receiver<bool>,
     /// Where a forge may say that the source changed; `None` where it may not.
@@ -86,6 +90,7 @@ pub struct ApiConfig {
 struct Api {
     config: ApiConfig,
     throttle: Throttle,
+    transitions: Transitions,
     forwarder: Forwarder,
     metrics: Metrics,
     registry: Arc<Registry>,
@@ -101,11 +106,24 @@ impl ApiMetrics {
     }
 }
 
+/// The API, for [`serve`].
+#[derive(Debug)]
+pub struct Admin {
+    router: Router,
+    api: Arc<Api>,
+}
+
 /// All routes. `registry` is what `/metrics` shows.
-pub fn router(config: ApiConfig, metrics: ApiMetrics, registry: Arc<Registry>) -> reqwest::Result<Router> {
+pub fn router(config: ApiConfig, metrics: ApiMetrics, registry: Arc<Registry>) -> reqwest::Result<Admin> {
     let forwarder = Forwarder::new(config.node.clone())?;
-    let api =
-        Arc::new(Api { config, throttle: Throttle::default(), forwarder, metrics: metrics.0, registry });
+    let api = Arc::new(Api {
+        config,
+        throttle: Throttle::default(),
+        transitions: Transitions::default(),
+        forwarder,
+        metrics: metrics.0,
+        registry,
+    });
     let to_leader = middleware::from_fn_with_state(Arc::clone(&api), forward::questions_to_the_leader);
     let protected = Router::new()
         .route("/zones", get(zones::list))
@@ -120,13 +138,14 @@ pub fn router(config: ApiConfig, metrics: ApiMetrics, registry: Arc<Registry>) -
         .route("/controller/resume", post(controls::resume))
         .route("/controller/rollback", post(controls::roll_back).delete(controls::end_rollback))
         .route("/controller/accept", post(controls::accept))
+        .route("/controller/apply", post(controller::apply))
         .route("/api-keys", get(api_keys::list).post(api_keys::create))
         .route("/api-keys/{id}", delete(api_keys::delete))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(middleware::from_fn_with_state(Arc::clone(&api), forward::writes_to_the_leader))
         .layer(middleware::from_fn_with_state(Arc::clone(&api), auth::admit));
-    Ok(Router::new()
+    let router = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
@@ -137,7 +156,8 @@ pub fn router(config: ApiConfig, metrics: ApiMetrics, registry: Arc<Registry>) -
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn_with_state(Arc::clone(&api), metrics::count))
         .layer(middleware::from_fn(limit_time))
-        .with_state(api))
+        .with_state(Arc::clone(&api));
+    Ok(Admin { router, api })
 }
 
 async fn no_such_path() -> Problem {

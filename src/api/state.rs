@@ -14,7 +14,7 @@ use super::Api;
 use super::problem::Problem;
 use crate::manifest::document;
 use crate::store::{State, ZoneRecord};
-use crate::zone::{ClusterName, Revision, Sequence, ZoneId};
+use crate::zone::{Asked, ClusterName, Revision, Scope, Sequence, ZoneId};
 
 /// The zones as they were last applied. Credentials and keys are no part of a plan, and of no interest to it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -26,6 +26,18 @@ pub struct ObservedState {
     /// The clusters' ids, by name.
     #[serde(default)]
     clusters: BTreeMap<String, String>,
+    /// A plan says what is suspended.
+    #[serde(default)]
+    suspended: Vec<Suspension>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Suspension {
+    scope: String,
+    by: String,
+    #[serde(with = "time::serde::rfc3339")]
+    at: OffsetDateTime,
+    reason: String,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -37,6 +49,10 @@ struct ObservedZone {
     #[serde(with = "time::serde::rfc3339")]
     updated_at: OffsetDateTime,
     zone: Value,
+}
+
+fn suspension((scope, asked): (&Scope, &Asked)) -> Suspension {
+    Suspension { scope: scope.key(), by: asked.by.clone(), at: asked.at, reason: asked.reason.clone() }
 }
 
 impl From<&State> for ObservedState {
@@ -53,6 +69,7 @@ impl From<&State> for ObservedState {
             revision: state.revision.as_ref().map(|revision| revision.as_str().to_owned()),
             zones: state.zones.values().map(zone).collect(),
             clusters: state.clusters.iter().map(|(name, id)| (name.to_string(), id.clone())).collect(),
+            suspended: state.controls.suspended.iter().map(suspension).collect(),
         }
     }
 }
@@ -69,6 +86,12 @@ impl ObservedState {
             let name = ClusterName::try_from(name.as_str())
                 .map_err(|error| format!("a cluster of the server: `{name}` {error}"))?;
             state.clusters.insert(name, id);
+        }
+        for Suspension { scope, by, at, reason } in self.suspended {
+            let known = Scope::parse(&scope).ok_or_else(|| {
+                format!("the server has suspended `{scope}`, which this program does not know; use the server's version")
+            })?;
+            state.controls.suspended.insert(known, Asked { by, at, reason });
         }
         for observed in self.zones {
             let zone = document::from_document(&observed.zone).map_err(|error| {

@@ -27,6 +27,8 @@ use crate::zone::{ApiKeyRole, Revision, Sequence, ZoneId};
 struct Node {
     address: SocketAddr,
     serves: watch::Sender<bool>,
+    /// What was asked of the controller.
+    asked: mpsc::Receiver<ApplyRequest>,
     http: Client,
     cancel: CancellationToken,
 }
@@ -62,11 +64,13 @@ impl Node {
         let mut registry = Registry::default();
         let metrics = ApiMetrics::register(&mut registry);
         let (serves, serving) = watch::channel(false);
+        let (apply, asked) = mpsc::channel(1);
         let config = ApiConfig {
             store,
             node: name.to_owned(),
             default_cluster: ClusterName::try_from("default").unwrap(),
             controller: watch::channel(Arc::new(controller)).1,
+            apply,
             serves: serving,
             hints,
         };
@@ -75,7 +79,7 @@ impl Node {
         let address = listener.local_addr().unwrap();
         let cancel = CancellationToken::new();
         tokio::spawn(serve(listener, router, cancel.clone()));
-        Self { address, serves, http: Client::new(), cancel }
+        Self { address, serves, asked, http: Client::new(), cancel }
     }
 
     fn request(&self, method: Method, path: &str, key: &str) -> RequestBuilder {
@@ -328,12 +332,16 @@ async fn what_plan_reads_over_http_is_the_state() {
     let store = memory_store();
     let admin = key_of(&*store, ApiKeyRole::Admin).await;
     put_zone(&*store, "acme", "PLAIN").await;
+    let at = OffsetDateTime::UNIX_EPOCH;
+    let asked = crate::zone::Asked { by: "k1".to_owned(), at, reason: "an incident".to_owned() };
+    store.commit(vec![Change::Suspend(crate::zone::Scope::All, asked)]).await.unwrap();
     let node = Node::start("n1", Arc::clone(&store) as Arc<dyn Store>).await;
     let (_, answer) = node.get("/api/v1/state", &admin).await;
     let observed: state::ObservedState = serde_json::from_value(answer).unwrap();
     let here = store.state().borrow().clone().unwrap();
     let there = observed.into_state().unwrap();
     assert_eq!((there.sequence, there.zones), (here.sequence, here.zones.clone()));
+    assert_eq!(there.controls, here.controls);
 }
 
 #[tokio::test]

@@ -6,25 +6,33 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State as Shared;
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::Api;
 use super::body::Name;
+use super::credentials::rfc3339;
 use super::problem::Problem;
+use super::{Api, controls};
 use crate::manifest::document;
 use crate::store::{Nodes, State, ZoneRecord};
-use crate::zone::status::{Condition, ControllerStatus, NodeView, Problem as FileProblem, zone_status};
-use crate::zone::{Revision, Sequence, SniDomain, ZoneName};
+use crate::zone::status::{
+    Condition, ControllerStatus, NodeView, Problem as FileProblem, Seen, ZoneStatus, zone_status,
+};
+use crate::zone::{Sequence, SniDomain, ZoneName};
 
 pub(super) async fn list(Shared(api): Shared<Arc<Api>>) -> Result<Json<Value>, Problem> {
     let state = api.state()?;
-    let items: Vec<Value> = state.zones.values().map(|record| api.zone(record)).collect();
-    Ok(Json(json!({ "items": items, "source": source(&api.config.controller.borrow()) })))
+    let controller = api.config.controller.borrow().clone();
+    let items: Vec<Value> =
+        state.zones.values().map(|record| api.zone(record, &state, &controller)).collect();
+    let suspended = controls::shown(&state.controls, OffsetDateTime::now_utc());
+    Ok(Json(json!({ "items": items, "source": source(&controller), "controls": suspended })))
 }
 
 pub(super) async fn one(Shared(api): Shared<Arc<Api>>, Name(name): Name) -> Result<Json<Value>, Problem> {
     let state = api.state()?;
-    Ok(Json(api.zone(find(&state, &name)?)))
+    let controller = api.config.controller.borrow().clone();
+    Ok(Json(api.zone(find(&state, &name)?, &state, &controller)))
 }
 
 /// A zone by the name in a path.
@@ -39,16 +47,31 @@ impl Api {
         state.ok_or_else(|| Problem::unavailable("this node has not read its state yet"))
     }
 
-    fn zone(&self, record: &ZoneRecord) -> Value {
-        let nodes = self.config.store.nodes().borrow().clone();
+    /// A zone's status as of now.
+    pub(super) fn status(
+        &self,
+        record: &ZoneRecord,
+        state: &State,
+        nodes: &Nodes,
+        controller: &ControllerStatus,
+        now: OffsetDateTime,
+    ) -> ZoneStatus {
         let name = &record.zone.name;
         let views = nodes.values().map(|heartbeat| NodeView {
             node: &heartbeat.node,
             serving: Sequence(heartbeat.serving),
             problem: heartbeat.problems.get(name.as_str()).map(String::as_str),
         });
-        let file_problem = self.config.controller.borrow().file_problem(name);
-        let status = zone_status(&record.zone, record.changed, views, file_problem.as_deref());
+        let report = controller.report_of(name, &state.controls);
+        let mut status = zone_status(&record.zone, record.changed, views, &report);
+        status.conditions = self.transitions.stamped(name, status.conditions, now);
+        status
+    }
+
+    fn zone(&self, record: &ZoneRecord, state: &State, controller: &ControllerStatus) -> Value {
+        let nodes = self.config.store.nodes().borrow().clone();
+        let status = self.status(record, state, &nodes, controller, OffsetDateTime::now_utc());
+        let attempted = controller.last_attempted.as_ref();
         let mut zone = document::to_document(&record.zone);
         if let Value::Object(object) = &mut zone {
             let status = json!({
@@ -56,6 +79,10 @@ impl Api {
                 "phase": status.phase.as_str(),
                 "failedReason": status.failed_reason,
                 "conditions": status.conditions.iter().map(condition).collect::<Vec<_>>(),
+                "observed": seen(controller.last_observed.as_ref()),
+                "attempted": seen(attempted),
+                "applied": { "revision": record.revision.as_str(), "at": rfc3339(record.updated_at) },
+                "planDigest": controller.plan,
                 "revision": record.revision.as_str(),
                 "updatedAt": record.updated_at.format(&Rfc3339).ok(),
                 "bootstrapServers": self.bootstrap_servers(record, &nodes),
@@ -117,12 +144,21 @@ pub(super) fn source(status: &ControllerStatus) -> Value {
         })
     };
     json!({
-        "lastAttempted": status.last_attempted.as_ref().map(Revision::as_str),
-        "lastApplied": status.last_applied.as_ref().map(Revision::as_str),
+        "lastObserved": status.last_observed.as_ref().map(|seen| seen.revision.as_str()),
+        "lastAttempted": status.last_attempted.as_ref().map(|seen| seen.revision.as_str()),
+        "lastApplied": status.last_applied.as_ref().map(|seen| seen.revision.as_str()),
+        "observed": seen(status.last_observed.as_ref()),
+        "attempted": seen(status.last_attempted.as_ref()),
+        "applied": seen(status.last_applied.as_ref()),
+        "planDigest": status.plan,
         "conditions": status.conditions.iter().map(condition).collect::<Vec<_>>(),
         "problems": status.problems.iter().map(problem).collect::<Vec<_>>(),
         "refused": status.refused,
     })
+}
+
+fn seen(seen: Option<&Seen>) -> Value {
+    seen.map_or(Value::Null, |seen| json!({ "revision": seen.revision.as_str(), "at": rfc3339(seen.at) }))
 }
 
 fn condition(condition: &Condition) -> Value {
@@ -131,5 +167,6 @@ fn condition(condition: &Condition) -> Value {
         "status": condition.status.as_str(),
         "reason": condition.reason,
         "message": condition.message,
+        "lastTransitionTime": condition.since.map(rfc3339),
     })
 }

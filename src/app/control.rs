@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use super::config::{Cluster, Config, Guards, OnHistoryRewrite, Source};
+use super::config::{self, Cluster, Config, Guards, OnHistoryRewrite, Source};
 use super::wiring::StartError;
 use crate::api::Hints;
 use crate::manifest::Known;
 use crate::reconcile::guard::Limits;
 use crate::reconcile::identity;
+use crate::reconcile::plan::SelfHeal;
 use crate::reconcile::source::{self, GitConfig};
 
 /// What files are checked against. Without a configuration, which at least names a cluster, nothing is known: a pull
@@ -73,4 +74,12 @@ pub fn addresses(config: &Config) -> Vec<identity::Address> {
         security: cluster.security.clone(),
     };
     config.clusters.iter().map(address).collect()
+}
+
+pub fn self_heal(config: &Config) -> SelfHeal {
+    match config.self_heal {
+        config::SelfHeal::Off => SelfHeal::Off,
+        config::SelfHeal::Report => SelfHeal::Report,
+        config::SelfHeal::Correct => SelfHeal::Correct,
+    }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use prometheus_client::registry::Registry;
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::config::{Cluster, Config, ConfigError};
 pub use super::signal::{reload_asked, stop_asked};
@@ -28,7 +28,7 @@ use crate::reconcile::metrics::ReconcileMetrics;
 use crate::reconcile::outbox::{OutboxMetrics, Postman, Webhook, WebhookError};
 use crate::reconcile::source::{LocationError, Source};
 use crate::store::{Leadership, Store};
-use crate::zone::ControllerStatus;
+use crate::zone::{ApplyRequest, ControllerStatus};
 
 /// For partners' owed answers and open requests to the API.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(15);
@@ -38,6 +38,9 @@ const STORE_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Between attempts to make the first admin key: a person makes the folder, or the store comes back.
 const FIRST_KEY_RETRY: Duration = Duration::from_secs(15);
+
+/// Runs that may wait for the controller; who asks for more is told to come again.
+const APPLY_REQUESTS: usize = 16;
 
 /// What a process does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -156,13 +159,14 @@ pub async fn start(
     let store = Arc::clone(&storage.store);
     let mut registry = Registry::default();
     let api_metrics = ApiMetrics::register(&mut registry);
+    let (apply, requests) = mpsc::channel(APPLY_REQUESTS);
     let source = role.controls().then(|| control::source(&config)).transpose()?;
     if let Some(source) = &source {
         source.register(&mut registry);
     }
     let hints = source.as_ref().and_then(|source| control::hints(&config, source));
     let controller = match source {
-        Some(source) => controller(&config, source, &storage, &mut registry, &front)?,
+        Some(source) => controller(&config, source, &storage, requests, &mut registry, &front)?,
         None => watch::channel(Arc::default()).1,
     };
     let (serves, serving) = watch::channel(false);
@@ -173,6 +177,7 @@ pub async fn start(
         node: config.node.clone(),
         default_cluster: config.home()?.name.clone(),
         controller,
+        apply,
         serves: serving,
         hints,
     };
@@ -193,6 +198,7 @@ fn controller(
     config: &Config,
     source: Source,
     storage: &Storage,
+    requests: mpsc::Receiver<ApplyRequest>,
     registry: &mut Registry,
     tasks: &Tasks,
 ) -> Result<watch::Receiver<Arc<ControllerStatus>>, StartError> {
@@ -202,7 +208,10 @@ fn controller(
             poll_interval: config.source()?.poll_interval,
             known: control::known(config),
             limits: control::limits(config.guards),
+            self_heal: control::self_heal(config),
             applier: Applier { home_cluster_id: storage.cluster_id.clone(), node: config.node.clone() },
+            backing: None,
+            requests,
             metrics: ReconcileMetrics::register(registry),
         },
         identity::checked(&storage.store, control::addresses(config)),

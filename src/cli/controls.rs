@@ -8,6 +8,9 @@ use super::client::{Client, Server};
 use super::{Context, ExitCode, Failure, output};
 use crate::zone::{Scope, ZoneName, is_commit_id, parse_duration};
 
+/// What others read where nobody said why.
+const NO_REASON: &str = "no reason given";
+
 /// Stop applying: everything, one zone, or only what is new in the source
 ///
 /// Partners go on being served as they are. What is held up is shown in plans, in the status and in the metrics.
@@ -17,7 +20,7 @@ pub struct Suspend {
     what: What,
 
     /// Why, for those who find it suspended
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", default_value = NO_REASON)]
     reason: String,
 
     #[command(flatten)]
@@ -31,7 +34,7 @@ pub struct Resume {
     what: What,
 
     /// Why, for the audit log
-    #[arg(long, value_name = "TEXT", default_value = "resumed")]
+    #[arg(long, value_name = "TEXT", default_value = NO_REASON)]
     reason: String,
 
     #[command(flatten)]
@@ -104,7 +107,7 @@ pub struct RollBack {
     end: bool,
 
     /// Why, for those who wonder
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", default_value = NO_REASON)]
     reason: String,
 
     #[command(flatten)]
@@ -151,7 +154,7 @@ enum SourceAction {
         commit: String,
 
         /// Why, for the audit log
-        #[arg(long, value_name = "TEXT")]
+        #[arg(long, value_name = "TEXT", default_value = NO_REASON)]
         reason: String,
     },
 }

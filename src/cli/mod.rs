@@ -1,6 +1,7 @@
 //! The command line, one file per command. Data goes to stdout; progress and errors go to stderr.
 
 pub mod api_key;
+pub mod apply;
 pub mod client;
 pub mod client_properties;
 pub mod controls;
@@ -54,6 +55,7 @@ struct Cli {
 enum Command {
     Run(run::Args),
     Plan(plan::Args),
+    Apply(apply::Args),
     Validate(validate::Args),
     /// Prints the JSON Schema of a PartnerZone
     Schema,
@@ -126,6 +128,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failu
     match command {
         Command::Run(args) => run::run(args, context).await,
         Command::Plan(args) => plan::run(args, context).await,
+        Command::Apply(args) => apply::run(args, context).await,
         Command::Validate(args) => validate::run(args, context),
         Command::Schema => schema::run(),
         Command::Quickstart(args) => quickstart::run(args).await,
@@ -167,7 +170,20 @@ mod tests {
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
         let commands: Vec<_> = Cli::command().get_subcommands().map(|c| c.get_name().to_owned()).collect();
-        for wanted in ["run", "plan", "validate", "schema", "get", "credentials", "api-key"] {
+        for wanted in [
+            "run",
+            "plan",
+            "validate",
+            "schema",
+            "get",
+            "credentials",
+            "api-key",
+            "apply",
+            "suspend",
+            "resume",
+            "rollback",
+            "source",
+        ] {
             assert!(commands.iter().any(|command| command == wanted), "{wanted}");
         }
     }

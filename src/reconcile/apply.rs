@@ -7,12 +7,18 @@ use thiserror::Error;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::diff::diff;
 use super::plan::{self, Change, Desired, Fate, Observed, Plan};
+use super::source::Signer;
 use crate::store::{self, State, Store, StoreError, ZoneRecord};
-use crate::zone::{ApiKeyRole, Sequence, ZoneId, ZoneName};
+use crate::zone::{ApiKeyRole, ApplyRequest, Asked, Scope, Sequence, ZoneId, ZoneName};
 
 /// Changes that one audit event lists at most: a record of the audit topic has a limited size.
 const CHANGES_PER_EVENT: usize = 100;
+
+/// Bytes of changes in one event at most; beyond, they are listed without before and after. Brokers take 1 MiB a record unless they
+/// are told otherwise, and an event that is not taken would hold its commit up.
+const BYTES_PER_EVENT: usize = 512 << 10;
 
 /// Who applies, and where.
 #[derive(Debug, Clone)]
@@ -26,8 +32,10 @@ pub struct Applier {
 pub enum ApplyError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("the zones in force changed while the plan was made")]
+    #[error("the zones in force, or what is suspended, changed while the plan was made")]
     Outdated,
+    #[error("zone `{0}` was committed, and is not read back as it was written; it is looked at again")]
+    NotReadBack(ZoneName),
 }
 
 impl Applier {
@@ -43,6 +51,7 @@ impl Applier {
         desired: &Desired,
         observed: &Observed,
         plan: &Plan,
+        request: Option<&ApplyRequest>,
         now: OffsetDateTime,
     ) -> Result<Option<Sequence>, ApplyError> {
         let is_news = plan.is_complete() && observed.revision.as_ref() != Some(&plan.revision);
@@ -51,7 +60,7 @@ impl Applier {
         }
         store.confirm_leadership().await?;
         let Some(state) = store.state().borrow().clone() else { return Err(ApplyError::Outdated) };
-        if Observed::of(&state).zones != observed.zones {
+        if Observed::of(&state).zones != observed.zones || state.controls.suspended != observed.suspended {
             return Err(ApplyError::Outdated);
         }
         let mut changes: Vec<store::Change> = Vec::new();
@@ -61,16 +70,13 @@ impl Applier {
                 Fate::Delete => changes.extend(delete(name, &state)),
             }
         }
+        changes.extend(resumed(plan, &state));
         if is_news {
             changes.push(store::Change::Applied(plan.revision.clone()));
         }
+        changes.extend(self.events(desired, plan, request, now).into_iter().map(store::Change::Audit));
         let sequence = store.commit(changes).await?;
-        for event in self.events(desired, plan, sequence, now) {
-            // What is done is done: a lost line of the log is reported and does not undo it.
-            if let Err(error) = store.audit(event).await {
-                tracing::error!(%error, %sequence, "an applied change could not be written to the audit log");
-            }
-        }
+        read_back(store, desired, plan)?;
         Ok(Some(sequence))
     }
 
@@ -95,8 +101,29 @@ impl Applier {
         })))
     }
 
+    /// An event of the audit log: CloudEvents 1.0.
+    pub(super) fn event(&self, kind: &str, subject: &str, data: &Value, now: OffsetDateTime) -> Value {
+        json!({
+            "specversion": "1.0",
+            "id": uuid::Uuid::new_v4(),
+            "source": format!("/partner-zones/controller/{}", self.node),
+            "type": format!("partner-zones.{kind}"),
+            "subject": subject,
+            "time": now.format(&Rfc3339).ok(),
+            "datacontenttype": "application/json",
+            "data": data,
+        })
+    }
+
     /// One event for each zone that was changed.
-    fn events(&self, desired: &Desired, plan: &Plan, sequence: Sequence, now: OffsetDateTime) -> Vec<Value> {
+    fn events(
+        &self,
+        desired: &Desired,
+        plan: &Plan,
+        request: Option<&ApplyRequest>,
+        now: OffsetDateTime,
+    ) -> Vec<Value> {
+        let request = request.map(|request| json!({ "apiKey": request.by, "reason": request.reason }));
         let allowances: Vec<Value> = plan.guard.lifted().iter().map(plan::lifted_json).collect();
         let zones: BTreeSet<(&ZoneName, &str)> = plan
             .applicable()
@@ -115,29 +142,55 @@ impl Applier {
             .into_iter()
             .map(|(zone, what)| {
                 let of_zone = || plan.changes.iter().filter(|change| change.address.zone() == zone);
-                let shown: Vec<Value> = of_zone().take(CHANGES_PER_EVENT).map(change).collect();
-                json!({
-                    "specversion": "1.0",
-                    "id": format!("{sequence}-{zone}"),
-                    "source": format!("/partner-zones/controller/{}", self.node),
-                    "type": format!("partner-zones.zone.{what}"),
-                    "subject": format!("zone/{zone}"),
-                    "time": now.format(&Rfc3339).ok(),
-                    "datacontenttype": "application/json",
-                    "data": {
-                        "sequence": sequence.0,
-                        "revision": plan.revision.as_str(),
-                        "plan": plan.digest,
-                        "allowances": allowances,
-                        "author": desired.commit.as_ref().map(|commit| &commit.author),
-                        "subject": desired.commit.as_ref().map(|commit| &commit.subject),
-                        "changes": shown,
-                        "changesOmitted": of_zone().count().saturating_sub(CHANGES_PER_EVENT),
-                    },
-                })
+                let mut shown: Vec<Value> = of_zone().take(CHANGES_PER_EVENT).map(change).collect();
+                if shown.iter().map(|it| it.to_string().len()).sum::<usize>() > BYTES_PER_EVENT {
+                    shown = of_zone().take(CHANGES_PER_EVENT).map(outline).collect();
+                }
+                let data = json!({
+                    "revision": plan.revision.as_str(),
+                    "plan": plan.digest,
+                    "allowances": allowances,
+                    "author": desired.commit.as_ref().map(|commit| &commit.author),
+                    "subject": desired.commit.as_ref().map(|commit| &commit.subject),
+                    "signer": desired.commit.as_ref().and_then(|commit| commit.signer.as_ref()).map(signer),
+                    "request": request,
+                    "changes": shown,
+                    "changesOmitted": of_zone().count().saturating_sub(CHANGES_PER_EVENT),
+                });
+                self.event(&format!("zone.{what}"), &format!("zone/{zone}"), &data, now)
             })
             .collect()
     }
+}
+
+/// What the controller suspended since it kept drifting goes on with a change of its file.
+fn resumed(plan: &Plan, state: &State) -> Vec<store::Change> {
+    let by_controller =
+        |scope: &Scope| state.controls.suspended.get(scope).is_some_and(Asked::is_of_controller);
+    plan.applicable()
+        .map(|(name, _)| Scope::Zone(name.clone()))
+        .filter(by_controller)
+        .map(store::Change::Resume)
+        .collect()
+}
+
+/// The store has read the commit back when it gives its number: every zone must stand there as it was asked for.
+fn read_back(store: &dyn Store, desired: &Desired, plan: &Plan) -> Result<(), ApplyError> {
+    let state = store.state().borrow().clone().unwrap_or_default();
+    for (name, fate) in plan.applicable() {
+        let there = state.zones.get(name).map(|record| &record.zone);
+        let is_there = match fate {
+            Fate::Delete => there.is_none(),
+            Fate::Create | Fate::Update => {
+                let wanted = desired.loaded.wanted(name, there.filter(|_| fate == Fate::Update));
+                there.is_some() && diff(there, wanted.map(|wanted| wanted.zone.as_ref())).is_empty()
+            }
+        };
+        if !is_there {
+            return Err(ApplyError::NotReadBack(name.clone()));
+        }
+    }
+    Ok(())
 }
 
 fn change(change: &Change) -> Value {
@@ -147,6 +200,14 @@ fn change(change: &Change) -> Value {
         "before": change.before,
         "after": change.after,
     })
+}
+
+fn signer(signer: &Signer) -> Value {
+    json!({ "person": signer.person, "fingerprint": signer.fingerprint })
+}
+
+fn outline(change: &Change) -> Value {
+    json!({ "address": change.address.to_string(), "action": change.action.as_str() })
 }
 
 /// The store takes the zone's credentials along; the keys of its partner are no credentials of it.

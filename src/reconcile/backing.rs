@@ -4,8 +4,8 @@
 //! observe → plan → widen → commit → every live gateway serves it → narrow
 //! ```
 //!
-//! Between two steps the process may be killed, or lose the lead. So each step is level-triggered: it looks at what the clusters
-//! have and does what is missing, and is called in every run on the leader, changes or not. What a stale leader still sent is
+//! Between two steps the process may be killed, or lose the lead. So each step is level-triggered: every run of the leader begins
+//! with a look at what the clusters have, and the steps do what that look found missing or too much. What a stale leader still sent is
 //! undone by the next look.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,7 +24,7 @@ pub type Zones = BTreeMap<ZoneName, (ZoneId, Arc<PartnerZone>)>;
 pub struct Step {
     /// In force when the run began.
     pub before: Zones,
-    /// In force once it is committed. Equal to `before` where only drift is looked for.
+    /// In force once it is committed. Equal to `before` where only the clusters drifted.
     pub after: Zones,
     /// Nothing of these is to be touched: they are suspended, held back, or their drift is only reported. Their rights stand
     /// in `before` and `after` all the same, so that nobody takes them for rights that nobody asks for.
@@ -47,7 +47,8 @@ pub type Failures = BTreeMap<ZoneName, BackingFailure>;
 /// A boxed future, so that the trait can be used as `Arc<dyn Backing>`.
 pub type BackingFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// The backing clusters' principals and ACLs. The leader alone calls it, and proves that it leads right before
+/// The backing clusters' principals and ACLs. Without one, every cluster has `isolation: shared`: all zones use the gateway's
+/// own principal, and there is nothing to give or to take. The leader alone calls it, and proves that it leads right before
 /// [`widen`](Self::widen) and [`narrow`](Self::narrow): what fencing does not cover is sent by a leader only.
 pub trait Backing: Send + Sync + std::fmt::Debug {
     /// Reads what the clusters have, in bulk, and says how it differs from what `wanted` asks for: part of the plan. An error
@@ -61,22 +62,4 @@ pub trait Backing: Send + Sync + std::fmt::Debug {
     /// Takes away what carries our ownership and no zone of `after` asks for. Called once every live gateway serves `after`, so
     /// that nobody's open connection loses what it still needs.
     fn narrow<'a>(&'a self, step: &'a Step) -> BackingFuture<'a, Failures>;
-}
-
-/// Clusters with `isolation: shared`: all zones use the gateway's own principal, so there is nothing to give or to take.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SharedIsolation;
-
-impl Backing for SharedIsolation {
-    fn observe<'a>(&'a self, _: &'a Zones) -> BackingFuture<'a, Result<Vec<Change>, Failures>> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
-
-    fn widen<'a>(&'a self, _: &'a Step) -> BackingFuture<'a, Failures> {
-        Box::pin(async { Failures::new() })
-    }
-
-    fn narrow<'a>(&'a self, _: &'a Step) -> BackingFuture<'a, Failures> {
-        Box::pin(async { Failures::new() })
-    }
 }

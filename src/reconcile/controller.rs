@@ -1,28 +1,28 @@
 //! The loop of the control plane. Level-triggered: every run reads the source and the state anew and does what is missing;
 //! why it was woken plays no part.
 
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
 use time::OffsetDateTime;
-use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::apply::{Applier, ApplyError};
+use super::attempts::{Attempts, backoff};
+use super::backing::Backing;
+use super::flapping::Flapping;
 use super::guard::Limits;
 use super::metrics::ReconcileMetrics;
-use super::plan::{Desired, Observed, Plan, Terms, plan};
+use super::plan::{Desired, SelfHeal};
 use super::reader::Reader;
-use super::report;
-use super::source::{History, Source, SourceError, Watch, jittered};
+use super::report::{self, Ended};
+use super::source::{History, Source, SourceError, Watch};
 use crate::manifest::Known;
-use crate::store::{Leadership, State, Store, StoreError};
-use crate::zone::ControllerStatus;
-
-/// The first wait after a failure that may pass; it doubles up to [`LONGEST_BACKOFF`].
-const SHORTEST_BACKOFF: Duration = Duration::from_secs(1);
-const LONGEST_BACKOFF: Duration = Duration::from_mins(5);
+use crate::store::{Change, Leadership, State, Store, StoreError};
+use crate::zone::{ApplyRequest, ControllerStatus, Controls};
 
 /// What a controller needs to know.
 #[derive(Debug)]
@@ -32,7 +32,12 @@ pub struct ControllerConfig {
     /// What the files are checked against.
     pub known: Known,
     pub limits: Limits,
+    pub self_heal: SelfHeal,
     pub applier: Applier,
+    /// `None`: every cluster has `isolation: shared`, so that there is nothing to do on them.
+    pub backing: Option<Arc<dyn Backing>>,
+    /// Runs that somebody asks for.
+    pub requests: mpsc::Receiver<ApplyRequest>,
     pub metrics: ReconcileMetrics,
 }
 
@@ -41,10 +46,15 @@ pub struct ControllerConfig {
 pub struct Controller {
     reader: Reader,
     watch: Watch,
-    limits: Limits,
-    applier: Applier,
+    pub(super) limits: Limits,
+    pub(super) self_heal: SelfHeal,
+    pub(super) applier: Applier,
+    pub(super) backing: Option<Arc<dyn Backing>>,
+    requests: mpsc::Receiver<ApplyRequest>,
     metrics: ReconcileMetrics,
-    store: Arc<dyn Store>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) attempts: Attempts,
+    pub(super) flapping: Flapping,
     status: watch::Sender<Arc<ControllerStatus>>,
 }
 
@@ -57,6 +67,12 @@ pub(super) enum RunError {
     Apply(#[from] ApplyError),
 }
 
+impl From<StoreError> for RunError {
+    fn from(error: StoreError) -> Self {
+        Self::Apply(error.into())
+    }
+}
+
 /// When to run next.
 enum Next {
     /// When the source may have changed, or this node comes to lead.
@@ -67,12 +83,30 @@ enum Next {
     Never,
 }
 
+/// What ended the wait for the next run.
+enum Woken {
+    Look,
+    Asked(ApplyRequest),
+    Ended,
+}
+
 impl Controller {
     pub fn new(config: ControllerConfig, store: Arc<dyn Store>) -> Self {
-        let ControllerConfig { source, poll_interval, known, limits, applier, metrics } = config;
-        let watch = Watch::new(&source, poll_interval);
-        let status = watch::Sender::new(Arc::default());
-        Self { reader: Reader::new(source, known), watch, limits, applier, metrics, store, status }
+        let watch = Watch::new(&config.source, config.poll_interval);
+        Self {
+            reader: Reader::new(config.source, config.known),
+            watch,
+            limits: config.limits,
+            self_heal: config.self_heal,
+            applier: config.applier,
+            backing: config.backing,
+            requests: config.requests,
+            metrics: config.metrics,
+            store,
+            attempts: Attempts::default(),
+            flapping: Flapping::default(),
+            status: watch::Sender::new(Arc::default()),
+        }
     }
 
     pub fn status(&self) -> watch::Receiver<Arc<ControllerStatus>> {
@@ -83,82 +117,132 @@ impl Controller {
     pub async fn run(mut self, cancel: CancellationToken) {
         let mut state = self.store.state();
         let mut leadership = self.store.leadership();
-        let mut backoff = SHORTEST_BACKOFF;
+        let mut failures = 0;
+        let mut request = None;
         // Nothing is compared with a state that has not been read yet. An error means that the store is gone.
         while cancel.run_until_cancelled(is_known(&mut state)).await == Some(true) {
             leadership.mark_unchanged();
-            let wait = match self.reconcile(&cancel).await {
+            let controls = state.borrow().as_ref().map(|state| state.controls.clone()).unwrap_or_default();
+            let wait = match self.reconcile(request.take(), &cancel).await {
                 Next::Never => break,
                 Next::Due => {
-                    backoff = SHORTEST_BACKOFF;
+                    failures = 0;
                     None
                 }
                 Next::Retry => {
-                    let wait = jittered(backoff);
-                    backoff = backoff.saturating_mul(2).min(LONGEST_BACKOFF);
-                    Some(wait)
+                    failures += 1;
+                    Some(backoff(failures))
                 }
             };
-            tokio::select! {
-                () = cancel.cancelled() => break,
-                () = async { if let Some(wait) = wait { sleep(wait).await } else { self.watch.due().await } } => {}
-                changed = leadership.changed() => if changed.is_err() { break },
+            match self.wait(wait, &controls, &mut state, &mut leadership, &cancel).await {
+                Woken::Ended => break,
+                Woken::Look => {}
+                Woken::Asked(asked) => request = Some(asked),
             }
         }
     }
 
-    async fn reconcile(&mut self, cancel: &CancellationToken) -> Next {
+    /// Waits for whatever comes first: the source, a failed zone's next try, the end of a rollback, the lead, an operator's word.
+    async fn wait(
+        &mut self,
+        retry: Option<Duration>,
+        controls: &Controls,
+        state: &mut watch::Receiver<Option<Arc<State>>>,
+        leadership: &mut watch::Receiver<Leadership>,
+        cancel: &CancellationToken,
+    ) -> Woken {
+        let zone_due = self.attempts.next_due();
+        let rollback_ends = controls.rollback.as_ref().map(|rollback| rollback.until);
+        let spoken =
+            |state: &Option<Arc<State>>| state.as_ref().is_some_and(|state| state.controls != *controls);
+        tokio::select! {
+            () = cancel.cancelled() => Woken::Ended,
+            () = async { if let Some(retry) = retry { sleep(retry).await } else { self.watch.due().await } } => Woken::Look,
+            () = async { if let Some(due) = zone_due { sleep_until(due).await } else { pending().await } } => Woken::Look,
+            () = until(rollback_ends) => Woken::Look,
+            changed = leadership.changed() => if changed.is_ok() { Woken::Look } else { Woken::Ended },
+            known = state.wait_for(spoken) => if known.is_ok() { Woken::Look } else { Woken::Ended },
+            Some(asked) = self.requests.recv() => Woken::Asked(asked),
+        }
+    }
+
+    async fn reconcile(&mut self, request: Option<ApplyRequest>, cancel: &CancellationToken) -> Next {
+        let (began, at) = (Instant::now(), OffsetDateTime::now_utc());
         let Some(state) = self.store.state().borrow().clone() else { return Next::Retry };
         // A server that does not answer is not waited for; a commit that has begun is.
-        let reading = self.reader.read(History::after(state.revision.clone()));
+        let reading = self.reader.read(history(&state.controls, &state, at));
         let Some(read) = cancel.run_until_cancelled(reading).await else { return Next::Never };
         let attempt = match read {
-            Ok(desired) => self.attempt(desired, &state).await,
+            Ok(desired) => self.attempt(desired, &state, request.as_ref(), at, cancel).await,
             Err(error) => Err(error.into()),
         };
-        match attempt {
-            Ok(status) => {
-                self.metrics.completed(&status, OffsetDateTime::now_utc());
-                self.publish(status);
-                Next::Due
+        let last = Arc::clone(&self.status.borrow());
+        let (mut status, mut run, next) = match attempt {
+            Ok(ended) => {
+                let (status, run) = report::ended(&last, &ended, at);
+                (status, run, Next::Due)
             }
             Err(error) => {
-                self.metrics.failed();
                 let is_transient = is_transient(&error);
-                let last = Arc::clone(&self.status.borrow());
-                self.publish(report::failure(&last, &error, is_transient));
-                if is_transient { Next::Retry } else { Next::Due }
+                let (status, run) = report::failed(&last, &error, is_transient, at);
+                (status, run, if is_transient { Next::Retry } else { Next::Due })
             }
+        };
+        // What a run of one zone found says nothing of the others: the status stays that of the last whole one.
+        if request.as_ref().is_some_and(|request| request.only.is_some()) {
+            status = ControllerStatus::clone(&last);
         }
+        run.request = request.map(|request| request.id);
+        run.took = began.elapsed();
+        self.metrics.ran(&run, &status, &state.controls);
+        status.runs.record(run);
+        report::log(&last, &status);
+        self.status.send_replace(Arc::new(status));
+        next
     }
 
-    async fn attempt(&self, desired: Desired, state: &State) -> Result<ControllerStatus, RunError> {
-        let observed = Observed::of(state);
-        let (plan, desired, observed) = planned(desired, observed, self.limits).await?;
+    async fn attempt(
+        &mut self,
+        desired: Desired,
+        state: &Arc<State>,
+        request: Option<&ApplyRequest>,
+        at: OffsetDateTime,
+        cancel: &CancellationToken,
+    ) -> Result<Ended, RunError> {
+        self.attempts.begin(&desired.tree);
+        if request.is_some() {
+            self.attempts.all_are_due(Instant::now());
+        }
         if *self.store.leadership().borrow() != Leadership::Leading {
-            return Ok(report::following(&plan, &desired.loaded, &observed));
+            // Whoever asks for a run is not told that it went well where nobody applied anything.
+            return match request {
+                Some(_) => Err(StoreError::NotLeader.into()),
+                None => self.look(desired, state, at).await,
+            };
         }
-        let now = OffsetDateTime::now_utc();
-        let applied = self.applier.apply(self.store.as_ref(), &desired, &observed, &plan, now).await?;
-        if let Some(sequence) = applied {
-            let summary = plan.summary();
-            tracing::info!(
-                revision = %plan.revision, %sequence, add = summary.add, change = summary.change, delete = summary.delete,
-                refused = plan.guard.is_refusing(), "applied"
-            );
-        }
-        Ok(report::applied(&plan, &desired.loaded, &observed))
+        self.end_rollback(state, at).await?;
+        self.lead(desired, state, request, at, cancel).await
     }
 
-    fn publish(&self, status: ControllerStatus) {
-        self.status.send_if_modified(|last| {
-            if **last == status {
-                return false;
-            }
-            report::log(last, &status);
-            *last = Arc::new(status);
-            true
-        });
+    /// A rollback that is over leaves the state, so that nobody has to look at the clock to know.
+    async fn end_rollback(&self, state: &State, at: OffsetDateTime) -> Result<(), StoreError> {
+        let Some(over) = state.controls.rollback.as_ref().filter(|rollback| rollback.until <= at) else {
+            return Ok(());
+        };
+        let data = serde_json::json!({ "commit": over.commit, "reason": "its time is over" });
+        let event = self.applier.event("controller.rollback-ended", "controller/source", &data, at);
+        self.store.commit(vec![Change::EndRollback, Change::Audit(event)]).await?;
+        tracing::warn!(commit = over.commit, "the rollback is over; the branch is followed again");
+        Ok(())
+    }
+}
+
+/// Which commits may be read, as operators decided.
+fn history(controls: &Controls, state: &State, at: OffsetDateTime) -> History {
+    History {
+        applied: state.revision.clone(),
+        accepted: controls.accepted.as_ref().map(|acceptance| acceptance.commit.clone()),
+        pinned: controls.rollback_at(at).map(|rollback| rollback.commit.clone()),
     }
 }
 
@@ -167,28 +251,20 @@ async fn is_known(state: &mut watch::Receiver<Option<Arc<State>>>) -> bool {
     state.wait_for(Option::is_some).await.is_ok()
 }
 
-/// Comparing thousands of zones is no work for a thread that other tasks wait for.
-async fn planned(
-    desired: Desired,
-    observed: Observed,
-    limits: Limits,
-) -> Result<(Plan, Desired, Observed), RunError> {
-    let planning = tokio::task::spawn_blocking(move || {
-        let plan = plan(
-            &desired,
-            &observed,
-            &Terms { limits, allowances: desired.allowances(), ..Terms::default() },
-        );
-        (plan, desired, observed)
-    });
-    planning.await.map_err(|_| RunError::Source(SourceError::Busy))
+/// Sleeps until then by the wall clock, looking at it every now and then: it may be set.
+async fn until(end: Option<OffsetDateTime>) {
+    const LOOK: Duration = Duration::from_secs(30);
+    let Some(end) = end else { return pending().await };
+    while let Ok(left) = Duration::try_from(end - OffsetDateTime::now_utc()) {
+        sleep(left.min(LOOK)).await;
+    }
 }
 
 /// Whether the fault may pass by itself. A node that lost the lead is woken when it comes to lead again.
 fn is_transient(error: &RunError) -> bool {
     match error {
         RunError::Source(error) => error.is_transient(),
-        RunError::Apply(ApplyError::Outdated) => true,
+        RunError::Apply(ApplyError::Outdated | ApplyError::NotReadBack(_)) => true,
         RunError::Apply(ApplyError::Store(error)) => match error {
             StoreError::Unreachable(_) | StoreError::NotSetUp(_) | StoreError::Conflict(_) => true,
             StoreError::NotLeader | StoreError::Fenced | StoreError::Unfit(_) => false,

@@ -1,72 +1,296 @@
-//! What the controller says of its last run: conditions with the polarity of kstatus. Pure, but for the log.
+//! What the controller says of a run: conditions with the polarity of kstatus, and an entry of its history. Pure, but for the
+//! log.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use time::OffsetDateTime;
 
 use super::apply::ApplyError;
 use super::controller::RunError;
-use super::plan::{Observed, Plan};
+use super::plan::{Desired, Hold, Plan};
+use super::source::{Signer, SourceError};
 use crate::manifest::{Finding, Loaded, Location};
 use crate::store::StoreError;
-use crate::zone::{Condition, ConditionKind, ConditionStatus, ControllerStatus, Problem, Revision, ZoneName};
+use crate::zone::{
+    Condition, ConditionKind, ConditionStatus, ControllerStatus, Held, Outcome, Pending, Problem, Progress,
+    Revision, Run, Seen, Sequence, ZoneName,
+};
 
 use ConditionStatus::{False, True, Unknown};
 
-/// After a run on the leader: all that may be applied is.
-pub(super) fn applied(plan: &Plan, loaded: &Loaded, observed: &Observed) -> ControllerStatus {
-    let last = if plan.is_complete() { Some(plan.revision.clone()) } else { observed.revision.clone() };
-    status(plan, loaded, last, "Applied", &format!("{} is applied", plan.revision))
+/// A run that came to its end.
+pub(super) struct Ended {
+    plan: Plan,
+    loaded: Arc<Loaded>,
+    /// What the state reflects in full, after the run.
+    in_force: Option<Revision>,
+    /// Who signed the commit, where that is looked at.
+    signer: Option<Signer>,
+    part: Part,
 }
 
-/// After a run on a node that does not lead: it looked, and leaves the rest to the leader.
-pub(super) fn following(plan: &Plan, loaded: &Loaded, observed: &Observed) -> ControllerStatus {
-    let mut status = status(
-        plan,
-        loaded,
-        observed.revision.clone(),
-        "Following",
-        &format!("{} is read; another node leads and applies it", plan.revision),
-    );
-    if plan.applicable().next().is_some() {
-        status.conditions =
-            conditions(Unknown, True, False, "Following", "another node leads and applies what is new");
+/// What this node's part in it was.
+pub(super) enum Part {
+    /// Another node leads and applies.
+    Followed,
+    /// It was to apply another plan, and applied nothing. The text says why.
+    Unexpected(String),
+    Led {
+        /// The commit, if there was something to commit.
+        sequence: Option<Sequence>,
+        /// Zones that could not be brought to what they should be.
+        failed: BTreeMap<ZoneName, String>,
+    },
+}
+
+impl Ended {
+    pub(super) fn new(plan: Plan, desired: &Desired, in_force: Option<Revision>, part: Part) -> Self {
+        let signer = desired.commit.as_ref().and_then(|commit| commit.signer.clone());
+        Self { plan, loaded: Arc::clone(&desired.loaded), in_force, signer, part }
     }
-    status
+
+    fn failed(&self) -> BTreeMap<ZoneName, String> {
+        match &self.part {
+            Part::Led { failed, .. } => failed.clone(),
+            Part::Followed | Part::Unexpected(_) => BTreeMap::new(),
+        }
+    }
+
+    fn sequence(&self) -> Option<Sequence> {
+        match self.part {
+            Part::Led { sequence, .. } => sequence,
+            Part::Followed | Part::Unexpected(_) => None,
+        }
+    }
 }
 
-fn status(
-    plan: &Plan,
-    loaded: &Loaded,
-    last_applied: Option<Revision>,
-    reason: &'static str,
-    message: &str,
-) -> ControllerStatus {
-    let problems: Vec<Problem> = plan
-        .findings
-        .iter()
-        .filter(|finding| finding.is_error())
-        .map(|finding| problem(loaded, finding))
-        .collect();
+/// After a run that came to its end.
+pub(super) fn ended(last: &ControllerStatus, ended: &Ended, now: OffsetDateTime) -> (ControllerStatus, Run) {
+    let plan = &ended.plan;
+    let problems: Vec<Problem> =
+        plan.findings.iter().filter(|it| it.is_error()).map(|it| problem(&ended.loaded, it)).collect();
     let refused: Vec<String> = plan.guard.reasons().map(str::to_owned).collect();
-    let conditions = if let Some(first) = refused.first() {
-        conditions(False, False, True, "RefusedByGuard", first)
-    } else if let Some(first) = problems.first() {
-        let message = format!("{first}; what the files have right is applied, and nothing is deleted");
-        conditions(False, False, True, "InvalidFiles", &message)
-    } else {
-        conditions(True, False, False, reason, message)
+    let failed = ended.failed();
+    let (outcome, message) = outcome(ended, &problems, &refused, &failed);
+    let seen = |last: &Option<Seen>, revision: &Revision| {
+        let same = last.as_ref().filter(|last| last.revision == *revision);
+        Some(same.cloned().unwrap_or_else(|| Seen { revision: revision.clone(), at: now }))
     };
-    ControllerStatus {
-        conditions,
-        last_attempted: Some(plan.revision.clone()),
-        last_applied,
-        problems,
+    let conditions = conditions(ended, &problems, &refused, outcome, &message);
+    let status = ControllerStatus {
+        conditions: since(conditions, last, now),
+        last_observed: seen(&last.last_observed, &plan.revision),
+        last_attempted: Some(Seen { revision: plan.revision.clone(), at: now }),
+        last_applied: ended.in_force.as_ref().and_then(|revision| seen(&last.last_applied, revision)),
+        plan: Some(plan.digest.clone()),
+        problems: problems.clone(),
+        refused: refused.clone(),
+        zones: progress(ended, &refused, &failed),
+        runs: last.runs.clone(),
+    };
+    let applied = ended.sequence().map_or([0; 3], |_| plan.tally_applied());
+    let run = Run {
+        revision: Some(plan.revision.clone()),
+        plan: Some(plan.digest.clone()),
+        sequence: ended.sequence(),
+        applied,
         refused,
+        problems: problems.iter().map(ToString::to_string).collect(),
+        held: plan.holds().iter().map(|(zone, hold)| (zone.clone(), held(hold))).collect(),
+        failed,
+        ..blank(outcome, message, now)
+    };
+    (status, run)
+}
+
+fn blank(outcome: Outcome, message: String, now: OffsetDateTime) -> Run {
+    Run {
+        request: None,
+        outcome,
+        message,
+        revision: None,
+        plan: None,
+        sequence: None,
+        applied: [0; 3],
+        refused: Vec::new(),
+        problems: Vec::new(),
+        held: BTreeMap::new(),
+        failed: BTreeMap::new(),
+        first_at: now,
+        last_at: now,
+        took: Duration::ZERO,
+        count: 1,
     }
+}
+
+fn held(hold: &Hold) -> Held {
+    Held { reason: hold.reason(), message: hold.to_string() }
+}
+
+/// The gravest of what holds.
+fn outcome(
+    ended: &Ended,
+    problems: &[Problem],
+    refused: &[String],
+    failed: &BTreeMap<ZoneName, String>,
+) -> (Outcome, String) {
+    let plan = &ended.plan;
+    if let Part::Unexpected(why) = &ended.part {
+        return (Outcome::Refused, why.clone());
+    }
+    if let Some(first) = problems.first() {
+        let message = format!("{first}; what the files have right is applied, and nothing is deleted");
+        return (Outcome::InvalidFiles, message);
+    }
+    if let Some(first) = refused.first() {
+        return (Outcome::Refused, first.clone());
+    }
+    if let Some((zone, why)) = failed.first_key_value() {
+        let message = format!("zone `{zone}` cannot be brought to what its file asks: {why}");
+        return (Outcome::PartlyApplied, message);
+    }
+    if let Some((zone, hold)) = plan.holds().first_key_value() {
+        let more = match plan.holds().len() {
+            1 => String::new(),
+            number => format!(" (and {} more)", number - 1),
+        };
+        return (Outcome::Held, format!("zone `{zone}` waits: {hold}{more}"));
+    }
+    match (&ended.part, ended.sequence()) {
+        (Part::Followed, _) => {
+            (Outcome::UpToDate, format!("{} is read; another node leads and applies it", plan.revision))
+        }
+        (_, Some(_)) => (Outcome::Applied, format!("{} is applied", plan.revision)),
+        (_, None) => (Outcome::UpToDate, format!("{} is applied", plan.revision)),
+    }
+}
+
+fn conditions(
+    ended: &Ended,
+    problems: &[Problem],
+    refused: &[String],
+    outcome: Outcome,
+    message: &str,
+) -> Vec<Condition> {
+    let plan = &ended.plan;
+    let follows = matches!(ended.part, Part::Followed);
+    let waits_for_leader = follows && plan.applicable().next().is_some();
+    let is_suspended = plan.holds().values().any(|hold| matches!(hold, Hold::Suspended(..)));
+    let (ready, reconciling, stalled, reason) = match outcome {
+        // What keeps files back is said first: guards hold deletions back for it.
+        Outcome::Refused => (False, False, True, "RefusedByGuard"),
+        Outcome::InvalidFiles if !refused.is_empty() => (False, False, True, "RefusedByGuard"),
+        Outcome::InvalidFiles => (False, False, True, "InvalidFiles"),
+        Outcome::PartlyApplied => (False, True, False, "PartlyApplied"),
+        Outcome::Held if is_suspended => (False, False, False, "Suspended"),
+        Outcome::Held => (True, False, False, "Held"),
+        _ if waits_for_leader => (Unknown, True, False, "Following"),
+        _ if follows => (True, False, False, "Following"),
+        _ => (True, False, False, "Applied"),
+    };
+    let message = match (outcome, refused.first()) {
+        (Outcome::InvalidFiles, Some(first)) => first,
+        _ => message,
+    };
+    let is = |kind, status, reason, message: &str| Condition::new(kind, status, reason, message);
+    vec![
+        is(ConditionKind::Ready, ready, reason, message),
+        is(ConditionKind::Reconciling, reconciling, reason, message),
+        is(ConditionKind::Stalled, stalled, reason, message),
+        match problems.first() {
+            Some(first) => is(ConditionKind::Valid, False, "InvalidFiles", &first.to_string()),
+            None => is(ConditionKind::Valid, True, "Valid", "no file has an error"),
+        },
+        drifted(plan),
+        match refused.first() {
+            Some(first) => is(ConditionKind::GuardBlocked, True, "RefusedByGuard", first),
+            None => is(ConditionKind::GuardBlocked, False, "Allowed", "no guard holds anything back"),
+        },
+        suspended(plan),
+        source_verified(ended.signer.as_ref()),
+    ]
+}
+
+/// A commit without the signature that is wanted does not get as far as a plan.
+fn source_verified(signer: Option<&Signer>) -> Condition {
+    let is = |status, reason, message: &str| {
+        Condition::new(ConditionKind::SourceVerified, status, reason, message)
+    };
+    match signer {
+        Some(Signer { person, fingerprint }) => {
+            is(True, "Verified", &format!("the commit is signed by {person} ({fingerprint})"))
+        }
+        None => is(Unknown, "NotChecked", "signatures are not looked at (source.verify.mode)"),
+    }
+}
+
+fn drifted(plan: &Plan) -> Condition {
+    let mut zones = plan.drifted();
+    let Some(first) = zones.next() else {
+        return Condition::new(
+            ConditionKind::Drifted,
+            False,
+            "InSync",
+            "nothing drifted from the revision in force",
+        );
+    };
+    let left = plan.hold_of(first).map(|hold| format!("; left: {hold}")).unwrap_or_default();
+    let message =
+        format!("zone `{first}` is not as the revision in force asks ({} more){left}", zones.count());
+    Condition::new(ConditionKind::Drifted, True, "Drifted", message)
+}
+
+/// It is shouted whether something waits for it or not.
+fn suspended(plan: &Plan) -> Condition {
+    let Some((scope, asked)) = plan.suspended.first_key_value() else {
+        return Condition::new(ConditionKind::Suspended, False, "Active", "nothing is suspended");
+    };
+    let more = plan.suspended.len() - 1;
+    let message = format!("{scope} is suspended by {}: {} ({more} more)", asked.by, asked.reason);
+    Condition::new(ConditionKind::Suspended, True, "Suspended", message)
+}
+
+/// The zones that are not as they should be after the run.
+fn progress(
+    ended: &Ended,
+    refused: &[String],
+    failed: &BTreeMap<ZoneName, String>,
+) -> BTreeMap<ZoneName, Progress> {
+    let plan = &ended.plan;
+    let led = matches!(ended.part, Part::Led { .. });
+    let drifted: BTreeSet<&ZoneName> = plan.drifted().collect();
+    let touched: BTreeSet<&ZoneName> =
+        plan.changes.iter().map(|change| change.address.zone()).chain(failed.keys()).collect();
+    let mut zones = BTreeMap::new();
+    for zone in touched {
+        let is_held = plan.changes.iter().any(|it| it.address.zone() == zone && plan.is_held(it));
+        let pending = match (failed.get(zone), plan.hold_of(zone)) {
+            (Some(why), _) => Some(Pending::Failed(why.clone())),
+            (None, Some(hold)) => Some(Pending::Held(held(hold))),
+            (None, None) if is_held => refused.first().cloned().map(Pending::Refused),
+            (None, None) => None,
+        };
+        // What the leader did not hold back is applied by now.
+        if pending.is_some() || !led {
+            zones.insert(zone.clone(), Progress { pending, is_drifted: drifted.contains(zone) });
+        }
+    }
+    zones
 }
 
 /// After a run that failed: what is in force stays, and so does what was last known of the files.
-pub(super) fn failure(last: &ControllerStatus, error: &RunError, is_transient: bool) -> ControllerStatus {
+pub(super) fn failed(
+    last: &ControllerStatus,
+    error: &RunError,
+    is_transient: bool,
+    now: OffsetDateTime,
+) -> (ControllerStatus, Run) {
     let reason = match error {
         RunError::Source(error) => error.reason(),
-        RunError::Apply(ApplyError::Outdated) => "Outdated",
+        RunError::Apply(ApplyError::Outdated | ApplyError::Store(StoreError::Conflict(_))) => "Outdated",
+        RunError::Apply(ApplyError::NotReadBack(_)) => "NotReadBack",
         RunError::Apply(ApplyError::Store(error)) => match error {
             StoreError::NotLeader | StoreError::Fenced => "LostLead",
             StoreError::Unreachable(_) => "StoreUnreachable",
@@ -83,25 +307,26 @@ pub(super) fn failure(last: &ControllerStatus, error: &RunError, is_transient: b
         (false, true) => (False, False),
         (false, false) => (False, True),
     };
-    let conditions = conditions(False, retrying, stalled, reason, &error.to_string());
-    ControllerStatus { conditions, ..last.clone() }
+    let message = error.to_string();
+    let of_run = [
+        (ConditionKind::Ready, False),
+        (ConditionKind::Reconciling, retrying),
+        (ConditionKind::Stalled, stalled),
+    ];
+    let mut conditions: Vec<Condition> =
+        of_run.map(|(kind, status)| Condition::new(kind, status, reason, message.clone())).into();
+    if matches!(error, RunError::Source(SourceError::Unverified { .. } | SourceError::VerifyKeys { .. })) {
+        conditions.push(Condition::new(ConditionKind::SourceVerified, False, reason, message.clone()));
+    }
+    let others = last.conditions.iter().filter(|it| !conditions.iter().any(|new| it.kind == new.kind));
+    let others: Vec<Condition> = others.cloned().collect();
+    conditions.extend(others);
+    let status = ControllerStatus { conditions: since(conditions, last, now), ..last.clone() };
+    (status, blank(Outcome::Failed, message, now))
 }
 
-fn conditions(
-    ready: ConditionStatus,
-    reconciling: ConditionStatus,
-    stalled: ConditionStatus,
-    reason: &'static str,
-    message: &str,
-) -> Vec<Condition> {
-    [
-        (ConditionKind::Ready, ready),
-        (ConditionKind::Reconciling, reconciling),
-        (ConditionKind::Stalled, stalled),
-    ]
-    .into_iter()
-    .map(|(kind, status)| Condition::new(kind, status, reason, message))
-    .collect()
+fn since(conditions: Vec<Condition>, last: &ControllerStatus, now: OffsetDateTime) -> Vec<Condition> {
+    conditions.into_iter().map(|condition| condition.since_last(&last.conditions, now)).collect()
 }
 
 fn problem(loaded: &Loaded, finding: &Finding) -> Problem {
@@ -139,9 +364,21 @@ pub(super) fn log(last: &ControllerStatus, now: &ControllerStatus) {
     for refused in now.refused.iter().filter(|reason| !last.refused.contains(reason)) {
         tracing::error!("refused by a guard: {refused}");
     }
-    let of = |status: &ControllerStatus, kind| status.conditions.iter().find(|it| it.kind == kind).cloned();
-    let Some(ready) = of(now, ConditionKind::Ready) else { return };
-    if ready.status == False && of(last, ConditionKind::Ready).as_ref() != Some(&ready) {
-        tracing::warn!(reason = ready.reason, "{}", ready.message);
+    for kind in [ConditionKind::Suspended, ConditionKind::Drifted] {
+        let told =
+            |status: &ControllerStatus| status.condition(kind).map(|it| (it.status, it.message.clone()));
+        if let Some((True, message)) = told(now)
+            && told(last) != told(now)
+        {
+            tracing::warn!("{message}");
+        }
+    }
+    let told = |status: &ControllerStatus| {
+        status.condition(ConditionKind::Ready).map(|it| (it.status, it.reason, it.message.clone()))
+    };
+    if let Some((False, reason, message)) = told(now)
+        && told(last) != told(now)
+    {
+        tracing::warn!(reason, "{message}");
     }
 }

@@ -44,11 +44,21 @@ pub(super) fn complete(changes: Vec<Change>, state: &State) -> Result<Vec<Change
             | Change::PutLetter(_)
             | Change::DeleteLetter(_)
             | Change::PutCluster(..)
-            | Change::Applied(_) => {}
+            | Change::Applied(_)
+            | Change::Audit(_) => {}
         }
         complete.push(change);
     }
     Ok(complete)
+}
+
+/// An event of the audit log as part of commit `sequence`.
+pub(super) fn numbered(event: &serde_json::Value, sequence: Sequence) -> serde_json::Value {
+    let mut event = event.clone();
+    if let Some(data) = event.get_mut("data").and_then(serde_json::Value::as_object_mut) {
+        data.insert("sequence".to_owned(), sequence.0.into());
+    }
+    event
 }
 
 impl State {
@@ -102,6 +112,7 @@ impl State {
                     state.clusters.insert(name, id);
                 }
                 Change::Applied(revision) => state.revision = Some(revision),
+                Change::Audit(_) => {}
             }
         }
         state

@@ -70,6 +70,14 @@ impl MemoryStore {
         lock(&self.audit).iter().cloned().collect()
     }
 
+    fn append(&self, event: serde_json::Value) {
+        let mut events = lock(&self.audit);
+        if events.len() == AUDIT_EVENTS_KEPT {
+            events.pop_front();
+        }
+        events.push_back(event);
+    }
+
     fn commit_now(&self, changes: Vec<Change>) -> Result<Sequence, StoreError> {
         let mut outcome = Err(StoreError::NotLeader);
         // The sender's lock makes reading the old state and publishing the new one a single step.
@@ -77,6 +85,11 @@ impl MemoryStore {
             let state = published.as_deref().cloned().unwrap_or_default();
             let sequence = state.sequence.next();
             outcome = changes::complete(changes, &state).map(|complete| {
+                for change in &complete {
+                    if let Change::Audit(event) = change {
+                        self.append(changes::numbered(event, sequence));
+                    }
+                }
                 *published = Some(Arc::new(state.after(complete, sequence)));
                 sequence
             });
@@ -123,11 +136,7 @@ impl Store for MemoryStore {
 
     fn audit(&self, event: serde_json::Value) -> StoreFuture<'_, ()> {
         Box::pin(async move {
-            let mut events = lock(&self.audit);
-            if events.len() == AUDIT_EVENTS_KEPT {
-                events.pop_front();
-            }
-            events.push_back(event);
+            self.append(event);
             Ok(())
         })
     }

@@ -117,6 +117,9 @@ pub enum Change {
     PutCluster(ClusterName, String),
     /// The source revision that the state now reflects.
     Applied(Revision),
+    /// An event of the audit log (CloudEvents 1.0), written with the commit or not at all. `data.sequence` is filled in by the
+    /// store: the number of the commit.
+    Audit(serde_json::Value),
 }
 
 /// What a gateway node says of itself every two seconds (status topic).
@@ -222,7 +225,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Tells the others that this node lives and what it serves.
     fn heartbeat(&self, heartbeat: Heartbeat) -> StoreFuture<'_, ()>;
 
-    /// Appends to the audit log: a CloudEvents 1.0 JSON object.
+    /// Appends to the audit log what no commit goes with: a CloudEvents 1.0 JSON object.
     fn audit(&self, event: serde_json::Value) -> StoreFuture<'_, ()>;
 
     /// Proves to itself that this process still leads, before anything that fencing does not cover (admin calls, pushes).

@@ -6,7 +6,7 @@ use std::fmt;
 
 use time::OffsetDateTime;
 
-use super::{Revision, ZoneName};
+use super::ZoneName;
 
 /// [`Asked::by`] of what the controller did by itself. No API key has this id.
 pub const BY_CONTROLLER: &str = "controller";
@@ -21,12 +21,19 @@ pub struct Asked {
     pub reason: String,
 }
 
+impl Asked {
+    /// Whether nobody asked: the controller did it by itself.
+    pub fn is_of_controller(&self) -> bool {
+        self.by == BY_CONTROLLER
+    }
+}
+
 /// What a suspension holds up.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// Nothing is applied: neither what is new in the source nor what drifted.
     All,
-    /// What is new in the source is not taken. What is in force is still kept as its revision asks.
+    /// What is new in the source is not taken. Drift from the revision in force is corrected while the source stands at it.
     Source,
     /// Nothing is applied to this zone, its deletion included.
     Zone(ZoneName),
@@ -92,25 +99,6 @@ impl Controls {
     pub fn rollback_at(&self, now: OffsetDateTime) -> Option<&Rollback> {
         self.rollback.as_ref().filter(|rollback| now < rollback.until)
     }
-
-    /// Why nothing is applied to this zone, if so: it is suspended itself, or everything is.
-    pub fn suspension_of(&self, zone: &ZoneName) -> Option<&Asked> {
-        self.suspended.get(&Scope::All).or_else(|| self.suspended.get(&Scope::Zone(zone.clone())))
-    }
-
-    /// The commit to read instead of the head of `reference`: that of the rollback, or with a suspended source the one in force.
-    pub fn commit_to_read(
-        &self,
-        now: OffsetDateTime,
-        in_force: Option<&Revision>,
-        reference: &str,
-    ) -> Option<String> {
-        if let Some(rollback) = self.rollback_at(now) {
-            return Some(rollback.commit.clone());
-        }
-        self.suspended.get(&Scope::Source)?;
-        in_force.and_then(|revision| revision.commit_of(reference)).map(str::to_owned)
-    }
 }
 
 /// Whether a text is a commit's full id: 40 hex digits, small letters. A short one could come to mean another commit.
@@ -126,40 +114,18 @@ mod tests {
     use super::*;
 
     const NOW: OffsetDateTime = datetime!(2026-11-22 10:00 UTC);
-    const MAIN: &str = "refs/heads/main";
-
-    fn asked() -> Asked {
-        Asked { by: "k1".to_owned(), at: NOW, reason: "an incident".to_owned() }
-    }
 
     fn name(text: &str) -> ZoneName {
         ZoneName::try_from(text).unwrap()
     }
 
     #[test]
-    fn a_rollback_ends_by_itself_and_goes_before_a_suspended_source() {
-        let rollback = Rollback { commit: "old".to_owned(), until: NOW, asked: asked() };
-        let in_force = Revision::commit(MAIN, "8c1f");
-        let mut controls = Controls { rollback: Some(rollback), ..Controls::default() };
-        let read = |controls: &Controls, now| controls.commit_to_read(now, Some(&in_force), MAIN);
-        let before = NOW - Duration::milliseconds(1);
-        assert_eq!(read(&controls, before).as_deref(), Some("old"));
-        assert_eq!(read(&controls, NOW), None);
-        controls.suspended.insert(Scope::Source, asked());
-        assert_eq!(read(&controls, before).as_deref(), Some("old"));
-        assert_eq!(read(&controls, NOW).as_deref(), Some("8c1f"));
-        assert_eq!(controls.commit_to_read(NOW, None, MAIN), None);
-    }
-
-    #[test]
-    fn a_zone_is_suspended_by_its_name_or_with_everything_but_not_with_the_source() {
-        let mut controls = Controls::default();
-        controls.suspended.insert(Scope::Source, asked());
-        controls.suspended.insert(Scope::Zone(name("acme")), asked());
-        assert!(controls.suspension_of(&name("acme")).is_some());
-        assert!(controls.suspension_of(&name("beta")).is_none());
-        controls.suspended.insert(Scope::All, asked());
-        assert!(controls.suspension_of(&name("beta")).is_some());
+    fn a_rollback_ends_by_itself() {
+        let asked = Asked { by: "k1".to_owned(), at: NOW, reason: "an incident".to_owned() };
+        let rollback = Rollback { commit: "old".to_owned(), until: NOW, asked };
+        let controls = Controls { rollback: Some(rollback), ..Controls::default() };
+        assert!(controls.rollback_at(NOW - Duration::milliseconds(1)).is_some());
+        assert!(controls.rollback_at(NOW).is_none());
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod notice;
 pub mod partner_zone;
 pub mod permission;
 pub mod revision;
+pub mod run;
 #[cfg(any(test, fuzzing))]
 #[cfg_attr(fuzzing, allow(dead_code, reason = "the tests use more of it"))]
 pub(crate) mod sample;
@@ -31,8 +32,9 @@ pub use partner_zone::{
 };
 pub use permission::{Operation, Permission};
 pub use revision::{Revision, Sequence};
+pub use run::{ApplyRequest, Held, History, Outcome, Run};
 pub use sni::{NoHost, NotADomain, SniDomain, SniHost};
 pub use status::{
-    Condition, ConditionKind, ConditionStatus, ControllerStatus, NodeView, Phase, Problem, ZoneStatus,
-    zone_status,
+    Condition, ConditionKind, ConditionStatus, ControllerStatus, NodeView, Pending, Phase, Problem, Progress,
+    Seen, ZoneReport, ZoneStatus, zone_status,
 };

@@ -1,8 +1,13 @@
 //! What is said of a zone and of the controller: pure functions and values, shown by the API and the command line.
 
-use std::fmt;
+mod conditions;
+mod controller;
 
-use super::{PartnerZone, Revision, Sequence, ZoneName};
+use time::OffsetDateTime;
+
+pub use controller::{ControllerStatus, Pending, Problem, Progress, Seen, ZoneReport};
+
+use super::{PartnerZone, Sequence};
 
 /// Where a zone stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,6 +37,14 @@ pub enum ConditionKind {
     Reconciling,
     /// No retry helps: a person must act.
     Stalled,
+    /// The commits' signatures are those that are wanted.
+    SourceVerified,
+    /// Files have no errors.
+    Valid,
+    /// Something in force is not as the revision in force asks.
+    Drifted,
+    GuardBlocked,
+    Suspended,
     /// A bug in the gateway alone cannot reach another partner's topic.
     SecondLock,
 }
@@ -42,6 +55,11 @@ impl ConditionKind {
             Self::Ready => "Ready",
             Self::Reconciling => "Reconciling",
             Self::Stalled => "Stalled",
+            Self::SourceVerified => "SourceVerified",
+            Self::Valid => "Valid",
+            Self::Drifted => "Drifted",
+            Self::GuardBlocked => "GuardBlocked",
+            Self::Suspended => "Suspended",
             Self::SecondLock => "SecondLock",
         }
     }
@@ -74,6 +92,8 @@ pub struct Condition {
     pub reason: &'static str,
     /// For people.
     pub message: String,
+    /// Since when the status is what it is, where that is known.
+    pub since: Option<OffsetDateTime>,
 }
 
 impl Condition {
@@ -83,7 +103,15 @@ impl Condition {
         reason: &'static str,
         message: impl Into<String>,
     ) -> Self {
-        Self { kind, status, reason, message: message.into() }
+        Self { kind, status, reason, message: message.into(), since: None }
+    }
+
+    /// With the time of its last transition: that of `last`, if its status was the same.
+    #[must_use]
+    pub fn since_last(mut self, last: &[Self], now: OffsetDateTime) -> Self {
+        let before = last.iter().find(|before| before.kind == self.kind && before.status == self.status);
+        self.since = Some(before.and_then(|before| before.since).unwrap_or(now));
+        self
     }
 }
 
@@ -106,15 +134,16 @@ pub struct ZoneStatus {
     pub conditions: Vec<Condition>,
 }
 
-/// Judges one zone. `changed` is the commit that changed it last; `nodes` are the live ones; `file_problem` is what the
-/// controller found wrong in the zone's file, while its last applied form stays in force.
+/// Judges one zone. `changed` is the commit that changed it last; `nodes` are the live ones; `report` is what else is said
+/// of it.
 pub fn zone_status<'a>(
     zone: &PartnerZone,
     changed: Sequence,
     nodes: impl IntoIterator<Item = NodeView<'a>>,
-    file_problem: Option<&str>,
+    report: &ZoneReport<'_>,
 ) -> ZoneStatus {
-    let verdict = judge(zone, changed, nodes, file_problem);
+    let file_problem = report.file_problem.map(ToString::to_string);
+    let verdict = judge(zone, changed, nodes, file_problem.as_deref());
     let (phase, status, reason, message) = match verdict {
         Verdict::Failed { reason, message } => (Phase::Failed, ConditionStatus::False, reason, message),
         Verdict::Pending { reason, message } => (Phase::Pending, ConditionStatus::False, reason, message),
@@ -126,15 +155,14 @@ pub fn zone_status<'a>(
         ),
     };
     let failed_reason = (phase == Phase::Failed).then(|| message.clone());
-    let conditions = vec![
-        Condition::new(ConditionKind::Ready, status, reason, message),
-        Condition::new(
-            ConditionKind::SecondLock,
-            ConditionStatus::False,
-            "SharedIsolation",
-            "the gateway alone keeps this zone apart: its cluster is set to isolation: shared",
-        ),
-    ];
+    let mut conditions = vec![Condition::new(ConditionKind::Ready, status, reason, message)];
+    conditions.extend(conditions::of(report, phase));
+    conditions.push(Condition::new(
+        ConditionKind::SecondLock,
+        ConditionStatus::False,
+        "SharedIsolation",
+        "the gateway alone keeps this zone apart: its cluster is set to isolation: shared",
+    ));
     ZoneStatus { phase, failed_reason, conditions }
 }
 
@@ -179,44 +207,6 @@ fn judge<'a>(
         return Verdict::Pending { reason: "NoNode", message: "no gateway node is running".to_owned() };
     }
     Verdict::Ready
-}
-
-/// Something wrong with a file or a zone, in the form it is shown in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// The zone, where it is known.
-    pub zone: Option<ZoneName>,
-    /// The finding's stable code.
-    pub code: String,
-    /// `file:line:column`, as much of it as is known.
-    pub place: String,
-    pub message: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} {}", self.place, self.code, self.message)
-    }
-}
-
-/// What the controller of this process says of itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ControllerStatus {
-    /// Ready, Reconciling and Stalled; empty until the first attempt has ended.
-    pub conditions: Vec<Condition>,
-    pub last_attempted: Option<Revision>,
-    pub last_applied: Option<Revision>,
-    /// Errors in files: what they ask for is held back.
-    pub problems: Vec<Problem>,
-    /// What a guard refuses; empty when it refuses nothing.
-    pub refused: Vec<String>,
-}
-
-impl ControllerStatus {
-    /// What is wrong with a zone's file, if anything: the `file_problem` of [`zone_status`].
-    pub fn file_problem(&self, zone: &ZoneName) -> Option<String> {
-        self.problems.iter().find(|problem| problem.zone.as_ref() == Some(zone)).map(Problem::to_string)
-    }
 }
 
 #[cfg(test)]

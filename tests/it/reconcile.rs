@@ -1,5 +1,8 @@
 //! The control plane from files to state, with the store in memory.
 
+mod backing;
+mod controls;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,21 +11,23 @@ use std::time::Duration;
 use git2::{Oid, Repository, Signature};
 use partner_zones::manifest::Known;
 use partner_zones::reconcile::apply::Applier;
+use partner_zones::reconcile::backing::Backing;
 use partner_zones::reconcile::controller::{Controller, ControllerConfig};
 use partner_zones::reconcile::guard::Limits;
 use partner_zones::reconcile::metrics::ReconcileMetrics;
+use partner_zones::reconcile::plan::SelfHeal;
 use partner_zones::reconcile::source::{GitConfig, Source};
 use partner_zones::store::memory::MemoryStore;
 use partner_zones::store::{
     Change, Health, Heartbeat, Leadership, Nodes, State, Store, StoreError, StoreFuture,
 };
 use partner_zones::zone::{
-    ClusterName, ConditionKind, ConditionStatus, ControllerStatus, Credential, KeyId, PlainVerifier,
-    Sequence, ZoneName,
+    ApplyRequest, ClusterName, ConditionKind, ConditionStatus, ControllerStatus, Credential, KeyId,
+    PlainVerifier, Sequence, ZoneName,
 };
 use tempfile::TempDir;
 use time::OffsetDateTime;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -46,25 +51,35 @@ fn name(text: &str) -> ZoneName {
 struct World {
     store: Arc<MemoryStore>,
     status: watch::Receiver<Arc<ControllerStatus>>,
+    apply: mpsc::Sender<ApplyRequest>,
     tasks: TaskTracker,
     cancel: CancellationToken,
 }
 
+/// What a controller works with.
+struct Setup {
+    store: Arc<MemoryStore>,
+    /// The store as the controller sees it.
+    seen: Arc<dyn Store>,
+    self_heal: SelfHeal,
+    backing: Option<Arc<dyn Backing>>,
+}
+
 impl World {
     fn start(source: Source) -> Self {
-        let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
-        let store = MemoryStore::start(&tasks, cancel.clone());
-        Self::with(source, Arc::clone(&store), store, tasks, cancel)
+        Self::healing(source, SelfHeal::Correct)
     }
 
-    /// `seen` is the store as the controller sees it.
-    fn with(
-        source: Source,
-        store: Arc<MemoryStore>,
-        seen: Arc<dyn Store>,
-        tasks: TaskTracker,
-        cancel: CancellationToken,
-    ) -> Self {
+    fn healing(source: Source, self_heal: SelfHeal) -> Self {
+        let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
+        let store = MemoryStore::start(&tasks, cancel.clone());
+        let seen = Arc::clone(&store) as _;
+        Self::with(source, Setup { store, seen, self_heal, backing: None }, tasks, cancel)
+    }
+
+    fn with(source: Source, setup: Setup, tasks: TaskTracker, cancel: CancellationToken) -> Self {
+        let Setup { store, seen, self_heal, backing } = setup;
+        let (apply, requests) = mpsc::channel(16);
         let config = ControllerConfig {
             source,
             poll_interval: POLL,
@@ -74,13 +89,16 @@ impl World {
                 clusters: Some([ClusterName::try_from("default").unwrap()].into()),
             },
             limits: Limits::default(),
+            self_heal,
             applier: Applier { home_cluster_id: "home".to_owned(), node: "node-1".to_owned() },
+            backing,
+            requests,
             metrics: ReconcileMetrics::default(),
         };
         let controller = Controller::new(config, seen);
         let status = controller.status();
         tasks.spawn(controller.run(cancel.clone()));
-        Self { store, status, tasks, cancel }
+        Self { store, status, apply, tasks, cancel }
     }
 
     fn state(&self) -> Arc<State> {
@@ -198,7 +216,8 @@ async fn an_invalid_file_changes_nothing_for_its_zone_and_is_reported_while_othe
         (world.backing("acme"), world.backing("beta")),
         ("orders-v1".to_owned(), "other-v1".to_owned())
     );
-    let problem = status.file_problem(&name("acme")).expect("the fault is attributed to its zone");
+    let problem =
+        status.file_problem(&name("acme")).expect("the fault is attributed to its zone").to_string();
     assert!(problem.contains("acme.yaml:14:19") && problem.contains("PZ0104"), "{problem}");
     assert_eq!(status.file_problem(&name("beta")), None);
     folder.write("acme.yaml", &manifest("acme", "other-v1"));
@@ -227,7 +246,7 @@ async fn a_new_zone_of_an_unknown_cluster_is_there_to_be_seen_and_one_in_force_s
     world.several_runs().await;
     assert_eq!(world.backing("acme"), "orders-v1");
     for zone in ["acme", "new"] {
-        let problem = status.file_problem(&name(zone)).unwrap();
+        let problem = status.file_problem(&name(zone)).unwrap().to_string();
         assert!(problem.contains(&format!("{zone}.yaml:7:22")) && problem.contains("PZ0303"), "{problem}");
     }
     assert_eq!(world.state().sequence.0, 2, "it is made once, not in every run");
@@ -305,7 +324,7 @@ async fn an_emptied_or_missing_folder_deletes_nothing() {
     world.until("the zone is applied", |state| state.zones.len() == 1).await;
     folder.remove("acme");
     let status = world.until_reason("RefusedByGuard").await;
-    assert!(status.refused[0].contains("the last one never is"), "{status:?}");
+    assert!(status.refused[0].contains("every zone (1) would be deleted"), "{status:?}");
     fs::remove_dir_all(folder.0.path()).unwrap();
     world.until_reason("FolderUnreadable").await;
     assert_eq!(world.zones(), ["acme"]);
@@ -453,7 +472,8 @@ async fn a_node_that_does_not_lead_reads_and_never_writes() {
     let store = MemoryStore::start(&tasks, cancel.clone());
     let leadership = watch::Sender::new(Leadership::Following);
     let other = Arc::new(Other { store: Arc::clone(&store), leadership });
-    let mut world = World::with(folder.source(), store, Arc::clone(&other) as _, tasks, cancel);
+    let setup = Setup { store, seen: Arc::clone(&other) as _, self_heal: SelfHeal::Correct, backing: None };
+    let mut world = World::with(folder.source(), setup, tasks, cancel);
     let status = world.until_reason("Following").await;
     assert!(status.last_attempted.is_some() && status.last_applied.is_none());
     // It comes to lead, but its first write finds that another has taken over.

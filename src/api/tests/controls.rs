@@ -1,7 +1,7 @@
 //! What operators ask of the controller.
 
 use super::*;
-use crate::zone::Scope;
+use crate::zone::{Scope, ZoneName};
 
 const COMMIT: &str = "8c1f00000000000000000000000000000000000f";
 
@@ -105,4 +105,39 @@ async fn a_node_that_does_not_lead_lets_the_leader_say_how_it_stands() {
     let lonely = Node::start("n3", Follower::of(store, Some(("gone", unreachable)))).await;
     let (_, shown) = lonely.get("/api/v1/controller", &admin).await;
     assert_eq!((&shown["node"], &shown["leading"]), (&json!("n3"), &json!(false)));
+}
+
+#[tokio::test]
+async fn a_run_is_queued_for_the_controller_with_who_asked_and_what_lifts_guards_names_its_plan() {
+    let store = memory_store();
+    let admin = key_of(&*store, ApiKeyRole::Admin).await;
+    let mut node = Node::start("n1", Arc::clone(&store) as Arc<dyn Store>).await;
+    let path = "/api/v1/controller/apply";
+    for wrong in [
+        json!({"allowDeletes": 3}),
+        json!({"allowDeletes": 3, "expectPlan": "sha256:00"}),
+        json!({"allowUpdates": 3, "reason": "why"}),
+        json!({"only": ".."}),
+        json!({"force": true}),
+    ] {
+        let answer = node.send(Method::POST, path, &admin, Some(wrong.clone())).await;
+        assert_eq!(answer.0, StatusCode::BAD_REQUEST, "{wrong}");
+    }
+    let wanted =
+        json!({"expectPlan": "sha256:00", "allowDeletes": 3, "reason": "west closes", "only": "acme"});
+    let (status, answer) = node.send(Method::POST, path, &admin, Some(wanted)).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{answer}");
+    let asked = node.asked.recv().await.unwrap();
+    assert_eq!(
+        (answer["request"].as_str(), asked.by.as_str()),
+        (Some(asked.id.as_str()), admin.split('_').nth(1).unwrap())
+    );
+    assert_eq!(
+        (asked.allow_deletes, asked.only.as_ref().map(ZoneName::as_str), asked.reason.as_str()),
+        (Some(3), Some("acme"), "west closes")
+    );
+    assert!(store.audit_events().iter().any(|event| event["type"] == "partner-zones.controller.apply-asked"));
+    // The queue of this test holds one.
+    assert_eq!(node.send(Method::POST, path, &admin, None).await.0, StatusCode::ACCEPTED);
+    assert_eq!(node.send(Method::POST, path, &admin, None).await.0, StatusCode::SERVICE_UNAVAILABLE);
 }

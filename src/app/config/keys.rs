@@ -90,6 +90,7 @@ pub(super) const KEYS: &[Key] = &[
     text(&["guards", "maxDeletePercent"]),
     text(&["guards", "maxUpdatePercent"]),
     text(&["guards", "floor"]),
+    text(&["selfHeal"]),
     text(&["http", "admin"]),
     text(&["http", "advertisedUrl"]),
     text(&["http", "bootstrapKeyFile"]),

@@ -39,6 +39,7 @@ pub struct Config {
     /// In the order of the file; the first is the home cluster.
     pub clusters: Vec<Cluster>,
     pub guards: Guards,
+    pub self_heal: SelfHeal,
     pub http: Http,
     pub outside: Outside,
     /// This process among the nodes.
@@ -107,6 +108,14 @@ pub struct Guards {
     pub max_update_percent: u8,
     /// Existing zones from which on the percentages apply.
     pub floor: usize,
+}
+
+/// What is done about a state that is no longer what the revision in force asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SelfHeal {
+    Off,
+    Report,
+    Correct,
 }
 
 /// The admin API.

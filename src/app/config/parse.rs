@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::environment::Environment;
-use super::{OnHistoryRewrite, StoreKind};
+use super::{OnHistoryRewrite, SelfHeal, StoreKind};
 use crate::secret::Secret;
 use crate::zone::{ClusterName, parse_duration};
 
@@ -144,6 +144,11 @@ pub(super) fn choice<T: Copy>(text: &str, built: &[(&str, T)], later: &[&str]) -
 
 pub(super) fn on_history_rewrite(text: &str) -> Result<OnHistoryRewrite, String> {
     choice(text, &[("refuse", OnHistoryRewrite::Refuse), ("accept", OnHistoryRewrite::Accept)], &[])
+}
+
+pub(super) fn self_heal(text: &str) -> Result<SelfHeal, String> {
+    let words = [("off", SelfHeal::Off), ("report", SelfHeal::Report), ("correct", SelfHeal::Correct)];
+    choice(text, &words, &[])
 }
 
 pub(super) fn store(text: &str) -> Result<StoreKind, String> {

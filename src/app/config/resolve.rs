@@ -7,7 +7,7 @@ use super::environment::Environment;
 use super::outside::outside;
 use super::settings::{Setting, Settings};
 use super::source::source;
-use super::{Cluster, Config, Gateway, Guards, Http, StoreKind, parse};
+use super::{Cluster, Config, Gateway, Guards, Http, SelfHeal, StoreKind, parse};
 use crate::gateway::TlsFiles;
 use crate::kafka::client::UpstreamSecurity;
 use crate::zone::SniDomain;
@@ -71,6 +71,7 @@ pub(super) fn resolve(settings: &Settings, environment: &Environment, problems: 
             max_update_percent: reader.or(&["guards", "maxUpdatePercent"], 30, parse::percent),
             floor: reader.or(&["guards", "floor"], 10, parse::count),
         },
+        self_heal: reader.or(&["selfHeal"], SelfHeal::Correct, parse::self_heal),
         http: http(&mut reader, &data_dir, &host),
         outside: outside(&mut reader),
         node: reader.or(&["node", "id"], default_node, parse::not_empty),

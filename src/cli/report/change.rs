@@ -7,14 +7,14 @@ use serde_json::Value;
 
 use super::listed::cut;
 use crate::manifest::finding::printable;
-use crate::reconcile::plan::{Action, Change, Origin, Plan};
+use crate::reconcile::plan::{Action, Change, Hold, Origin, Plan};
 
 /// A value longer than this is cut: the whole of it is in the JSON form.
 const SHOWN_VALUE: usize = 60;
 
 /// The line of a change, with what partners will notice: `… ! 3 connected clients lose `orders``.
 pub(super) fn of(plan: &Plan, change: &Change) -> String {
-    let mut line = line(change, plan.is_held(change));
+    let mut line = line(plan, change);
     if let Some(impact) = plan.impact(change) {
         line.push_str(" ! ");
         line.push_str(&impact.message);
@@ -23,7 +23,7 @@ pub(super) fn of(plan: &Plan, change: &Change) -> String {
 }
 
 /// `~ zone/acme: spec.displayName "Acme" → "Acme Corp" (zones/acme.yaml:4)`
-fn line(change: &Change, is_held: bool) -> String {
+fn line(plan: &Plan, change: &Change) -> String {
     let sign = match change.action {
         Action::Create => '+',
         Action::Update => '~',
@@ -43,10 +43,19 @@ fn line(change: &Change, is_held: bool) -> String {
     if change.origin == Origin::Drift {
         line.push_str(" [drift]");
     }
-    if is_held {
-        line.push_str(" [refused]");
+    if let Some(mark) = mark(plan, change) {
+        let _ = write!(line, " [{mark}]");
     }
     line
+}
+
+/// What keeps a change from being made, in one word.
+fn mark(plan: &Plan, change: &Change) -> Option<&'static str> {
+    match plan.hold_of(change.address.zone()) {
+        Some(Hold::Suspended(..)) => Some("suspended"),
+        Some(_) => Some("held"),
+        None => plan.is_held(change).then_some("refused"),
+    }
 }
 
 /// What a reviewer wants to know beside the address.

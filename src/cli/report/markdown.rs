@@ -132,6 +132,10 @@ impl Page {
     }
 
     fn guard(&mut self, plan: &Plan) {
+        let suspended: Vec<String> = guard::suspensions(plan).collect();
+        if !suspended.is_empty() {
+            self.list("**Suspended for now, whatever is merged:**", "text", suspended, self.left / 4);
+        }
         let refused: Vec<String> = guard::refusals(plan).collect();
         if !refused.is_empty() {
             self.list("**Production would refuse this:**", "text", refused, self.left / 4);

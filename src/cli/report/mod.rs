@@ -179,7 +179,8 @@ impl<'a> Report<'a> {
 
     /// Nothing that anybody would have to read.
     fn is_quiet(&self) -> bool {
-        let quiet = |plan: &Plan| plan.changes.is_empty() && !plan.guard.is_refusing();
+        let quiet =
+            |plan: &Plan| plan.changes.is_empty() && !plan.guard.is_refusing() && plan.suspended.is_empty();
         self.findings.is_empty() && self.suppressed.is_empty() && self.plan.is_none_or(quiet)
     }
 

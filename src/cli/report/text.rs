@@ -18,7 +18,7 @@ pub(super) fn render(report: &Report<'_>, colour: Colour) -> String {
         if !plan.changes.is_empty() {
             text.push('\n');
         }
-        for line in guard::refusals(plan).chain(guard::lifted(plan)) {
+        for line in guard::suspensions(plan).chain(guard::refusals(plan)).chain(guard::lifted(plan)) {
             push(&mut text, &line);
         }
         let revision = printable(plan.revision.as_str());

@@ -65,7 +65,7 @@ impl Composer {
 
     fn notices(&mut self, status: &ControllerStatus, state: &State) -> Vec<Notice> {
         let Some(ready) = condition(status, ConditionKind::Ready) else { return Vec::new() };
-        let revision = status.last_attempted.clone();
+        let revision = status.last_attempted.as_ref().map(|seen| seen.revision.clone());
         let about = |reason: &str, urgency, message: &str| Notice {
             zone: None,
             reason: reason.to_owned(),
@@ -141,11 +141,13 @@ fn is_in_trouble(state: &State) -> bool {
 
 /// What the page of the commit that was attempted last is to show.
 fn commit_status(status: &ControllerStatus) -> Option<CommitStatus> {
-    let commit = status.last_attempted.as_ref()?.commit_id()?.to_owned();
+    let attempted = &status.last_attempted.as_ref()?.revision;
+    let commit = attempted.commit_id()?.to_owned();
     let ready = condition(status, ConditionKind::Ready)?;
     let is_stalled =
         condition(status, ConditionKind::Stalled).is_some_and(|it| it.status == ConditionStatus::True);
-    let state = match (status.last_applied == status.last_attempted, ready.status) {
+    let is_applied = status.last_applied.as_ref().is_some_and(|seen| seen.revision == *attempted);
+    let state = match (is_applied, ready.status) {
         (true, ConditionStatus::True) => CommitState::Success,
         // What went wrong since then, it has not done.
         (true, _) => return None,

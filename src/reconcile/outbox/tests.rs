@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use super::*;
 use crate::store::memory::MemoryStore;
-use crate::zone::{Condition, ConditionKind, ConditionStatus, Problem, Revision, ZoneName};
+use crate::zone::{Condition, ConditionKind, ConditionStatus, Problem, Revision, Seen, ZoneName};
 
 const SECRET: &[u8] = b"sixteen bytes or more";
 
@@ -108,8 +108,12 @@ fn conditions(ready: ConditionStatus, stalled: ConditionStatus, reason: &'static
         .into()
 }
 
+fn seen(revision: Revision) -> Seen {
+    Seen { revision, at: OffsetDateTime::UNIX_EPOCH }
+}
+
 fn applied(revision: &str) -> ControllerStatus {
-    let revision = Some(Revision::commit("refs/heads/main", revision));
+    let revision = Some(seen(Revision::commit("refs/heads/main", revision)));
     ControllerStatus {
         conditions: conditions(ConditionStatus::True, ConditionStatus::False, "Applied"),
         last_attempted: revision.clone(),
@@ -127,7 +131,7 @@ fn invalid(revision: &str, zones: &[&str]) -> ControllerStatus {
     };
     ControllerStatus {
         conditions: conditions(ConditionStatus::False, ConditionStatus::True, "InvalidFiles"),
-        last_attempted: Some(Revision::commit("refs/heads/main", revision)),
+        last_attempted: Some(seen(Revision::commit("refs/heads/main", revision))),
         problems: zones.iter().map(problem).collect(),
         ..ControllerStatus::default()
     }
@@ -225,6 +229,6 @@ async fn a_commit_shows_how_it_fares_and_not_what_happens_later() {
     assert_eq!(told(&later), None);
     later.last_applied = None;
     assert_eq!(told(&later), Some(("c1".to_owned(), "pending")));
-    later.last_attempted = Some(Revision::folder("00"));
+    later.last_attempted = Some(seen(Revision::folder("00")));
     assert_eq!(told(&later), None, "a folder has no commit");
 }

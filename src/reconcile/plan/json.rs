@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Change, Impact, Plan};
+use super::{Change, Hold, Impact, Plan};
 use crate::reconcile::guard::{Allowance, AllowedBy, Lifted};
-use crate::zone::{Revision, ZoneName};
+use crate::zone::{Asked, Revision, Scope, ZoneName};
 
 const FORMAT_VERSION: &str = "1.1";
 
@@ -26,6 +26,8 @@ pub(super) fn render(plan: &Plan) -> Value {
         },
         "changes": plan.changes.iter().map(|it| change(it, plan.impact(it))).collect::<Vec<_>>(),
         "findings": plan.findings,
+        "held": plan.holds().iter().map(held).collect::<Vec<_>>(),
+        "suspended": plan.suspended.iter().map(suspended).collect::<Vec<_>>(),
         "suppressed": plan.suppressed,
         "guard": {
             "refused": plan.guard.is_refusing(),
@@ -34,6 +36,14 @@ pub(super) fn render(plan: &Plan) -> Value {
             "lifted": plan.guard.lifted().iter().map(lifted).collect::<Vec<_>>(),
         },
     })
+}
+
+fn held((zone, hold): (&ZoneName, &Hold)) -> Value {
+    json!({"zone": zone.as_str(), "reason": hold.reason(), "message": hold.to_string()})
+}
+
+fn suspended((scope, asked): (&Scope, &Asked)) -> Value {
+    json!({"scope": scope.key(), "by": asked.by, "reason": asked.reason})
 }
 
 /// Also what the audit log keeps of it.

@@ -5,6 +5,7 @@
 
 mod change;
 mod claims;
+mod hold;
 mod impact;
 mod json;
 mod notes;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 pub use change::{Action, Address, Change, Fate, Origin};
+pub use hold::{Hold, Holding, SelfHeal};
 pub use impact::{Connected, Impact};
 pub(super) use json::lifted as lifted_json;
 
@@ -27,7 +29,7 @@ use super::source::Commit;
 use crate::manifest::suppress::Suppressed;
 use crate::manifest::{Finding, Loaded, LoadedZone, Location};
 use crate::store::State;
-use crate::zone::{ClusterName, PartnerZone, Revision, TopicName, ZoneName};
+use crate::zone::{Asked, ClusterName, PartnerZone, Revision, Scope, TopicName, ZoneName};
 
 /// What the files of one revision want.
 #[derive(Debug, Clone)]
@@ -54,13 +56,16 @@ pub struct Observed {
     pub zones: BTreeMap<ZoneName, Arc<PartnerZone>>,
     /// The clusters' ids, as they were when they were first worked with.
     pub clusters: Ids,
+    /// What operators suspended.
+    pub suspended: BTreeMap<Scope, Asked>,
 }
 
 impl Observed {
     pub fn of(state: &State) -> Self {
         let zones =
             state.zones.iter().map(|(name, record)| (name.clone(), Arc::new(record.zone.clone()))).collect();
-        Self { revision: state.revision.clone(), zones, clusters: state.clusters.clone() }
+        let (clusters, suspended) = (state.clusters.clone(), state.controls.suspended.clone());
+        Self { revision: state.revision.clone(), zones, clusters, suspended }
     }
 }
 
@@ -106,8 +111,12 @@ pub struct Plan {
     pub suppressed: Vec<Suppressed>,
     pub guard: Guard,
     fates: BTreeMap<ZoneName, Fate>,
-    /// Zones that are held back: by a guard, or since they wait for another.
+    /// All zones that are held back: by a guard, since they wait for another, or for one of `holds`.
     held: BTreeSet<ZoneName>,
+    /// Zones whose changes wait for another reason.
+    holds: BTreeMap<ZoneName, Hold>,
+    /// What is suspended, changes or not.
+    pub suspended: BTreeMap<Scope, Asked>,
 }
 
 /// What a plan is made under, beside the files and what is in force.
@@ -121,6 +130,8 @@ pub struct Terms<'a> {
     pub topics: Option<&'a MissingTopics>,
     /// What is to change on the backing clusters: principals and ACLs. Held back with the zone that each is for.
     pub backing: &'a [Change],
+    /// What holds zones up, beside guards and suspensions.
+    pub holding: Option<&'a Holding>,
     /// What another revision wants: a change that it asks for too was there already, and is drift.
     pub base: Option<&'a Desired>,
     /// Who is connected now. Without it, nothing is said about what partners will notice.
@@ -196,7 +207,14 @@ impl Draft {
         // Only a plan of live state can be applied, so only its digest is one to type.
         let expected = if mode == Mode::Live { digest.as_str() } else { "DIGEST" };
         let guard = Guard::judge(&tally, terms.limits, terms.allowances, expected);
+        let default = Holding::default();
+        let holding = terms.holding.unwrap_or(&default);
+        let hold = |(name, origin): (&ZoneName, Origin)| {
+            Some((name.clone(), holding.of(&observed.suspended, name, origin)?))
+        };
+        let holds: BTreeMap<ZoneName, Hold> = origins(&changes).into_iter().filter_map(hold).collect();
         let mut held = tally::held(&changes, &fates, &guard);
+        held.extend(holds.keys().cloned());
         let taken = claims::taken(loaded, observed, &fates, &held);
         findings.extend(taken.values().cloned());
         findings.sort();
@@ -214,6 +232,8 @@ impl Draft {
             guard,
             fates,
             held,
+            holds,
+            suspended: observed.suspended.clone(),
         }
     }
 }
@@ -233,6 +253,18 @@ fn settle_origins(changes: &mut [Change], of_base: &[Change]) {
             change.origin = Origin::Drift;
         }
     }
+}
+
+/// Why each zone is touched: it drifted only if nothing else is to be done to it.
+fn origins(changes: &[Change]) -> BTreeMap<&ZoneName, Origin> {
+    let mut origins = BTreeMap::new();
+    for change in changes {
+        let origin = origins.entry(change.address.zone()).or_insert(change.origin);
+        if change.origin == Origin::Change {
+            *origin = Origin::Change;
+        }
+    }
+    origins
 }
 
 /// What is to become of zones and their topics.
@@ -292,6 +324,29 @@ impl Plan {
         self.held.contains(change.address.zone())
     }
 
+    /// Why a zone's changes wait, where that is neither a guard nor an error of its own.
+    pub fn hold_of(&self, zone: &ZoneName) -> Option<&Hold> {
+        self.holds.get(zone)
+    }
+
+    pub fn holds(&self) -> &BTreeMap<ZoneName, Hold> {
+        &self.holds
+    }
+
+    /// How many zones are created, updated and deleted, without those that are held back.
+    pub fn tally_applied(&self) -> [usize; 3] {
+        let count = |wanted: Fate| self.applicable().filter(|(_, fate)| *fate == wanted).count();
+        [count(Fate::Create), count(Fate::Update), count(Fate::Delete)]
+    }
+
+    /// Zones that are not as the revision in force asks, and to which nothing else is to be done.
+    pub fn drifted(&self) -> impl Iterator<Item = &ZoneName> {
+        origins(&self.changes)
+            .into_iter()
+            .filter(|(_, origin)| *origin == Origin::Drift)
+            .map(|(zone, _)| zone)
+    }
+
     /// What partners who are connected now will notice of a change; `None` if nobody does, or if it is not known.
     pub fn impact(&self, change: &Change) -> Option<&Impact> {
         self.impacts.get(&change.address)
@@ -300,7 +355,10 @@ impl Plan {
     /// Whether applying it makes the state what this revision asks for, in full.
     pub fn is_complete(&self) -> bool {
         let is_whole = self.mode == Mode::Live && self.only.is_none();
-        is_whole && !self.guard.is_refusing() && !self.findings.iter().any(Finding::is_error)
+        is_whole
+            && self.holds.is_empty()
+            && !self.guard.is_refusing()
+            && !self.findings.iter().any(Finding::is_error)
     }
 
     pub fn summary(&self) -> Summary {

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::connection::{Connection, QUESTION, Reports};
 use super::{Names, PARTITION};
 use crate::store::StoreError;
-use crate::store::record::Line;
+use crate::store::record::{Line, Topic};
 
 /// Brokers abort a transaction that is open for longer.
 const TRANSACTION_TIMEOUT_MS: &str = "30000";
@@ -27,6 +27,7 @@ pub(super) struct Writer {
     producer: BaseProducer<Reports>,
     reports: Reports,
     topic: String,
+    audit: String,
     cancel: CancellationToken,
 }
 
@@ -63,7 +64,8 @@ impl Writer {
             ("compression.type", "lz4"),
         ];
         let producer: BaseProducer<Reports> = connection.client(&ours, reports.clone())?;
-        let writer = Self { producer, reports, topic: names.state.clone(), cancel };
+        let writer =
+            Self { producer, reports, topic: names.state.clone(), audit: names.audit.clone(), cancel };
         writer
             .persist(TAKE_OVER, |patience| writer.producer.init_transactions(patience))
             .map_err(|error| writer.error("taking over as the store's writer", &error))?;
@@ -103,7 +105,11 @@ impl Writer {
     }
 
     fn enqueue(&self, line: &Line) -> Result<(), KafkaError> {
-        let mut record = BaseRecord::<str, [u8]>::to(&self.topic).partition(PARTITION).key(&line.key);
+        let topic = match line.topic {
+            Topic::State => &self.topic,
+            Topic::Audit => &self.audit,
+        };
+        let mut record = BaseRecord::<str, [u8]>::to(topic).partition(PARTITION).key(&line.key);
         if let Some(value) = &line.value {
             record = record.payload(value);
         }

@@ -29,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use self::controls::{AcceptanceRow, AskedRow, RollbackRow};
 use self::letters::LetterRow;
 use self::rows::{ApiKeyRow, ClusterRow, CredentialRow, PrincipalRow, RevisionRow, ZoneRow};
+use super::changes::numbered;
 use super::{Change, Lease, StoreError, ZoneRecord};
 use crate::zone::{
     Acceptance, ApiKey, Asked, ClusterName, Credential, KeyId, Letter, Revision, Rollback, Scope, Sequence,
@@ -123,9 +124,17 @@ impl Record {
     }
 }
 
+/// Where a record goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Topic {
+    State,
+    Audit,
+}
+
 /// A record to write: a key, and a value or a tombstone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Line {
+    pub(super) topic: Topic,
     pub(super) key: String,
     pub(super) value: Option<Vec<u8>>,
 }
@@ -159,6 +168,7 @@ impl Line {
             Change::PutCluster(name, id) => {
                 Self::put(format!("cluster/{name}"), &ClusterRow { id: id.clone() })?
             }
+            Change::Audit(event) => Self::event(event, sequence)?,
             Change::Applied(_) => return Ok(None),
         };
         Ok(Some(line))
@@ -175,11 +185,20 @@ impl Line {
     fn put<T: Serialize>(key: String, row: &T) -> Result<Self, StoreError> {
         let value = serde_json::to_vec(&Versioned { schema_version: SCHEMA_VERSION, row })
             .map_err(|error| StoreError::Unfit(format!("record `{key}` cannot be written: {error}")))?;
-        Ok(Self { key, value: Some(value) })
+        Ok(Self { topic: Topic::State, key, value: Some(value) })
+    }
+
+    /// Events of one subject stay in order: it is the key.
+    fn event(event: &serde_json::Value, sequence: Sequence) -> Result<Self, StoreError> {
+        let key = event.get("subject").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+        let value = serde_json::to_vec(&numbered(event, sequence)).map_err(|error| {
+            StoreError::Unfit(format!("an event about `{key}` cannot be written: {error}"))
+        })?;
+        Ok(Self { topic: Topic::Audit, key, value: Some(value) })
     }
 
     fn delete(key: String) -> Self {
-        Self { key, value: None }
+        Self { topic: Topic::State, key, value: None }
     }
 }
 

@@ -133,6 +133,11 @@ impl Product {
         self.repository.push(message)
     }
 
+    /// The id of the last commit.
+    pub(crate) fn head(&self) -> String {
+        self.repository.git(&["rev-parse", "HEAD"])
+    }
+
     /// `reconciler` with these arguments, on this product's configuration and admin key.
     pub(crate) fn cli(&self, arguments: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_reconciler"))

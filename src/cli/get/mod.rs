@@ -1,5 +1,7 @@
 //! `reconciler get`: what a running server knows.
 
+mod controller;
+
 use clap::Subcommand;
 use serde_json::Value;
 
@@ -32,6 +34,8 @@ enum What {
     Credentials,
     /// The gateway nodes that live
     Nodes,
+    /// How the leading controller stands, what was asked of it, and its last runs
+    Controller,
 }
 
 pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
@@ -41,8 +45,12 @@ pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
         What::Zone { name } => (client.get(&["zones", name]).await?, zone),
         What::Credentials => (client.get(&["credentials"]).await?, credentials),
         What::Nodes => (client.get(&["nodes"]).await?, nodes),
+        What::Controller => (client.get(&["controller"]).await?, controller::table),
     };
     output::data(&render(&value, args.output, table)?)?;
+    for suspended in controller::shouted(&value) {
+        output::note(&printable(&format!("warning: SUSPENDED: {suspended}")));
+    }
     if let Some(trouble) = source_trouble(&value) {
         output::note(&format!("warning: {trouble}"));
     }
@@ -125,8 +133,12 @@ fn zone(value: &Value) -> String {
         ("Service account", "/spec/authenticationMode/serviceAccount"),
         ("Bootstrap servers", "/status/bootstrapServers"),
         ("Phase", "/status/phase"),
-        ("Revision", "/status/revision"),
-        ("Updated", "/status/updatedAt"),
+        ("Applied", "/status/revision"),
+        ("Applied at", "/status/updatedAt"),
+        ("Attempted", "/status/attempted/revision"),
+        ("Attempted at", "/status/attempted/at"),
+        ("Observed", "/status/observed/revision"),
+        ("Plan", "/status/planDigest"),
         ("Id", "/status/id"),
     ];
     let mut rows: Vec<[String; 2]> = facts
@@ -140,10 +152,7 @@ fn zone(value: &Value) -> String {
         let labels: Vec<_> = labels.iter().map(|(name, value)| format!("{name}={}", text(value))).collect();
         rows.push(["Labels:".to_owned(), labels.join(", ")]);
     }
-    rows.extend(list(value, "/status/conditions").iter().map(|condition| {
-        let said = format!("{} ({})", cell(condition, "/status"), cell(condition, "/message"));
-        [format!("{}:", cell(condition, "/type")), said]
-    }));
+    rows.extend(controller::conditions(list(value, "/status/conditions")));
     let topics: Vec<_> = list(value, "/spec/topics")
         .iter()
         .map(|topic| {

@@ -1,0 +1,312 @@
+//! One run, from the files to what is in force: on the leader all of it, elsewhere as far as the plan.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::backing::{Backing, Step, Zones};
+use super::controller::{Controller, RunError};
+use super::flapping::{CORRECTIONS, WINDOW};
+use super::guard::{Allowance, Allowed, AllowedBy};
+use super::plan::{Change, Desired, Fate, Holding, Observed, Plan, SelfHeal, Terms, plan};
+use super::report::{Ended, Part};
+use super::source::SourceError;
+use crate::store::{self, State};
+use crate::zone::{ApplyRequest, Asked, BY_CONTROLLER, Scope, Sequence, ZoneId, ZoneName};
+
+/// How long the gateways may take to serve a commit before rights are taken away that it does not need. A node that is silent
+/// for as long is gone.
+const SERVED_WITHIN: Duration = Duration::from_secs(15);
+
+/// What a plan is made of, for a thread of its own.
+struct Drafting {
+    desired: Desired,
+    observed: Observed,
+    allowances: Vec<Allowance>,
+    backing: Vec<Change>,
+    only: Option<ZoneName>,
+    holding: Holding,
+}
+
+fn drafting(
+    desired: Desired,
+    state: &State,
+    request: Option<&ApplyRequest>,
+    backing: Vec<Change>,
+    holding: Holding,
+) -> Drafting {
+    let mut allowances = desired.allowances().to_vec();
+    allowances.extend(request.into_iter().flat_map(allowed));
+    let only = request.and_then(|request| request.only.clone());
+    Drafting { desired, observed: Observed::of(state), allowances, backing, only, holding }
+}
+
+impl Controller {
+    /// A node that does not lead reads and compares, and leaves the rest to the leader.
+    pub(super) async fn look(
+        &self,
+        desired: Desired,
+        state: &State,
+        at: OffsetDateTime,
+    ) -> Result<Ended, RunError> {
+        let holding = self.holding(state, at);
+        let (plan, drafting) = self.planned(drafting(desired, state, None, Vec::new(), holding)).await?;
+        Ok(Ended::new(plan, &drafting.desired, state.revision.clone(), Part::Followed))
+    }
+
+    pub(super) async fn lead(
+        &mut self,
+        desired: Desired,
+        state: &Arc<State>,
+        request: Option<&ApplyRequest>,
+        at: OffsetDateTime,
+        cancel: &CancellationToken,
+    ) -> Result<Ended, RunError> {
+        let mut state = Arc::clone(state);
+        let mut holding = self.holding(&state, at);
+        let backing = self.observe(&desired, &state, &mut holding).await;
+        let drafting = drafting(desired, &state, request, backing, holding);
+        let (mut plan, mut drafting) = self.planned(drafting).await?;
+        if let Some(refusal) = unexpected(&plan, request) {
+            return Ok(Ended::new(
+                plan,
+                &drafting.desired,
+                state.revision.clone(),
+                Part::Unexpected(refusal),
+            ));
+        }
+        let flapping = self.flapping_in(&plan);
+        if !flapping.is_empty() {
+            self.suspend(&flapping, at).await?;
+            state = self.store.state().borrow().clone().unwrap_or(state);
+            drafting.observed = Observed::of(&state);
+            (plan, drafting) = self.planned(drafting).await?;
+        }
+        if let Some(backing) = self.clusters(&plan) {
+            self.store.confirm_leadership().await?;
+            let failures = backing.widen(&self.step(&plan, &drafting.desired, &state)).await;
+            if !failures.is_empty() {
+                for (zone, failure) in &failures {
+                    self.attempts.failed(zone, failure, Instant::now());
+                    drafting.holding.failed.insert(zone.clone(), failure.message.clone());
+                }
+                // What such a zone does not give up is not free for others: who goes ahead is judged anew.
+                (plan, drafting) = self.planned(drafting).await?;
+            }
+        }
+        let Drafting { desired, observed, .. } = &drafting;
+        let sequence = self.applier.apply(self.store.as_ref(), desired, observed, &plan, request, at).await?;
+        self.note(&plan, sequence);
+        if let Some(backing) = self.clusters(&plan) {
+            self.narrow(&*backing, &plan, &drafting.desired, &state, sequence, cancel).await?;
+        }
+        let in_force = self.store.state().borrow().as_ref().and_then(|state| state.revision.clone());
+        let failed = self.attempts.failures().map(|(zone, why)| (zone.clone(), why.to_owned())).collect();
+        Ok(Ended::new(plan, &drafting.desired, in_force, Part::Led { sequence, failed }))
+    }
+
+    fn holding(&self, state: &State, at: OffsetDateTime) -> Holding {
+        // Whoever rolls back wants that state, drift or not.
+        let is_rolled_back = state.controls.rollback_at(at).is_some();
+        Holding {
+            self_heal: if is_rolled_back { SelfHeal::Correct } else { self.self_heal },
+            failed: self.attempts.waiting(Instant::now()),
+        }
+    }
+
+    /// Comparing thousands of zones is no work for a thread that other tasks wait for.
+    async fn planned(&self, drafting: Drafting) -> Result<(Plan, Drafting), RunError> {
+        let limits = self.limits;
+        let planning = tokio::task::spawn_blocking(move || {
+            let terms = Terms {
+                limits,
+                allowances: &drafting.allowances,
+                backing: &drafting.backing,
+                only: drafting.only.as_ref(),
+                holding: Some(&drafting.holding),
+                ..Terms::default()
+            };
+            (plan(&drafting.desired, &drafting.observed, &terms), drafting)
+        });
+        planning.await.map_err(|_| RunError::Source(SourceError::Busy))
+    }
+
+    /// What the clusters lack or have too much of. A zone about which nothing is known waits.
+    async fn observe(&mut self, desired: &Desired, state: &State, holding: &mut Holding) -> Vec<Change> {
+        let Some(backing) = self.backing.clone() else { return Vec::new() };
+        let wanted = self.wanted(desired, state);
+        match backing.observe(&wanted).await {
+            Ok(changes) => changes,
+            Err(failures) => {
+                for (zone, failure) in &failures {
+                    self.attempts.failed(zone, failure, Instant::now());
+                    holding.failed.insert(zone.clone(), failure.message.clone());
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    /// The clusters, if the plan has something to do there.
+    fn clusters(&self, plan: &Plan) -> Option<Arc<dyn Backing>> {
+        self.backing.clone().filter(|_| plan.changes.iter().any(|change| !plan.is_held(change)))
+    }
+
+    /// The zones as the files want them, the others as they are.
+    fn wanted(&self, desired: &Desired, state: &State) -> Zones {
+        let mut zones = in_force(state);
+        for (name, zone) in &desired.loaded.zones {
+            let id = state.zones.get(name).map_or_else(|| self.id_of(name), |record| record.id);
+            zones.insert(name.clone(), (id, Arc::clone(&zone.zone)));
+        }
+        zones
+    }
+
+    fn id_of(&self, name: &ZoneName) -> ZoneId {
+        ZoneId::derive(&self.applier.home_cluster_id, name)
+    }
+
+    fn step(&self, plan: &Plan, desired: &Desired, state: &State) -> Step {
+        let before = in_force(state);
+        let mut after = before.clone();
+        for (name, fate) in plan.applicable() {
+            let wanted = desired.loaded.wanted(name, state.zones.get(name).map(|record| &record.zone));
+            match (fate, wanted) {
+                (Fate::Create | Fate::Update, Some(wanted)) => {
+                    let id = state.zones.get(name).map_or_else(|| self.id_of(name), |record| record.id);
+                    after.insert(name.clone(), (id, Arc::clone(&wanted.zone)));
+                }
+                (Fate::Delete, _) => {
+                    after.remove(name);
+                }
+                (Fate::Create | Fate::Update, None) => {}
+            }
+        }
+        let held = plan.changes.iter().filter(|change| plan.is_held(change));
+        Step { before, after, held: held.map(|change| change.address.zone().clone()).collect() }
+    }
+
+    /// Takes away what nobody needs any more, once every live gateway serves the commit.
+    async fn narrow(
+        &mut self,
+        backing: &dyn Backing,
+        plan: &Plan,
+        desired: &Desired,
+        state: &State,
+        sequence: Option<Sequence>,
+        cancel: &CancellationToken,
+    ) -> Result<(), RunError> {
+        if let Some(sequence) = sequence {
+            let mut nodes = self.store.nodes();
+            let served = nodes.wait_for(|nodes| nodes.values().all(|node| node.serving >= sequence.0));
+            // A run that is cut off here leaves rights that nobody asks for: the next run takes them.
+            match cancel.run_until_cancelled(timeout(SERVED_WITHIN, served)).await {
+                Some(Ok(Ok(_))) => {}
+                Some(_) => {
+                    tracing::warn!(%sequence, "not every gateway serves the commit yet; rights are taken away in a later run");
+                    return Ok(());
+                }
+                None => return Ok(()),
+            }
+        }
+        self.store.confirm_leadership().await?;
+        let failures = backing.narrow(&self.step(plan, desired, state)).await;
+        for (zone, failure) in &failures {
+            self.attempts.failed(zone, failure, Instant::now());
+        }
+        let done =
+            plan.changes.iter().filter(|change| !plan.is_held(change)).map(|change| change.address.zone());
+        for zone in done.filter(|zone| !failures.contains_key(*zone)) {
+            self.attempts.succeeded(zone);
+        }
+        Ok(())
+    }
+
+    /// Zones that would be corrected once more although they drift again and again.
+    fn flapping_in(&mut self, plan: &Plan) -> BTreeSet<ZoneName> {
+        let now = Instant::now();
+        let applicable: BTreeSet<&ZoneName> = plan.applicable().map(|(zone, _)| zone).collect();
+        let corrected = plan.drifted().filter(|zone| applicable.contains(zone));
+        corrected.filter(|zone| self.flapping.flaps(zone, now)).cloned().collect()
+    }
+
+    async fn suspend(&mut self, zones: &BTreeSet<ZoneName>, at: OffsetDateTime) -> Result<(), RunError> {
+        let reason = format!(
+            "it drifted again after {CORRECTIONS} corrections within {} minutes: somebody else writes it too; stop them, \
+             then `reconciler resume` it, or change its file",
+            WINDOW.as_secs() / 60
+        );
+        let asked = Asked { by: BY_CONTROLLER.to_owned(), at, reason };
+        let mut changes = Vec::new();
+        for zone in zones {
+            let data = serde_json::json!({ "scope": format!("zone/{zone}"), "reason": asked.reason });
+            let subject = format!("controller/zone/{zone}");
+            changes.push(store::Change::Suspend(Scope::Zone(zone.clone()), asked.clone()));
+            changes.push(store::Change::Audit(self.applier.event(
+                "controller.suspended",
+                &subject,
+                &data,
+                at,
+            )));
+        }
+        self.store.commit(changes).await?;
+        for zone in zones {
+            self.flapping.forget(zone);
+            tracing::error!(%zone, "suspended: {}", asked.reason);
+        }
+        Ok(())
+    }
+
+    /// Remembers what was corrected, and puts what was applied into the log.
+    fn note(&mut self, plan: &Plan, sequence: Option<Sequence>) {
+        let Some(sequence) = sequence else { return };
+        let now = Instant::now();
+        let drifted: BTreeSet<&ZoneName> = plan.drifted().collect();
+        for (zone, _) in plan.applicable() {
+            if drifted.contains(zone) {
+                tracing::warn!(%zone, "it was not as the revision in force asks; corrected");
+                self.flapping.corrected(zone, now);
+            } else {
+                self.flapping.forget(zone);
+            }
+        }
+        let summary = plan.summary();
+        tracing::info!(
+            revision = %plan.revision, %sequence, add = summary.add, change = summary.change, delete = summary.delete,
+            refused = plan.guard.is_refusing(), held = plan.holds().len(), "applied"
+        );
+    }
+}
+
+fn in_force(state: &State) -> Zones {
+    let zone = |(name, record): (&ZoneName, &Arc<store::ZoneRecord>)| {
+        (name.clone(), (record.id, Arc::new(record.zone.clone())))
+    };
+    state.zones.iter().map(zone).collect::<BTreeMap<_, _>>()
+}
+
+/// What a request lets pass, for the plan it names and no other.
+fn allowed(request: &ApplyRequest) -> Vec<Allowance> {
+    let Some(plan) = &request.expect_plan else { return Vec::new() };
+    let numbers = [(Allowed::Deletes, request.allow_deletes), (Allowed::Updates, request.allow_updates)];
+    let allowance = |(what, count): (Allowed, Option<usize>)| {
+        let by = AllowedBy::Flag { plan: plan.clone() };
+        Some(Allowance { what, count: count?, reason: request.reason.clone(), by })
+    };
+    numbers.into_iter().filter_map(allowance).collect()
+}
+
+/// Why the plan is not the one that was asked for, if so.
+fn unexpected(plan: &Plan, request: Option<&ApplyRequest>) -> Option<String> {
+    let expected = request?.expect_plan.as_ref()?;
+    (*expected != plan.digest).then(|| {
+        format!(
+            "the plan is {} and not the expected {expected}: the files or what is in force have changed; look at the plan again",
+            plan.digest
+        )
+    })
+}

@@ -1,0 +1,154 @@
+//! The state topic as it lies there, read to its end and checked record by record.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaError;
+use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
+use serde_json::Value;
+
+use super::ZONES;
+
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// What every zone of a generation shares.
+pub(super) fn backing(generation: usize) -> String {
+    format!("generation-{generation}")
+}
+
+/// The zone that only this generation has.
+pub(super) fn only(generation: usize) -> String {
+    format!("only-{generation}")
+}
+
+/// Committed records, in their order.
+type Records = Vec<(String, Option<Value>)>;
+
+pub(super) struct StateTopic {
+    state: Records,
+    audit: Records,
+}
+
+/// What a check has found.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Seen {
+    pub(super) sequence: u64,
+    /// In force at the end.
+    pub(super) generation: Option<usize>,
+    /// How many generations were in force, one after the other.
+    pub(super) applied: usize,
+    /// Who says last that it leads.
+    pub(super) leader: String,
+    /// How often that changed.
+    pub(super) terms: usize,
+}
+
+/// A topic from its first record to its last.
+fn read(bootstrap: &str, topic: &str) -> Records {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", bootstrap)
+        .set("group.id", "_partner-zones.test")
+        .set("isolation.level", "read_committed")
+        .set("enable.partition.eof", "true")
+        .create()
+        .unwrap();
+    let mut partitions = TopicPartitionList::new();
+    partitions.add_partition_offset(topic, 0, Offset::Beginning).unwrap();
+    consumer.assign(&partitions).unwrap();
+    let (mut records, deadline) = (Vec::new(), Instant::now() + PATIENCE);
+    while Instant::now() < deadline {
+        match consumer.poll(Duration::from_secs(1)) {
+            Some(Ok(message)) => {
+                let key = String::from_utf8(message.key().unwrap().to_vec()).unwrap();
+                let value = message.payload().map(|bytes| serde_json::from_slice(bytes).unwrap());
+                records.push((key, value));
+            }
+            Some(Err(KafkaError::PartitionEOF(_))) => return records,
+            // There is no such topic before the first controller has made it.
+            Some(Err(_)) => return Vec::new(),
+            None => {}
+        }
+    }
+    panic!("topic {topic} has no end")
+}
+
+impl StateTopic {
+    pub(super) fn read(bootstrap: &str) -> Self {
+        let [state, audit] =
+            ["state", "audit"].map(|name| read(bootstrap, &format!("_partner-zones.{name}")));
+        Self { state, audit }
+    }
+
+    /// Panics if any state that was ever in force was not one generation, or was not the next commit after the one before.
+    pub(super) fn check(&self, generations: &[String]) -> Seen {
+        let mut seen = Seen::default();
+        let mut zones: BTreeMap<String, Value> = BTreeMap::new();
+        // Of the transaction that is being read.
+        let (mut touched, mut changes) = (Vec::new(), 0);
+        // What the audit log has to tell: who changed, and in which commit.
+        let mut told = Vec::new();
+        for (key, value) in &self.state {
+            match (key.as_str(), value) {
+                ("lease", Some(lease)) => {
+                    let node = lease["node"].as_str().unwrap();
+                    seen.terms += usize::from(seen.leader != node);
+                    node.clone_into(&mut seen.leader);
+                }
+                ("revision", Some(revision)) => {
+                    let sequence = revision["sequence"].as_u64().unwrap();
+                    let wanted = seen.sequence + u64::from(changes > 0);
+                    assert_eq!(sequence, wanted, "two writers, or a commit in part: {seen:?}, {touched:?}");
+                    let of_this =
+                        |name: &String| zones.get(name).is_none_or(|zone| zone["changed"] == sequence);
+                    assert!(touched.iter().all(of_this), "records of another commit: {touched:?}");
+                    seen.sequence = sequence;
+                    told.extend(touched.drain(..).map(|name| (format!("zone/{name}"), sequence)));
+                    if !zones.is_empty() {
+                        let generation = whole(&zones, revision, generations);
+                        seen.applied += usize::from(seen.generation != Some(generation));
+                        seen.generation = Some(generation);
+                    }
+                    changes = 0;
+                }
+                (key, value) => {
+                    changes += 1;
+                    let Some(name) = key.strip_prefix("zone/") else { continue };
+                    touched.push(name.to_owned());
+                    match value {
+                        Some(value) => zones.insert(name.to_owned(), value.clone()),
+                        None => zones.remove(name),
+                    };
+                }
+            }
+        }
+        assert_eq!(changes, 0, "committed records without an end");
+        // It is read after the state, so it may be ahead.
+        let of_zones = self.audit.iter().filter(|(subject, _)| subject.starts_with("zone/"));
+        let sequence = |event: &Option<Value>| event.as_ref().unwrap()["data"]["sequence"].as_u64().unwrap();
+        let logged = of_zones.map(|(subject, event)| (subject.clone(), sequence(event)));
+        let logged: Vec<_> = logged.filter(|(_, commit)| *commit <= seen.sequence).collect();
+        told.sort();
+        let mut sorted = logged;
+        sorted.sort();
+        assert_eq!(sorted, told, "the audit log tells of every change, and of nothing else");
+        seen
+    }
+}
+
+/// The one generation that all zones are of.
+fn whole(zones: &BTreeMap<String, Value>, revision: &Value, generations: &[String]) -> usize {
+    let applied = revision["revision"].as_str().unwrap();
+    let generation = generations
+        .iter()
+        .position(|commit| applied == format!("main@sha1:{commit}"))
+        .unwrap_or_else(|| panic!("{applied} was never asked for"));
+    let wanted: Vec<String> =
+        [only(generation)].into_iter().chain((0..ZONES).map(|zone| format!("zone-{zone}"))).collect();
+    assert!(zones.keys().eq(wanted.iter()), "{applied} in part: {:?}", zones.keys());
+    for (name, zone) in zones {
+        let found = zone["document"]["spec"]["topics"][0]["backingTopic"].as_str();
+        assert_eq!(found, Some(backing(generation).as_str()), "{applied} in part: {name}");
+    }
+    generation
+}

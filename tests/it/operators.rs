@@ -1,0 +1,89 @@
+//! What an operator does when something goes wrong, as they type it: the binary, a Git repository, real Kafka.
+
+use std::process::Output;
+
+use crate::support::kafka::{Cluster, unique};
+use crate::support::product::{Product, Setup, manifest};
+
+/// Exit code and everything that was printed.
+fn ended(output: &Output) -> (i32, String) {
+    let text = [&output.stdout[..], &output.stderr].concat();
+    (output.status.code().unwrap(), String::from_utf8_lossy(&text).into_owned())
+}
+
+fn run(product: &Product, arguments: &[&str]) -> (i32, String) {
+    ended(&product.cli(arguments))
+}
+
+#[test]
+fn an_operator_suspends_looks_resumes_applies_and_rolls_back() {
+    let backing = unique("orders");
+    let cluster = Cluster::shared();
+    cluster.create_topic(&backing, 1);
+    let zone = |name: &str| manifest(name, &[("orders", &backing, "READ")]);
+    let product = Product::start(cluster, Setup::MEMORY, &[("acme.yaml", &zone("acme"))]);
+    product.wait_for_status("acme", "READY");
+    let first = product.head();
+
+    let (code, said) = run(&product, &["suspend", "--reason", "incident 4711"]);
+    assert_eq!(code, 0, "{said}");
+    product.commit("Share with another", &[("beta.yaml", Some(&zone("beta")))]);
+    for shown in [&["get", "zones"][..], &["get", "controller"]] {
+        let (code, said) = run(&product, shown);
+        assert!(code == 0 && said.contains("SUSPENDED") && said.contains("incident 4711"), "{said}");
+    }
+    let url = product.url();
+    let plan = ["plan", "--url", url.as_str()];
+    let (code, said) = run(&product, &plan);
+    assert_eq!(code, 0, "{said}");
+    assert!(
+        said.contains("SUSPENDED: everything")
+            && said.contains("+ zone/beta (zones/beta.yaml:4) [suspended]"),
+        "{said}"
+    );
+    let (code, said) = run(&product, &["apply"]);
+    assert!(code == 4 && said.contains("incident 4711"), "{said}");
+    assert!(product.zone("beta").is_none());
+
+    let (code, said) = run(&product, &["resume"]);
+    assert_eq!(code, 0, "{said}");
+    let (code, said) = run(&product, &["resume"]);
+    assert!(code == 2 && said.contains("is not suspended"), "{said}");
+    product.wait_for_status("beta", "READY");
+    assert_eq!(run(&product, &["apply"]).0, 0);
+    let metrics = product.metrics();
+    for line in [
+        "partner_zones_reconcile_suspensions{scope=\"all\"} 0",
+        "partner_zones_reconcile_condition{condition=\"Suspended\"} 0",
+    ] {
+        assert!(metrics.contains(line), "{line}: {metrics}");
+    }
+
+    // A plan that is no longer the one that was looked at is not applied.
+    let other = format!("sha256:{}", "0".repeat(64));
+    let (code, said) = run(&product, &["apply", "--expect-plan", &other]);
+    assert!(code == 4 && said.contains("not the expected"), "{said}");
+    let (code, said) = run(&product, &["apply", "--allow-deletes", "3"]);
+    assert!(code == 2 && said.contains("--expect-plan"), "{said}");
+
+    let (code, said) = run(&product, &["rollback", "--to", &first, "--ttl", "2h"]);
+    assert_eq!(code, 0, "{said}");
+    product.wait_for_zone("beta", |zone| zone.is_none());
+    let (_, said) = run(&product, &["get", "controller"]);
+    assert!(said.contains("ROLLED BACK:") && said.contains(&first), "{said}");
+    let (code, said) = run(&product, &["rollback", "--end"]);
+    assert_eq!(code, 0, "{said}");
+    product.wait_for_status("beta", "READY");
+    let (code, said) = run(&product, &["rollback", "--to", "main", "--ttl", "2h"]);
+    assert!(code == 2 && said.contains("full id"), "{said}");
+
+    // A broken file is the first thing that is said of it.
+    let broken = manifest("beta", &[("orders", &backing, "read")]);
+    product.commit("Break it", &[("beta.yaml", Some(&broken))]);
+    let (code, said) = run(&product, &["apply"]);
+    assert!(code == 1 && said.contains("zones/beta.yaml"), "{said}");
+    let shown = product.wait_for_status("beta", "FAILED");
+    let valid =
+        shown["status"]["conditions"].as_array().unwrap().iter().find(|it| it["type"] == "Valid").unwrap();
+    assert!(valid["status"] == "False" && valid["lastTransitionTime"].is_string(), "{valid}");
+}

@@ -23,6 +23,9 @@ pub struct ObservedState {
     sequence: u64,
     revision: Option<String>,
     zones: Vec<ObservedZone>,
+    /// The clusters' ids, by name.
+    #[serde(default)]
+    clusters: BTreeMap<String, String>,
     /// A plan says what is suspended.
     #[serde(default)]
     suspended: Vec<Suspension>,
@@ -68,8 +71,8 @@ impl From<&State> for ObservedState {
             sequence: state.sequence.0,
             revision: state.revision.as_ref().map(|revision| revision.as_str().to_owned()),
             zones: state.zones.values().map(zone).collect(),
-            suspended: state.controls.suspended.iter().map(suspension).collect(),
             clusters: state.clusters.iter().map(|(name, id)| (name.to_string(), id.clone())).collect(),
+            suspended: state.controls.suspended.iter().map(suspension).collect(),
         }
     }
 }
@@ -82,16 +85,16 @@ impl ObservedState {
             revision: self.revision.map(Revision::recorded),
             ..State::default()
         };
+        for (name, id) in self.clusters {
+            let name = ClusterName::try_from(name.as_str())
+                .map_err(|error| format!("a cluster of the server: `{name}` {error}"))?;
+            state.clusters.insert(name, id);
+        }
         for Suspension { scope, by, at, reason } in self.suspended {
             let known = Scope::parse(&scope).ok_or_else(|| {
                 format!("the server has suspended `{scope}`, which this program does not know; use the server's version")
             })?;
             state.controls.suspended.insert(known, Asked { by, at, reason });
-        }
-        for (name, id) in self.clusters {
-            let name = ClusterName::try_from(name.as_str())
-                .map_err(|error| format!("a cluster of the server: `{name}` {error}"))?;
-            state.clusters.insert(name, id);
         }
         for observed in self.zones {
             let zone = document::from_document(&observed.zone).map_err(|error| {

@@ -66,14 +66,6 @@ pub fn limits(guards: Guards) -> Limits {
     }
 }
 
-pub fn self_heal(config: &Config) -> SelfHeal {
-    match config.self_heal {
-        config::SelfHeal::Off => SelfHeal::Off,
-        config::SelfHeal::Report => SelfHeal::Report,
-        config::SelfHeal::Correct => SelfHeal::Correct,
-    }
-}
-
 /// The clusters, to be asked who they are.
 pub fn addresses(config: &Config) -> Vec<identity::Address> {
     let address = |cluster: &Cluster| identity::Address {
@@ -82,4 +74,12 @@ pub fn addresses(config: &Config) -> Vec<identity::Address> {
         security: cluster.security.clone(),
     };
     config.clusters.iter().map(address).collect()
+}
+
+pub fn self_heal(config: &Config) -> SelfHeal {
+    match config.self_heal {
+        config::SelfHeal::Off => SelfHeal::Off,
+        config::SelfHeal::Report => SelfHeal::Report,
+        config::SelfHeal::Correct => SelfHeal::Correct,
+    }
 }

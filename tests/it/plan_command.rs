@@ -81,6 +81,32 @@ fn put_in_force(cluster: &Cluster, zone: &str, more: &[Change]) {
     });
 }
 
+/// The zone in force is one of `main`; the branch `gamma` adds another.
+fn a_repository_is_read_like_a_folder(folder: &Path, config: &str) {
+    let repository = Repository::new();
+    repository.write("zones/acme.yaml", manifest("acme", "orders-v1"));
+    repository.push("Share orders with acme");
+    repository.write("zones/gamma.yaml", manifest("gamma", "orders-v1"));
+    repository.git(&["add", "--all"]);
+    repository.git(&["commit", "--message", "Share orders with gamma"]);
+    repository.git(&["push", "origin", "HEAD:refs/heads/gamma"]);
+    write(folder, "git.yaml", &format!("source:\n  url: {}\n{config}", repository.url().display()));
+    let of_source = |arguments: &[&str]| plan(folder, &[&["--config", "git.yaml"], arguments].concat());
+    let (code, _, all) = of_source(&[]);
+    assert_eq!(code, 5, "the applied commit is not in this history: {all}");
+    let (code, out, all) = of_source(&["--ref", "refs/heads/gamma"]);
+    assert!(code == 0 && out.contains("+ zone/gamma (zones/gamma.yaml:4)"), "{all}");
+    let (code, out, all) = of_source(&["--ref", "refs/heads/gamma", "--base", "main"]);
+    assert!(
+        code == 0 && out.contains("+ zone/gamma (zones/gamma.yaml:4)\n"),
+        "no drift, but this change: {all}"
+    );
+    assert!(out.lines().any(|line| line.starts_with("base main@sha1:")), "{all}");
+    let (code, out, all) = of_source(&["--ref", "refs/heads/gamma", "--base", "refs/heads/gamma"]);
+    assert!(code == 0 && out.contains("+ zone/gamma (zones/gamma.yaml:4) [drift]"), "{all}");
+    assert_eq!(of_source(&["--ref", "refs/heads/none"]).0, 5);
+}
+
 #[test]
 fn live_state_decides_and_where_it_is_unknown_there_is_no_plan() {
     let folder = tempfile::tempdir().unwrap();
@@ -138,28 +164,7 @@ fn live_state_decides_and_where_it_is_unknown_there_is_no_plan() {
     assert_eq!(code, 4, "{all}");
     assert!(out.contains("- zone/acme [refused]"), "{all}");
 
-    let repository = Repository::new();
-    repository.write("zones/acme.yaml", manifest("acme", "orders-v1"));
-    repository.push("Share orders with acme");
-    repository.write("zones/gamma.yaml", manifest("gamma", "orders-v1"));
-    repository.git(&["add", "--all"]);
-    repository.git(&["commit", "--message", "Share orders with gamma"]);
-    repository.git(&["push", "origin", "HEAD:refs/heads/gamma"]);
-    write(folder, "git.yaml", &format!("source:\n  url: {}\n{config}", repository.url().display()));
-    let of_source = |arguments: &[&str]| plan(folder, &[&["--config", "git.yaml"], arguments].concat());
-    let (code, _, all) = of_source(&[]);
-    assert_eq!(code, 5, "the applied commit is not in this history: {all}");
-    let (code, out, all) = of_source(&["--ref", "refs/heads/gamma"]);
-    assert!(code == 0 && out.contains("+ zone/gamma (zones/gamma.yaml:4)"), "{all}");
-    let (code, out, all) = of_source(&["--ref", "refs/heads/gamma", "--base", "main"]);
-    assert!(
-        code == 0 && out.contains("+ zone/gamma (zones/gamma.yaml:4)\n"),
-        "no drift, but this change: {all}"
-    );
-    assert!(out.lines().any(|line| line.starts_with("base main@sha1:")), "{all}");
-    let (code, out, all) = of_source(&["--ref", "refs/heads/gamma", "--base", "refs/heads/gamma"]);
-    assert!(code == 0 && out.contains("+ zone/gamma (zones/gamma.yaml:4) [drift]"), "{all}");
-    assert_eq!(of_source(&["--ref", "refs/heads/none"]).0, 5);
+    a_repository_is_read_like_a_folder(folder, &config);
 
     // The state was made on another cluster: whatever is missing here says nothing.
     let elsewhere = Change::PutCluster("default".try_into().unwrap(), "another".to_owned());

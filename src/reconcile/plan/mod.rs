@@ -58,22 +58,18 @@ pub struct Observed {
     /// The revision that the state reflects in full.
     pub revision: Option<Revision>,
     pub zones: BTreeMap<ZoneName, Arc<PartnerZone>>,
-    /// What operators suspended.
-    pub suspended: BTreeMap<Scope, Asked>,
     /// The clusters' ids, as they were when they were first worked with.
     pub clusters: Ids,
+    /// What operators suspended.
+    pub suspended: BTreeMap<Scope, Asked>,
 }
 
 impl Observed {
     pub fn of(state: &State) -> Self {
         let zones =
             state.zones.iter().map(|(name, record)| (name.clone(), Arc::clone(&record.zone))).collect();
-        Self {
-            revision: state.revision.clone(),
-            zones,
-            suspended: state.controls.suspended.clone(),
-            clusters: state.clusters.clone(),
-        }
+        let (clusters, suspended) = (state.clusters.clone(), state.controls.suspended.clone());
+        Self { revision: state.revision.clone(), zones, clusters, suspended }
     }
 }
 

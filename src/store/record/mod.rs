@@ -165,10 +165,10 @@ impl Line {
             Change::Accept(acceptance) => Self::put(ACCEPTANCE.to_owned(), &AcceptanceRow::new(acceptance))?,
             Change::PutLetter(letter) => Self::put(outbox(&letter.content.id()), &LetterRow::new(letter))?,
             Change::DeleteLetter(id) => Self::delete(outbox(id)),
-            Change::Audit(event) => Self::event(event, sequence)?,
             Change::PutCluster(name, id) => {
                 Self::put(format!("cluster/{name}"), &ClusterRow { id: id.clone() })?
             }
+            Change::Audit(event) => Self::event(event, sequence)?,
             Change::Applied(_) => return Ok(None),
         };
         Ok(Some(line))

@@ -79,6 +79,14 @@ fn letters_are_read_back_under_the_name_of_what_they_say() {
 }
 
 #[test]
+fn the_id_of_a_cluster_is_read_back_under_its_name() {
+    let name = ClusterName::try_from("default").unwrap();
+    let line = written(&Change::PutCluster(name.clone(), "abc".to_owned()));
+    assert_eq!(line.key, "cluster/default");
+    assert_eq!(reread(&line), Record::Cluster(name, Some("abc".to_owned())));
+}
+
+#[test]
 fn a_principal_that_is_ours_is_read_back_and_a_key_that_names_none_is_an_error() {
     let (cluster, zone) = (ClusterName::try_from("West").unwrap(), ZoneName::try_from("acme").unwrap());
     let put =
@@ -92,14 +100,6 @@ fn a_principal_that_is_ours_is_read_back_and_a_key_that_names_none_is_an_error()
     for key in ["principal/West", "principal/West/Acme", "principal//acme"] {
         assert!(Record::read(key, None).is_err(), "{key}");
     }
-}
-
-#[test]
-fn the_id_of_a_cluster_is_read_back_under_its_name() {
-    let name = ClusterName::try_from("default").unwrap();
-    let line = written(&Change::PutCluster(name.clone(), "abc".to_owned()));
-    assert_eq!(line.key, "cluster/default");
-    assert_eq!(reread(&line), Record::Cluster(name, Some("abc".to_owned())));
 }
 
 #[test]

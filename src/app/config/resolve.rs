@@ -199,18 +199,15 @@ fn isolation(
     if security.sasl.is_none() {
         reader.report(setting, "is `principal`, and zones log in by SCRAM: set `security.protocol` to SASL_SSL or SASL_PLAINTEXT");
     }
-    match master_key {
-        Some(key) => Isolation::Principal(key.clone()),
-        None => {
-            if MASTER_KEYS.iter().all(|key| reader.settings.get(&[key]).is_none()) {
-                reader.report(
-                    setting,
-                    "is `principal`, and the zones' passwords come from a master key: set `masterKeyFile`",
-                );
-            }
-            Isolation::Shared
-        }
+    if let Some(key) = master_key {
+        return Isolation::Principal(key.clone());
     }
+    // One that is there and wrong has a problem of its own.
+    if MASTER_KEYS.iter().all(|key| reader.settings.get(&[key]).is_none()) {
+        let problem = "is `principal`, and the zones' passwords come from a master key: set `masterKeyFile`";
+        reader.report(setting, problem);
+    }
+    Isolation::Shared
 }
 
 fn cluster(

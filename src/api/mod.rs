@@ -37,6 +37,7 @@ mod throttle;
 mod transitions;
 mod zones;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,6 +76,8 @@ pub struct ApiConfig {
     pub node: String,
     /// The cluster of a zone that names none.
     pub default_cluster: ClusterName,
+    /// The clusters on which zones have principals of their own.
+    pub principals: BTreeSet<ClusterName>,
     /// What the controller of this process says; a value that never changes where there is none.
     pub controller: watch::Receiver<Arc<ControllerStatus>>,
     /// Asks the controller of this process for a run; closed where there is none.

@@ -69,6 +69,7 @@ impl Node {
             store,
             node: name.to_owned(),
             default_cluster: ClusterName::try_from("default").unwrap(),
+            principals: BTreeSet::new(),
             controller: watch::channel(Arc::new(controller)).1,
             apply,
             serves: serving,

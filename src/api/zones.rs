@@ -18,7 +18,7 @@ use crate::store::{Nodes, State, ZoneRecord};
 use crate::zone::status::{
     Condition, ControllerStatus, NodeView, Problem as FileProblem, Seen, ZoneStatus, zone_status,
 };
-use crate::zone::{Sequence, SniDomain, ZoneName};
+use crate::zone::{SecondLock, Sequence, SniDomain, ZoneName};
 
 pub(super) async fn list(Shared(api): Shared<Arc<Api>>) -> Result<Json<Value>, Problem> {
     let state = api.state()?;
@@ -62,10 +62,20 @@ impl Api {
             serving: Sequence(heartbeat.serving),
             problem: heartbeat.problems.get(name.as_str()).map(String::as_str),
         });
-        let report = controller.report_of(name, &state.controls);
+        let mut report = controller.report_of(name, &state.controls);
+        report.lock = self.second_lock(record, state);
         let mut status = zone_status(&record.zone, record.changed, views, &report);
         status.conditions = self.transitions.stamped(name, status.conditions, now);
         status
+    }
+
+    fn second_lock(&self, record: &ZoneRecord, state: &State) -> SecondLock {
+        let cluster = record.zone.underlying_cluster.as_ref().unwrap_or(&self.config.default_cluster);
+        if !self.config.principals.contains(cluster) {
+            return SecondLock::Shared;
+        }
+        let is_made = state.principals.contains_key(&(cluster.clone(), record.zone.name.clone()));
+        if is_made { SecondLock::Own } else { SecondLock::Pending }
     }
 
     fn zone(&self, record: &ZoneRecord, state: &State, controller: &ControllerStatus) -> Value {

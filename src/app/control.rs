@@ -1,15 +1,19 @@
 //! What the control plane needs, out of the configuration: the daemon and the command line read, check and guard alike.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::config::{self, Cluster, Config, Guards, OnHistoryRewrite, Source};
 use super::wiring::StartError;
 use crate::api::Hints;
 use crate::manifest::Known;
+use crate::policy::principal::MasterKey;
 use crate::reconcile::guard::Limits;
 use crate::reconcile::identity;
 use crate::reconcile::plan::SelfHeal;
+use crate::reconcile::principals::{Clusters, Setup, Target};
 use crate::reconcile::source::{self, GitConfig};
+use crate::zone::ClusterName;
 
 /// What files are checked against. Without a configuration, which at least names a cluster, nothing is known: a pull
 /// request is often checked without.
@@ -56,6 +60,20 @@ pub(super) fn hints(config: &Config, source: &source::Source) -> Option<Hints> {
 /// The daemon's mirrors under `dataDir`. One process uses them at a time.
 pub fn mirrors(config: &Config) -> PathBuf {
     config.data_dir.join("git")
+}
+
+/// The clusters whose zones have principals of their own; none where they are shared.
+pub fn principals(config: &Config) -> Option<Clusters> {
+    let with_key = |cluster: &Cluster| Some((cluster.name.clone(), cluster.isolation.master_key()?.clone()));
+    let keys: BTreeMap<ClusterName, MasterKey> = config.clusters.iter().filter_map(with_key).collect();
+    let target = |cluster: &Cluster| {
+        let (bootstrap, security) = (cluster.bootstrap_servers.clone(), cluster.security.clone());
+        (cluster.name.clone(), Target { bootstrap, security })
+    };
+    let targets =
+        config.clusters.iter().filter(|cluster| keys.contains_key(&cluster.name)).map(target).collect();
+    let home = config.clusters.first()?.name.clone();
+    (!keys.is_empty()).then(|| Clusters { setup: Setup { home, keys }, targets })
 }
 
 pub fn limits(guards: Guards) -> Limits {

@@ -22,10 +22,12 @@ use crate::api::{self, ApiConfig, ApiMetrics};
 use crate::gateway::{self, ClusterConfig, Gateway, GatewayConfig, Handle, Limits, ServerTls};
 use crate::kafka::tls::TlsError;
 use crate::reconcile::apply::Applier;
+use crate::reconcile::backing::Backing;
 use crate::reconcile::controller::{Controller, ControllerConfig};
 use crate::reconcile::forge::{Forge, ForgeError};
 use crate::reconcile::metrics::ReconcileMetrics;
 use crate::reconcile::outbox::{OutboxMetrics, Postman, Webhook, WebhookError};
+use crate::reconcile::principals::OwnPrincipals;
 use crate::reconcile::source::{LocationError, Source};
 use crate::store::{Leadership, Store};
 use crate::zone::{ApplyRequest, ControllerStatus};
@@ -176,6 +178,12 @@ pub async fn start(
         store: Arc::clone(&store),
         node: config.node.clone(),
         default_cluster: config.home()?.name.clone(),
+        principals: config
+            .clusters
+            .iter()
+            .filter(|cluster| cluster.isolation.master_key().is_some())
+            .map(|cluster| cluster.name.clone())
+            .collect(),
         controller,
         apply,
         serves: serving,
@@ -210,7 +218,10 @@ fn controller(
             limits: control::limits(config.guards),
             self_heal: control::self_heal(config),
             applier: Applier { home_cluster_id: storage.cluster_id.clone(), node: config.node.clone() },
-            backing: None,
+            backing: control::principals(config).map(|clusters| -> Arc<dyn Backing> {
+                let (store, home) = (Arc::clone(&storage.store), storage.cluster_id.clone());
+                Arc::new(OwnPrincipals::new(clusters, store, home))
+            }),
             requests,
             metrics: ReconcileMetrics::register(registry),
         },
@@ -287,7 +298,7 @@ fn gateway_config(config: &Config) -> Result<GatewayConfig, StartError> {
         let config = ClusterConfig {
             bootstrap_servers: servers,
             security: cluster.security.clone(),
-            principals: None,
+            principals: cluster.isolation.master_key().cloned(),
             broker_port_base: cluster.broker_port_base,
         };
         (cluster.name.clone(), config)

@@ -14,6 +14,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::plan::Change;
+use crate::manifest::{Finding, Loaded};
 use crate::zone::{PartnerZone, ZoneId, ZoneName};
 
 /// Zones as a cluster is to serve them, with the ids that passwords and names are derived from.
@@ -29,6 +30,14 @@ pub struct Step {
     /// Nothing of these is to be touched: they are suspended, held back, or their drift is only reported. Their rights stand
     /// in `before` and `after` all the same, so that nobody takes them for rights that nobody asks for.
     pub held: BTreeSet<ZoneName>,
+}
+
+/// What a look at the clusters found.
+#[derive(Debug, Clone, Default)]
+pub struct Observation {
+    pub changes: Vec<Change>,
+    /// What a person should know or do.
+    pub doubts: Vec<Finding>,
 }
 
 /// Why a zone's part of a step was not done. The other zones' parts were.
@@ -51,9 +60,9 @@ pub type BackingFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// own principal, and there is nothing to give or to take. The leader alone calls it, and proves that it leads right before
 /// [`widen`](Self::widen) and [`narrow`](Self::narrow): what fencing does not cover is sent by a leader only.
 pub trait Backing: Send + Sync + std::fmt::Debug {
-    /// Reads what the clusters have, in bulk, and says how it differs from what `wanted` asks for: part of the plan. An error
-    /// means that there is no plan for the zones named: unknown is not empty.
-    fn observe<'a>(&'a self, wanted: &'a Zones) -> BackingFuture<'a, Result<Vec<Change>, Failures>>;
+    /// Reads what the clusters have, in bulk, and says how it differs from what `wanted` asks for: part of the plan. Of a cluster
+    /// that cannot be judged there are doubts, and no changes: unknown is not empty.
+    fn observe<'a>(&'a self, loaded: &'a Loaded, wanted: &'a Zones) -> BackingFuture<'a, Observation>;
 
     /// Gives what `after` needs and the clusters lack, takes nothing away, and has read back what it gave. A zone that fails stays
     /// as it was: it is left out of the commit.

@@ -8,11 +8,11 @@ use time::OffsetDateTime;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::backing::{Backing, Step, Zones};
+use super::backing::{Backing, Observation, Step, Zones};
 use super::controller::{Controller, RunError};
 use super::flapping::{CORRECTIONS, WINDOW};
 use super::guard::{Allowance, Allowed, AllowedBy};
-use super::plan::{Change, Desired, Fate, Holding, Observed, Plan, SelfHeal, Terms, plan};
+use super::plan::{Desired, Fate, Holding, Observed, Plan, SelfHeal, Terms, plan};
 use super::report::{Ended, Part};
 use super::source::SourceError;
 use crate::store::{self, State};
@@ -27,7 +27,7 @@ struct Drafting {
     desired: Desired,
     observed: Observed,
     allowances: Vec<Allowance>,
-    backing: Vec<Change>,
+    backing: Observation,
     only: Option<ZoneName>,
     holding: Holding,
 }
@@ -36,7 +36,7 @@ fn drafting(
     desired: Desired,
     state: &State,
     request: Option<&ApplyRequest>,
-    backing: Vec<Change>,
+    backing: Observation,
     holding: Holding,
 ) -> Drafting {
     let mut allowances = desired.allowances().to_vec();
@@ -54,7 +54,8 @@ impl Controller {
         at: OffsetDateTime,
     ) -> Result<Ended, RunError> {
         let holding = self.holding(state, at);
-        let (plan, drafting) = self.planned(drafting(desired, state, None, Vec::new(), holding)).await?;
+        let (plan, drafting) =
+            self.planned(drafting(desired, state, None, Observation::default(), holding)).await?;
         Ok(Ended::new(plan, &drafting.desired, state.revision.clone(), Part::Followed))
     }
 
@@ -67,8 +68,8 @@ impl Controller {
         cancel: &CancellationToken,
     ) -> Result<Ended, RunError> {
         let mut state = Arc::clone(state);
-        let mut holding = self.holding(&state, at);
-        let backing = self.observe(&desired, &state, &mut holding).await;
+        let holding = self.holding(&state, at);
+        let backing = self.observe(&desired, &state).await;
         let drafting = drafting(desired, &state, request, backing, holding);
         let (mut plan, mut drafting) = self.planned(drafting).await?;
         if let Some(refusal) = unexpected(&plan, request) {
@@ -125,7 +126,8 @@ impl Controller {
             let terms = Terms {
                 limits,
                 allowances: &drafting.allowances,
-                backing: &drafting.backing,
+                backing: &drafting.backing.changes,
+                doubts: &drafting.backing.doubts,
                 only: drafting.only.as_ref(),
                 holding: Some(&drafting.holding),
                 ..Terms::default()
@@ -135,20 +137,11 @@ impl Controller {
         planning.await.map_err(|_| RunError::Source(SourceError::Busy))
     }
 
-    /// What the clusters lack or have too much of. A zone about which nothing is known waits.
-    async fn observe(&mut self, desired: &Desired, state: &State, holding: &mut Holding) -> Vec<Change> {
-        let Some(backing) = self.backing.clone() else { return Vec::new() };
+    /// What the clusters lack or have too much of.
+    async fn observe(&self, desired: &Desired, state: &State) -> Observation {
+        let Some(backing) = self.backing.clone() else { return Observation::default() };
         let wanted = self.wanted(desired, state);
-        match backing.observe(&wanted).await {
-            Ok(changes) => changes,
-            Err(failures) => {
-                for (zone, failure) in &failures {
-                    self.attempts.failed(zone, failure, Instant::now());
-                    holding.failed.insert(zone.clone(), failure.message.clone());
-                }
-                Vec::new()
-            }
-        }
+        backing.observe(&desired.loaded, &wanted).await
     }
 
     /// The clusters, if the plan has something to do there.

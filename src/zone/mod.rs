@@ -36,5 +36,5 @@ pub use run::{ApplyRequest, Held, History, Outcome, Run};
 pub use sni::{NoHost, NotADomain, SniDomain, SniHost};
 pub use status::{
     Condition, ConditionKind, ConditionStatus, ControllerStatus, NodeView, Pending, Phase, Problem, Progress,
-    Seen, ZoneReport, ZoneStatus, zone_status,
+    SecondLock, Seen, ZoneReport, ZoneStatus, zone_status,
 };

@@ -65,6 +65,41 @@ impl ConditionKind {
     }
 }
 
+/// Whether a zone's cluster keeps it apart as well.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SecondLock {
+    /// Its cluster has `isolation: shared`.
+    #[default]
+    Shared,
+    /// Its cluster has `isolation: principal`, and this zone has no principal there yet.
+    Pending,
+    /// The gateway is nobody but the zone's own principal when it serves the zone.
+    Own,
+}
+
+impl SecondLock {
+    fn condition(self) -> Condition {
+        let (status, reason, message) = match self {
+            Self::Shared => (
+                ConditionStatus::False,
+                "SharedIsolation",
+                "the gateway alone keeps this zone apart: its cluster is set to isolation: shared",
+            ),
+            Self::Pending => (
+                ConditionStatus::False,
+                "NoPrincipal",
+                "its cluster is set to isolation: principal, and the zone has no principal there yet; look at the plan",
+            ),
+            Self::Own => (
+                ConditionStatus::True,
+                "OwnPrincipal",
+                "the gateway logs in to its cluster as the zone's own principal, whose ACLs are the zone's",
+            ),
+        };
+        Condition::new(ConditionKind::SecondLock, status, reason, message)
+    }
+}
+
 /// Whether a condition holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ConditionStatus {
@@ -157,12 +192,7 @@ pub fn zone_status<'a>(
     let failed_reason = (phase == Phase::Failed).then(|| message.clone());
     let mut conditions = vec![Condition::new(ConditionKind::Ready, status, reason, message)];
     conditions.extend(conditions::of(report, phase));
-    conditions.push(Condition::new(
-        ConditionKind::SecondLock,
-        ConditionStatus::False,
-        "SharedIsolation",
-        "the gateway alone keeps this zone apart: its cluster is set to isolation: shared",
-    ));
+    conditions.push(report.lock.condition());
     ZoneStatus { phase, failed_reason, conditions }
 }
 

@@ -192,7 +192,7 @@ fn commands_end_with_the_documented_code_and_say_what_to_do() {
 fn a_wrong_configuration_ends_the_process_with_code_2_and_every_problem() {
     let folder = tempfile::tempdir().unwrap();
     for (configuration, wanted) in [
-        ("masterKeyFile: k\nsorce: 1\n", ["needs a later version", "unknown key `sorce`"]),
+        ("http: {portal: '127.0.0.1:1'}\nsorce: 1\n", ["needs a later version", "unknown key `sorce`"]),
         ("store: memory\n", ["`source.url` is not set", "set it in reconciler.yaml"]),
     ] {
         let configuration = format!("{configuration}http: {{admin: '127.0.0.1:0'}}\n");

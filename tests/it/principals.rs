@@ -28,7 +28,9 @@ use rdkafka::types::RDKafkaErrorCode;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::support::client::Client;
 use crate::support::kafka::{ADMIN, Cluster, GATEWAY, Login, unique};
+use crate::support::product::{Product, manifest};
 
 const WITHIN: Duration = Duration::from_secs(30);
 
@@ -423,4 +425,57 @@ async fn thousands_of_acls_are_a_few_requests() {
     assert_eq!(controller.run(&[], &of).await, Failures::new());
     eprintln!("deleted in {:?}", started.elapsed());
     assert!(admin(&cluster).await.acls().await.unwrap().is_empty());
+}
+
+/// The whole product: what a commit shares is there for the zone's principal before it is served, the gateway is nobody but
+/// that principal, and what somebody takes away by hand comes back.
+#[test]
+fn the_gateway_serves_a_zone_as_its_own_principal_and_drift_on_the_cluster_is_put_right() {
+    let cluster = Cluster::shared();
+    let (zone, topic) = (unique("own"), unique("own-topic"));
+    cluster.create_topic(&topic, 1);
+    let text = manifest(&zone, &[("orders", &topic, "WRITE")]);
+    let product = Product::start_with(&[("own.yaml", &text)], |port, _| {
+        format!(
+            "gateway: {{listen: 127.0.0.1, advertisedHost: 127.0.0.1, bootstrapPort: {port}, brokerPortBase: {port}}}\n\
+             clusters: {{default: {{bootstrapServers: \"{}\", isolation: principal, properties: {{security.protocol: SASL_PLAINTEXT, \
+             sasl.mechanism: SCRAM-SHA-512, sasl.username: {}, sasl.password: {}}}}}}}\n\
+             masterKey: a key of this test, thirty-two bytes and more\nstore: memory\n",
+            cluster.sasl_bootstrap(),
+            ADMIN.user,
+            ADMIN.password,
+        )
+    });
+    let status = product.wait_for_status(&zone, "READY");
+    let lock =
+        status["status"]["conditions"].as_array().unwrap().iter().find(|it| it["type"] == "SecondLock");
+    assert_eq!(lock.unwrap()["reason"], "OwnPrincipal", "{status:#}");
+    let connection = product.partner(&zone).connection();
+    let produced = |timeout: &str| {
+        Client::Librdkafka
+            .run(&connection, &["produce", "--topic", "orders", "--value", "x", "--timeout", timeout])
+            .acked()
+            .len()
+    };
+    assert_eq!(produced("20000"), 1);
+
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut admin = admin(cluster).await;
+        let ours: Vec<Acl> = of_zone(&mut admin, &zone).await;
+        assert!(!ours.is_empty());
+        let all = [AclDeletion::AllAllowed { principal: ours[0].principal.clone(), about: ours.len() }];
+        admin.delete_acls(&all).await.unwrap().remove(0).unwrap();
+        let started = Instant::now();
+        while of_zone(&mut admin, &zone).await != ours {
+            assert!(started.elapsed() < WITHIN, "{}", product.transcript());
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    });
+    assert_eq!(produced("20000"), 1);
+}
+
+async fn of_zone(admin: &mut Admin, zone: &str) -> Vec<Acl> {
+    let principal = format!("User:partner-zones.{zone}");
+    admin.acls().await.unwrap().into_iter().filter(|acl| *acl.principal == *principal).collect()
 }

@@ -98,8 +98,8 @@ pub(super) const KEYS: &[Key] = &[
     text(&["node", "id"]),
     text(&["dataDir"]),
     text(&["store"]),
-    later(&["masterKeyFile"]),
-    later(&["masterKey"]),
+    text(&["masterKeyFile"]),
+    secret(&["masterKey"]),
 ];
 
 /// The key that a path names, if there is one.

@@ -25,6 +25,7 @@ pub use outside::Outside;
 
 use crate::gateway::TlsFiles;
 use crate::kafka::client::UpstreamSecurity;
+use crate::policy::principal::MasterKey;
 use crate::reconcile::source::{Access, Limits, Verify};
 use crate::zone::{ClusterName, SniDomain};
 
@@ -95,10 +96,30 @@ pub struct Cluster {
     pub bootstrap_servers: String,
     /// How this process proves itself to it.
     pub security: UpstreamSecurity,
+    pub isolation: Isolation,
     /// `None`: three, or as many as there are brokers.
     pub state_replication_factor: Option<u16>,
     /// Broker n is advertised at this port + n.
     pub broker_port_base: u16,
+}
+
+/// Who the gateway is to a cluster when it serves a zone.
+#[derive(Debug, Clone)]
+pub enum Isolation {
+    /// The user of `properties`, whatever the zone.
+    Shared,
+    /// The zone's own principal, made here: the cluster keeps zones apart as well.
+    Principal(MasterKey),
+}
+
+impl Isolation {
+    /// What the passwords of the zones' principals come from; none where they have no principals.
+    pub fn master_key(&self) -> Option<&MasterKey> {
+        match self {
+            Self::Shared => None,
+            Self::Principal(key) => Some(key),
+        }
+    }
 }
 
 /// When a plan is refused.

@@ -7,13 +7,17 @@ use super::environment::Environment;
 use super::outside::outside;
 use super::settings::{Setting, Settings};
 use super::source::source;
-use super::{Cluster, Config, Gateway, Guards, Http, SelfHeal, StoreKind, parse};
+use super::{Cluster, Config, Gateway, Guards, Http, Isolation, SelfHeal, StoreKind, parse};
 use crate::gateway::TlsFiles;
 use crate::kafka::client::UpstreamSecurity;
+use crate::policy::principal::MasterKey;
 use crate::zone::SniDomain;
 
 /// Of the first cluster.
 const DEFAULT_BROKER_PORT_BASE: u16 = 19_100;
+
+/// Two places for one key.
+const MASTER_KEYS: [&str; 2] = ["masterKeyFile", "masterKey"];
 
 /// Takes values out of the settings and keeps what is wrong with them.
 pub(super) struct Reader<'a> {
@@ -138,9 +142,10 @@ fn http(reader: &mut Reader<'_>, data_dir: &std::path::Path, host: &str) -> Http
 
 fn clusters(reader: &mut Reader<'_>, environment: &Environment) -> Vec<Cluster> {
     let mut clusters: Vec<Cluster> = Vec::new();
+    let master_key = master_key(reader, environment);
     for first in reader.settings.names_below(&["clusters"]) {
         let Some(name) = first.path.get(1) else { continue };
-        let Some(cluster) = cluster(reader, environment, name, first) else { continue };
+        let Some(cluster) = cluster(reader, environment, name, first, master_key.as_ref()) else { continue };
         if let Some(other) = clusters.iter().find(|c| c.broker_port_base == cluster.broker_port_base) {
             let problem = format!(
                 "has the same broker ports as cluster `{}`; give it its own `clusters.{name}.brokerPortBase`, far enough \
@@ -151,7 +156,58 @@ fn clusters(reader: &mut Reader<'_>, environment: &Environment) -> Vec<Cluster> 
         }
         clusters.push(cluster);
     }
+    let asks_for_it = |first: &&Setting| {
+        let isolation =
+            first.path.get(1).and_then(|name| reader.settings.get(&["clusters", name, "isolation"]));
+        isolation.is_some_and(|setting| setting.value.texts() != ["shared"])
+    };
+    if let Some(setting) = MASTER_KEYS.iter().find_map(|key| reader.settings.get(&[key]))
+        && !reader.settings.names_below(&["clusters"]).iter().any(asks_for_it)
+    {
+        reader.report(setting, "is set, and no cluster has `isolation: principal`: it would have no effect");
+    }
     clusters
+}
+
+/// From its own file, or from the environment.
+fn master_key(reader: &mut Reader<'_>, environment: &Environment) -> Option<MasterKey> {
+    let [file, inline] = MASTER_KEYS;
+    if let (Some(_), Some(setting)) = (reader.settings.get(&[file]), reader.settings.get(&[inline])) {
+        reader.report(setting, &format!("is set, and so is `{file}`; there is one master key"));
+    }
+    let key =
+        |secret: crate::secret::Secret<String>| MasterKey::new(&secret).map_err(|error| error.to_string());
+    let from_file = |path: &str| parse::secret(&format!("file:{path}"), environment).and_then(key);
+    let from_file = reader.optional(&[file], from_file);
+    let from_text = reader.optional(&[inline], |text| parse::secret(text, environment).and_then(key));
+    from_file.or(from_text)
+}
+
+/// A zone's principal proves itself by SCRAM, at the listener that `properties` speak to.
+fn isolation(
+    reader: &mut Reader<'_>,
+    cluster: &str,
+    security: &UpstreamSecurity,
+    master_key: Option<&MasterKey>,
+) -> Isolation {
+    let path = ["clusters", cluster, "isolation"];
+    let choices = [("shared", false), ("principal", true)];
+    if !reader.or(&path, false, |text| parse::choice(text, &choices, &[])) {
+        return Isolation::Shared;
+    }
+    let Some(setting) = reader.settings.get(&path) else { return Isolation::Shared };
+    if security.sasl.is_none() {
+        reader.report(setting, "is `principal`, and zones log in by SCRAM: set `security.protocol` to SASL_SSL or SASL_PLAINTEXT");
+    }
+    if let Some(key) = master_key {
+        return Isolation::Principal(key.clone());
+    }
+    // One that is there and wrong has a problem of its own.
+    if MASTER_KEYS.iter().all(|key| reader.settings.get(&[key]).is_none()) {
+        let problem = "is `principal`, and the zones' passwords come from a master key: set `masterKeyFile`";
+        reader.report(setting, problem);
+    }
+    Isolation::Shared
 }
 
 fn cluster(
@@ -159,6 +215,7 @@ fn cluster(
     environment: &Environment,
     name: &str,
     first: &Setting,
+    master_key: Option<&MasterKey>,
 ) -> Option<Cluster> {
     let cluster_name = match parse::cluster_name(name) {
         Ok(name) => name,
@@ -169,8 +226,8 @@ fn cluster(
     };
     let at = ["clusters", name];
     let key = |last: &'static str| [at[0], at[1], last];
-    reader.optional(&key("isolation"), |text| parse::choice(text, &[("shared", ())], &["principal"]));
     let security = security(reader, environment, name);
+    let isolation = isolation(reader, name, &security, master_key);
     let state_replication_factor = reader.optional(&key("stateReplicationFactor"), parse::replication_factor);
     let gateway_base = reader.or(&["gateway", "brokerPortBase"], DEFAULT_BROKER_PORT_BASE, parse::port);
     let broker_port_base = reader.or(&key("brokerPortBase"), gateway_base, parse::port);
@@ -183,6 +240,7 @@ fn cluster(
         name: cluster_name,
         bootstrap_servers,
         security,
+        isolation,
         state_replication_factor,
         broker_port_base,
     })

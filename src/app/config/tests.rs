@@ -207,8 +207,8 @@ const WRONG: &[(&str, &str)] = &[
         "r.yaml:1:8: `http.portal` needs a later version; remove it, it would have no effect",
     ),
     (
-        "masterKeyFile: /k",
-        "r.yaml:1:1: `masterKeyFile` needs a later version; remove it, it would have no effect",
+        "masterKey: '0123456789012345678901234567890123456789'",
+        "r.yaml:1:1: `masterKey` is set, and no cluster has `isolation: principal`: it would have no effect",
     ),
     (
         "source: {writeBack: {mode: commit}}",
@@ -235,8 +235,9 @@ const WRONG: &[(&str, &str)] = &[
         "r.yaml:1:16: `clusters.a.isolation` is set, but `clusters.a.bootstrapServers` is missing",
     ),
     (
-        "clusters: {a: {bootstrapServers: 'b:1', isolation: principal}}",
-        "r.yaml:1:41: `clusters.a.isolation` is `principal`, which needs a later version; this one has shared",
+        "masterKey: '0123456789012345678901234567890123456789'\nclusters: {a: {bootstrapServers: 'b:1', isolation: principal}}",
+        "r.yaml:2:41: `clusters.a.isolation` is `principal`, and zones log in by SCRAM: set `security.protocol` to SASL_SSL or \
+             SASL_PLAINTEXT",
     ),
     (
         "clusters: {a: {bootstrapServers: 'b:1', properties: {ssl.ca.location: /ca.pem}}}",
@@ -298,6 +299,33 @@ fn a_secret_comes_from_a_file_or_a_variable_and_its_absence_is_named() {
         found[0].ends_with("`clusters.a.properties.sasl.password` asks for ${NOT_THERE}, which is not set"),
         "{found:?}"
     );
+}
+
+#[test]
+fn zones_of_their_own_principal_need_a_master_key_that_cannot_be_guessed() {
+    let sasl = "properties: {security.protocol: sasl_plaintext, sasl.mechanism: PLAIN, sasl.username: u, sasl.password: p}";
+    let yaml = |rest: &str| {
+        format!("clusters: {{a: {{bootstrapServers: 'b:1', isolation: principal, {sasl}}}}}\n{rest}")
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key");
+    std::fs::write(&path, format!("{}\n", "k".repeat(40))).unwrap();
+    let file = format!("masterKeyFile: {}", path.display());
+    let environment = Environment::from([("KEY", "k".repeat(40).as_str())]);
+    for rest in [file.as_str(), "masterKey: ${KEY}"] {
+        let config = good(&yaml(rest), &environment);
+        assert!(config.clusters[0].isolation.master_key().is_some(), "{rest}");
+        assert!(!format!("{config:?}").contains("kkk"), "a secret never shows");
+    }
+    for (rest, wanted) in [
+        ("", "set `masterKeyFile`"),
+        ("masterKeyFile: /nonexistent/key", "cannot be read"),
+        ("masterKey: short", "has 5 bytes"),
+        (&format!("{file}\nmasterKey: ${{KEY}}"), "there is one master key"),
+    ] {
+        let found = problems(&yaml(rest), &environment);
+        assert!(matches!(&found[..], [only] if only.contains(wanted)), "{rest}: {found:?}");
+    }
 }
 
 #[test]

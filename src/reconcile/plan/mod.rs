@@ -134,6 +134,8 @@ pub struct Terms<'a> {
     pub topics: Option<&'a MissingTopics>,
     /// What is to change on the backing clusters: principals and ACLs. Held back with the zone that each is for.
     pub backing: &'a [Change],
+    /// What there is to say about the backing clusters.
+    pub doubts: &'a [Finding],
     /// What holds zones up, beside guards and suspensions.
     pub holding: Option<&'a Holding>,
     /// What another revision wants: a change that it asks for too was there already, and is drift.
@@ -172,7 +174,8 @@ pub fn plan(desired: &Desired, observed: &Observed, terms: &Terms<'_>) -> Plan {
     if let Some(base) = terms.base {
         settle_origins(&mut changes, &of_zones(&base.loaded, observed, terms.only, origin).0);
     }
-    changes.extend(terms.backing.iter().filter(|it| is_meant(terms.only, it.address.zone())).cloned());
+    let backing = terms.backing.iter().filter(|it| is_meant(terms.only, it.address.zone()));
+    changes.extend(backing.map(|it| Change { source: asked_for_at(loaded, it), ..it.clone() }));
     changes.sort_by(|a, b| a.address.cmp(&b.address));
     let digest = digest::plan(&desired.tree, observed, &changes);
     let draft = Draft { mode: Mode::Live, digest, changes, fates };
@@ -221,6 +224,7 @@ impl Draft {
         held.extend(holds.keys().cloned());
         let taken = claims::taken(loaded, observed, &fates, &held);
         findings.extend(taken.values().cloned());
+        findings.extend(terms.doubts.iter().cloned());
         findings.sort();
         held.extend(taken.into_keys());
         Plan {
@@ -335,6 +339,20 @@ fn fate(existed: bool, is_wanted: bool) -> Fate {
         (true, true) => Fate::Update,
         (true, false) => Fate::Delete,
     }
+}
+
+/// Where a change on a backing cluster is asked for: the topic that it is about, else its zone; nowhere if the zone is gone.
+fn asked_for_at(loaded: &Loaded, change: &Change) -> Option<Location> {
+    let zone = loaded.zones.get(change.address.zone())?;
+    let form = change.after.as_ref().or(change.before.as_ref());
+    let field = |name: &str| form.and_then(|form| form.get(name)).and_then(Value::as_str);
+    let topic = match (&change.address, field("resourceType"), field("name")) {
+        (Address::Acl { .. }, Some("topic"), Some(name)) => {
+            zone.zone.topics.iter().find(|topic| topic.backing.as_str() == name)
+        }
+        _ => None,
+    };
+    Some(position(zone, topic.map(|topic| &topic.alias)))
 }
 
 fn position(zone: &LoadedZone, alias: Option<&TopicName>) -> Location {

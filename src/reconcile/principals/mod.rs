@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 
 pub use self::clusters::{Clusters, Failures, Target};
 pub use self::compare::{Leftovers, Obstacle, Steps, Zone, ZoneSteps, obstacles, steps};
-pub use self::own::{OwnPrincipals, planned};
+pub use self::own::{OwnPrincipals, doubts, planned, wanted};
 pub use self::shown::{changes, findings};
 pub use self::view::{Seen, View};
 use crate::policy::principal::MasterKey;

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Clusters, Leftovers, Steps, View, Zone, ZoneSteps, changes, obstacles, steps};
-use crate::reconcile::backing::{Backing, BackingFailure, BackingFuture, Failures, Step, Zones};
+use super::{Clusters, Leftovers, Steps, View, Zone, ZoneSteps, changes, findings, obstacles, steps};
+use crate::manifest::{Finding, Loaded};
+use crate::reconcile::backing::{Backing, BackingFailure, BackingFuture, Failures, Observation, Step, Zones};
 use crate::reconcile::plan::Change;
 use crate::store::{self, State, Store, StoreError};
 use crate::zone::{ZoneId, ZoneName};
@@ -64,7 +65,8 @@ impl OwnPrincipals {
 
     async fn widen_now(&self, step: &Step) -> Result<Failures, StoreError> {
         let (state, view) = (self.state(), self.seen().await);
-        let wanted = step.after.iter().filter(|(name, _)| !step.held.contains(*name));
+        let is_pending = |name: &ZoneName| step.before.get(name) != step.after.get(name);
+        let wanted = step.after.iter().filter(|(name, _)| !step.held.contains(*name) && is_pending(name));
         let wanted = wanted.map(|(_, (id, zone))| (*id, zone.as_ref()));
         let found = obstacles(&self.clusters.setup, &view, &state.principals, wanted);
         let mut failures: Failures = found
@@ -109,10 +111,11 @@ impl OwnPrincipals {
 }
 
 impl Backing for OwnPrincipals {
-    fn observe<'a>(&'a self, wanted: &'a Zones) -> BackingFuture<'a, Result<Vec<Change>, Failures>> {
+    fn observe<'a>(&'a self, loaded: &'a Loaded, wanted: &'a Zones) -> BackingFuture<'a, Observation> {
         Box::pin(async {
             let (view, state) = (self.look().await, self.state());
-            Ok(planned(&self.clusters, &view, &state, wanted, &self.home_cluster_id))
+            let changes = planned(&self.clusters, &view, &state, wanted, &self.home_cluster_id);
+            Observation { changes, doubts: doubts(&self.clusters, &view, &state, wanted, loaded) }
         })
     }
 
@@ -137,6 +140,34 @@ pub fn planned(
     let zones = zones(&before, wanted);
     let steps = all_steps(clusters, view, state, &zones, home_cluster_id);
     changes(&clusters.setup, view, &state.principals, &zones, &steps)
+}
+
+/// What there is to say about the clusters, for a plan of these zones.
+pub fn doubts(
+    clusters: &Clusters,
+    view: &View,
+    state: &State,
+    wanted: &Zones,
+    loaded: &Loaded,
+) -> Vec<Finding> {
+    let forms = wanted.values().map(|(id, zone)| (*id, zone.as_ref()));
+    let obstacles = obstacles(&clusters.setup, view, &state.principals, forms);
+    let is_pending = |zone: &ZoneName| {
+        let in_force = state.zones.get(zone).map(|record| &record.zone);
+        wanted.get(zone).map(|(_, form)| form.as_ref()) != in_force
+    };
+    findings(&clusters.setup, view, &state.principals, loaded, &obstacles, is_pending)
+}
+
+/// The zones as the files want them, the others as they are.
+pub fn wanted(loaded: &Loaded, state: &State, home_cluster_id: &str) -> Zones {
+    let mut zones = in_force(state);
+    for (name, zone) in &loaded.zones {
+        let in_force = state.zones.get(name);
+        let id = in_force.map_or_else(|| ZoneId::derive(home_cluster_id, name), |record| record.id);
+        zones.insert(name.clone(), (id, Arc::clone(&zone.zone)));
+    }
+    zones
 }
 
 fn all_steps(

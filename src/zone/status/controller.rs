@@ -6,7 +6,7 @@ use std::fmt;
 use time::OffsetDateTime;
 
 use super::super::{Revision, ZoneName};
-use super::{Condition, ConditionKind};
+use super::{Condition, ConditionKind, SecondLock};
 use crate::zone::control::{Asked, Controls, Scope};
 use crate::zone::run::{Held, History};
 
@@ -88,6 +88,7 @@ pub struct ZoneReport<'a> {
     pub is_read: bool,
     /// What is said of the source's signatures, where they are looked at.
     pub source_verified: Option<&'a Condition>,
+    pub lock: SecondLock,
 }
 
 impl ControllerStatus {
@@ -113,6 +114,7 @@ impl ControllerStatus {
             suspended: controls.suspended.iter().find(|(scope, _)| of_zone(scope)),
             is_read: self.last_attempted.is_some(),
             source_verified: self.condition(ConditionKind::SourceVerified),
+            lock: SecondLock::default(),
         }
     }
 }

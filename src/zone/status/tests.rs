@@ -80,10 +80,18 @@ fn a_broken_file_fails_the_zone_and_says_that_its_last_form_stays_in_force() {
 }
 
 #[test]
-fn shared_isolation_is_always_declared() {
-    let status = zone_status(&zone(), CHANGED, [node("a", 7)], &ZoneReport::default());
-    let lock = status.conditions.iter().find(|c| c.kind == ConditionKind::SecondLock).unwrap();
-    assert_eq!(lock.status, ConditionStatus::False);
+fn whether_the_cluster_keeps_a_zone_apart_is_always_declared() {
+    for (lock, wanted) in [
+        (SecondLock::Shared, (ConditionStatus::False, "SharedIsolation")),
+        (SecondLock::Pending, (ConditionStatus::False, "NoPrincipal")),
+        (SecondLock::Own, (ConditionStatus::True, "OwnPrincipal")),
+    ] {
+        let report = ZoneReport { lock, ..ZoneReport::default() };
+        let status = zone_status(&zone(), CHANGED, [node("a", 7)], &report);
+        let lock = status.conditions.iter().find(|c| c.kind == ConditionKind::SecondLock).unwrap();
+        assert_eq!((lock.status, lock.reason), wanted);
+    }
+    assert_eq!(ZoneReport::default().lock, SecondLock::Shared);
 }
 
 #[test]

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
-use partner_zones::reconcile::backing::{Backing, BackingFailure, BackingFuture, Failures, Step, Zones};
-use partner_zones::reconcile::plan;
+use partner_zones::manifest::Loaded;
+use partner_zones::reconcile::backing::{
+    Backing, BackingFailure, BackingFuture, Failures, Observation, Step, Zones,
+};
 use partner_zones::store::Store as _;
 
 use super::*;
@@ -31,8 +33,8 @@ impl Notebook {
 }
 
 impl Backing for Notebook {
-    fn observe<'a>(&'a self, _: &'a Zones) -> BackingFuture<'a, Result<Vec<plan::Change>, Failures>> {
-        Box::pin(async { Ok(Vec::new()) })
+    fn observe<'a>(&'a self, _: &'a Loaded, _: &'a Zones) -> BackingFuture<'a, Observation> {
+        Box::pin(async { Observation::default() })
     }
 
     fn widen<'a>(&'a self, step: &'a Step) -> BackingFuture<'a, Failures> {

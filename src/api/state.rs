@@ -29,9 +29,6 @@ pub struct ObservedState {
     /// A plan says what is suspended.
     #[serde(default)]
     suspended: Vec<Suspension>,
-    /// The clusters' ids, by name.
-    #[serde(default)]
-    clusters: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -119,9 +119,12 @@ pub fn load(files: impl IntoIterator<Item = SourceFile>, known: &Known) -> Loade
 #[derive(Debug)]
 pub struct Loader {
     known: Known,
-    /// The files of the last time, by name: what was in them, and what it says.
-    held: HashMap<Arc<str>, (Arc<[u8]>, Arc<FileReading>)>,
+    /// The files of the last time, by name.
+    held: HashMap<Arc<str>, Held>,
 }
+
+/// What was in a file, and what it says.
+type Held = (Arc<[u8]>, Arc<FileReading>);
 
 impl Loader {
     pub fn new(known: Known) -> Self {

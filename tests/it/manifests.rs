@@ -323,7 +323,10 @@ fn regular_expressions_take_bounded_time() {
     for expression in ["(a+)+$", "((a{200}){200}){200}", "(((((a*)*)*)*)*)*b", "\\\\p{L}{500}{500}"] {
         let headers = format!("  headers: {{removeOnConsume: [{{keyRegex: \"{expression}\"}}]}}\n");
         for text in [format!("{good}{headers}"), good.replace("acme", &format!("{}!", "a".repeat(100_000)))] {
-            load([SourceFile { path: "zone.yaml".into(), content: Ok(text.into()) }], &Known::default());
+            load(
+                [SourceFile { path: "zone.yaml".into(), content: Ok(text.into_bytes().into()) }],
+                &Known::default(),
+            );
         }
     }
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());

@@ -124,7 +124,7 @@ fn zone(name: &str, topics: &[&str]) -> PartnerZone {
         "apiVersion: v2\nkind: PartnerZone\nmetadata: {{name: {name}}}\nspec:\n  cluster: gateway\n  displayName: Z\n  \
          authenticationMode: {{type: PLAIN, serviceAccount: {name}}}\n  topics:\n{topics}\n"
     );
-    let file = SourceFile { path: "z.yaml".to_owned(), content: Ok(text.into_bytes()) };
+    let file = SourceFile { path: "z.yaml".to_owned(), content: Ok(text.into_bytes().into()) };
     let loaded = load([file], &Known::default());
     let zone = loaded.zones.values().next().unwrap_or_else(|| panic!("{:?}", loaded.findings));
     zone.zone.as_ref().clone()

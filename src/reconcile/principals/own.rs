@@ -153,7 +153,7 @@ pub fn doubts(
     let forms = wanted.values().map(|(id, zone)| (*id, zone.as_ref()));
     let obstacles = obstacles(&clusters.setup, view, &state.principals, forms);
     let is_pending = |zone: &ZoneName| {
-        let in_force = state.zones.get(zone).map(|record| &record.zone);
+        let in_force = state.zones.get(zone).map(|record| record.zone.as_ref());
         wanted.get(zone).map(|(_, form)| form.as_ref()) != in_force
     };
     findings(&clusters.setup, view, &state.principals, loaded, &obstacles, is_pending)

@@ -1,5 +1,7 @@
 //! What operators ask of the controller, and what it does about drift.
 
+use std::sync::Arc;
+
 use partner_zones::store::Change;
 use partner_zones::zone::{
     Acceptance, Asked, BY_CONTROLLER, Outcome, Pending, Rollback, Run, Scope, is_commit_id,
@@ -19,7 +21,7 @@ impl World {
     /// Somebody else writes a zone.
     async fn meddle(&self, zone: &str, backing: &str) {
         let mut record = self.state().zones[&name(zone)].as_ref().clone();
-        record.zone.topics[0].backing = backing.try_into().unwrap();
+        Arc::make_mut(&mut record.zone).topics[0].backing = backing.try_into().unwrap();
         self.commit(Change::PutZone(Box::new(record))).await;
     }
 

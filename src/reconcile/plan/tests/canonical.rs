@@ -51,7 +51,7 @@ metadata:
 ";
 
 fn read(text: &str) -> Desired {
-    let file = SourceFile { path: "zones/acme.yaml".to_owned(), content: Ok(text.as_bytes().to_vec()) };
+    let file = SourceFile { path: "zones/acme.yaml".to_owned(), content: Ok(text.as_bytes().into()) };
     let loaded = load([file], &Known::default());
     Desired { loaded: Arc::new(loaded), ..desired("two", &[]) }
 }

@@ -100,7 +100,7 @@ fn what_others_allow_and_deny_is_said_and_what_keeps_a_zone_waiting_is_an_error(
     acls.insert(acl("User:partner-zones.acme", Effect::Deny, "orders-v1"));
     let text = "apiVersion: v2\nkind: PartnerZone\nmetadata:\n  name: acme\nspec:\n  cluster: gateway\n  displayName: A\n  \
                 authenticationMode: {type: PLAIN, serviceAccount: acme}\n  topics:\n    - {name: a, backingTopic: b, permission: READ}\n";
-    let file = crate::manifest::SourceFile { path: "z.yaml".to_owned(), content: Ok(text.into()) };
+    let file = crate::manifest::SourceFile { path: "z.yaml".to_owned(), content: Ok(text.as_bytes().into()) };
     let loaded = crate::manifest::load([file], &crate::manifest::Known::default());
     let view = View { clusters: BTreeMap::from([(home(), Ok(Seen::new("c", BTreeMap::new(), acls)))]) };
     let said = |view: &View, obstacles: &BTreeMap<ZoneName, Obstacle>, pending: bool| -> Vec<String> {

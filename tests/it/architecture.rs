@@ -182,7 +182,11 @@ const RULES: [Rule; 7] = [
     Rule { name: "tokio::task::spawn(", only_in: &[], also_in_tests: true },
     // What nobody bounds, somebody fills.
     Rule { name: "unbounded_channel", only_in: &[], also_in_tests: true },
-    Rule { name: "allow(unsafe_code)", only_in: &["reconcile/source/libgit2.rs"], also_in_tests: false },
+    Rule {
+        name: "allow(unsafe_code)",
+        only_in: &["reconcile/source/libgit2.rs", "reconcile/source/network/https.rs"],
+        also_in_tests: false,
+    },
     Rule { name: "axum::", only_in: &["api/"], also_in_tests: true },
     Rule { name: "git2::", only_in: &["reconcile/source/", "cli/"], also_in_tests: true },
 ];

@@ -64,6 +64,8 @@
 //! * Guards count topics beside zones: an update that takes every topic away, or points it elsewhere, is no way around them. Whoever
 //!   renames all zones deletes all zones; a single one may be renamed. A changed cluster id holds everything back, and is settled by
 //!   giving the new cluster a name of its own in the configuration.
+//! * A plan's digest is over the files' tree, the names of the zones in force and the changes, not over the whole of every zone in force: a
+//!   change holds what it touches as it was, and what none touches is what the tree asks for.
 //! * With `--base`, guards are those of the base's configuration, where it lies in the same work tree.
 //! * Usage in heartbeats counts clients (network and client id), not connections, and what a connection has once used until it closes.
 //! * A guard refuses all deletions of a run, or all updates, never a part of them; creations go ahead. The applied revision is

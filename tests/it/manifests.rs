@@ -169,7 +169,8 @@ fn huge_and_deep_files_are_refused_in_bounded_time() {
         assert_eq!(errors(&loaded(content)), [code]);
     }
     assert!(errors(&loaded(one_line)).len() > 100);
-    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    // Four seconds of work; without bounds it would be hours. The machine may have other things to do.
+    assert!(start.elapsed() < Duration::from_mins(2), "{:?}", start.elapsed());
 }
 
 #[test]

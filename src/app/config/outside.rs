@@ -1,9 +1,7 @@
 //! Whom outside this system the leader tells: `notify` and `forge`.
 
-use std::path::PathBuf;
-
 use super::parse;
-use super::resolve::Reader;
+use super::resolve::{Reader, path};
 use crate::reconcile::forge::{ForgeConfig, ForgeKind};
 use crate::reconcile::outbox::WebhookConfig;
 
@@ -50,8 +48,4 @@ fn whole(reader: &mut Reader<'_>, section: &[&str], needed: &[&str]) {
             reader.report(first, &format!("is set, but `{}` is missing", missing.join(".")));
         }
     }
-}
-
-fn path(text: &str) -> Result<PathBuf, String> {
-    parse::not_empty(text).map(PathBuf::from)
 }

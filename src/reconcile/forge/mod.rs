@@ -16,6 +16,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use self::call::Call;
+use super::outward;
 use crate::zone::CommitStatus;
 
 /// For one request.
@@ -24,8 +25,6 @@ const TIME_LIMIT: Duration = Duration::from_secs(20);
 const MAX_ANSWER_BYTES: usize = 8 << 20;
 /// Comments that are looked through, a hundred a page. The sticky one is among the first: it is made by the first run.
 const MAX_PAGES: u32 = 20;
-/// A token is a line of text.
-const MAX_TOKEN_BYTES: u64 = 4096;
 
 /// Whose API it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,24 +123,13 @@ pub struct Forge {
 impl Forge {
     pub fn new(config: ForgeConfig) -> Result<Self, ForgeError> {
         let wrong = || ForgeError::Url(config.url.clone());
-        let base = Url::parse(&config.url).map_err(|_| wrong())?;
-        let host = base.host_str().ok_or_else(wrong)?.to_owned();
-        let is_local = matches!(host.as_str(), "127.0.0.1" | "localhost" | "[::1]");
-        let has_login = !base.username().is_empty() || base.password().is_some();
-        if !(base.scheme() == "https" || (base.scheme() == "http" && is_local)) || has_login {
-            return Err(wrong());
-        }
+        let (base, host) = outward::address(&config.url).ok_or_else(wrong)?;
         let parts = config.repository.split('/').collect::<Vec<_>>();
         let is_plain = |part: &&str| !part.is_empty() && !matches!(*part, "." | "..");
         if parts.len() < 2 || !parts.iter().all(is_plain) {
             return Err(ForgeError::Repository(config.repository));
         }
-        let http = reqwest::Client::builder()
-            .timeout(TIME_LIMIT)
-            .user_agent("partner-zones")
-            // A token goes to the configured host alone.
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
+        let http = outward::client(TIME_LIMIT)
             .map_err(|error| ForgeError::Unreachable { host: host.clone(), cause: innermost(&error) })?;
         Ok(Self { config, base, host, http })
     }
@@ -221,8 +209,7 @@ impl Forge {
     fn token(&self) -> Result<String, ForgeError> {
         let unusable =
             |cause: String| ForgeError::Token { file: self.config.token_file.display().to_string(), cause };
-        let content = super::source::read_file(&self.config.token_file, MAX_TOKEN_BYTES)
-            .map_err(|problem| unusable(format!("{problem:?}")))?;
+        let content = outward::secret(&self.config.token_file).map_err(unusable)?;
         let token = String::from_utf8(content).unwrap_or_default().trim().to_owned();
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(unusable("it is to hold one line of printable ASCII".to_owned()));

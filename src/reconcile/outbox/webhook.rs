@@ -12,11 +12,10 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::reconcile::digest::hex;
-use crate::reconcile::source::read_file;
+use crate::reconcile::outward;
 use crate::zone::{Notice, Revision, ZoneName};
 
 const TIME_LIMIT: Duration = Duration::from_secs(10);
-const MAX_SECRET_BYTES: u64 = 4096;
 /// A shorter secret can be guessed.
 const MIN_SECRET_BYTES: usize = 16;
 
@@ -63,19 +62,8 @@ pub struct Webhook {
 
 impl Webhook {
     pub fn new(config: WebhookConfig) -> Result<Self, WebhookError> {
-        let url = Url::parse(&config.url).map_err(|_| WebhookError::Url)?;
-        let host = url.host_str().ok_or(WebhookError::Url)?.to_owned();
-        let is_local = matches!(host.as_str(), "127.0.0.1" | "localhost" | "[::1]");
-        let has_login = !url.username().is_empty() || url.password().is_some();
-        if !(url.scheme() == "https" || (url.scheme() == "http" && is_local)) || has_login {
-            return Err(WebhookError::Url);
-        }
-        let http = reqwest::Client::builder()
-            .timeout(TIME_LIMIT)
-            .user_agent("partner-zones")
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|_| WebhookError::Url)?;
+        let (url, host) = outward::address(&config.url).ok_or(WebhookError::Url)?;
+        let http = outward::client(TIME_LIMIT).map_err(|_| WebhookError::Url)?;
         Ok(Self { url, host, secret_file: config.secret_file, http })
     }
 
@@ -108,8 +96,7 @@ impl Webhook {
     fn signature(&self, body: &[u8]) -> Result<String, WebhookError> {
         let file = || self.secret_file.display().to_string();
         let unusable = |cause: String| WebhookError::Secret { file: file(), cause };
-        let content = read_file(&self.secret_file, MAX_SECRET_BYTES)
-            .map_err(|problem| unusable(format!("{problem:?}")))?;
+        let content = outward::secret(&self.secret_file).map_err(unusable)?;
         let secret = content.trim_ascii();
         if secret.len() < MIN_SECRET_BYTES {
             return Err(unusable(format!("it is shorter than {MIN_SECRET_BYTES} bytes")));

@@ -10,7 +10,7 @@ use super::{ZONES, topic};
 
 pub(super) const MASTER_KEY: &str = "a key of this test, thirty-two bytes and more";
 
-const REQUEST: Duration = Duration::from_secs(60);
+const REQUEST: Duration = Duration::from_mins(1);
 /// The test cluster's own.
 const OTHERS: [&str; 2] = ["admin", "gateway"];
 const RIGHTS: [&str; 8] = [

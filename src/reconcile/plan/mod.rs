@@ -21,6 +21,7 @@ pub use change::{Action, Address, Change, Fate, Origin};
 pub use hold::{Hold, Holding, SelfHeal};
 pub use impact::{Connected, Impact};
 pub(super) use json::lifted as lifted_json;
+pub use tally::spent;
 
 use super::diff::{Difference, diff};
 use super::digest;
@@ -30,7 +31,7 @@ use super::source::Commit;
 use crate::manifest::suppress::Suppressed;
 use crate::manifest::{Finding, Loaded, LoadedZone, Location};
 use crate::store::State;
-use crate::zone::{Asked, ClusterName, PartnerZone, Revision, Scope, TopicName, ZoneName};
+use crate::zone::{Asked, ClusterName, PartnerZone, Revision, Scope, Spent, TopicName, ZoneName};
 
 /// Fewer are compared faster than a thread is started.
 const ZONES_WORTH_A_THREAD: usize = 256;
@@ -62,14 +63,21 @@ pub struct Observed {
     pub clusters: Ids,
     /// What operators suspended.
     pub suspended: BTreeMap<Scope, Asked>,
+    /// What was made use of the commits' trailers already.
+    pub spent: BTreeMap<String, Spent>,
 }
 
 impl Observed {
     pub fn of(state: &State) -> Self {
         let zones =
             state.zones.iter().map(|(name, record)| (name.clone(), Arc::clone(&record.zone))).collect();
-        let (clusters, suspended) = (state.clusters.clone(), state.controls.suspended.clone());
-        Self { revision: state.revision.clone(), zones, clusters, suspended }
+        Self {
+            revision: state.revision.clone(),
+            zones,
+            clusters: state.clusters.clone(),
+            suspended: state.controls.suspended.clone(),
+            spent: state.spent.clone(),
+        }
     }
 }
 
@@ -213,7 +221,8 @@ impl Draft {
             terms.clusters.map(|now| identity::strange(&observed.clusters, now)).unwrap_or_default();
         // Only a plan of live state can be applied, so only its digest is one to type.
         let expected = if mode == Mode::Live { digest.as_str() } else { "DIGEST" };
-        let guard = Guard::judge(&tally, terms.limits, terms.allowances, expected);
+        let allowances = terms.allowances.iter().cloned().map(|it| it.without(&observed.spent));
+        let guard = Guard::judge(&tally, terms.limits, &allowances.collect::<Vec<_>>(), expected);
         let default = Holding::default();
         let holding = terms.holding.unwrap_or(&default);
         let hold = |(name, origin): (&ZoneName, Origin)| {

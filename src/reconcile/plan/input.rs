@@ -9,7 +9,7 @@ use crate::reconcile::guard::{Allowance, Limits};
 use crate::reconcile::identity::Ids;
 use crate::reconcile::source::Commit;
 use crate::store::State;
-use crate::zone::{Asked, ClusterName, PartnerZone, Revision, Scope, TopicName, ZoneName};
+use crate::zone::{Asked, ClusterName, PartnerZone, Revision, Scope, Spent, TopicName, ZoneName};
 
 /// What the files of one revision want.
 #[derive(Debug, Clone)]
@@ -38,14 +38,21 @@ pub struct Observed {
     pub clusters: Ids,
     /// What operators suspended.
     pub suspended: BTreeMap<Scope, Asked>,
+    /// What was made use of the commits' trailers already.
+    pub spent: BTreeMap<String, Spent>,
 }
 
 impl Observed {
     pub fn of(state: &State) -> Self {
         let zones =
             state.zones.iter().map(|(name, record)| (name.clone(), Arc::clone(&record.zone))).collect();
-        let (clusters, suspended) = (state.clusters.clone(), state.controls.suspended.clone());
-        Self { revision: state.revision.clone(), zones, clusters, suspended }
+        Self {
+            revision: state.revision.clone(),
+            zones,
+            clusters: state.clusters.clone(),
+            suspended: state.controls.suspended.clone(),
+            spent: state.spent.clone(),
+        }
     }
 }
 

@@ -26,6 +26,7 @@ pub use hold::{Hold, Holding, SelfHeal};
 pub use impact::{Connected, Impact};
 pub use input::{Desired, MissingTopics, Observed, Terms};
 pub(super) use json::lifted as lifted_json;
+pub use tally::spent;
 
 use self::zones::{is_meant, of_zones};
 use super::guard::Guard;
@@ -141,7 +142,8 @@ impl Draft {
             terms.clusters.map(|now| identity::strange(&observed.clusters, now)).unwrap_or_default();
         // Only a plan of live state can be applied, so only its digest is one to type.
         let expected = if mode == Mode::Live { digest.as_str() } else { "DIGEST" };
-        let guard = Guard::judge(&tally, terms.limits, terms.allowances, expected);
+        let allowances = terms.allowances.iter().cloned().map(|it| it.without(&observed.spent));
+        let guard = Guard::judge(&tally, terms.limits, &allowances.collect::<Vec<_>>(), expected);
         let default = Holding::default();
         let holding = terms.holding.unwrap_or(&default);
         let hold = |(name, origin): (&ZoneName, Origin)| {

@@ -50,22 +50,23 @@ impl fmt::Debug for Text {
 mod tests {
     use super::*;
 
-    fn text(content: &[u8], hidden: &[std::ops::Range<usize>]) -> (Text, bool) {
+    fn text(content: &[u8], hidden: Option<std::ops::Range<usize>>) -> (Text, bool) {
         let content: Arc<[u8]> = content.into();
-        let text = Text::of(&content, &Secrets { hidden: hidden.to_vec(), ..Secrets::default() });
+        let text =
+            Text::of(&content, &Secrets { hidden: hidden.into_iter().collect(), ..Secrets::default() });
         let is_shared = Arc::ptr_eq(&content, &text.0);
         (text, is_shared)
     }
 
     #[test]
     fn a_file_is_held_once_unless_it_must_not_be_shown_as_it_is() {
-        let (plain, is_shared) = text("a: \u{e4}\n".as_bytes(), &[]);
+        let (plain, is_shared) = text("a: \u{e4}\n".as_bytes(), None);
         assert!(is_shared && &*plain == "a: \u{e4}\n");
-        let (masked, is_shared) = text(b"password: x1y2\n", &[10..14]);
+        let (masked, is_shared) = text(b"password: x1y2\n", Some(10..14));
         assert!(!is_shared && &*masked == "password: ****\n");
-        let (odd, is_shared) = text(b"a: \xff\n", &[]);
+        let (odd, is_shared) = text(b"a: \xff\n", None);
         assert!(!is_shared && &*odd == "a: \u{fffd}\n");
-        let (cut, is_shared) = text(&vec![b'x'; MAX_FILE_BYTES + 1], &[]);
+        let (cut, is_shared) = text(&vec![b'x'; MAX_FILE_BYTES + 1], None);
         assert!(!is_shared && cut.len() == MAX_FILE_BYTES);
     }
 }

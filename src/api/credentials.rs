@@ -1,6 +1,7 @@
 //! Partners' credentials: issued here, shown once, kept as verifiers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Extension, State as Shared};
@@ -19,8 +20,8 @@ use super::{Api, audit, key, zones};
 use crate::policy::verifier::{SCRAM_ITERATIONS, Salts, verifiers};
 use crate::sasl::Mechanism;
 use crate::secret::Secret;
-use crate::store::{Change, State};
-use crate::zone::{AuthenticationMode, Credential, KeyId, ZoneName};
+use crate::store::{Change, State, ZoneRecord};
+use crate::zone::{AuthenticationMode, Credential, KeyId, ZoneName, parse_duration};
 
 /// Credentials of one zone; what is not used any more should be revoked.
 const MAX_PER_ZONE: usize = 100;
@@ -42,19 +43,39 @@ pub(super) struct Issue {
     expires_at: Option<String>,
 }
 
-impl Issue {
-    /// When the credential is to end, in UTC: one instant has one written form.
-    fn end(&self, now: OffsetDateTime) -> Result<Option<OffsetDateTime>, Problem> {
-        let Some(text) = &self.expires_at else { return Ok(None) };
-        let at =
-            OffsetDateTime::parse(text, &Rfc3339).ok().and_then(|at| at.checked_to_offset(UtcOffset::UTC));
-        match at.filter(|at| at.year() <= 9999) {
-            None => Err(Problem::bad_request(
-                "`expiresAt` is not a time; write RFC 3339, such as 2027-01-31T00:00:00Z",
-            )),
-            Some(at) if at <= now => Err(Problem::bad_request("`expiresAt` is not in the future")),
-            at => Ok(at),
-        }
+/// What is wanted of a credential that takes another one's place.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Rotate {
+    /// How long the old one goes on: `24h`; `0s` ends it at once.
+    #[serde(default)]
+    overlap: Option<String>,
+    /// When the new one is to end; if it is not said, it lasts as long as the old one was to last.
+    #[serde(default)]
+    expires_at: Option<String>,
+}
+
+/// Of a rotation that does not say.
+const OVERLAP: Duration = Duration::from_hours(24);
+
+impl Rotate {
+    fn overlap(&self) -> Result<time::Duration, Problem> {
+        let overlap = self.overlap.as_deref().map_or(Ok(OVERLAP), parse_duration);
+        let overlap = overlap.ok().and_then(|overlap| time::Duration::try_from(overlap).ok());
+        overlap.ok_or_else(|| Problem::bad_request("`overlap` is no duration; write for example `24h`"))
+    }
+}
+
+/// When a credential is to end, in UTC: one instant has one written form.
+fn end(expires_at: Option<&str>, now: OffsetDateTime) -> Result<Option<OffsetDateTime>, Problem> {
+    let Some(text) = expires_at else { return Ok(None) };
+    let at = OffsetDateTime::parse(text, &Rfc3339).ok().and_then(|at| at.checked_to_offset(UtcOffset::UTC));
+    match at.filter(|at| at.year() <= 9999) {
+        None => Err(Problem::bad_request(
+            "`expiresAt` is not a time; write RFC 3339, such as 2027-01-31T00:00:00Z",
+        )),
+        Some(at) if at <= now => Err(Problem::bad_request("`expiresAt` is not in the future")),
+        at => Ok(at),
     }
 }
 
@@ -77,43 +98,103 @@ pub(super) async fn issue(
 ) -> Result<Shown, Problem> {
     let state = api.state()?;
     let record = zones::find(&state, &name)?;
-    let mode = record.zone.authentication.mode;
-    if mode.mechanisms().is_empty() {
-        let detail = "credentials are for zones that use PLAIN or SCRAM; others need a later version";
+    let now = OffsetDateTime::now_utc();
+    let (credential, shown) =
+        api.new_credential(&state, record, now, end(wanted.expires_at.as_deref(), now)?).await?;
+    let data = json!({ "keyId": shown["keyId"], "expiresAt": shown["expiresAt"] });
+    let event =
+        audit::change(&api, &caller, "credential.issued", &format!("zone/{}", record.zone.name), data);
+    api.config.store.commit(vec![Change::PutCredential(credential), event]).await?;
+    Ok(shown_once(shown))
+}
+
+/// Makes a credential that takes another one's place, which goes on for a while so that nobody has to change both sides in one
+/// moment.
+pub(super) async fn rotate(
+    Shared(api): Shared<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Name(key_id): Name,
+    Body(wanted): Body<Rotate>,
+) -> Result<Shown, Problem> {
+    let state = api.state()?;
+    let old = find(&state, &key_id)?;
+    let record = zones::find(&state, old.zone.as_str())?;
+    if let Some(successor) = &old.replaced_by {
+        let detail = format!("it was replaced by {successor} already; rotate that one, or issue a new one");
         return Err(Problem::conflict(detail));
     }
     let now = OffsetDateTime::now_utc();
-    let end = wanted.end(now)?;
-    let zone = record.zone.name.clone();
-    if state.credentials.values().filter(|credential| credential.zone == zone).count() >= MAX_PER_ZONE {
-        let detail =
-            format!("the zone has {MAX_PER_ZONE} credentials already; revoke those that are not used");
-        return Err(Problem::conflict(detail));
+    let end = match end(wanted.expires_at.as_deref(), now)? {
+        None => old.expires_at.and_then(|end| now.checked_add(end - old.created_at)),
+        end => end,
+    };
+    let (credential, mut shown) = api.new_credential(&state, record, now, end).await?;
+    let overlap = wanted.overlap()?;
+    let old_end = now.checked_add(overlap).map(|end| old.expires_at.map_or(end, |known| known.min(end)));
+    let of_old = match old_end {
+        _ if overlap.is_zero() => Change::DeleteCredential(old.key_id.clone()),
+        Some(end) => Change::PutCredential(Credential {
+            expires_at: Some(end),
+            replaced_by: Some(credential.key_id.clone()),
+            ..Credential::clone(old)
+        }),
+        None => return Err(Problem::bad_request("`overlap` lies beyond all calendars")),
+    };
+    let old_end = if overlap.is_zero() { now } else { old_end.unwrap_or(now) };
+    shown["replaces"] = json!({ "keyId": old.key_id.as_str(), "expiresAt": rfc3339(old_end) });
+    let data = json!({
+        "keyId": shown["keyId"], "expiresAt": shown["expiresAt"], "replaces": shown["replaces"],
+    });
+    let event = audit::change(&api, &caller, "credential.rotated", &format!("zone/{}", old.zone), data);
+    api.config.store.commit(vec![Change::PutCredential(credential), of_old, event]).await?;
+    Ok(shown_once(shown))
+}
+
+fn find<'a>(state: &'a State, key_id: &str) -> Result<&'a Arc<Credential>, Problem> {
+    let credential = KeyId::try_from(key_id).ok().and_then(|id| state.credentials.get(&id));
+    credential.ok_or_else(|| Problem::not_found("there is no credential of this key id"))
+}
+
+impl Api {
+    /// A credential of a zone that is not in force yet, and the answer that shows it to whoever asked.
+    async fn new_credential(
+        &self,
+        state: &State,
+        record: &ZoneRecord,
+        now: OffsetDateTime,
+        end: Option<OffsetDateTime>,
+    ) -> Result<(Credential, Value), Problem> {
+        let mode = record.zone.authentication.mode;
+        if mode.mechanisms().is_empty() {
+            let detail = "credentials are for zones that use PLAIN or SCRAM; others need a later version";
+            return Err(Problem::conflict(detail));
+        }
+        let zone = record.zone.name.clone();
+        if state.credentials.values().filter(|credential| credential.zone == zone).count() >= MAX_PER_ZONE {
+            let detail =
+                format!("the zone has {MAX_PER_ZONE} credentials already; revoke those that are not used");
+            return Err(Problem::conflict(detail));
+        }
+        let nodes = self.config.store.nodes().borrow().clone();
+        if nodes.is_empty() {
+            let detail = "no gateway node is running, so there is no address to give to a partner; start one";
+            return Err(Problem::unavailable(detail));
+        }
+        let bootstrap_servers = self.bootstrap_servers(record, &nodes).ok_or_else(|| {
+            Problem::conflict("no gateway node serves the cluster of this zone; the zone's status says why")
+        })?;
+        let (credential, secret) = derived(zone, now, end).await?;
+        let shown = json!({
+            "keyId": credential.key_id.as_str(),
+            "secret": secret.expose(),
+            "username": credential.key_id.as_str(),
+            "mechanisms": mechanisms(&credential, mode),
+            "bootstrapServers": bootstrap_servers,
+            "securityProtocol": zones::security_protocol(&nodes),
+            "expiresAt": end.map(rfc3339),
+        });
+        Ok((credential, shown))
     }
-    let nodes = api.config.store.nodes().borrow().clone();
-    if nodes.is_empty() {
-        let detail = "no gateway node is running, so there is no address to give to a partner; start one";
-        return Err(Problem::unavailable(detail));
-    }
-    let bootstrap_servers = api.bootstrap_servers(record, &nodes).ok_or_else(|| {
-        Problem::conflict("no gateway node serves the cluster of this zone; the zone's status says why")
-    })?;
-    let (credential, secret) = new_credential(zone.clone(), now, end).await?;
-    let key_id = credential.key_id.clone();
-    let mechanisms = mechanisms(&credential, mode);
-    let expires_at = end.map(rfc3339);
-    let data = json!({ "keyId": key_id.as_str(), "expiresAt": expires_at });
-    let event = audit::change(&api, &caller, "credential.issued", &format!("zone/{zone}"), data);
-    api.config.store.commit(vec![Change::PutCredential(credential), event]).await?;
-    Ok(shown_once(json!({
-        "keyId": key_id.as_str(),
-        "secret": secret.expose(),
-        "username": key_id.as_str(),
-        "mechanisms": mechanisms,
-        "bootstrapServers": bootstrap_servers,
-        "securityProtocol": zones::security_protocol(&nodes),
-        "expiresAt": expires_at,
-    })))
 }
 
 pub(super) async fn revoke(
@@ -122,8 +203,7 @@ pub(super) async fn revoke(
     Name(key_id): Name,
 ) -> Result<StatusCode, Problem> {
     let state = api.state()?;
-    let credential = KeyId::try_from(key_id.as_str()).ok().and_then(|id| state.credentials.get(&id));
-    let credential = credential.ok_or_else(|| Problem::not_found("there is no credential of this key id"))?;
+    let credential = find(&state, &key_id)?;
     let data = json!({ "keyId": credential.key_id.as_str() });
     let event =
         audit::change(&api, &caller, "credential.revoked", &format!("zone/{}", credential.zone), data);
@@ -132,7 +212,7 @@ pub(super) async fn revoke(
 }
 
 /// Deriving the SCRAM verifiers takes milliseconds of processor time: not on a thread that serves others.
-async fn new_credential(
+async fn derived(
     zone: ZoneName,
     now: OffsetDateTime,
     expires_at: Option<OffsetDateTime>,
@@ -145,7 +225,7 @@ async fn new_credential(
         let mut rng = rand::rng();
         let key_id = KeyId::from_random(|limit| rng.random_range(0..limit));
         let (plain, scram) = (verifiers.plain, verifiers.scram);
-        (Credential { key_id, zone, created_at: now, expires_at, plain, scram }, secret)
+        (Credential { key_id, zone, created_at: now, expires_at, replaced_by: None, plain, scram }, secret)
     };
     tokio::task::spawn_blocking(derive).await.map_err(|error| {
         tracing::error!(%error, "deriving a credential failed");
@@ -156,6 +236,14 @@ async fn new_credential(
 /// What a partner may log in with, the best to recommend first.
 fn mechanisms(credential: &Credential, mode: AuthenticationMode) -> Vec<&'static str> {
     credential.mechanisms(mode).map(Mechanism::name).collect()
+}
+
+fn standing(credential: &Credential, now: OffsetDateTime) -> &'static str {
+    match (credential.is_expired(now), &credential.replaced_by) {
+        (true, _) => "EXPIRED",
+        (false, Some(_)) => "ROTATED",
+        (false, None) => "ACTIVE",
+    }
 }
 
 fn items<'a>(state: &State, credentials: impl Iterator<Item = &'a Arc<Credential>>) -> Value {
@@ -169,7 +257,8 @@ fn items<'a>(state: &State, credentials: impl Iterator<Item = &'a Arc<Credential
             json!({
                 "keyId": credential.key_id.as_str(),
                 "zone": credential.zone.as_str(),
-                "state": if credential.is_expired(now) { "EXPIRED" } else { "ACTIVE" },
+                "state": standing(credential, now),
+                "replacedBy": credential.replaced_by.as_ref().map(KeyId::as_str),
                 "mechanisms": accepted(credential),
                 "createdAt": rfc3339(credential.created_at),
                 "expiresAt": credential.expires_at.map(rfc3339),

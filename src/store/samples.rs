@@ -36,6 +36,7 @@ pub(super) fn credential(zone: &str, number: usize) -> Credential {
         zone: ZoneName::try_from(zone).expect("a zone name"),
         created_at: MOMENT,
         expires_at: Some(MOMENT + time::Duration::days(90)),
+        replaced_by: None,
         plain: PlainVerifier { salt: vec![1; 16], hash: vec![2; 32] },
         scram: vec![ScramVerifier {
             hash: ScramHash::Sha512,

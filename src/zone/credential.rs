@@ -102,6 +102,8 @@ pub struct Credential {
     pub zone: ZoneName,
     pub created_at: OffsetDateTime,
     pub expires_at: Option<OffsetDateTime>,
+    /// The credential that took its place. This one goes on until it expires.
+    pub replaced_by: Option<KeyId>,
     pub plain: PlainVerifier,
     pub scram: Vec<ScramVerifier>,
 }
@@ -178,6 +180,7 @@ mod tests {
             zone: ZoneName::try_from("acme").unwrap(),
             created_at: OffsetDateTime::UNIX_EPOCH,
             expires_at: None,
+            replaced_by: None,
             plain: PlainVerifier { salt: vec![1], hash: vec![2] },
             scram,
         };

@@ -20,8 +20,8 @@ use super::{Api, audit, key, zones};
 use crate::policy::verifier::{SCRAM_ITERATIONS, Salts, verifiers};
 use crate::sasl::Mechanism;
 use crate::secret::Secret;
-use crate::store::{Change, State, ZoneRecord};
-use crate::zone::{AuthenticationMode, Credential, KeyId, ZoneName, parse_duration};
+use crate::store::{Change, Nodes, State, ZoneRecord};
+use crate::zone::{AuthenticationMode, Credential, KeyId, LastUse, ZoneName, parse_duration};
 
 /// Credentials of one zone; what is not used any more should be revoked.
 const MAX_PER_ZONE: usize = 100;
@@ -81,13 +81,13 @@ fn end(expires_at: Option<&str>, now: OffsetDateTime) -> Result<Option<OffsetDat
 
 pub(super) async fn all(Shared(api): Shared<Arc<Api>>) -> Result<Json<Value>, Problem> {
     let state = api.state()?;
-    Ok(Json(items(&state, state.credentials.values())))
+    Ok(Json(api.items(&state, state.credentials.values())))
 }
 
 pub(super) async fn of_zone(Shared(api): Shared<Arc<Api>>, Name(name): Name) -> Result<Json<Value>, Problem> {
     let state = api.state()?;
     let zone = &zones::find(&state, &name)?.zone.name;
-    Ok(Json(items(&state, state.credentials.values().filter(|credential| credential.zone == *zone))))
+    Ok(Json(api.items(&state, state.credentials.values().filter(|credential| credential.zone == *zone))))
 }
 
 pub(super) async fn issue(
@@ -246,26 +246,38 @@ fn standing(credential: &Credential, now: OffsetDateTime) -> &'static str {
     }
 }
 
-fn items<'a>(state: &State, credentials: impl Iterator<Item = &'a Arc<Credential>>) -> Value {
-    let now = OffsetDateTime::now_utc();
-    let accepted = |credential: &Credential| {
-        let zone = state.zones.get(&credential.zone);
-        zone.map_or_else(Vec::new, |record| mechanisms(credential, record.zone.authentication.mode))
-    };
-    let items: Vec<Value> = credentials
-        .map(|credential| {
-            json!({
-                "keyId": credential.key_id.as_str(),
-                "zone": credential.zone.as_str(),
-                "state": standing(credential, now),
-                "replacedBy": credential.replaced_by.as_ref().map(KeyId::as_str),
-                "mechanisms": accepted(credential),
-                "createdAt": rfc3339(credential.created_at),
-                "expiresAt": credential.expires_at.map(rfc3339),
+impl Api {
+    fn items<'a>(&self, state: &State, credentials: impl Iterator<Item = &'a Arc<Credential>>) -> Value {
+        let now = OffsetDateTime::now_utc();
+        let nodes = self.config.store.nodes().borrow().clone();
+        let accepted = |credential: &Credential| {
+            let zone = state.zones.get(&credential.zone);
+            zone.map_or_else(Vec::new, |record| mechanisms(credential, record.zone.authentication.mode))
+        };
+        let items: Vec<Value> = credentials
+            .map(|credential| {
+                let last = last_use(credential, state, &nodes);
+                json!({
+                    "keyId": credential.key_id.as_str(),
+                    "zone": credential.zone.as_str(),
+                    "state": standing(credential, now),
+                    "replacedBy": credential.replaced_by.as_ref().map(KeyId::as_str),
+                    "mechanisms": accepted(credential),
+                    "createdAt": rfc3339(credential.created_at),
+                    "expiresAt": credential.expires_at.map(rfc3339),
+                    "lastUsedAt": last.map(|last| rfc3339(last.at)),
+                    "lastUsedFrom": last.map(|last| last.address.to_string()),
+                })
             })
-        })
-        .collect();
-    json!({ "items": items })
+            .collect();
+        json!({ "items": items })
+    }
+}
+
+/// As the state remembers it, or as a gateway says that is more recent.
+fn last_use(credential: &Credential, state: &State, nodes: &Nodes) -> Option<LastUse> {
+    let of_nodes = nodes.values().filter_map(|node| node.credentials.get(credential.key_id.as_str()));
+    of_nodes.chain(state.last_uses.get(&credential.key_id)).max_by_key(|last| last.at).copied()
 }
 
 /// A time that was read from this form or from the clock can always be written in it.

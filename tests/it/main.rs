@@ -26,6 +26,7 @@ mod manifests;
 mod new_groups;
 mod operators;
 mod oracle;
+mod outside;
 mod plan_command;
 mod principals;
 mod quickstart;

@@ -36,4 +36,5 @@ mod store;
 mod support;
 mod tls;
 mod transactions;
+mod traps;
 mod two_aliases;

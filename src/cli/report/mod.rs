@@ -21,14 +21,14 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::ExitCode;
-use crate::manifest::{Finding, Loaded, Severity, Suppressed};
+use crate::manifest::{Finding, Loaded, Severity, Suppressed, Text};
 use crate::reconcile::plan::{Mode, Plan};
 use crate::zone::Revision;
 
 pub use request::{Outputs, ReportTo};
 
 /// Texts of files by name, as [`crate::manifest::Loaded::texts`] keeps them: secrets are masked.
-pub type Texts = BTreeMap<Arc<str>, Arc<str>>;
+pub type Texts = BTreeMap<Arc<str>, Text>;
 
 /// What the forms say of a plan that nobody compared with what is in force.
 const OFFLINE: &str = "OFFLINE: what is in force was not looked at; this is no pass of the live checks";

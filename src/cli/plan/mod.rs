@@ -5,6 +5,7 @@ mod comment;
 pub mod expected;
 pub(super) mod live;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use self::base::OfBase;
@@ -105,7 +106,8 @@ async fn live(
     let Live { observed, connected } = live::observed(&args.server, context, config).await?;
     let mut reader = Reader::new(chosen.source.clone(), control::known(config));
     progress.step("reading the zones");
-    let desired = reader.read(History::after(observed.revision.clone())).await.map_err(failure)?;
+    let history = History::after(observed.revision.clone());
+    let desired = reader.read(history, observed.zones.clone()).await.map_err(failure)?;
     let base = base::read(args, context, config).await?;
     progress.step("asking the clusters for the backing topics");
     let missing = live::missing_topics(&desired.loaded, config).await;
@@ -127,7 +129,7 @@ async fn live(
 async fn offline(args: &Args, context: &Context, config: &Config) -> Result<(Plan, Desired), Failure> {
     let chosen = Chosen::new(args, config)?;
     let mut reader = Reader::new(chosen.source.clone(), control::known(config));
-    let desired = reader.read(History::default()).await.map_err(failure)?;
+    let desired = reader.read(History::default(), BTreeMap::new()).await.map_err(failure)?;
     let base = base::read(args, context, config).await?;
     if let Some(only) = &args.only
         && base.as_ref().is_none_or(|base| !base.desired.loaded.zones.contains_key(only))

@@ -15,6 +15,23 @@ fn run(product: &Product, arguments: &[&str]) -> (i32, String) {
     ended(&product.cli(arguments))
 }
 
+/// Reports of an `apply` are those of a plan, with what came of it.
+fn every_form_of_one_run(product: &Product) {
+    let folder = tempfile::tempdir().unwrap();
+    let forms = ["text", "json", "markdown", "github", "gitlab", "sarif", "junit"];
+    let outputs = forms.map(|form| format!("--output={form}={}", folder.path().join(form).display()));
+    let arguments = outputs.iter().map(String::as_str);
+    let (code, said) = run(product, &std::iter::once("apply").chain(arguments).collect::<Vec<_>>());
+    assert_eq!(code, 0, "{said}");
+    for form in forms {
+        let text = std::fs::read_to_string(folder.path().join(form)).unwrap();
+        assert!(text.contains("UpToDate"), "{form}: {text}");
+    }
+    let json = std::fs::read(folder.path().join("json")).unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(json["run"]["plan"], json["digest"], "what was shown is what was done: {json:#}");
+}
+
 #[test]
 fn an_operator_suspends_looks_resumes_applies_and_rolls_back() {
     let backing = unique("orders");
@@ -51,6 +68,7 @@ fn an_operator_suspends_looks_resumes_applies_and_rolls_back() {
     assert!(code == 2 && said.contains("is not suspended"), "{said}");
     product.wait_for_status("beta", "READY");
     assert_eq!(run(&product, &["apply"]).0, 0);
+    every_form_of_one_run(&product);
     let metrics = product.metrics();
     for line in [
         "partner_zones_reconcile_suspensions{scope=\"all\"} 0",
@@ -63,6 +81,9 @@ fn an_operator_suspends_looks_resumes_applies_and_rolls_back() {
     let other = format!("sha256:{}", "0".repeat(64));
     let (code, said) = run(&product, &["apply", "--expect-plan", &other]);
     assert!(code == 4 && said.contains("not the expected"), "{said}");
+    for wanted in [&other, "with 2 zones in force", "  next: look at this plan"] {
+        assert!(said.contains(wanted), "{wanted} is not in {said}");
+    }
     let (code, said) = run(&product, &["apply", "--allow-deletes", "3"]);
     assert!(code == 2 && said.contains("--expect-plan"), "{said}");
 
@@ -71,6 +92,12 @@ fn an_operator_suspends_looks_resumes_applies_and_rolls_back() {
     product.wait_for_zone("beta", |zone| zone.is_none());
     let (_, said) = run(&product, &["get", "controller"]);
     assert!(said.contains("ROLLED BACK:") && said.contains(&first), "{said}");
+    let (code, said) = run(&product, &plan);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains(&format!("ROLLED BACK: commit {first} is applied until ")), "{said}");
+    assert!(said.contains("+ zone/beta"), "a plan is of what comes: {said}");
+    let (code, said) = run(&product, &["apply"]);
+    assert!(code == 0 && said.contains("UpToDate") && !said.contains("+ zone/beta"), "{said}");
     let (code, said) = run(&product, &["rollback", "--end"]);
     assert_eq!(code, 0, "{said}");
     product.wait_for_status("beta", "READY");

@@ -9,6 +9,7 @@ mod hold;
 mod impact;
 mod json;
 mod notes;
+mod notice;
 mod tally;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +22,7 @@ pub use change::{Action, Address, Change, Fate, Origin};
 pub use hold::{Hold, Holding, SelfHeal};
 pub use impact::{Connected, Impact};
 pub(super) use json::lifted as lifted_json;
+pub use notice::{Notice, NoticeKind};
 
 use super::diff::{Difference, diff};
 use super::digest;
@@ -30,7 +32,9 @@ use super::source::Commit;
 use crate::manifest::suppress::Suppressed;
 use crate::manifest::{Finding, Loaded, LoadedZone, Location};
 use crate::store::State;
-use crate::zone::{Asked, ClusterName, PartnerZone, Revision, Scope, TopicName, ZoneName};
+use crate::zone::{
+    Asked, ClusterName, Controls, PartnerZone, Revision, Rollback, Scope, TopicName, ZoneName,
+};
 
 /// Fewer are compared faster than a thread is started.
 const ZONES_WORTH_A_THREAD: usize = 256;
@@ -62,14 +66,22 @@ pub struct Observed {
     pub clusters: Ids,
     /// What operators suspended.
     pub suspended: BTreeMap<Scope, Asked>,
+    /// The commit that they pinned.
+    pub rollback: Option<Rollback>,
 }
 
 impl Observed {
     pub fn of(state: &State) -> Self {
         let zones =
             state.zones.iter().map(|(name, record)| (name.clone(), Arc::clone(&record.zone))).collect();
-        let (clusters, suspended) = (state.clusters.clone(), state.controls.suspended.clone());
-        Self { revision: state.revision.clone(), zones, clusters, suspended }
+        let Controls { suspended, rollback, .. } = state.controls.clone();
+        Self {
+            revision: state.revision.clone(),
+            zones,
+            clusters: state.clusters.clone(),
+            suspended,
+            rollback,
+        }
     }
 }
 
@@ -95,6 +107,13 @@ pub struct Summary {
     pub findings: usize,
 }
 
+/// The zones in force, for comparison: how many, and a digest of their names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InForce {
+    pub zones: usize,
+    pub digest: String,
+}
+
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub mode: Mode,
@@ -105,6 +124,9 @@ pub struct Plan {
     pub only: Option<ZoneName>,
     /// `sha256:…`; two plans with one digest do the same. One made offline has none of a live one.
     pub digest: String,
+    /// What the digest is over, beside the changes: the files' tree, and the zones in force.
+    pub tree: String,
+    pub in_force: InForce,
     /// By address.
     pub changes: Vec<Change>,
     /// What partners will notice. It is of the moment, and no part of the digest.
@@ -121,6 +143,8 @@ pub struct Plan {
     holds: BTreeMap<ZoneName, Hold>,
     /// What is suspended, changes or not.
     pub suspended: BTreeMap<Scope, Asked>,
+    /// What everybody must know before the rest.
+    pub notices: Vec<Notice>,
 }
 
 /// What a plan is made under, beside the files and what is in force.
@@ -140,10 +164,14 @@ pub struct Terms<'a> {
     pub holding: Option<&'a Holding>,
     /// What another revision wants: a change that it asks for too was there already, and is drift.
     pub base: Option<&'a Desired>,
+    /// What that revision would change on the backing clusters.
+    pub backing_of_base: &'a [Change],
     /// Who is connected now. Without it, nothing is said about what partners will notice.
     pub connected: Option<&'a Connected>,
     /// Nothing is done to any other zone: neither created, changed nor deleted.
     pub only: Option<&'a ZoneName>,
+    /// What everybody must know before the rest, beside what the plan says by itself.
+    pub notices: &'a [Notice],
 }
 
 /// Whether live state took part.
@@ -171,11 +199,13 @@ pub fn plan(desired: &Desired, observed: &Observed, terms: &Terms<'_>) -> Plan {
         _ => Origin::Change,
     };
     let (mut changes, fates) = of_zones(loaded, observed, terms.only, origin);
-    if let Some(base) = terms.base {
-        settle_origins(&mut changes, &of_zones(&base.loaded, observed, terms.only, origin).0);
-    }
     let backing = terms.backing.iter().filter(|it| is_meant(terms.only, it.address.zone()));
     changes.extend(backing.map(|it| Change { source: asked_for_at(loaded, it), ..it.clone() }));
+    if let Some(base) = terms.base {
+        let mut of_base = of_zones(&base.loaded, observed, terms.only, origin).0;
+        of_base.extend_from_slice(terms.backing_of_base);
+        settle_origins(&mut changes, &of_base);
+    }
     changes.sort_by(|a, b| a.address.cmp(&b.address));
     let digest = digest::plan(&desired.tree, observed, &changes);
     let draft = Draft { mode: Mode::Live, digest, changes, fates };
@@ -233,6 +263,8 @@ impl Draft {
             base: terms.base.map(|base| base.revision.clone()),
             only: terms.only.cloned(),
             digest,
+            tree: desired.tree.clone(),
+            in_force: InForce { zones: observed.zones.len(), digest: digest::names(observed) },
             impacts: terms.connected.map(|connected| impact::of(&changes, connected)).unwrap_or_default(),
             changes,
             findings,
@@ -242,6 +274,7 @@ impl Draft {
             held,
             holds,
             suspended: observed.suspended.clone(),
+            notices: notice::of(mode, observed, terms.notices),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What an operator does when something goes wrong, as they type it: the binary, a Git repository, real Kafka.
 
 use std::process::Output;
+use std::time::{Duration, Instant};
 
 use crate::support::kafka::{Cluster, unique};
 use crate::support::product::{Product, Setup, manifest};
@@ -30,6 +31,31 @@ fn every_form_of_one_run(product: &Product) {
     let json = std::fs::read(folder.path().join("json")).unwrap();
     let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
     assert_eq!(json["run"]["plan"], json["digest"], "what was shown is what was done: {json:#}");
+}
+
+fn a_rewritten_history_is_shouted_until_it_is_accepted(product: &Product, zone: &str) {
+    let head = product.rewrite();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("acme.yaml"), zone).unwrap();
+    let (folder, url) = (folder.path().to_str().unwrap(), product.url());
+    let started = Instant::now();
+    let said = loop {
+        let (_, said) = run(product, &["plan", "--zones", folder, "--url", &url]);
+        if said.starts_with(
+            "NOT FOLLOWED: the controller's last run failed: the history of refs/heads/main was rewritten",
+        ) {
+            break said;
+        }
+        assert!(started.elapsed() < Duration::from_secs(45), "{said}");
+    };
+    assert!(said.contains("- zone/beta"), "the plan is there all the same: {said}");
+    let (code, said) = run(product, &["plan", "--url", &url]);
+    assert!(code == 5 && said.contains(&format!("reconciler source accept {head}")), "{said}");
+    assert_eq!(run(product, &["source", "accept", &head]).0, 0);
+    let (code, said) = run(product, &["plan", "--url", &url]);
+    assert_eq!(code, 0, "{said}");
+    let (code, said) = run(product, &["apply"]);
+    assert_eq!(code, 0, "{said}");
 }
 
 #[test]
@@ -103,6 +129,8 @@ fn an_operator_suspends_looks_resumes_applies_and_rolls_back() {
     product.wait_for_status("beta", "READY");
     let (code, said) = run(&product, &["rollback", "--to", "main", "--ttl", "2h"]);
     assert!(code == 2 && said.contains("full id"), "{said}");
+
+    a_rewritten_history_is_shouted_until_it_is_accepted(&product, &zone("acme"));
 
     // A broken file is the first thing that is said of it.
     let broken = manifest("beta", &[("orders", &backing, "read")]);

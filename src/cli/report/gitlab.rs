@@ -17,7 +17,7 @@ pub(super) fn render(report: &Report<'_>) -> String {
     let mut fingerprints = Fingerprints::new(report.texts);
     let failures = report.failures();
     let mut issues: Vec<Value> =
-        failures.map(|(title, message)| general("run", "critical", &format!("{title}: {message}"))).collect();
+        failures.map(|(title, message)| general("guard", "critical", &format!("{title}: {message}"))).collect();
     issues.extend(
         report.notices().map(|(label, message)| general("notice", "minor", &format!("{label}: {message}"))),
     );

@@ -165,7 +165,7 @@ impl<'a> Report<'a> {
     /// What failed beside the files, in every form: a title, and a sentence on one line.
     fn failures(&self) -> impl Iterator<Item = (&'static str, String)> {
         let refused = self.plan.into_iter().flat_map(|plan| plan.guard.reasons());
-        let refused = refused.map(|reason| ("refused by a guard", one_line(reason)));
+        let refused = refused.map(|reason| ("Refused by a guard", one_line(reason)));
         refused.chain(self.run.into_iter().flat_map(run::failures))
     }
 

@@ -33,13 +33,13 @@ pub(super) fn notices(run: &Value, shown: Option<&Plan>) -> Vec<(&'static str, S
 pub(super) fn failures(run: &Value) -> Vec<(&'static str, String)> {
     let mut failures = Vec::new();
     for (message, zones) in by_message(run, "failed") {
-        failures.push(("not applied", one_line(&format!("{}: {message}", zones.join(", ")))));
+        failures.push(("Not applied", one_line(&format!("{}: {message}", zones.join(", ")))));
     }
     match text(run, "outcome") {
         "Refused" if list(run, "refused").is_empty() => {
-            failures.push(("refused", one_line(text(run, "message"))))
+            failures.push(("Refused", one_line(text(run, "message"))))
         }
-        "Failed" => failures.push(("failed", one_line(text(run, "message")))),
+        "Failed" => failures.push(("Failed", one_line(text(run, "message")))),
         _ => {}
     }
     failures
@@ -172,7 +172,7 @@ mod tests {
     fn a_plan_that_was_not_expected_is_a_failure_of_its_own() {
         let run =
             json!({"outcome": "Refused", "message": "the plan is a and not the expected b", "refused": []});
-        assert_eq!(failures(&run), [("refused", "the plan is a and not the expected b".to_owned())]);
+        assert_eq!(failures(&run), [("Refused", "the plan is a and not the expected b".to_owned())]);
         let guarded = json!({"outcome": "Refused", "message": "m", "refused": ["m"]});
         assert_eq!(failures(&guarded), [], "the plan's guards say it");
     }

@@ -154,6 +154,19 @@ impl Product {
         self.repository.push("Merged")
     }
 
+    /// Puts another commit in the last one's place, and gives its id.
+    pub(crate) fn rewrite(&self) -> String {
+        self.repository.git(&[
+            "commit",
+            "--quiet",
+            "--amend",
+            "--allow-empty",
+            "--message",
+            "Another history",
+        ]);
+        self.repository.push("On top of it")
+    }
+
     /// The repository that is watched.
     pub(crate) fn source(&self) -> PathBuf {
         self.repository.url()

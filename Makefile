@@ -23,7 +23,7 @@ quickstart:
 
 test:
 	@scripts/deps.sh test
-	cargo test --locked
+	@scripts/test.sh
 
 lint:
 	@scripts/deps.sh build

@@ -195,8 +195,8 @@ clean_up() {
 }
 
 # Speaks with the test harness, line by line. Out: `ready BOOTSTRAP SASL_BOOTSTRAP FOLDER [SSL SASL_SSL]`, then an answer to each
-# request. In: `stop I` (in good order), `kill I`, `start I`; answers `done I` or `failed I`. At the end of stdin, which comes
-# even if the harness is killed, the brokers are killed and their data removed; should this shell be killed itself,
+# request. In: `stop I` (in good order), `kill I`, `start I`, `pause I`, `resume I`; answers `done I` or `failed I`. At the end of
+# stdin, which comes even if the harness is killed, the brokers are killed and their data removed; should this shell be killed itself,
 # the kernel kills the brokers.
 supervise() {
   local brokers=$1 port try verb broker
@@ -219,6 +219,8 @@ supervise() {
     case $verb in
       stop) stop_broker "$broker" TERM && echo "done $broker" ;;
       kill) stop_broker "$broker" KILL && echo "done $broker" ;;
+      pause) kill -STOP "${PIDS[broker]}" && echo "done $broker" ;;
+      resume) kill -CONT "${PIDS[broker]}" && echo "done $broker" ;;
       start)
         local earlier
         earlier=$(grep -c 'Kafka Server started' "$DIR/broker-$broker.log")

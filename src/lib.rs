@@ -106,7 +106,8 @@
 //!   fetch for ever. So no child process is needed to be killed, and a reading that is given up ends at once.
 //! * Environments are sets of paths in the configuration, one of which is chosen; nothing is guessed from folders or labels.
 //! * Trailers count from every commit since the one in force, of all parents: what a pull request's head is allowed, its merge is
-//!   allowed too. Where the head does not follow what is in force, its own trailers count alone.
+//!   allowed too. Where the head does not follow what is in force, its own trailers count alone. What they let
+//!   pass in a run that did not get everything done counts against their number in the next (record `spent/<commit>`).
 //! * A commit that an operator accepted lets in what follows it only until what is in force follows it as well.
 //! * Commits are checked for SSH signatures only: OpenPGP would add a fifth to the build, and its rules of expiry and subkeys are
 //!   ours to get wrong. Another kind of signature is held like none.

@@ -15,7 +15,7 @@ use super::problem::Problem;
 use crate::manifest::document;
 use crate::store::{State, ZoneRecord};
 use crate::zone::{
-    Acceptance, Asked, ClusterName, Controls, Revision, Rollback, Scope, Sequence, ZoneId, ZoneName,
+    Acceptance, Asked, ClusterName, Controls, Revision, Rollback, Scope, Sequence, Spent, ZoneId, ZoneName,
 };
 
 /// How this installation plans, beside what is in force: a plan made elsewhere says what this one would.
@@ -58,9 +58,18 @@ pub struct ObservedState {
     rollback: Option<Decision>,
     #[serde(default)]
     accepted: Option<Decision>,
+    /// What is used up of commits' trailers, by the commits' ids.
+    #[serde(default)]
+    spent: BTreeMap<String, Used>,
     /// The principals on the clusters that are ours.
     #[serde(default)]
     principals: Vec<Principal>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Used {
+    deletions: usize,
+    updates: usize,
 }
 
 /// About one commit: a rollback to it, or that it is accepted.
@@ -109,6 +118,10 @@ fn suspension((scope, asked): (&Scope, &Asked)) -> Suspension {
     Suspension { scope: scope.key(), by: asked.by.clone(), at: asked.at, reason: asked.reason.clone() }
 }
 
+fn used(Spent { deletions, updates }: Spent) -> Used {
+    Used { deletions, updates }
+}
+
 fn decision(commit: &str, until: Option<OffsetDateTime>, asked: &Asked) -> Decision {
     let Asked { by, at, reason } = asked.clone();
     Decision { commit: commit.to_owned(), until, by, at, reason }
@@ -144,6 +157,7 @@ impl ObservedState {
             suspended: suspended.iter().map(suspension).collect(),
             rollback: rollback.as_ref().map(|it| decision(&it.commit, Some(it.until), &it.asked)),
             accepted: accepted.as_ref().map(|it| decision(&it.commit, None, &it.asked)),
+            spent: state.spent.iter().map(|(commit, spent)| (commit.clone(), used(*spent))).collect(),
             principals: state.principals.iter().map(principal).collect(),
         }
     }
@@ -171,6 +185,9 @@ impl ObservedState {
             .and_then(|it| Some(Rollback { commit: it.commit.clone(), until: it.until?, asked: it.asked() }));
         state.controls.accepted =
             self.accepted.map(|it| Acceptance { commit: it.commit.clone(), asked: it.asked() });
+        let spent = self.spent.into_iter();
+        state.spent =
+            spent.map(|(id, Used { deletions, updates })| (id, Spent { deletions, updates })).collect();
         for Principal { cluster, zone, cluster_id } in self.principals {
             let (Ok(cluster), Ok(zone)) =
                 (ClusterName::try_from(cluster.as_str()), ZoneName::try_from(zone.as_str()))

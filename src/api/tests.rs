@@ -353,8 +353,10 @@ async fn what_plan_reads_over_http_is_the_state() {
         cluster_id: "c1".to_owned(),
     };
     let accepted = Change::Accept(crate::zone::Acceptance { commit, asked: asked.clone() });
+    let spent = crate::zone::Spent { deletions: 2, updates: 0 };
+    let spent = Change::Spend("8c1f".to_owned(), spent);
     let suspended = Change::Suspend(crate::zone::Scope::All, asked);
-    store.commit(vec![suspended, Change::Rollback(rollback), accepted, ours]).await.unwrap();
+    store.commit(vec![suspended, Change::Rollback(rollback), accepted, ours, spent]).await.unwrap();
     let node = Node::start("n1", Arc::clone(&store) as Arc<dyn Store>).await;
     let (_, answer) = node.get("/api/v1/state", &admin).await;
     let observed: state::ObservedState = serde_json::from_value(answer).unwrap();
@@ -363,6 +365,7 @@ async fn what_plan_reads_over_http_is_the_state() {
     let there = observed.into_state().unwrap();
     assert_eq!((there.sequence, there.zones), (here.sequence, here.zones.clone()));
     assert_eq!((there.controls, there.principals), (here.controls.clone(), here.principals.clone()));
+    assert_eq!((there.spent.len(), there.spent), (1, here.spent.clone()));
     assert_eq!(planned_by, planning());
 }
 

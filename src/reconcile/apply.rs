@@ -74,6 +74,9 @@ impl Applier {
         changes.extend(resumed(plan, &state));
         if is_news {
             changes.push(store::Change::Applied(plan.revision.clone()));
+        } else {
+            let spent = plan::spent(plan, &state.spent);
+            changes.extend(spent.into_iter().map(|(commit, spent)| store::Change::Spend(commit, spent)));
         }
         changes.extend(self.events(desired, plan, request, now).into_iter().map(store::Change::Audit));
         let sequence = store.commit(changes).await?;

@@ -7,7 +7,7 @@ use super::{Change, State, StoreError};
 use crate::zone::{KeyId, Sequence, ZoneName};
 
 /// Completes a caller's changes so that every credential always has its zone: deleting a zone deletes its credentials, and a
-/// credential for a zone that is not there is a conflict.
+/// credential for a zone that is not there is a conflict. And what was spent of trailers is gone with the next revision.
 pub(super) fn complete(changes: Vec<Change>, state: &State) -> Result<Vec<Change>, StoreError> {
     let mut zones: BTreeSet<ZoneName> = state.zones.keys().cloned().collect();
     let mut owners: BTreeMap<KeyId, ZoneName> =
@@ -32,6 +32,7 @@ pub(super) fn complete(changes: Vec<Change>, state: &State) -> Result<Vec<Change
             Change::DeleteCredential(key_id) => {
                 owners.remove(key_id);
             }
+            Change::Applied(_) => complete.extend(state.spent.keys().cloned().map(Change::ForgetSpent)),
             Change::PutApiKey(_)
             | Change::DeleteApiKey(_)
             | Change::PutPrincipal { .. }
@@ -44,7 +45,8 @@ pub(super) fn complete(changes: Vec<Change>, state: &State) -> Result<Vec<Change
             | Change::PutLetter(_)
             | Change::DeleteLetter(_)
             | Change::PutCluster(..)
-            | Change::Applied(_)
+            | Change::Spend(..)
+            | Change::ForgetSpent(_)
             | Change::Audit(_) => {}
         }
         complete.push(change);
@@ -110,6 +112,12 @@ impl State {
                 }
                 Change::PutCluster(name, id) => {
                     state.clusters.insert(name, id);
+                }
+                Change::Spend(commit, spent) => {
+                    state.spent.insert(commit, spent);
+                }
+                Change::ForgetSpent(commit) => {
+                    state.spent.remove(&commit);
                 }
                 Change::Applied(revision) => state.revision = Some(revision),
                 Change::Audit(_) => {}

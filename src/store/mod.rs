@@ -31,7 +31,7 @@ use tokio::sync::watch;
 
 use crate::zone::{
     Acceptance, ApiKey, Asked, ClusterName, Controls, Credential, KeyId, Letter, PartnerZone, Revision,
-    Rollback, Scope, Sequence, ZoneId, ZoneName,
+    Rollback, Scope, Sequence, Spent, ZoneId, ZoneName,
 };
 
 /// Everything the state topic holds, as of one commit. Immutable once published.
@@ -49,6 +49,8 @@ pub struct State {
     pub principals: Principals,
     /// What operators asked of the controller.
     pub controls: Controls,
+    /// What was made use of the trailers of commits that no revision in force has in full, by the commits' ids.
+    pub spent: BTreeMap<String, Spent>,
     /// What is to be told outside, and what was, by [`Content::id`](crate::zone::Content::id).
     pub outbox: BTreeMap<String, Arc<Letter>>,
     /// The clusters that were worked with, by the name that the configuration gives them: each with the id it had.
@@ -115,7 +117,12 @@ pub enum Change {
     DeleteLetter(String),
     /// The id of the cluster that is behind a name.
     PutCluster(ClusterName, String),
-    /// The source revision that the state now reflects.
+    /// So much of what the trailers of the commit with this id let pass is used up.
+    Spend(String, Spent),
+    /// It is of no interest any more.
+    ForgetSpent(String),
+    /// The source revision that the state now reflects. What was spent before it is forgotten: its commits' trailers do not
+    /// count any more.
     Applied(Revision),
     /// An event of the audit log (CloudEvents 1.0), written with the commit or not at all. `data.sequence` is filled in by the
     /// store: the number of the commit.

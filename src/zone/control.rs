@@ -86,6 +86,13 @@ pub struct Acceptance {
     pub asked: Asked,
 }
 
+/// How much was made use of what a commit's trailers let pass, while no revision with that commit is in force in full.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spent {
+    pub deletions: usize,
+    pub updates: usize,
+}
+
 /// Everything that was asked for and still holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Controls {

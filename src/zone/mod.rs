@@ -21,7 +21,7 @@ pub mod status;
 
 pub use crate::sasl::ScramHash;
 pub use claim::Claim;
-pub use control::{Acceptance, Asked, BY_CONTROLLER, Controls, Rollback, Scope, is_commit_id};
+pub use control::{Acceptance, Asked, BY_CONTROLLER, Controls, Rollback, Scope, Spent, is_commit_id};
 pub use credential::{ApiKey, ApiKeyRole, Credential, KeyId, PlainVerifier, ScramVerifier};
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use name::{ClusterName, GroupName, NameError, ServiceAccount, TopicName, ZoneId, ZoneName};

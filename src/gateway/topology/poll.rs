@@ -16,7 +16,7 @@ use super::super::config::ClusterConfig;
 use super::super::offer::Offer;
 use super::super::upstream::CLIENT_ID;
 use super::{TopicState, Topology};
-use crate::kafka::client::{ClientError, Connection, UpstreamSecurity};
+use crate::kafka::client::{ClientError, Connection, UpstreamSecurity, host_port};
 use crate::kafka::control_shapes::METADATA_RESPONSE;
 use crate::kafka::shape::Versions;
 use crate::zone::TopicName;
@@ -184,11 +184,6 @@ fn topics(response: &MetadataResponse) -> HashMap<TopicName, TopicState> {
     topics
 }
 
-/// An IPv6 address needs brackets before a port.
-fn host_port(host: &str, port: i32) -> String {
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
-}
-
 #[cfg(test)]
 mod tests {
     use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
@@ -218,11 +213,5 @@ mod tests {
         assert_eq!(state("missing"), TopicState::Missing);
         assert_eq!(state("secret"), TopicState::Forbidden);
         assert_eq!(state("odd"), TopicState::Failed(-1));
-    }
-
-    #[test]
-    fn a_broker_with_an_ipv6_address_gets_brackets() {
-        assert_eq!(host_port("::1", 9092), "[::1]:9092");
-        assert_eq!(host_port("broker-1", 9092), "broker-1:9092");
     }
 }

@@ -21,14 +21,14 @@ use kafka_protocol::messages::create_acls_request::AclCreation;
 use kafka_protocol::messages::delete_acls_request::DeleteAclsFilter;
 use kafka_protocol::messages::{
     AlterUserScramCredentialsRequest, CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest,
-    DescribeUserScramCredentialsRequest, MetadataRequest,
+    DescribeUserScramCredentialsRequest, MetadataRequest, MetadataResponse,
 };
 use kafka_protocol::protocol::{Request, StrBytes};
 use rand::RngExt as _;
 
 pub use self::acl::{Acl, Effect, Operation, Pattern, Resource, ResourceKind};
 pub use self::error::AdminError;
-use super::client::{ClientError, Connection, UpstreamSecurity};
+use super::client::{ClientError, Connection, UpstreamSecurity, host_port};
 use super::control_shapes::METADATA_RESPONSE;
 use super::shape::{Shape, Versions};
 use crate::sasl::ScramHash;
@@ -113,14 +113,25 @@ impl Admin {
         Err(AdminError::NoBroker(failures.join("; ")))
     }
 
-    async fn of(mut connection: Connection) -> Result<Self, AdminError> {
-        let version = connection
+    async fn of(connection: Connection) -> Result<Self, AdminError> {
+        let mut admin = Self { connection, cluster_id: String::new() };
+        admin.cluster_id = admin.metadata().await?.cluster_id.map(|id| id.to_string()).unwrap_or_default();
+        Ok(admin)
+    }
+
+    async fn metadata(&mut self) -> Result<MetadataResponse, AdminError> {
+        let version = self
+            .connection
             .common_version(METADATA_RESPONSE.api_key, METADATA)
             .ok_or(AdminError::NotServed("Metadata"))?;
         let none = MetadataRequest::default().with_topics(Some(vec![])).with_allow_auto_topic_creation(false);
-        let answer = connection.request(&none, version, &METADATA_RESPONSE).await?;
-        let cluster_id = answer.cluster_id.map(|id| id.to_string()).unwrap_or_default();
-        Ok(Self { connection, cluster_id })
+        Ok(self.connection.request(&none, version, &METADATA_RESPONSE).await?)
+    }
+
+    /// `host:port` of every broker that lives, as this one knows it now.
+    pub async fn brokers(&mut self) -> Result<Vec<String>, AdminError> {
+        let brokers = self.metadata().await?.brokers;
+        Ok(brokers.iter().map(|broker| host_port(&broker.host, broker.port)).collect())
     }
 
     /// As the cluster itself says; empty where it has none.

@@ -241,6 +241,11 @@ async fn open(address: &str, security: &UpstreamSecurity) -> Result<Socket, Clie
     Ok(Socket::Tls(Box::new(secured)))
 }
 
+/// A broker's address as Metadata has it in two parts. An IPv6 address needs brackets before a port.
+pub fn host_port(host: &str, port: i32) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
 /// Sends small frames at once, and notices a peer that is gone.
 pub fn configure(stream: &TcpStream) -> std::io::Result<()> {
     stream.set_nodelay(true)?;

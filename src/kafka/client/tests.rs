@@ -128,3 +128,9 @@ async fn a_broker_that_accepts_and_says_nothing_is_given_up_in_time() {
         Connection::connect(&address, &UpstreamSecurity::default(), "test", WITHIN).await.unwrap_err();
     assert!(matches!(error, ClientError::Unreachable(_)), "{error}");
 }
+
+#[test]
+fn a_broker_with_an_ipv6_address_gets_brackets() {
+    assert_eq!(host_port("::1", 9092), "[::1]:9092");
+    assert_eq!(host_port("broker-1", 9092), "broker-1:9092");
+}

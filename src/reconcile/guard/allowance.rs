@@ -1,6 +1,9 @@
 //! A person's word that a run may do what a guard would refuse.
 
+use std::collections::BTreeMap;
 use std::fmt;
+
+use crate::zone::Spent;
 
 /// What an allowance is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,6 +53,21 @@ pub struct Allowance {
 }
 
 impl Allowance {
+    /// With what is left of it: what a trailer let pass before counts against its number.
+    #[must_use]
+    pub fn without(mut self, spent: &BTreeMap<String, Spent>) -> Self {
+        if let AllowedBy::Trailer { commit, .. } = &self.by
+            && let Some(spent) = spent.get(commit)
+        {
+            let used = match self.what {
+                Allowed::Deletes => spent.deletions,
+                Allowed::Updates => spent.updates,
+            };
+            self.count = self.count.saturating_sub(used);
+        }
+        self
+    }
+
     /// Whether it covers `number` deletions or updates of the plan with this digest.
     pub(super) fn covers(&self, what: Allowed, number: usize, digest: &str) -> bool {
         let is_for_this_plan = match &self.by {

@@ -23,6 +23,7 @@ pub use hold::{Hold, Holding, SelfHeal};
 pub use impact::{Connected, Impact};
 pub(super) use json::lifted as lifted_json;
 pub use notice::{Notice, NoticeKind};
+pub use tally::spent;
 
 use super::diff::{Difference, diff};
 use super::digest;
@@ -33,7 +34,7 @@ use crate::manifest::suppress::Suppressed;
 use crate::manifest::{Finding, Loaded, LoadedZone, Location};
 use crate::store::State;
 use crate::zone::{
-    Asked, ClusterName, Controls, PartnerZone, Revision, Rollback, Scope, TopicName, ZoneName,
+    Asked, ClusterName, Controls, PartnerZone, Revision, Rollback, Scope, Spent, TopicName, ZoneName,
 };
 
 /// Fewer are compared faster than a thread is started.
@@ -68,6 +69,8 @@ pub struct Observed {
     pub suspended: BTreeMap<Scope, Asked>,
     /// The commit that they pinned.
     pub rollback: Option<Rollback>,
+    /// What was made use of the commits' trailers already.
+    pub spent: BTreeMap<String, Spent>,
 }
 
 impl Observed {
@@ -81,6 +84,7 @@ impl Observed {
             clusters: state.clusters.clone(),
             suspended,
             rollback,
+            spent: state.spent.clone(),
         }
     }
 }
@@ -243,7 +247,8 @@ impl Draft {
             terms.clusters.map(|now| identity::strange(&observed.clusters, now)).unwrap_or_default();
         // Only a plan of live state can be applied, so only its digest is one to type.
         let expected = if mode == Mode::Live { digest.as_str() } else { "DIGEST" };
-        let guard = Guard::judge(&tally, terms.limits, terms.allowances, expected);
+        let allowances = terms.allowances.iter().cloned().map(|it| it.without(&observed.spent));
+        let guard = Guard::judge(&tally, terms.limits, &allowances.collect::<Vec<_>>(), expected);
         let default = Holding::default();
         let holding = terms.holding.unwrap_or(&default);
         let hold = |(name, origin): (&ZoneName, Origin)| {

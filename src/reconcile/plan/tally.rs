@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Change, Fate, Observed};
+use super::{Action, Change, Fate, Observed, Plan};
 use crate::manifest::Loaded;
-use crate::reconcile::guard::{Count, Deed, Guard, Tally};
-use crate::zone::ZoneName;
+use crate::reconcile::guard::{Allowed, AllowedBy, Count, Deed, Guard, Tally};
+use crate::zone::{Spent, ZoneName};
 
 pub(super) fn of(
     changes: &[Change],
@@ -23,7 +23,20 @@ pub(super) fn of(
     };
     let stays = |name: &ZoneName| fates.get(name) != Some(&Fate::Delete);
     let staying = observed.zones.iter().filter(|(name, _)| stays(name));
-    let mut topics = Count { existing: staying.map(|(_, zone)| zone.topics.len()).sum(), ..Count::default() };
+    let existing = staying.map(|(_, zone)| zone.topics.len()).sum();
+    let topics = Count { existing, ..topics(changes, fates) };
+    Tally {
+        zones,
+        topics,
+        // A file that could not be used counts even if it were without a finding.
+        errors: loaded.findings.iter().filter(|finding| finding.is_error()).count().max(unreadable),
+        strange_clusters: Vec::new(),
+    }
+}
+
+/// Of the topics of zones that are there and stay.
+fn topics<'a>(changes: impl IntoIterator<Item = &'a Change>, fates: &BTreeMap<ZoneName, Fate>) -> Count {
+    let mut topics = Count::default();
     for change in changes {
         let is_update = fates.get(change.address.zone()) == Some(&Fate::Update);
         if change.address.alias().is_none() || !is_update {
@@ -35,13 +48,26 @@ pub(super) fn of(
             Action::Delete => topics.deletions += 1,
         }
     }
-    Tally {
-        zones,
-        topics,
-        // A file that could not be used counts even if it were without a finding.
-        errors: loaded.findings.iter().filter(|finding| finding.is_error()).count().max(unreadable),
-        strange_clusters: Vec::new(),
+    topics
+}
+
+/// What was made use of the trailers that let something of this plan pass, once it is applied. What waits is not counted: it needs
+/// them again.
+pub fn spent(plan: &Plan, before: &BTreeMap<String, Spent>) -> BTreeMap<String, Spent> {
+    let applied = plan.changes.iter().filter(|change| !plan.is_held(change));
+    let topics = topics(applied, &plan.fates);
+    let [_, updates, deletions] = plan.tally_applied();
+    let mut spent = BTreeMap::new();
+    for lifted in plan.guard.lifted() {
+        let AllowedBy::Trailer { commit, .. } = &lifted.allowance.by else { continue };
+        let so_far = before.get(commit).copied().unwrap_or_default();
+        let of_commit = spent.entry(commit.clone()).or_insert(so_far);
+        match lifted.allowance.what {
+            Allowed::Deletes => of_commit.deletions = so_far.deletions + deletions + topics.deletions,
+            Allowed::Updates => of_commit.updates = so_far.updates + updates.max(topics.updates),
+        }
     }
+    spent
 }
 
 /// The zones that a guard holds back.

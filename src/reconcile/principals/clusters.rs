@@ -1,12 +1,10 @@
 //! Reads and writes the backing clusters. A look lists everything of a cluster at once; what is written goes in batches, and is
-//! read back, since brokers learn of it one after another.
+//! read back on every broker.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
-
-use super::{Seen, Setup, View, ZoneSteps};
+use super::{Seen, Setup, View, ZoneSteps, readback};
 use crate::kafka::admin::{Acl, AclDeletion, Admin, AdminError, ScramChange};
 use crate::kafka::client::UpstreamSecurity;
 use crate::policy::principal::{self, Generation, MasterKey};
@@ -16,11 +14,6 @@ use crate::zone::{ClusterName, ZoneName};
 
 /// What one request may take. A list of hundreds of thousands of ACLs takes seconds.
 const REQUEST: Duration = Duration::from_secs(30);
-/// How long what was written may take to be seen.
-const VISIBLE_WITHIN: Duration = Duration::from_secs(15);
-/// Between two looks at it; doubles up to [`LONGEST_PAUSE`].
-const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// How a cluster is reached.
 #[derive(Debug, Clone)]
@@ -43,7 +36,7 @@ pub type Failures = BTreeMap<ZoneName, String>;
 
 /// Which half of the steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Half {
+pub(super) enum Half {
     Widening,
     Narrowing,
 }
@@ -142,7 +135,7 @@ impl Target {
         Self::see(&mut admin).await
     }
 
-    async fn see(admin: &mut Admin) -> Result<Seen, AdminError> {
+    pub(super) async fn see(admin: &mut Admin) -> Result<Seen, AdminError> {
         // In this order: who may not ask is told so here, and by Kafka 4.4 never answered there.
         let acls = admin.acls().await?;
         let users = admin.scram_users().await?;
@@ -175,8 +168,9 @@ impl Target {
                 failures
             }
         };
-        let late = await_visible(&mut admin, steps, &failures, half).await?;
-        failures.extend(late);
+        let written: Vec<&ZoneSteps> =
+            steps.iter().filter(|step| !failures.contains_key(&step.zone)).copied().collect();
+        failures.extend(readback::on_every_broker(&mut admin, &self.security, &written, half).await?);
         Ok(failures)
     }
 }
@@ -195,48 +189,4 @@ fn told<'a>(principals: impl Iterator<Item = &'a str>, outcomes: Vec<Result<(), 
     failed
         .filter_map(|(principal, error)| Some((super::rules::zone_of(principal)?, error.to_string())))
         .collect()
-}
-
-/// Looks until everything that was not refused is as it was written. A cluster that is slow is waited for, not long.
-async fn await_visible(
-    admin: &mut Admin,
-    steps: &[&ZoneSteps],
-    refused: &Failures,
-    half: Half,
-) -> Result<Failures, AdminError> {
-    let deadline = Instant::now() + VISIBLE_WITHIN;
-    let mut pause = SHORTEST_PAUSE;
-    loop {
-        let seen = Target::see(admin).await?;
-        let missing: BTreeSet<&ZoneName> = steps
-            .iter()
-            .filter(|step| !refused.contains_key(&step.zone) && !is_visible(&seen, step, half))
-            .map(|step| &step.zone)
-            .collect();
-        if missing.is_empty() {
-            return Ok(Failures::new());
-        }
-        if Instant::now() >= deadline {
-            let cause = format!("what was written cannot be read back within {VISIBLE_WITHIN:?}");
-            return Ok(missing.into_iter().map(|zone| (zone.clone(), cause.clone())).collect());
-        }
-        sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
-    }
-}
-
-fn is_visible(seen: &Seen, step: &ZoneSteps, half: Half) -> bool {
-    let user = seen.users.get(&step.zone);
-    let allowed = seen.allowed.get(&step.zone);
-    let has = |acl: &Acl| allowed.is_some_and(|allowed| allowed.contains(acl));
-    match half {
-        Half::Widening => {
-            let is_put = |(hash, rounds): (&ScramHash, &u32)| {
-                let is = user.and_then(|user| user.get(hash)).copied();
-                is.is_some() && is == i32::try_from(*rounds).ok()
-            };
-            step.put.iter().all(is_put) && step.create.iter().all(has)
-        }
-        Half::Narrowing => !(step.delete.iter().any(has) || (step.release && user.is_some())),
-    }
 }

@@ -9,6 +9,7 @@
 //! | `shown` | the same as lines of a plan, and what there is to say about the clusters |
 //! | `own` | the part of a run that deals with them |
 //! | `clusters` | reads and writes the clusters, in bulk |
+//! | `readback` | waits until every broker knows what was written |
 //!
 //! # What is ours
 //!
@@ -20,6 +21,7 @@
 mod clusters;
 mod compare;
 mod own;
+mod readback;
 mod rules;
 mod shown;
 mod view;

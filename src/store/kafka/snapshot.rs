@@ -54,6 +54,7 @@ impl Snapshot {
             Record::Suspension(scope, asked) => set(&mut self.state.controls.suspended, scope, asked),
             Record::Rollback(rollback) => self.state.controls.rollback = rollback,
             Record::Acceptance(acceptance) => self.state.controls.accepted = acceptance,
+            Record::Spent(commit, spent) => set(&mut self.state.spent, commit, spent),
             Record::Letter(id, letter) => set(&mut self.state.outbox, id, letter.map(Arc::new)),
             Record::Cluster(name, id) => set(&mut self.state.clusters, name, id),
             Record::Lease(lease) => self.state.leader = lease,

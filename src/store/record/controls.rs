@@ -1,9 +1,9 @@
-//! Rows of what operators asked for.
+//! Rows of what operators asked for, and of what was made use of it.
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::zone::{Acceptance, Asked, Rollback};
+use crate::zone::{Acceptance, Asked, Rollback, Spent};
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -57,5 +57,22 @@ impl AcceptanceRow {
 
     pub(super) fn into_acceptance(self) -> Acceptance {
         Acceptance { commit: self.commit, asked: self.asked.into_asked() }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SpentRow {
+    deletions: usize,
+    updates: usize,
+}
+
+impl SpentRow {
+    pub(super) fn new(spent: Spent) -> Self {
+        Self { deletions: spent.deletions, updates: spent.updates }
+    }
+
+    pub(super) fn into_spent(self) -> Spent {
+        Spent { deletions: self.deletions, updates: self.updates }
     }
 }

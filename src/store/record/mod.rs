@@ -9,6 +9,7 @@
 //! | `suspension/all`, `suspension/source`, `suspension/zone/<name>` | who asked for it, when and why |
 //! | `rollback` | the commit to apply instead of the branch's head, and until when |
 //! | `acceptance` | the commit of a rewritten history that may be applied |
+//! | `spent/<commit>` | what was made use of this commit's trailers, while no revision with it is in force in full |
 //! | `outbox/<id>` | what is to be told outside, and when it was |
 //! | `cluster/<name>` | the id of the cluster that the configuration gives this name |
 //! | `lease` | who leads |
@@ -26,14 +27,14 @@ mod tests;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use self::controls::{AcceptanceRow, AskedRow, RollbackRow};
+use self::controls::{AcceptanceRow, AskedRow, RollbackRow, SpentRow};
 use self::letters::LetterRow;
 use self::rows::{ApiKeyRow, ClusterRow, CredentialRow, PrincipalRow, RevisionRow, ZoneRow};
 use super::changes::numbered;
 use super::{Change, Lease, StoreError, ZoneRecord};
 use crate::zone::{
     Acceptance, ApiKey, Asked, ClusterName, Credential, KeyId, Letter, Revision, Rollback, Scope, Sequence,
-    ZoneName,
+    Spent, ZoneName,
 };
 
 /// Raised only when an older reader would misread a record; a field that is merely new needs no new version.
@@ -54,6 +55,7 @@ pub(super) enum Record {
     Suspension(Scope, Option<Asked>),
     Rollback(Option<Rollback>),
     Acceptance(Option<Acceptance>),
+    Spent(String, Option<Spent>),
     Letter(String, Option<Letter>),
     Cluster(ClusterName, Option<String>),
     Lease(Option<Lease>),
@@ -101,6 +103,10 @@ impl Record {
             Some(("cluster", name)) => {
                 let name = ClusterName::try_from(name).map_err(|error| format!("the name {error}"))?;
                 Self::Cluster(name, value.map(decode::<ClusterRow>).transpose()?.map(|row| row.id))
+            }
+            Some(("spent", commit)) => {
+                let row = value.map(decode::<SpentRow>).transpose()?;
+                Self::Spent(commit.to_owned(), row.map(SpentRow::into_spent))
             }
             Some(("outbox", id)) => {
                 let row = value.map(decode::<LetterRow>).transpose()?;
@@ -163,6 +169,8 @@ impl Line {
             Change::Rollback(rollback) => Self::put(ROLLBACK.to_owned(), &RollbackRow::new(rollback))?,
             Change::EndRollback => Self::delete(ROLLBACK.to_owned()),
             Change::Accept(acceptance) => Self::put(ACCEPTANCE.to_owned(), &AcceptanceRow::new(acceptance))?,
+            Change::Spend(commit, amount) => Self::put(spent(commit), &SpentRow::new(*amount))?,
+            Change::ForgetSpent(commit) => Self::delete(spent(commit)),
             Change::PutLetter(letter) => Self::put(outbox(&letter.content.id()), &LetterRow::new(letter))?,
             Change::DeleteLetter(id) => Self::delete(outbox(id)),
             Change::PutCluster(name, id) => {
@@ -208,6 +216,10 @@ fn principal(cluster: &ClusterName, zone: &ZoneName) -> String {
 
 fn outbox(id: &str) -> String {
     format!("outbox/{id}")
+}
+
+fn spent(commit: &str) -> String {
+    format!("spent/{commit}")
 }
 
 fn suspension(scope: &Scope) -> String {

@@ -4,7 +4,7 @@ use time::macros::datetime;
 
 use super::*;
 use crate::store::samples::{controls, credential, letters, zone};
-use crate::zone::{ApiKeyRole, ClusterName, PlainVerifier};
+use crate::zone::{ApiKeyRole, ClusterName, PlainVerifier, Spent};
 
 fn reread(line: &Line) -> Record {
     Record::read(&line.key, line.value.as_deref()).expect("what was written can be read")
@@ -76,6 +76,16 @@ fn letters_are_read_back_under_the_name_of_what_they_say() {
         line.key
     });
     assert_eq!(keys, ["outbox/notice/acme/PZ0012/main@sha1:8c1f", "outbox/status/8c1f"]);
+}
+
+#[test]
+fn what_was_spent_of_a_commit_is_read_back_under_its_id() {
+    let spent = Spent { deletions: 3, updates: 1 };
+    let line = written(&Change::Spend("8c1f".to_owned(), spent));
+    assert_eq!(line.key, "spent/8c1f");
+    assert_eq!(reread(&line), Record::Spent("8c1f".to_owned(), Some(spent)));
+    let gone = written(&Change::ForgetSpent("8c1f".to_owned()));
+    assert_eq!(reread(&gone), Record::Spent("8c1f".to_owned(), None));
 }
 
 #[test]

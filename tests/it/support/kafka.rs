@@ -220,6 +220,15 @@ impl Broker<'_> {
         self.request("kill");
     }
 
+    /// Lets it do nothing at all until it is [resumed](Self::resume): it lags behind, and answers nobody.
+    pub(crate) fn pause(&self) {
+        self.request("pause");
+    }
+
+    pub(crate) fn resume(&self) {
+        self.request("resume");
+    }
+
     /// Starts it again on the same ports and waits until it serves.
     pub(crate) fn start(&self) {
         self.request("start");

@@ -80,3 +80,32 @@ fn with_a_cluster_that_is_another_one_nothing_is_done_at_all() {
     let usual = plan(&wanted, &in_force, &Terms { clusters: Some(&same), ..Terms::default() });
     assert_eq!(applicable(&usual), ["Update acme", "Create new", "Delete old"]);
 }
+
+#[test]
+fn what_a_trailer_let_pass_in_a_run_that_was_cut_short_counts_against_it_in_the_next() {
+    let zones: Vec<_> = (0..10).map(|n| zone(&format!("z{n}"), &[ORDERS])).collect();
+    let trailer = Allowance {
+        what: Allowed::Deletes,
+        count: 5,
+        reason: "they left".to_owned(),
+        by: AllowedBy::Trailer { commit: "8c1f".to_owned(), author: "Ann".to_owned() },
+    };
+    let terms = Terms { allowances: &[trailer], ..Terms::default() };
+    let at = desired("two", &zones[5..]);
+    let waiting = Holding {
+        failed: [("z0".try_into().unwrap(), "its cluster is away".to_owned())].into(),
+        ..Holding::default()
+    };
+    let first = plan(&at, &observed("one", &zones), &Terms { holding: Some(&waiting), ..terms });
+    assert_eq!(applicable(&first).len(), 4);
+    let used = spent(&first, &BTreeMap::new());
+    assert_eq!(used["8c1f"], Spent { deletions: 4, updates: 0 });
+    // One of five is left, for the zone that had to wait. It does not let two more go along with it.
+    let now = |zones: &[PartnerZone]| Observed { spent: used.clone(), ..observed("one", zones) };
+    let more: Vec<_> = (10..20).map(|n| zone(&format!("z{n}"), &[ORDERS])).collect();
+    let all = [&zones[..1], &more[..]].concat();
+    assert_eq!(applicable(&plan(&desired("three", &more[4..]), &now(&all), &terms)), [""; 0]);
+    let none_spent = plan(&desired("three", &more[4..]), &observed("one", &all), &terms);
+    assert_eq!(applicable(&none_spent).len(), 5);
+    assert_eq!(applicable(&plan(&at, &now(&[&zones[..1], &zones[5..]].concat()), &terms)), ["Delete z0"]);
+}

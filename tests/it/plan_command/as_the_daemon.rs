@@ -70,10 +70,10 @@ fn a_pull_requests_head_and_the_daemons_run_after_the_merge_have_one_digest_with
     let lines = lines(&from_topic);
     for line in [
         "create zone/new/principal",
-        "create cluster/default/acl/User:partner-zones.new/topic orders-v1",
-        "update cluster/default/acl/User:partner-zones.acme/topic orders-v1",
+        "create cluster/default/acl/User:partner-zones.new/topic/literal/orders-v1",
+        "update cluster/default/acl/User:partner-zones.acme/topic/literal/orders-v1",
         "delete zone/gone/principal",
-        "delete cluster/default/acl/User:partner-zones.gone/topic orders-v1",
+        "delete cluster/default/acl/User:partner-zones.gone/topic/literal/orders-v1",
     ] {
         assert!(lines.iter().any(|it| it == line), "{line} is not in {lines:#?}");
     }

@@ -9,8 +9,10 @@ use super::bytes;
 use super::code::Code;
 use super::file::{Candidate, FileReading, read_file};
 use super::finding::{Finding, Location, printable};
+use super::parts::in_parts;
 use super::set::between_zones;
 use super::suppress::{Suppressed, Suppression};
+use super::text::Text;
 
 /// Largest number of manifest files in a source.
 pub const MAX_FILES: usize = 50_000;
@@ -93,7 +95,7 @@ pub struct Loaded {
     /// Comments about what only live state can tell.
     pub suppressions: Vec<Suppression>,
     /// Texts of the files, secrets masked, by [`Location::file`]: for snippets.
-    pub texts: BTreeMap<Arc<str>, Arc<str>>,
+    pub texts: BTreeMap<Arc<str>, Text>,
 }
 
 impl Loaded {
@@ -166,7 +168,7 @@ impl Loader {
             loaded.findings.extend(reading.findings.iter().cloned());
             loaded.suppressed.extend(reading.suppressed.iter().cloned());
             loaded.suppressions.extend(reading.suppressions.iter().cloned());
-            loaded.texts.insert(path, Arc::clone(&reading.text));
+            loaded.texts.insert(path, reading.text.clone());
         }
         for candidate in between_zones(candidates, &mut unreadable, &mut loaded.findings) {
             let Candidate { zone, name: source, topics, misplaced, .. } = candidate;
@@ -193,20 +195,15 @@ impl Loader {
         };
         let mut readings: Vec<Option<Arc<FileReading>>> =
             contents.iter().map(|(path, content)| is_held(path, content)).collect();
-        let mut new: Vec<_> =
-            readings.iter_mut().zip(&contents).filter(|(reading, _)| reading.is_none()).collect();
-        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let share = new.len().div_ceil(threads).max(FILES_WORTH_A_THREAD);
-        let known = &self.known;
-        std::thread::scope(|scope| {
-            for part in new.chunks_mut(share) {
-                scope.spawn(|| {
-                    for (reading, (path, content)) in part {
-                        **reading = Some(Arc::new(read_file(path, content, known)));
-                    }
-                });
-            }
-        });
+        let new = readings.iter().zip(&contents).filter(|(reading, _)| reading.is_none());
+        let new: Vec<_> = new.map(|(_, file)| file).collect();
+        let read = |part: &[&(Arc<str>, Arc<[u8]>)]| -> Vec<_> {
+            part.iter().map(|(path, content)| Arc::new(read_file(path, content, &self.known))).collect()
+        };
+        let mut read = in_parts(&new, FILES_WORTH_A_THREAD, read).into_iter().flatten();
+        for reading in readings.iter_mut().filter(|reading| reading.is_none()) {
+            *reading = read.next();
+        }
         let all = contents.into_iter().zip(readings);
         let all: Vec<_> =
             all.filter_map(|((path, content), reading)| Some((path, content, reading?))).collect();

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::plan::Action;
+use super::plan::{Action, Form};
 use crate::manifest::document::to_document;
 use crate::zone::{PartnerZone, TopicName};
 
@@ -17,8 +17,8 @@ use crate::zone::{PartnerZone, TopicName};
 pub(super) struct Difference {
     pub alias: Option<TopicName>,
     pub action: Action,
-    pub before: Option<Value>,
-    pub after: Option<Value>,
+    pub before: Option<Form>,
+    pub after: Option<Form>,
 }
 
 /// The differences from `before` to `after`: the zone's own first, then its topics by alias.
@@ -27,7 +27,7 @@ pub(super) fn diff(before: Option<&PartnerZone>, after: Option<&PartnerZone>) ->
     if before == after {
         return Vec::new();
     }
-    let (mut old, mut new) = (Form::of(before), Form::of(after));
+    let (mut old, mut new) = (Document::of(before), Document::of(after));
     if let (Some(before), Some(after)) = (before, after) {
         let (was, is) = (standing(before, after), standing(after, before));
         if was != is {
@@ -44,6 +44,7 @@ pub(super) fn diff(before: Option<&PartnerZone>, after: Option<&PartnerZone>) ->
             (before, after) if before != after => Action::Update,
             _ => return,
         };
+        let (before, after) = (before.map(Form::from), after.map(Form::from));
         differences.push(Difference { alias, action, before, after });
     };
     push(None, old.zone, new.zone);
@@ -65,12 +66,12 @@ pub(super) fn diff(before: Option<&PartnerZone>, after: Option<&PartnerZone>) ->
 
 /// A zone in manifest spelling, its topics apart.
 #[derive(Default)]
-struct Form {
+struct Document {
     zone: Option<Value>,
     topics: BTreeMap<TopicName, Value>,
 }
 
-impl Form {
+impl Document {
     fn of(zone: Option<&PartnerZone>) -> Self {
         let Some(zone) = zone else { return Self::default() };
         let zone = canonical(zone);

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::plan::{Change, Observed};
+use super::plan::{Change, Form, Observed};
 use crate::zone::ZoneName;
 
 /// `sha256:…` of a plan: over the files' tree, what was observed, and the ordered changes. Two plans with one digest do the
@@ -37,14 +37,6 @@ struct Head<'a> {
     mode: &'static str,
 }
 
-#[derive(Serialize)]
-struct Shown<'a> {
-    address: String,
-    action: &'static str,
-    before: &'a Option<Value>,
-    after: &'a Option<Value>,
-}
-
 /// SHA-256 over canonical JSON, a line for each value: no white space, and keys in order (`serde_json` keeps maps sorted). Hashed as it
 /// is written: the text of a large plan is never in memory.
 struct Hash(Sha256);
@@ -63,11 +55,26 @@ impl Hash {
     }
 
     fn changes(mut self, changes: &[Change]) -> String {
+        let mut line = String::new();
         for Change { address, action, before, after, .. } in changes {
-            self.add(&Shown { address: address.to_string(), action: action.as_str(), before, after });
+            line.clear();
+            // Forms are canonical already. Writing to a String cannot fail.
+            let _ = writeln!(
+                line,
+                r#"{{"address":{},"action":"{}","before":{},"after":{}}}"#,
+                Value::from(address.to_string()),
+                action.as_str(),
+                shown(before.as_ref()),
+                shown(after.as_ref()),
+            );
+            self.0.update(&line);
         }
         format!("sha256:{}", hex(&self.0.finalize()))
     }
+}
+
+fn shown(form: Option<&Form>) -> &str {
+    form.map_or("null", Form::as_str)
 }
 
 impl io::Write for Hash {

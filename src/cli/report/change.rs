@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::listed::cut;
 use crate::manifest::finding::printable;
-use crate::reconcile::plan::{Action, Change, Hold, Origin, Plan};
+use crate::reconcile::plan::{Action, Change, Form, Hold, Origin, Plan};
 
 /// A value longer than this is cut: the whole of it is in the JSON form.
 const SHOWN_VALUE: usize = 60;
@@ -61,7 +61,8 @@ fn mark(plan: &Plan, change: &Change) -> Option<&'static str> {
 /// What a reviewer wants to know beside the address.
 fn what(change: &Change) -> String {
     let is_topic = change.address.alias().is_some();
-    match (change.action, &change.before, &change.after) {
+    let value = |form: &Option<Form>| form.as_ref().map(Form::value);
+    match (change.action, &value(&change.before), &value(&change.after)) {
         (Action::Create, _, Some(topic)) | (Action::Delete, Some(topic), _) if is_topic => shared(topic),
         (Action::Move, Some(before), Some(topic)) => {
             format!(

@@ -25,14 +25,14 @@ use serde_json::Value;
 
 use self::listed::one_line;
 use super::ExitCode;
-use crate::manifest::{Finding, Loaded, Severity, Suppressed};
+use crate::manifest::{Finding, Loaded, Severity, Suppressed, Text};
 use crate::reconcile::plan::{Mode, Plan};
 use crate::zone::Revision;
 
 pub use request::{Outputs, ReportTo};
 
 /// Texts of files by name, as [`crate::manifest::Loaded::texts`] keeps them: secrets are masked.
-pub type Texts = BTreeMap<Arc<str>, Arc<str>>;
+pub type Texts = BTreeMap<Arc<str>, Text>;
 
 /// A form that a report can take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_finding_shows_its_line_and_the_related_one() {
-        let texts: Texts = [("a.yaml".into(), "name: a\nb: 1\nname: \u{1b}[31mc\n".into())].into();
+        let texts: Texts = [("a.yaml".into(), "name: a\nb: 1\nname: \u{1b}[31mc\n".to_owned().into())].into();
         let finding = Finding::new(Code::DuplicateKey, "the key `name` is here twice")
             .at(at(3, 13..17))
             .related(at(1, 0..4), "first defined here")
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_span_that_ends_inside_a_character_is_widened() {
-        let texts: Texts = [("a.yaml".into(), "a: \u{fffd}\n".into())].into();
+        let texts: Texts = [("a.yaml".into(), "a: \u{fffd}\n".to_owned().into())].into();
         let text = text(&[Finding::new(Code::NotUtf8, "no").at(at(1, 3..4))], &texts, Colour::Plain);
         assert!(text.contains("1 | a: \u{fffd}\n  |    ^"), "{text}");
     }

@@ -19,6 +19,7 @@ use super::schema::closest;
 use super::secret::{self, Secrets};
 use super::set;
 use super::suppress::{self, Silenced, Suppressed, Suppression, silence};
+use super::text::Text;
 use super::tree::{self, Content, Node};
 
 /// Findings shown for one file; a file that is wrong throughout has one cause.
@@ -49,10 +50,10 @@ pub(super) struct FileReading {
     /// It holds a document whose zone is not known.
     pub(super) nameless: bool,
     /// To show snippets of, secrets masked.
-    pub(super) text: Arc<str>,
+    pub(super) text: Text,
 }
 
-pub(super) fn read_file(file: &Arc<str>, content: &[u8], known: &Known) -> FileReading {
+pub(super) fn read_file(file: &Arc<str>, content: &Arc<[u8]>, known: &Known) -> FileReading {
     let places = Places { file: file.clone(), lines: Lines::new(content) };
     let lossy = String::from_utf8_lossy(content.get(..bytes::MAX_FILE_BYTES).unwrap_or(content));
     let mut reading = FileReading::default();
@@ -98,7 +99,7 @@ pub(super) fn read_file(file: &Arc<str>, content: &[u8], known: &Known) -> FileR
     reading.findings = listed(kept);
     reading.suppressed = suppressed;
     reading.suppressions = live;
-    reading.text = secrets.mask(&lossy).into();
+    reading.text = Text::of(content, &secrets);
     reading
 }
 

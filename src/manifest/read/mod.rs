@@ -254,7 +254,10 @@ impl Reader<'_> {
             .collect();
         let complete = topics.len() == items;
         self.faults.extend(rules::aliases(&topics, complete));
-        topics.into_iter().map(|(_, topic)| topic).collect()
+        let mut topics: Vec<_> = topics.into_iter().map(|(_, topic)| topic).collect();
+        // Zones are kept, and this may have room for twice as many.
+        topics.shrink_to_fit();
+        topics
     }
 
     fn nothing_shared(&mut self, pointer: &str) {

@@ -3,8 +3,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use serde_json::Value;
-
+use super::Form;
 use crate::manifest::Location;
 use crate::zone::{ClusterName, TopicName, ZoneName};
 
@@ -120,8 +119,8 @@ pub struct Change {
     pub address: Address,
     pub action: Action,
     /// In manifest spelling; a zone's own form is without its topics.
-    pub before: Option<Value>,
-    pub after: Option<Value>,
+    pub before: Option<Form>,
+    pub after: Option<Form>,
     /// Where it is asked for; a deleted topic points to its zone, a deleted zone nowhere.
     pub source: Option<Location>,
     pub origin: Origin,

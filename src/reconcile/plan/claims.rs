@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Fate, Observed, position};
+use super::zones::position;
+use super::{Fate, Observed};
 use crate::manifest::{Code, Finding, Loaded};
 use crate::zone::{Claim, ZoneName};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Action, Address, Change};
+use super::{Action, Address, Change, Form};
 use crate::store::Nodes;
 use crate::zone::{Operation, Permission, TopicName, ZoneName};
 
@@ -65,12 +65,13 @@ pub(super) fn of(changes: &[Change], connected: &Connected) -> BTreeMap<Address,
         let (clients, what) = match &change.address {
             Address::Zone(zone) => {
                 let clients = connected.clients(zone);
-                (clients, of_zone(change, clients)?)
+                (clients, of_zone(&Sides::of(change), clients)?)
             }
             Address::Topic { zone, alias } => {
-                let known = named(change.before.as_ref()).unwrap_or_else(|| alias.clone());
+                let sides = Sides::of(change);
+                let known = named(sides.before.as_ref()).unwrap_or_else(|| alias.clone());
                 let clients = connected.clients_of(zone, &known);
-                (clients, of_topic(change, &known, clients)?)
+                (clients, of_topic(&sides, &known, clients)?)
             }
             Address::Principal(_) | Address::Acl { .. } => return None,
         };
@@ -79,7 +80,23 @@ pub(super) fn of(changes: &[Change], connected: &Connected) -> BTreeMap<Address,
         let message = format!("{at_least}{clients} connected {noun} {what}");
         (clients > 0).then(|| (change.address.clone(), Impact { clients, message }))
     };
-    changes.iter().filter_map(impact).collect()
+    // Nobody is in most zones: then nothing is looked into.
+    let concerned = changes.iter().filter(|change| connected.zones.contains_key(change.address.zone()));
+    concerned.filter_map(impact).collect()
+}
+
+/// A change to look into.
+struct Sides {
+    action: Action,
+    before: Option<Value>,
+    after: Option<Value>,
+}
+
+impl Sides {
+    fn of(change: &Change) -> Self {
+        let value = |form: &Option<Form>| form.as_ref().map(Form::value);
+        Self { action: change.action, before: value(&change.before), after: value(&change.after) }
+    }
 }
 
 fn by_number(number: u64, one: &'static str, several: &'static str) -> &'static str {
@@ -91,7 +108,7 @@ fn named(topic: Option<&Value>) -> Option<TopicName> {
     TopicName::try_from(topic?.get("name")?.as_str()?).ok()
 }
 
-fn of_topic(change: &Change, alias: &TopicName, clients: u64) -> Option<String> {
+fn of_topic(change: &Sides, alias: &TopicName, clients: u64) -> Option<String> {
     let field = |topic: &Option<Value>, name: &str| topic.as_ref().and_then(|topic| topic.get(name)).cloned();
     let lose = by_number(clients, "loses", "lose");
     match change.action {
@@ -121,7 +138,7 @@ fn permission(text: &str) -> Option<Permission> {
 }
 
 /// A zone's own change, as far as it reaches connections that are open.
-fn of_zone(change: &Change, clients: u64) -> Option<String> {
+fn of_zone(change: &Sides, clients: u64) -> Option<String> {
     let differs = |name: &str| {
         let spec = |zone: &Option<Value>| zone.as_ref().and_then(|it| it.get("spec")?.get(name)).cloned();
         spec(&change.before) != spec(&change.after)

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Desired, Fate, MissingTopics, Observed, position};
+use super::zones::position;
+use super::{Desired, Fate, MissingTopics, Observed};
 use crate::manifest::finding::printable;
 use crate::manifest::suppress::{Suppressed, silence};
 use crate::manifest::{Code, Finding, Loaded};

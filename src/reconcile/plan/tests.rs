@@ -3,12 +3,16 @@ use serde_json::json;
 
 use super::*;
 use crate::manifest::document::from_document;
-use crate::manifest::{Code, Known, Severity, SourceFile, Unreadable, load, to_yaml};
-use crate::reconcile::guard::{Allowed, AllowedBy, Deed};
+use crate::manifest::{
+    Code, Known, Loaded, LoadedZone, Location, Severity, SourceFile, Unreadable, load, to_yaml,
+};
+use crate::reconcile::guard::{Allowance, Allowed, AllowedBy, Deed};
+use crate::zone::{ClusterName, PartnerZone, TopicName};
 
 mod canonical;
 mod refusals;
 mod terms;
+mod written;
 
 /// A zone with these topics (alias, backing topic, permission).
 fn zone(name: &str, topics: &[(&str, &str, &str)]) -> PartnerZone {
@@ -72,12 +76,12 @@ fn a_new_zone_with_three_topics_adds_four() {
         ]
     );
     assert_eq!(plan.summary(), Summary { add: 4, ..Summary::default() });
-    let own = plan.changes[0].after.as_ref().unwrap();
+    let own = plan.changes[0].after.as_ref().unwrap().value();
     assert_eq!((own["metadata"]["name"].as_str(), own["spec"].get("topics")), (Some("acme"), None));
     let orders = &plan.changes[3];
     assert_eq!(
         orders.after,
-        Some(json!({"name": "orders", "backingTopic": "orders-v1", "permission": "READ"}))
+        Some(json!({"name": "orders", "backingTopic": "orders-v1", "permission": "READ"}).into())
     );
     assert_eq!(orders.source.as_ref().map(|at| (&*at.file, at.line)), Some(("zones/acme.yaml", 10)));
 }
@@ -89,7 +93,7 @@ fn an_alias_that_is_renamed_is_one_move() {
         &[zone("acme", &[("purchases", "orders-v1", "READ"), BILLS])],
     );
     assert_eq!(lines(&plan), ["move zone/acme/topic/purchases"]);
-    assert_eq!(plan.changes[0].before.as_ref().unwrap()["name"], "orders");
+    assert_eq!(plan.changes[0].before.as_ref().unwrap().value()["name"], "orders");
     assert_eq!(plan.summary(), Summary { change: 1, ..Summary::default() });
 }
 
@@ -115,11 +119,11 @@ fn the_order_of_topics_shows_only_where_it_changes_which_alias_stands_first() {
     let plan = planned(&[zone("acme", &[read, write])], &[zone("acme", &[write, read])]);
     assert_eq!(lines(&plan), ["update zone/acme"]);
     assert_eq!(
-        plan.changes[0].before.as_ref().unwrap()["spec"]["topics"],
+        plan.changes[0].before.as_ref().unwrap().value()["spec"]["topics"],
         json!([{"name": "in"}, {"name": "out"}])
     );
     assert_eq!(
-        plan.changes[0].after.as_ref().unwrap()["spec"]["topics"],
+        plan.changes[0].after.as_ref().unwrap().value()["spec"]["topics"],
         json!([{"name": "out"}, {"name": "in"}])
     );
 }

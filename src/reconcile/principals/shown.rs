@@ -9,7 +9,7 @@ use super::{Obstacle, Records, Setup, View, Zone, ZoneSteps, rules};
 use crate::kafka::admin::{Acl, Resource};
 use crate::manifest::{Code, Finding, Loaded};
 use crate::policy::principal;
-use crate::reconcile::plan::{Action, Address, Change, Origin};
+use crate::reconcile::plan::{Action, Address, Change, Form, Origin};
 use crate::sasl::{Mechanism, ScramHash};
 use crate::zone::ZoneName;
 
@@ -119,6 +119,7 @@ fn line(address: Address, before: Option<Value>, after: Option<Value>, origin: O
         (Some(_), Some(_)) => Action::Update,
         (None, None) => return None,
     };
+    let (before, after) = (before.map(Form::from), after.map(Form::from));
     Some(Change { address, action, before, after, source: None, origin })
 }
 

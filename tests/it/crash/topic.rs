@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
 use serde_json::Value;
 
-use super::ZONES;
-
-const PATIENCE: Duration = Duration::from_secs(40);
+use super::{PATIENCE, ZONES};
 
 /// What every zone of a generation shares.
 pub(super) fn backing(generation: usize) -> String {
@@ -44,19 +42,21 @@ pub(super) struct Seen {
     pub(super) terms: usize,
 }
 
-/// A topic from its first record to its last.
+/// A topic from its first record to its last; nothing while there is no such topic.
 fn read(bootstrap: &str, topic: &str) -> Records {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", bootstrap)
         .set("group.id", "_partner-zones.test")
         .set("isolation.level", "read_committed")
         .set("enable.partition.eof", "true")
+        .set("topic.metadata.propagation.max.ms", "1000")
         .create()
         .unwrap();
     let mut partitions = TopicPartitionList::new();
     partitions.add_partition_offset(topic, 0, Offset::Beginning).unwrap();
     consumer.assign(&partitions).unwrap();
     let (mut records, deadline) = (Vec::new(), Instant::now() + PATIENCE);
+    let mut trouble = None;
     while Instant::now() < deadline {
         match consumer.poll(Duration::from_secs(1)) {
             Some(Ok(message)) => {
@@ -65,22 +65,47 @@ fn read(bootstrap: &str, topic: &str) -> Records {
                 records.push((key, value));
             }
             Some(Err(KafkaError::PartitionEOF(_))) => return records,
-            // There is no such topic before the first controller has made it.
-            Some(Err(_)) => return Vec::new(),
+            Some(Err(error)) if is_missing(&error) => return Vec::new(),
+            // A broker that is slow to answer. The client goes on by itself, and what it has not read is not taken for nothing.
+            Some(Err(error)) => trouble = Some(error),
             None => {}
         }
     }
-    panic!("topic {topic} has no end")
+    panic!("topic {topic} has no end: {trouble:?}")
+}
+
+/// There is no such topic before the first controller has made it.
+fn is_missing(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{UnknownPartition, UnknownTopic, UnknownTopicOrPartition};
+    matches!(error.rdkafka_error_code(), Some(UnknownPartition | UnknownTopic | UnknownTopicOrPartition))
+}
+
+/// The last commit that changed a zone.
+fn last_change(state: &Records) -> u64 {
+    let changed = state.iter().filter(|(key, _)| key.starts_with("zone/"));
+    changed.filter_map(|(_, zone)| zone.as_ref()?["changed"].as_u64()).max().unwrap_or_default()
+}
+
+/// The commit that an event is part of.
+fn commit_of((_, event): &(String, Option<Value>)) -> Option<u64> {
+    event.as_ref()?["data"]["sequence"].as_u64()
 }
 
 impl StateTopic {
     pub(super) fn read(bootstrap: &str) -> Self {
-        let [state, audit] =
-            ["state", "audit"].map(|name| read(bootstrap, &format!("_partner-zones.{name}")));
+        let state = read(bootstrap, "_partner-zones.state");
+        // A transaction ends in one topic after the other: the last one may be seen in the first before it is in the second.
+        let (last, deadline) = (last_change(&state), Instant::now() + PATIENCE);
+        let mut audit = Vec::new();
+        while audit.iter().filter_map(commit_of).max().unwrap_or_default() < last {
+            assert!(Instant::now() < deadline, "nothing is told of commit {last}");
+            audit = read(bootstrap, "_partner-zones.audit");
+        }
         Self { state, audit }
     }
 
-    /// Panics if any state that was ever in force was not one generation, or was not the next commit after the one before.
+    /// Panics if any state that was ever in force was not one generation, was an older one than the state before, or was not the next
+    /// commit after it.
     pub(super) fn check(&self, generations: &[String]) -> Seen {
         let mut seen = Seen::default();
         let mut zones: BTreeMap<String, Value> = BTreeMap::new();
@@ -106,6 +131,7 @@ impl StateTopic {
                     told.extend(touched.drain(..).map(|name| (format!("zone/{name}"), sequence)));
                     if !zones.is_empty() {
                         let generation = whole(&zones, revision, generations);
+                        assert!(seen.generation <= Some(generation), "{generation} after {seen:?}");
                         seen.applied += usize::from(seen.generation != Some(generation));
                         seen.generation = Some(generation);
                     }
@@ -125,8 +151,7 @@ impl StateTopic {
         assert_eq!(changes, 0, "committed records without an end");
         // It is read after the state, so it may be ahead.
         let of_zones = self.audit.iter().filter(|(subject, _)| subject.starts_with("zone/"));
-        let sequence = |event: &Option<Value>| event.as_ref().unwrap()["data"]["sequence"].as_u64().unwrap();
-        let logged = of_zones.map(|(subject, event)| (subject.clone(), sequence(event)));
+        let logged = of_zones.map(|event| (event.0.clone(), commit_of(event).unwrap()));
         let logged: Vec<_> = logged.filter(|(_, commit)| *commit <= seen.sequence).collect();
         told.sort();
         let mut sorted = logged;

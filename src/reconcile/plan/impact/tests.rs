@@ -40,8 +40,8 @@ fn said(
     let change = Change {
         address,
         action,
-        before: before.into(),
-        after: after.into(),
+        before: before.into().map(Form::from),
+        after: after.into().map(Form::from),
         source: None,
         origin: super::super::Origin::Change,
     };
@@ -107,7 +107,7 @@ fn a_heartbeat_that_could_not_hold_it_all_makes_it_at_least() {
     let change = Change {
         address: Address::Zone(zone),
         action: Action::Delete,
-        before: Some(json!({})),
+        before: Some(json!({}).into()),
         after: None,
         source: None,
         origin: super::super::Origin::Change,

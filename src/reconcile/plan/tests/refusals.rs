@@ -1,6 +1,7 @@
 //! Ways that one might try to get past a guard.
 
 use super::*;
+use crate::zone::Spent;
 
 #[test]
 fn guards_are_not_passed_by_taking_topics_instead_of_zones() {

@@ -77,7 +77,7 @@ fn what_changes_on_a_backing_cluster_is_part_of_the_plan_and_is_held_with_its_zo
         },
         action,
         before: None,
-        after: Some(json!({"operation": "READ"})),
+        after: Some(json!({"operation": "READ"}).into()),
         source: None,
         origin: Origin::Drift,
     };

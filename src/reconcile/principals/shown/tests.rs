@@ -37,7 +37,8 @@ fn lines(
     let zones = [Zone { name: &name, id: id(&name), before, after }];
     let steps = steps(&setup(), &view, &records, &zones, Leftovers::Clear, id);
     let line = |change: Change| {
-        let operations = |form: Option<Value>| {
+        let operations = |form: Option<Form>| {
+            let form = form.map(|form| form.value());
             form.map_or_else(String::new, |form| form.get("operations").unwrap_or(&form["user"]).to_string())
         };
         let (address, action, origin) = (change.address, change.action.as_str(), change.origin.as_str());

@@ -70,7 +70,7 @@ mod tests {
         for code in Code::ALL {
             assert!(list.contains(code.as_str()));
             let step = what_to_do(*code);
-            assert!(step.len() > 10 && !step.contains('|'), "{}: {step}", code.as_str());
+            assert!(!step.is_empty() && !step.contains('|'), "{}: {step}", code.as_str());
             assert!(explained(*code).contains(step));
         }
     }

@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stderr, reason = "what a child process wrote is shown when its test fails")]
 
+mod access;
 mod administration;
 mod architecture;
 mod authentication;

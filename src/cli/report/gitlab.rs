@@ -16,8 +16,9 @@ pub(super) fn render(report: &Report<'_>) -> String {
     let (findings, rest) = worst_first(report.findings, LIMIT);
     let mut fingerprints = Fingerprints::new(report.texts);
     let failures = report.failures();
-    let mut issues: Vec<Value> =
-        failures.map(|(title, message)| general("guard", "critical", &format!("{title}: {message}"))).collect();
+    let mut issues: Vec<Value> = failures
+        .map(|(title, message)| general("guard", "critical", &format!("{title}: {message}")))
+        .collect();
     issues.extend(
         report.notices().map(|(label, message)| general("notice", "minor", &format!("{label}: {message}"))),
     );

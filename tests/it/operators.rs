@@ -33,6 +33,15 @@ fn every_form_of_one_run(product: &Product) {
     assert_eq!(json["run"]["plan"], json["digest"], "what was shown is what was done: {json:#}");
 }
 
+fn another_plan_is_not_applied(product: &Product) {
+    let other = format!("sha256:{}", "0".repeat(64));
+    let (code, said) = run(product, &["apply", "--expect-plan", &other]);
+    assert!(code == 4 && said.contains("not the expected"), "{said}");
+    for wanted in [&other, "with 2 zones in force", "  next: look at this plan"] {
+        assert!(said.contains(wanted), "{wanted} is not in {said}");
+    }
+}
+
 fn a_rewritten_history_is_shouted_until_it_is_accepted(product: &Product, zone: &str) {
     let head = product.rewrite();
     let folder = tempfile::tempdir().unwrap();
@@ -104,12 +113,7 @@ fn an_operator_suspends_looks_resumes_applies_and_rolls_back() {
     }
 
     // A plan that is no longer the one that was looked at is not applied.
-    let other = format!("sha256:{}", "0".repeat(64));
-    let (code, said) = run(&product, &["apply", "--expect-plan", &other]);
-    assert!(code == 4 && said.contains("not the expected"), "{said}");
-    for wanted in [&other, "with 2 zones in force", "  next: look at this plan"] {
-        assert!(said.contains(wanted), "{wanted} is not in {said}");
-    }
+    another_plan_is_not_applied(&product);
     let (code, said) = run(&product, &["apply", "--allow-deletes", "3"]);
     assert!(code == 2 && said.contains("--expect-plan"), "{said}");
 

@@ -330,8 +330,12 @@ fn a_plan_says_what_connected_clients_lose_and_refuses_another_than_was_looked_a
     assert!(said.contains("not expected: update zone/acme/topic/bills"), "{said}");
     assert_eq!(plan(&["--expect-plan", digest]).0, 4);
 
-    // The daemon says the same of it, once it applies it.
     product.commit("Take orders away", &[("acme.yaml", Some(&fewer))]);
+    the_daemon_says_the_same(&product, &consumer);
+}
+
+/// Once it applies it: among its runs, and in its log.
+fn the_daemon_says_the_same(product: &Product, consumer: &BaseConsumer) {
     let wanted = "zone/acme/topic/orders: 1 connected client loses `orders`";
     let deadline = std::time::Instant::now() + PATIENCE;
     loop {

@@ -49,12 +49,11 @@ pub(super) fn table(value: &Value) -> String {
         })
         .collect();
     // Of the newest run. The table has no room for it.
-    let noticed: String = list(value, "/runs/0/noticed")
-        .iter()
-        .map(|line| format!("! {}\n", cell(line, "").replace(char::is_control, " ")))
-        .collect();
+    let noticed = list(value, "/runs/0/noticed").iter();
+    let noticed: Vec<[String; 1]> = noticed.map(|line| [format!("! {}", cell(line, ""))]).collect();
     let head = ["LAST RUN", "OUTCOME", "TIMES", "+/~/-", "TOOK", "REVISION", "PLAN", "MESSAGE"];
-    format!("{}\n{}{noticed}", output::table(["", ""], &facts).trim_start(), output::table(head, &runs))
+    let (facts, runs) = (output::table(["", ""], &facts), output::table(head, &runs));
+    format!("{}\n{runs}{}", facts.trim_start(), output::table([""], &noticed).trim_start())
 }
 
 /// One row for each condition: its status, and why.

@@ -88,7 +88,7 @@ pub(super) enum Follow {
 impl Args {
     /// Of the configured source, against what this server has in force.
     pub(super) fn to_apply(only: Option<ZoneName>, allowances: Vec<Allowance>, server: Server) -> Self {
-        Self { only, allowances, server, ..Self::default() }
+        Self { only, server, allowances, ..Self::default() }
     }
 }
 

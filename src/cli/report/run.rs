@@ -37,7 +37,7 @@ pub(super) fn failures(run: &Value) -> Vec<(&'static str, String)> {
     }
     match text(run, "outcome") {
         "Refused" if list(run, "refused").is_empty() => {
-            failures.push(("Refused", one_line(text(run, "message"))))
+            failures.push(("Refused", one_line(text(run, "message"))));
         }
         "Failed" => failures.push(("Failed", one_line(text(run, "message")))),
         _ => {}

@@ -64,7 +64,7 @@ impl Api {
         });
         let mut report = controller.report_of(name, &state.controls);
         report.lock = self.second_lock(record, state);
-        let mut status = zone_status(&record.zone, record.changed, views, &report);
+        let mut status = zone_status(&record.zone, record.changed, views, &report, now);
         status.conditions = self.transitions.stamped(name, status.conditions, now);
         status
     }

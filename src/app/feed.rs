@@ -1,4 +1,4 @@
-//! Store → gateway: the zones to serve, with the credentials that are good now.
+//! Store → gateway: what is to be served of the zones at this moment, with the credentials that are good now.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use crate::policy::{Served, ServedZone};
 use crate::store::{State, ZoneRecord};
-use crate::zone::{ClusterName, Credential, ZoneName};
+use crate::zone::{ClusterName, Credential, PartnerZone, ZoneName};
 
 /// Expiry is looked at this often at least: the wall clock may be set while we sleep.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -28,7 +28,7 @@ struct Fed {
     served: Arc<ServedZone>,
 }
 
-/// Publishes what to serve whenever the state changes or a credential expires. Ends when the store does.
+/// Publishes what to serve whenever the state changes, a credential expires, or a zone opens or ends. Ends when the store does.
 pub(super) async fn run(
     mut states: watch::Receiver<Option<Arc<State>>>,
     default_cluster: ClusterName,
@@ -41,7 +41,7 @@ pub(super) async fn run(
         let mut wait = LONGEST_SLEEP;
         if let Some(state) = state {
             served.send_replace(Some(Arc::new(feed.next(&state, now))));
-            wait = until_next_expiry(&state, now).map_or(wait, |until| until.min(wait));
+            wait = until_next_change(&state, now).map_or(wait, |until| until.min(wait));
         }
         tokio::select! {
             changed = states.changed() => if changed.is_err() { return },
@@ -50,10 +50,11 @@ pub(super) async fn run(
     }
 }
 
-/// How long until a credential that is good now is not.
-fn until_next_expiry(state: &State, now: OffsetDateTime) -> Option<Duration> {
-    let next = state.credentials.values().filter_map(|c| c.expires_at).filter(|at| *at > now).min()?;
-    Duration::try_from(next - now).ok()
+/// How long until time alone changes what is served.
+fn until_next_change(state: &State, now: OffsetDateTime) -> Option<Duration> {
+    let expiries = state.credentials.values().filter_map(|c| c.expires_at).filter(|at| *at > now);
+    let of_zones = state.zones.values().filter_map(|record| record.zone.next_change(now));
+    Duration::try_from(expiries.chain(of_zones).min()? - now).ok()
 }
 
 impl Feed {
@@ -64,31 +65,36 @@ impl Feed {
         }
         let mut last = std::mem::take(&mut self.last);
         for (name, record) in &state.zones {
-            let credentials = credentials.remove(name).unwrap_or_default();
-            let same = last.remove(name).filter(|fed| fed.is(record, &credentials));
-            let fed = same.unwrap_or_else(|| self.fed(record, credentials));
+            let mut credentials = credentials.remove(name).unwrap_or_default();
+            if !record.zone.access.is_open(now) {
+                credentials.clear();
+            }
+            let zone = record.zone.without_ended(now);
+            let same = last.remove(name).filter(|fed| fed.is(record, &zone, &credentials));
+            let fed = same.unwrap_or_else(|| self.fed(record, zone, credentials));
             self.last.insert(name.clone(), fed);
         }
         let zones = self.last.values().map(|fed| Arc::clone(&fed.served)).collect();
         Served { sequence: state.sequence, zones }
     }
 
-    fn fed(&self, record: &Arc<ZoneRecord>, credentials: Vec<Arc<Credential>>) -> Fed {
+    fn fed(
+        &self,
+        record: &Arc<ZoneRecord>,
+        zone: Arc<PartnerZone>,
+        credentials: Vec<Arc<Credential>>,
+    ) -> Fed {
         let cluster = record.zone.underlying_cluster.clone().unwrap_or_else(|| self.default_cluster.clone());
-        let served = ServedZone {
-            id: record.id,
-            zone: Arc::clone(&record.zone),
-            cluster,
-            changed: record.changed,
-            credentials,
-        };
+        let served = ServedZone { id: record.id, zone, cluster, changed: record.changed, credentials };
         Fed { record: Arc::clone(record), served: Arc::new(served) }
     }
 }
 
 impl Fed {
-    fn is(&self, record: &Arc<ZoneRecord>, credentials: &[Arc<Credential>]) -> bool {
+    fn is(&self, record: &Arc<ZoneRecord>, zone: &PartnerZone, credentials: &[Arc<Credential>]) -> bool {
         Arc::ptr_eq(&self.record, record)
+            // Time only takes aliases away, one after the other.
+            && self.served.zone.topics.len() == zone.topics.len()
             && self.served.credentials.len() == credentials.len()
             && self.served.credentials.iter().zip(credentials).all(|(a, b)| Arc::ptr_eq(a, b))
     }

@@ -9,6 +9,7 @@
 )]
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ use super::shared::Shared;
 use super::topology::{ClusterState, Clusters, TopicState, Topology};
 use super::upstream::Principals;
 use super::usage::Usage;
-use super::view::GatewayView;
+use super::view::{GatewayView, Origin};
 use crate::kafka::client::UpstreamSecurity;
 use crate::policy::{Served, ServedZone};
 use crate::zone::{
@@ -35,6 +36,8 @@ use crate::zone::{
 };
 
 pub(super) const KEY_ID: &str = "pz0123456789abcdef";
+/// A connection from this machine, of which nothing else is known.
+pub(super) const LOCAL: Origin<'static> = Origin { address: IpAddr::V4(Ipv4Addr::LOCALHOST), zone: None };
 pub(super) const SECRET: &str = "correct-horse";
 
 pub(super) fn cluster() -> ClusterName {

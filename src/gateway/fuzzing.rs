@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use time::OffsetDateTime;
 
 pub use super::api::fuzzing::{exchanges, seeds, stream_seeds, streams};
-use super::fixture::{KEY_ID, SECRET, clusters, served, view, zone};
+use super::fixture::{KEY_ID, LOCAL, SECRET, clusters, served, view, zone};
 use super::sasl::{Attempt, Step};
 use super::view::GatewayView;
 use crate::sasl::Mechanism;
@@ -21,7 +21,7 @@ pub fn logins(data: &[u8]) {
     let mut attempt = Attempt::new(Mechanism::ALL[usize::from(mechanism) % 3]);
     while let Some((&len, after)) = rest.split_first_chunk() {
         let (token, after) = after.split_at(usize::from(u16::from_be_bytes(len)).min(after.len()));
-        attempt = match attempt.advance(&VIEW, None, token, OffsetDateTime::UNIX_EPOCH) {
+        attempt = match attempt.advance(&VIEW, LOCAL, token, OffsetDateTime::UNIX_EPOCH) {
             Step::Challenge(_, next) => next,
             Step::Accepted(..) => {
                 let proved = token.windows(SECRET.len()).any(|part| part == SECRET.as_bytes());

@@ -242,11 +242,17 @@ struct Strangers {
 #[derive(Debug)]
 pub(crate) struct Admission {
     gate: Arc<Gate>,
+    address: IpAddr,
     network: IpAddr,
 }
 
 impl Admission {
     /// Where it came from.
+    pub(crate) fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// What of that counts as one, see [`network`].
     pub(crate) fn network(&self) -> IpAddr {
         self.network
     }
@@ -274,7 +280,7 @@ impl Gate {
         }
         unknown.all += 1;
         unknown.by_network.insert(network, count + 1);
-        Some((place, Admission { gate: Arc::clone(self), network }))
+        Some((place, Admission { gate: Arc::clone(self), address, network }))
     }
 }
 

@@ -166,7 +166,7 @@ fn access(access: &Access) -> Option<v2::Access> {
     (*access != Access::default()).then(|| v2::Access {
         valid_from: access.valid_from.map(time),
         valid_until: access.valid_until.map(time),
-        allowed_cidrs: access.allowed_cidrs.clone(),
+        allowed_cidrs: access.allowed_cidrs.iter().map(ToString::to_string).collect(),
     })
 }
 

@@ -1,8 +1,10 @@
 //! A zone as the data plane needs it: look-ups in both directions, built once per change and never modified.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use uuid::Uuid;
 
 use super::topic_id;
@@ -22,11 +24,13 @@ pub struct Served {
 #[derive(Debug, Clone)]
 pub struct ServedZone {
     pub id: ZoneId,
+    /// Without what has ended.
     pub zone: Arc<PartnerZone>,
     /// The cluster behind it, the default already filled in.
     pub cluster: ClusterName,
     /// The last commit that changed this zone.
     pub changed: Sequence,
+    /// Those that are good now; none while the zone is not open.
     pub credentials: Vec<Arc<Credential>>,
 }
 
@@ -58,6 +62,8 @@ pub struct ZoneView {
     by_backing: HashMap<TopicName, Vec<usize>>,
     by_real_id: HashMap<Uuid, Vec<usize>>,
     groups: Vec<ConsumerGroup>,
+    /// Where its partners may come from; empty is "from anywhere".
+    allowed_cidrs: Vec<IpNet>,
 }
 
 impl ZoneView {
@@ -87,6 +93,7 @@ impl ZoneView {
             by_backing: HashMap::new(),
             by_real_id: HashMap::new(),
             groups: zone.zone.consumer_groups.clone(),
+            allowed_cidrs: zone.zone.access.allowed_cidrs.clone(),
         };
         for (index, topic) in topics.iter().enumerate() {
             view.by_alias.insert(topic.alias.clone(), index);
@@ -98,6 +105,12 @@ impl ZoneView {
         }
         view.topics = topics;
         view
+    }
+
+    /// Whether partners may come from there.
+    pub fn admits(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.allowed_cidrs.is_empty() || self.allowed_cidrs.iter().any(|block| block.contains(&address))
     }
 
     /// All aliases, in manifest order.
@@ -149,6 +162,7 @@ impl ZoneView {
             && self.cluster == other.cluster
             && self.topics == other.topics
             && self.groups == other.groups
+            && self.allowed_cidrs == other.allowed_cidrs
     }
 
     /// The cluster's group that stands behind one of the partner's as it is, without a prefix.

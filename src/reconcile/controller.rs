@@ -15,6 +15,7 @@ use super::attempts::{Attempts, backoff};
 use super::backing::Backing;
 use super::flapping::Flapping;
 use super::guard::Limits;
+use super::identity::Address;
 use super::metrics::ReconcileMetrics;
 use super::plan::{Desired, Observed, SelfHeal};
 use super::reader::Reader;
@@ -34,6 +35,8 @@ pub struct ControllerConfig {
     pub limits: Limits,
     pub self_heal: SelfHeal,
     pub applier: Applier,
+    /// The clusters, which are asked who they are before anything is planned.
+    pub clusters: Vec<Address>,
     /// `None`: every cluster has `isolation: shared`, so that there is nothing to do on them.
     pub backing: Option<Arc<dyn Backing>>,
     /// Runs that somebody asks for.
@@ -49,6 +52,7 @@ pub struct Controller {
     pub(super) limits: Limits,
     pub(super) self_heal: SelfHeal,
     pub(super) applier: Applier,
+    pub(super) clusters: Vec<Address>,
     pub(super) backing: Option<Arc<dyn Backing>>,
     requests: mpsc::Receiver<ApplyRequest>,
     metrics: ReconcileMetrics,
@@ -99,6 +103,7 @@ impl Controller {
             limits: config.limits,
             self_heal: config.self_heal,
             applier: config.applier,
+            clusters: config.clusters,
             backing: config.backing,
             requests: config.requests,
             metrics: config.metrics,

@@ -1,8 +1,10 @@
 //! One zone as it is wanted: every field of the published PartnerZone and of our additions, parsed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use time::OffsetDateTime;
 
 use super::{ClusterName, GroupName, Permission, ServiceAccount, TopicName, ZoneName};
@@ -72,8 +74,17 @@ pub struct SharedTopic {
     pub replay: Option<Replay>,
 }
 
+impl SharedTopic {
+    /// Whether its alias is gone, since its date has come.
+    pub fn is_over(&self, now: OffsetDateTime) -> bool {
+        self.deprecated.as_ref().is_some_and(|deprecated| deprecated.until <= now)
+    }
+}
+
+/// An alias that partners should leave for another one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deprecated {
+    /// From then on it is not shared any more.
     pub until: OffsetDateTime,
     pub replaced_by: Option<TopicName>,
 }
@@ -134,8 +145,20 @@ pub struct AddHeader {
 pub struct Access {
     pub valid_from: Option<OffsetDateTime>,
     pub valid_until: Option<OffsetDateTime>,
-    /// CIDR blocks as written; empty is "from anywhere".
-    pub allowed_cidrs: Vec<String>,
+    /// Where partners may come from; empty is "from anywhere".
+    pub allowed_cidrs: Vec<IpNet>,
+}
+
+impl Access {
+    /// Whether partners are let in at this moment.
+    pub fn is_open(&self, now: OffsetDateTime) -> bool {
+        self.valid_from.is_none_or(|from| from <= now) && !self.is_over(now)
+    }
+
+    /// Whether the share has ended, and does not begin again.
+    pub fn is_over(&self, now: OffsetDateTime) -> bool {
+        self.valid_until.is_some_and(|until| until <= now)
+    }
 }
 
 /// A group that exists on the backing cluster and keeps its committed offsets: the partner's `name` is this group as it is,
@@ -147,16 +170,31 @@ pub struct ConsumerGroup {
 }
 
 impl PartnerZone {
+    /// The zone without what has ended: aliases whose date has come; all of them where the share is over.
+    pub fn without_ended(self: &Arc<Self>, now: OffsetDateTime) -> Arc<Self> {
+        let has_ended = |topic: &SharedTopic| self.access.is_over(now) || topic.is_over(now);
+        if !self.topics.iter().any(has_ended) {
+            return Arc::clone(self);
+        }
+        let topics = self.topics.iter().filter(|topic| !has_ended(topic)).cloned().collect();
+        Arc::new(Self { topics, ..Self::clone(self) })
+    }
+
+    /// When time alone changes next who is let in, or what is shared.
+    pub fn next_change(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        let ends = self.topics.iter().filter_map(|topic| topic.deprecated.as_ref()).map(|it| it.until);
+        let access = [self.access.valid_from, self.access.valid_until].into_iter().flatten();
+        access.chain(ends).filter(|at| *at > now).min()
+    }
+
     /// Fields that restrict or protect and whose behaviour this version does not have, by manifest path. While there is
     /// one, the zone is FAILED and is not served: never without a protection that it asks for.
     pub fn unbuilt_protections(&self) -> Vec<&'static str> {
         let topic = |wanted: fn(&SharedTopic) -> bool| self.topics.iter().any(wanted);
         [
             (self.authentication.mode.mechanisms().is_empty(), "spec.authenticationMode.type"),
-            (self.access != Access::default(), "spec.access"),
             (self.traffic_control != TrafficControl::default(), "spec.trafficControlPolicies"),
             (self.headers != Headers::default(), "spec.headers"),
-            (topic(|t| t.deprecated.is_some()), "spec.topics[].deprecated"),
             (topic(|t| t.replay.is_some()), "spec.topics[].replay"),
         ]
         .into_iter()

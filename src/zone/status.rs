@@ -4,10 +4,11 @@ mod conditions;
 mod controller;
 
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 pub use controller::{ControllerStatus, Pending, Problem, Progress, Seen, ZoneReport};
 
-use super::{PartnerZone, Sequence};
+use super::{Access, PartnerZone, Sequence};
 
 /// Where a zone stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -169,31 +170,51 @@ pub struct ZoneStatus {
     pub conditions: Vec<Condition>,
 }
 
-/// Judges one zone. `changed` is the commit that changed it last; `nodes` are the live ones; `report` is what else is said
+/// Judges one zone as of `now`. `changed` is the commit that changed it last; `nodes` are the live ones; `report` is what else is said
 /// of it.
 pub fn zone_status<'a>(
     zone: &PartnerZone,
     changed: Sequence,
     nodes: impl IntoIterator<Item = NodeView<'a>>,
     report: &ZoneReport<'_>,
+    now: OffsetDateTime,
 ) -> ZoneStatus {
     let file_problem = report.file_problem.map(ToString::to_string);
     let verdict = judge(zone, changed, nodes, file_problem.as_deref());
     let (phase, status, reason, message) = match verdict {
         Verdict::Failed { reason, message } => (Phase::Failed, ConditionStatus::False, reason, message),
         Verdict::Pending { reason, message } => (Phase::Pending, ConditionStatus::False, reason, message),
-        Verdict::Ready => (
-            Phase::Ready,
-            ConditionStatus::True,
-            "Served",
-            "every live node serves its last change".to_owned(),
-        ),
+        Verdict::Ready => {
+            let (reason, message) = served(&zone.access, now);
+            (Phase::Ready, ConditionStatus::True, reason, message)
+        }
     };
     let failed_reason = (phase == Phase::Failed).then(|| message.clone());
     let mut conditions = vec![Condition::new(ConditionKind::Ready, status, reason, message)];
     conditions.extend(conditions::of(report, phase));
     conditions.push(report.lock.condition());
     ZoneStatus { phase, failed_reason, conditions }
+}
+
+/// It is served as its file asks, which may be: to nobody.
+fn served(access: &Access, now: OffsetDateTime) -> (&'static str, String) {
+    let everywhere = "every live node serves its last change";
+    let at = |at: Option<OffsetDateTime>| at.and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_default();
+    if access.is_over(now) {
+        let ended = at(access.valid_until);
+        return (
+            "Ended",
+            format!("{everywhere}: it ended at {ended} (spec.access.validUntil), and lets nobody in"),
+        );
+    }
+    if !access.is_open(now) {
+        let opens = at(access.valid_from);
+        return (
+            "NotOpenYet",
+            format!("{everywhere}: it lets nobody in before {opens} (spec.access.validFrom)"),
+        );
+    }
+    ("Served", everywhere.to_owned())
 }
 
 enum Verdict {

@@ -11,6 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::git::Repository;
+use crate::support::outside::{Outside, TOKEN};
 
 const FORK: &str = "github.event.pull_request.head.repo.fork";
 
@@ -232,9 +233,19 @@ fn gitlab_script(job: &str) -> String {
     [before, lines(&pipeline[job]["script"])].concat().join("\n")
 }
 
+/// With the variables that GitLab sets, and with the image's name, which is one too.
 fn run_gitlab(fixture: &Fixture, job: &str, more: &[(&str, &str)]) -> (i32, String) {
     let temp = fixture.temp.path().to_str().unwrap();
-    let variables = [("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "main"), ("CI_BUILDS_DIR", temp)];
+    let pipeline = yaml("gitlab-ci.yml");
+    let image = pipeline[".partner-zones"]["image"].as_str().unwrap().trim_start_matches('$').to_owned();
+    let variables = [
+        ("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "main"),
+        ("CI_MERGE_REQUEST_IID", "7"),
+        ("CI_PROJECT_PATH", "company/streams/zones"),
+        ("CI_API_V4_URL", "http://127.0.0.1:1/api/v4"),
+        ("CI_BUILDS_DIR", temp),
+        (&image, "registry.example.com/reconciler"),
+    ];
     fixture.run(&gitlab_script(job), &[&variables, more].concat())
 }
 
@@ -257,6 +268,32 @@ fn a_merge_request_is_validated_and_planned_in_gitlab() {
     let issues: Value = serde_json::from_str(&bad.file("gl-code-quality.json")).unwrap();
     assert_eq!((code, &issues[0]["check_name"]), (1, &"PZ0104".into()));
     assert_eq!(issues[0]["location"], serde_json::json!({"path": "zones/beta.yaml", "lines": {"begin": 12}}));
+}
+
+#[test]
+fn a_merge_request_has_one_comment_where_there_is_a_token() {
+    let (fixture, outside, url) = (Fixture::new("READ"), Outside::start(), controller());
+    let api = format!("{}/api/v4", outside.url());
+    let token = fixture.temp.path().join("PARTNER_ZONES_TOKEN");
+    std::fs::write(&token, TOKEN).unwrap();
+    let mut variables =
+        vec![("RECONCILER_URL", url.as_str()), ("RECONCILER_API_KEY", "viewer"), ("CI_API_V4_URL", &api)];
+    let (code, printed) = run_gitlab(&fixture, "partner-zones-plan", &variables);
+    assert_eq!((code, outside.told().comments.len()), (0, 0), "{printed}");
+    variables.push(("PARTNER_ZONES_TOKEN", token.to_str().unwrap()));
+    for _ in 0..2 {
+        let (code, printed) = run_gitlab(&fixture, "partner-zones-plan", &variables);
+        assert_eq!(code, 0, "{printed}");
+        let told = outside.told();
+        assert_eq!((told.comments.len(), told.refused), (1, 0));
+        assert_eq!(told.comments[&1], fixture.file("plan.md"));
+    }
+    // Where nothing is written, the token is of no use.
+    for job in ["partner-zones-validate", "partner-zones-plan-offline"] {
+        let (code, printed) = run_gitlab(&fixture, job, &variables);
+        assert_eq!(code, 0, "{job}: {printed}");
+        assert!(!gitlab_script(job).contains("TOKEN"), "{job}");
+    }
 }
 
 #[test]

@@ -320,8 +320,8 @@ fn a_zone_that_asks_for_an_unbuilt_protection_is_never_served() {
     let backing = unique("orders");
     let cluster = Cluster::shared();
     cluster.create_topic(&backing, 1);
-    let text =
-        manifest("acme", &[("orders", &backing, "WRITE")]) + "  access:\n    allowedCidrs: [10.0.0.0/8]\n";
+    let text = manifest("acme", &[("orders", &backing, "WRITE")])
+        + "  trafficControlPolicies:\n    maxProduceRate: 1000\n";
     let product = Product::start(cluster, Setup::MEMORY, &[("acme.yaml", &text)]);
     let shown = product.wait_for_status("acme", "FAILED");
     assert!(shown["status"]["failedReason"].as_str().unwrap().contains("needs a later version"), "{shown:#}");

@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stderr, reason = "what a child process wrote is shown when its test fails")]
 
+mod access;
 mod administration;
 mod architecture;
 mod authentication;
@@ -26,6 +27,7 @@ mod manifests;
 mod new_groups;
 mod operators;
 mod oracle;
+mod outside;
 mod plan_command;
 mod principals;
 mod quickstart;
@@ -35,4 +37,5 @@ mod store;
 mod support;
 mod tls;
 mod transactions;
+mod traps;
 mod two_aliases;

@@ -3,7 +3,7 @@ use time::ext::NumericalDuration as _;
 
 use super::*;
 use crate::manifest::document;
-use crate::zone::{KeyId, PlainVerifier, Revision, Sequence, ZoneId};
+use crate::zone::{Deprecated, KeyId, PlainVerifier, Revision, Sequence, ZoneId};
 
 fn record(name: &str, cluster: Option<&str>) -> Arc<ZoneRecord> {
     let document = json!({
@@ -76,10 +76,43 @@ fn an_expired_credential_is_not_served_and_the_next_expiry_is_known() {
     let state = state(&zones, &credentials);
     let mut feed = feed();
     assert_eq!(feed.next(&state, NOW).zones[0].credentials.len(), 2);
-    assert_eq!(until_next_expiry(&state, NOW), Some(Duration::from_secs(10)));
+    assert_eq!(until_next_change(&state, NOW), Some(Duration::from_secs(10)));
     let later = NOW + 10.seconds();
     assert_eq!(feed.next(&state, later).zones[0].credentials.len(), 1);
-    assert_eq!(until_next_expiry(&state, later), None);
+    assert_eq!(until_next_change(&state, later), None);
+}
+
+#[test]
+fn partners_are_let_in_while_their_zone_is_open_and_an_alias_is_there_until_its_date() {
+    let mut zone = record("acme", None);
+    {
+        let zone = Arc::make_mut(&mut Arc::make_mut(&mut zone).zone);
+        zone.access.valid_from = Some(NOW + 10.seconds());
+        zone.access.valid_until = Some(NOW + 30.seconds());
+        let until = NOW + 20.seconds();
+        let mut old = zone.topics[0].clone();
+        old.alias = "old-orders".try_into().unwrap();
+        old.deprecated = Some(Deprecated { until, replaced_by: None });
+        zone.topics.push(old);
+    }
+    let state = state(&[zone], &[credential("acme", 1, None)]);
+    let mut feed = feed();
+    let mut last: Option<Arc<ServedZone>> = None;
+    for (second, open, topics, next, is_new) in [
+        (0, false, 2, Some(10), true),
+        (10, true, 2, Some(10), true),
+        (11, true, 2, Some(9), false),
+        (20, true, 1, Some(10), true),
+        (29, true, 1, Some(1), false),
+        (30, false, 0, None, true),
+    ] {
+        let now = NOW + second.seconds();
+        let served = Arc::clone(&feed.next(&state, now).zones[0]);
+        assert_eq!((served.credentials.len() == 1, served.zone.topics.len()), (open, topics), "{second}");
+        assert_eq!(until_next_change(&state, now), next.map(Duration::from_secs), "{second}");
+        assert_eq!(last.is_none_or(|last| !Arc::ptr_eq(&last, &served)), is_new, "{second}");
+        last = Some(served);
+    }
 }
 
 #[test]

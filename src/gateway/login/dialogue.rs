@@ -1,5 +1,6 @@
 //! The two login APIs as one conversation, on a new connection and on one that logs in again (KIP-368).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,15 +16,17 @@ use super::super::api::{Refusal, sasl_authenticate, sasl_handshake};
 use super::super::close::Close;
 use super::super::sasl::{Attempt, Step};
 use super::super::shared::{Port, Shared};
-use super::super::view::Login;
+use super::super::view::{Login, Origin};
 use crate::kafka::codec;
 use crate::kafka::frame::RequestHeader;
 use crate::kafka::shape::Shape;
 use crate::sasl::Mechanism;
 
 /// A login under way.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Dialogue {
+    /// Where the connection came from.
+    address: IpAddr,
     /// None before the handshake.
     agreed: Option<(Mechanism, Attempt)>,
     /// Who the connection belongs to already.
@@ -38,9 +41,14 @@ pub(crate) struct Reply {
 }
 
 impl Dialogue {
+    /// On a new connection from there.
+    pub(crate) fn new(address: IpAddr) -> Self {
+        Self { address, agreed: None, before: None }
+    }
+
     /// On a connection that belongs to this login: another one must be for the same zone by the same mechanism.
     pub(crate) fn again(before: Arc<Login>) -> Self {
-        Self { agreed: None, before: Some(before) }
+        Self { address: before.address, agreed: None, before: Some(before) }
     }
 
     /// Whether the handshake is over, so that a token comes next.
@@ -93,7 +101,8 @@ impl Dialogue {
             return Err(Close::NotReady);
         }
         let now = OffsetDateTime::now_utc();
-        let (response, then) = match attempt.advance(&view, port.zone(), &request.auth_bytes, now) {
+        let origin = Origin { address: self.address, zone: port.zone() };
+        let (response, then) = match attempt.advance(&view, origin, &request.auth_bytes, now) {
             Step::Challenge(text, attempt) => {
                 self.agreed = Some((mechanism, attempt));
                 (SaslAuthenticateResponse::default().with_auth_bytes(text.into()), Ok(None))
@@ -174,7 +183,7 @@ fn encode<M: Encodable>(message: &M, shape: &'static Shape, version: i16) -> Res
 mod tests {
     use std::collections::HashMap;
 
-    use super::super::super::fixture::{KEY_ID, SECRET, shared, zone};
+    use super::super::super::fixture::{KEY_ID, LOCAL, SECRET, shared, zone};
     use super::super::super::sasl::plain;
     use super::*;
     use crate::gateway::Limits;
@@ -186,7 +195,7 @@ mod tests {
         let (shared, _views) = shared(Limits::default());
         let now = OffsetDateTime::UNIX_EPOCH;
         let message = format!("\0{KEY_ID}\0{SECRET}");
-        let login = plain::authenticate(&shared.view(), None, message.as_bytes(), now).unwrap();
+        let login = plain::authenticate(&shared.view(), LOCAL, message.as_bytes(), now).unwrap();
         let lifetime = |expires_at| lifetime_ms(&Login { expires_at, ..login.clone() }, now);
         let after = |ms| Some(now + time::Duration::milliseconds(ms));
         assert_eq!(lifetime(None), 0);
@@ -200,7 +209,7 @@ mod tests {
         let (shared, _views) = shared(Limits::default());
         let message = format!("\0{KEY_ID}\0{SECRET}");
         let now = OffsetDateTime::UNIX_EPOCH;
-        let before = plain::authenticate(&shared.view(), None, message.as_bytes(), now).unwrap();
+        let before = plain::authenticate(&shared.view(), LOCAL, message.as_bytes(), now).unwrap();
         let on = |cluster: &str| {
             let served = ServedZone { cluster: ClusterName::try_from(cluster).unwrap(), ..zone("acme", &[]) };
             Login { zone: Arc::new(ZoneView::new(&served, &HashMap::new())), ..before.clone() }

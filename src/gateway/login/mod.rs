@@ -3,6 +3,7 @@
 mod dialogue;
 mod identity;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -23,6 +24,8 @@ use crate::kafka::frame::{LENGTH_PREFIX, RequestHeader, ResponseHeader, request_
 pub(crate) struct Desk<'a, R, W> {
     pub(crate) shared: &'a Shared,
     pub(crate) port: &'a Port,
+    /// Where the connection came from.
+    pub(crate) address: IpAddr,
     pub(crate) partner_in: &'a mut Inbound<R>,
     pub(crate) partner_out: &'a mut Outbound<W>,
 }
@@ -35,7 +38,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Desk<'_, R, W> {
     }
 
     async fn converse(&mut self) -> Result<Login, Close> {
-        let mut dialogue = Dialogue::default();
+        let mut dialogue = Dialogue::new(self.address);
         loop {
             let (header, body) = self.next_request().await?;
             let (response, reply) = match header.api_key {

@@ -6,7 +6,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 
-use super::super::fixture::{SECRET, cluster, clusters, impatient, served, shared, zone};
+use super::super::fixture::{LOCAL, SECRET, cluster, clusters, impatient, served, shared, zone};
 use super::super::transport::Peer;
 use super::super::view::GatewayView;
 use super::*;
@@ -27,7 +27,13 @@ async fn at_the_desk_of<F: Future<Output = ()>>(
     let (read, write) = tokio::io::split(near);
     let mut partner_in = Inbound::new(read, Peer::Partner);
     let mut partner_out = Outbound::new(write, Peer::Partner, impatient().write_stall);
-    let mut desk = Desk { shared, port, partner_in: &mut partner_in, partner_out: &mut partner_out };
+    let mut desk = Desk {
+        shared,
+        port,
+        address: LOCAL.address,
+        partner_in: &mut partner_in,
+        partner_out: &mut partner_out,
+    };
     let (ended, ()) = tokio::join!(desk.log_in(), script(far));
     ended
 }
@@ -234,6 +240,7 @@ async fn who_says_nothing_is_sent_away() {
     let mut desk = Desk {
         shared: &shared,
         port: &Port::Bootstrap,
+        address: LOCAL.address,
         partner_in: &mut partner_in,
         partner_out: &mut partner_out,
     };

@@ -7,9 +7,8 @@ mod tests;
 
 use time::OffsetDateTime;
 
-use super::view::{GatewayView, Login};
+use super::view::{GatewayView, Login, Origin};
 use crate::sasl::Mechanism;
-use crate::zone::ZoneName;
 
 /// A login after its handshake: whose token is next.
 #[derive(Debug)]
@@ -41,20 +40,20 @@ impl Attempt {
         }
     }
 
-    /// Takes the next token, with the logins as they are `now`, where it is known those of `only` this zone. Some microseconds of work, whatever comes.
+    /// Takes the next token, with the logins as they are `now` for whoever comes from there. Some microseconds of work, whatever comes.
     pub(crate) fn advance(
         self,
         view: &GatewayView,
-        only: Option<&ZoneName>,
+        origin: Origin<'_>,
         token: &[u8],
         now: OffsetDateTime,
     ) -> Step {
         let step = match self {
             // RFC 4616: the server's message is empty.
             Self::Plain => {
-                plain::authenticate(view, only, token, now).map(|login| Step::Accepted(Vec::new(), login))
+                plain::authenticate(view, origin, token, now).map(|login| Step::Accepted(Vec::new(), login))
             }
-            Self::Scram(mechanism) => scram::challenge(mechanism, view, only, token, now)
+            Self::Scram(mechanism) => scram::challenge(mechanism, view, origin, token, now)
                 .map(|(text, challenge)| Step::Challenge(text, Self::ScramProof(Box::new(challenge)))),
             Self::ScramProof(challenge) => {
                 challenge.verify(view, token, now).map(|(text, login)| Step::Accepted(text, login))

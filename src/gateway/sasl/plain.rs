@@ -2,9 +2,9 @@
 
 use time::OffsetDateTime;
 
-use super::super::view::{GatewayView, Login};
+use super::super::view::{GatewayView, Login, Origin};
 use crate::sasl::Mechanism;
-use crate::zone::{PlainVerifier, ZoneName};
+use crate::zone::PlainVerifier;
 
 /// Longer than any user name and secret; the RFC has no limit.
 const MAX_MESSAGE: usize = 2 << 10;
@@ -15,16 +15,15 @@ struct Message<'a> {
     password: &'a [u8],
 }
 
-/// Checks a PLAIN message against the logins of this moment, where it is known those of `only` this zone. `None` does not
-/// say why, and takes the same work either way.
+/// Checks a PLAIN message against the logins of this moment. `None` does not say why, and takes the same work either way.
 pub(crate) fn authenticate(
     view: &GatewayView,
-    only: Option<&ZoneName>,
+    origin: Origin<'_>,
     message: &[u8],
     now: OffsetDateTime,
 ) -> Option<Login> {
     let Message { user, password } = parse(message)?;
-    let candidates = view.credentials(user, only);
+    let candidates = view.credentials(user, origin);
     if candidates.is_empty() {
         PlainVerifier::reject(password);
         return None;
@@ -35,7 +34,7 @@ pub(crate) fn authenticate(
         let credential = &candidate.credential;
         let right = credential.plain.accepts(password);
         if right && candidate.proves_by(Mechanism::Plain) && !credential.is_expired(now) {
-            accepted = Some(candidate.login(user, Mechanism::Plain));
+            accepted = Some(candidate.login(user, Mechanism::Plain, origin.address));
         }
     }
     accepted

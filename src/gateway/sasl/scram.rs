@@ -9,10 +9,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use time::OffsetDateTime;
 
-use super::super::view::{GatewayView, Login};
+use super::super::view::{GatewayView, Login, Origin};
 use crate::policy::verifier::of_nobody;
 use crate::sasl::Mechanism;
-use crate::zone::{ScramVerifier, ZoneName};
+use crate::zone::ScramVerifier;
 
 /// Several times what any client sends.
 const MAX_MESSAGE: usize = 1 << 10;
@@ -56,18 +56,18 @@ struct ClientFinal<'a> {
 pub(super) fn challenge(
     mechanism: Mechanism,
     view: &GatewayView,
-    only: Option<&ZoneName>,
+    origin: Origin<'_>,
     message: &[u8],
     now: OffsetDateTime,
 ) -> Option<(Vec<u8>, Challenge)> {
     let hash = mechanism.scram()?;
     let first = ClientFirst::parse(text(message)?)?;
-    let known = view.credentials(&first.user, only).iter().find_map(|candidate| {
+    let known = view.credentials(&first.user, origin).iter().find_map(|candidate| {
         let credential = &candidate.credential;
         if !candidate.proves_by(mechanism) || credential.is_expired(now) {
             return None;
         }
-        Some((credential.scram(hash)?.clone(), candidate.login(&first.user, mechanism)))
+        Some((credential.scram(hash)?.clone(), candidate.login(&first.user, mechanism, origin.address)))
     });
     let nobody = || (of_nobody(hash, &first.user, &*NOBODY), None);
     let (verifier, login) = known.map_or_else(nobody, |(verifier, login)| (verifier, Some(login)));

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::super::fixture::{KEY_ID, SECRET, clusters, served, view, zone};
+use super::super::fixture::{KEY_ID, LOCAL, SECRET, clusters, served, view, zone};
 use super::*;
 use crate::kafka::sasl::Scram;
 use crate::policy::ServedZone;
@@ -31,7 +31,7 @@ const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 fn until_proof(view: &GatewayView, mechanism: Mechanism, user: &str, secret: &str) -> Option<Proof> {
     let scram = Scram::new(mechanism.scram().unwrap(), user);
     let first = scram.first();
-    let Step::Challenge(text, attempt) = Attempt::new(mechanism).advance(view, None, &first, NOW) else {
+    let Step::Challenge(text, attempt) = Attempt::new(mechanism).advance(view, LOCAL, &first, NOW) else {
         return None;
     };
     let challenged = scram.challenged(&text).unwrap();
@@ -48,7 +48,7 @@ struct Proof {
 
 fn log_in(view: &GatewayView, mechanism: Mechanism, user: &str, secret: &str) -> Option<Login> {
     let Proof { attempt, message, answer } = until_proof(view, mechanism, user, secret).unwrap();
-    match attempt.advance(view, None, &message, NOW) {
+    match attempt.advance(view, LOCAL, &message, NOW) {
         Step::Accepted(last, login) => {
             answer.verify(&last).unwrap();
             Some(login)
@@ -76,7 +76,7 @@ fn scram_opens_the_zone_with_the_key_id_and_its_secret_only() {
 #[test]
 fn a_zone_for_scram_takes_plain_from_nobody_and_cuts_those_who_came_with_it() {
     let plain = |view: &GatewayView, user: &str| {
-        plain::authenticate(view, None, format!("\0{user}\0{SECRET}").as_bytes(), NOW)
+        plain::authenticate(view, LOCAL, format!("\0{user}\0{SECRET}").as_bytes(), NOW)
     };
     let before = moment(scram_zone(AuthenticationMode::Plain));
     let after = moment(scram_zone(AuthenticationMode::Scram));
@@ -100,7 +100,7 @@ fn a_credential_from_before_scram_is_refused_like_a_wrong_one() {
 /// What the server tells of a name: its salt and rounds.
 fn salt_and_rounds(view: &GatewayView, user: &str) -> String {
     let first = format!("n,,n={user},r=abc");
-    let step = Attempt::new(Mechanism::ScramSha256).advance(view, None, first.as_bytes(), NOW);
+    let step = Attempt::new(Mechanism::ScramSha256).advance(view, LOCAL, first.as_bytes(), NOW);
     let Step::Challenge(text, _) = step else { panic!("{step:?}") };
     let text = String::from_utf8(text).unwrap();
     text.split_once(",s=").unwrap().1.to_owned()
@@ -126,7 +126,7 @@ fn a_proof_is_good_for_its_own_exchange_and_for_as_long_as_the_credential_is() {
     let view = moment(scram_zone(AuthenticationMode::Scram));
     let begin = || until_proof(&view, Mechanism::ScramSha256, KEY_ID, SECRET).unwrap();
     let refused = |attempt: Attempt, view: &GatewayView, message: &[u8]| {
-        matches!(attempt.advance(view, None, message, NOW), Step::Refused)
+        matches!(attempt.advance(view, LOCAL, message, NOW), Step::Refused)
     };
     let (one, other) = (begin(), begin());
     assert!(refused(one.attempt, &view, &other.message), "the proof of another exchange");

@@ -112,7 +112,8 @@ where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let login = Desk { shared, port, partner_in, partner_out }.log_in().await?;
+    let address = admission.address();
+    let login = Desk { shared, port, address, partner_in, partner_out }.log_in().await?;
     // No longer a stranger, however long its broker takes.
     drop(admission);
     let full = || Close::ZoneFull(login.zone.name.to_string());

@@ -19,7 +19,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, split};
 use tokio::sync::watch;
 
 use super::super::config::Limits;
-use super::super::fixture::{SECRET, clusters, impatient, served, shared, view, zone};
+use super::super::fixture::{LOCAL, SECRET, clusters, impatient, served, shared, view, zone};
 use super::super::sasl;
 use super::super::view::GatewayView;
 use super::*;
@@ -37,7 +37,7 @@ struct Ends {
 /// Who logs in with the fixture's secret.
 fn login(shared: &Shared, user: &str) -> Login {
     let message = format!("\0{user}\0{SECRET}");
-    sasl::plain::authenticate(&shared.view(), None, message.as_bytes(), OffsetDateTime::now_utc()).unwrap()
+    sasl::plain::authenticate(&shared.view(), LOCAL, message.as_bytes(), OffsetDateTime::now_utc()).unwrap()
 }
 
 /// Relays between two in-process pipes of `pipe` bytes while the script runs at their far ends.

@@ -1,6 +1,7 @@
 //! Everything a connection looks things up in: immutable, rebuilt when the zones or a cluster change, read once per request.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use time::OffsetDateTime;
@@ -25,6 +26,8 @@ pub(crate) struct Login {
     pub(crate) key_id: KeyId,
     /// How the credential was proved.
     pub(crate) mechanism: Mechanism,
+    /// Where it came from.
+    pub(crate) address: IpAddr,
     pub(crate) expires_at: Option<OffsetDateTime>,
 }
 
@@ -32,6 +35,14 @@ impl Login {
     pub(crate) fn is_expired(&self, now: OffsetDateTime) -> bool {
         self.expires_at.is_some_and(|at| at <= now)
     }
+}
+
+/// What is known of a connection before anybody has logged in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Origin<'a> {
+    pub(crate) address: IpAddr,
+    /// The zone that a host name has named.
+    pub(crate) zone: Option<&'a ZoneName>,
 }
 
 /// A credential that a user name may prove, and what it opens.
@@ -53,12 +64,13 @@ impl Candidate {
     }
 
     /// The login of whoever has proved it.
-    pub(crate) fn login(&self, user: &str, mechanism: Mechanism) -> Login {
+    pub(crate) fn login(&self, user: &str, mechanism: Mechanism, address: IpAddr) -> Login {
         Login {
             user: user.to_owned(),
             zone: Arc::clone(&self.zone),
             key_id: self.credential.key_id.clone(),
             mechanism,
+            address,
             expires_at: self.credential.expires_at,
         }
     }
@@ -155,18 +167,19 @@ impl GatewayView {
         self.zones.insert(zone.name.clone(), Arc::clone(zone));
     }
 
-    /// The credentials a user name may prove, each with its zone. Where a host name has said which zone it is, those of
-    /// another one do not exist: an account belongs to one zone, and so does a key id.
-    pub(crate) fn credentials(&self, user: &str, only: Option<&ZoneName>) -> &[Candidate] {
+    /// The credentials a user name may prove, each with its zone. Those of a zone that admits nobody from there do not exist, nor
+    /// those of another zone than the one that a host name has named: an account belongs to one zone, and so does a key id.
+    pub(crate) fn credentials(&self, user: &str, origin: Origin<'_>) -> &[Candidate] {
         let all = self.logins.get(user).map(Vec::as_slice).unwrap_or_default();
-        match only {
-            Some(wanted) if all.iter().any(|candidate| candidate.zone.name != *wanted) => &[],
-            _ => all,
-        }
+        let is_foreign = |candidate: &Candidate| {
+            !candidate.zone.admits(origin.address)
+                || origin.zone.is_some_and(|wanted| candidate.zone.name != *wanted)
+        };
+        if all.iter().any(is_foreign) { &[] } else { all }
     }
 
     /// The login's zone as it is now; none if the zone, its identity, its cluster, the user name or the credential is gone, or
-    /// the zone no longer accepts the mechanism.
+    /// the zone no longer accepts the mechanism or the address.
     pub(crate) fn admitted(&self, login: &Login) -> Option<&Arc<ZoneView>> {
         self.proved(login).map(|candidate| &candidate.zone)
     }
@@ -179,7 +192,8 @@ impl GatewayView {
                 && candidate.credential.key_id == login.key_id
                 && candidate.proves_by(login.mechanism)
         };
-        self.credentials(&login.user, None).iter().find(known)
+        let origin = Origin { address: login.address, zone: None };
+        self.credentials(&login.user, origin).iter().find(known)
     }
 
     /// None while the cluster has never been reached.

@@ -1,4 +1,6 @@
-use super::super::fixture::{KEY_ID, SECRET, cluster, clusters, config, present, served, topic, view, zone};
+use super::super::fixture::{
+    KEY_ID, LOCAL, SECRET, cluster, clusters, config, present, served, topic, view, zone,
+};
 use super::super::sasl;
 use super::*;
 
@@ -7,7 +9,7 @@ fn plain(user: &str, password: &str) -> Vec<u8> {
 }
 
 fn login(view: &GatewayView, user: &str, password: &str) -> Option<Login> {
-    sasl::plain::authenticate(view, None, &plain(user, password), OffsetDateTime::UNIX_EPOCH)
+    sasl::plain::authenticate(view, LOCAL, &plain(user, password), OffsetDateTime::UNIX_EPOCH)
 }
 
 #[test]
@@ -67,13 +69,34 @@ fn a_login_ends_with_its_zone_its_credential_its_user_name_and_its_cluster() {
 #[test]
 fn a_zone_that_asks_for_an_unbuilt_protection_is_not_served_at_all() {
     let mut guarded = zone("acme", &[("one", "b-one")]);
-    Arc::make_mut(&mut guarded.zone).access.allowed_cidrs = vec!["10.0.0.0/8".to_owned()];
+    Arc::make_mut(&mut guarded.zone).traffic_control.max_connections = Some(3);
     let served = served(1, vec![guarded]);
     let view = view(&served, &clusters(&[]));
     assert!(login(&view, "acme-app", SECRET).is_none());
     let problem = view.problems.values().next().unwrap();
-    assert!(problem.contains("spec.access") && problem.contains("needs a later version"), "{problem}");
+    assert!(
+        problem.contains("spec.trafficControlPolicies") && problem.contains("needs a later version"),
+        "{problem}"
+    );
     assert!(wanted_topics(&config(), Some(&served))[&cluster()].is_empty());
+}
+
+#[test]
+fn who_comes_from_elsewhere_has_no_credentials_and_goes_once_that_is_so() {
+    let from = |blocks: &[&str]| {
+        let mut zone = zone("acme", &[]);
+        let blocks = blocks.iter().map(|block| block.parse().unwrap()).collect();
+        Arc::make_mut(&mut zone.zone).access.allowed_cidrs = blocks;
+        view(&served(1, vec![zone]), &clusters(&[]))
+    };
+    let ours = login(&from(&["192.0.2.0/24", "127.0.0.0/8"]), "acme-app", SECRET).unwrap();
+    let elsewhere = from(&["192.0.2.0/24", "::/0"]);
+    assert!(login(&elsewhere, "acme-app", SECRET).is_none());
+    assert!(from(&[]).admitted(&ours).is_some());
+    assert!(elsewhere.admitted(&ours).is_none(), "a connection that is there already");
+    let mapped = Login { address: "::ffff:127.0.0.1".parse().unwrap(), ..ours };
+    assert!(elsewhere.admitted(&mapped).is_none(), "an IPv4 address in another form is no IPv6 address");
+    assert!(from(&["127.0.0.1/32"]).admitted(&mapped).is_some());
 }
 
 #[test]

@@ -111,7 +111,7 @@ fn restrictions() -> impl Strategy<Value = (TrafficControl, Headers, Access, Vec
                 .zip(length)
                 .map(|(from, length)| from + Duration::from_secs(length.unsigned_abs())),
             allowed_cidrs: if network {
-                vec!["192.0.2.0/24".to_owned(), "::1/128".to_owned()]
+                vec!["192.0.2.0/24".parse().unwrap(), "::1/128".parse().unwrap()]
             } else {
                 vec![]
             },

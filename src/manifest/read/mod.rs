@@ -331,10 +331,11 @@ impl Reader<'_> {
         };
         let valid_from = time("validFrom", access.valid_from.as_ref());
         let valid_until = time("validUntil", access.valid_until.as_ref());
-        for (index, cidr) in access.allowed_cidrs.iter().enumerate() {
-            self.value(&format!("/spec/access/allowedCidrs/{index}"), values::cidr(cidr));
-        }
-        let access = Access { valid_from, valid_until, allowed_cidrs: access.allowed_cidrs };
+        let blocks = access.allowed_cidrs.iter().enumerate().filter_map(|(index, text)| {
+            self.value(&format!("/spec/access/allowedCidrs/{index}"), values::cidr(text))
+        });
+        let allowed_cidrs = blocks.collect();
+        let access = Access { valid_from, valid_until, allowed_cidrs };
         self.faults.extend(rules::validity(&access));
         access
     }

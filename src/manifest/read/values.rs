@@ -1,8 +1,8 @@
 //! Texts that have a grammar of their own.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
@@ -34,23 +34,12 @@ pub(super) fn duration(text: &str) -> Result<Duration, Refused> {
 }
 
 /// RFC 4632 and RFC 4291, section 2.3. Bits behind the prefix are a mistake: the block is not the one that was meant.
-pub(super) fn cidr(text: &str) -> Result<(), Refused> {
+pub(super) fn cidr(text: &str) -> Result<IpNet, Refused> {
     let refused = |help| Refused { message: format!("{} is not a CIDR block", quote(text)), help };
     let form = || refused("write an address and a prefix length, such as `192.0.2.0/24` or `2001:db8::/32`");
-    let (address, prefix) = text.split_once('/').ok_or_else(form)?;
-    let address: IpAddr = address.parse().map_err(|_| form())?;
-    let digits = !prefix.is_empty() && prefix.bytes().all(|b| b.is_ascii_digit());
-    let prefix: u32 = prefix.parse().ok().filter(|_| digits).ok_or_else(form)?;
-    let (bits, width) = match address {
-        IpAddr::V4(v4) => (u128::from(v4.to_bits()), 32),
-        IpAddr::V6(v6) => (v6.to_bits(), 128),
-    };
-    if prefix > width {
-        return Err(form());
-    }
-    let host_bits = 1_u128.checked_shl(width - prefix).map_or(u128::MAX, |limit| limit - 1);
-    if bits & host_bits == 0 {
-        Ok(())
+    let block: IpNet = text.parse().map_err(|_| form())?;
+    if block.trunc() == block {
+        Ok(block)
     } else {
         Err(refused(
             "the address has bits set behind the prefix; set them to zero, or use /32 (/128) for one host",

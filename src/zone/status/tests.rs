@@ -14,11 +14,30 @@ fn node(node: &str, serving: u64) -> NodeView<'_> {
 }
 
 const CHANGED: Sequence = Sequence(7);
+const NOW: OffsetDateTime = datetime!(2026-11-22 10:00 UTC);
+
+#[test]
+fn a_zone_that_is_not_open_is_served_and_says_to_whom() {
+    let at = |from: Option<OffsetDateTime>, until: Option<OffsetDateTime>| {
+        let mut zone = zone();
+        zone.access = Access { valid_from: from, valid_until: until, ..Access::default() };
+        let status = zone_status(&zone, CHANGED, [node("a", 7)], &ZoneReport::default(), NOW);
+        assert_eq!(status.phase, Phase::Ready);
+        (status.conditions[0].reason, status.conditions[0].message.clone())
+    };
+    let (yesterday, tomorrow) = (NOW - time::Duration::DAY, NOW + time::Duration::DAY);
+    assert_eq!(at(Some(NOW), Some(tomorrow)).0, "Served");
+    let (reason, message) = at(Some(tomorrow), None);
+    assert_eq!(reason, "NotOpenYet");
+    assert!(message.contains("before 2026-11-23T10:00:00Z"), "{message}");
+    assert_eq!(at(Some(yesterday), Some(NOW)).0, "Ended");
+}
 
 #[test]
 fn a_zone_is_ready_only_when_every_live_node_serves_its_last_change() {
-    let status =
-        |nodes: Vec<NodeView<'static>>| zone_status(&zone(), CHANGED, nodes, &ZoneReport::default()).phase;
+    let status = |nodes: Vec<NodeView<'static>>| {
+        zone_status(&zone(), CHANGED, nodes, &ZoneReport::default(), NOW).phase
+    };
     assert_eq!(status(vec![node("a", 7), node("b", 9)]), Phase::Ready);
     assert_eq!(status(vec![node("a", 7), node("b", 6)]), Phase::Pending);
     assert_eq!(status(vec![]), Phase::Pending);
@@ -33,6 +52,7 @@ fn a_problem_of_a_node_fails_the_zone_unless_it_speaks_of_an_older_form() {
         CHANGED,
         [node("a", 7), NodeView { problem, ..node("b", 7) }],
         &ZoneReport::default(),
+        NOW,
     );
     assert_eq!(current.phase, Phase::Failed);
     let reason = current.failed_reason.unwrap();
@@ -42,6 +62,7 @@ fn a_problem_of_a_node_fails_the_zone_unless_it_speaks_of_an_older_form() {
         CHANGED,
         [node("a", 7), NodeView { problem, ..node("b", 6) }],
         &ZoneReport::default(),
+        NOW,
     );
     assert_eq!((behind.phase, behind.failed_reason), (Phase::Pending, None));
 }
@@ -49,10 +70,10 @@ fn a_problem_of_a_node_fails_the_zone_unless_it_speaks_of_an_older_form() {
 #[test]
 fn a_protection_that_is_not_built_fails_the_zone_even_without_a_node() {
     let mut zone = zone();
-    zone.access.allowed_cidrs = vec!["10.0.0.0/8".to_owned()];
-    let status = zone_status(&zone, CHANGED, [], &ZoneReport::default());
+    zone.headers.remove_on_consume = vec!["x".to_owned()];
+    let status = zone_status(&zone, CHANGED, [], &ZoneReport::default(), NOW);
     assert_eq!(status.phase, Phase::Failed);
-    assert!(status.failed_reason.unwrap().contains("needs a later version: spec.access"));
+    assert!(status.failed_reason.unwrap().contains("needs a later version: spec.headers"));
 }
 
 #[test]
@@ -68,6 +89,7 @@ fn a_broken_file_fails_the_zone_and_says_that_its_last_form_stays_in_force() {
         CHANGED,
         [node("a", 7)],
         &ZoneReport { file_problem: Some(&bad), ..Default::default() },
+        NOW,
     );
     assert_eq!(status.phase, Phase::Failed);
     for (kind, wanted) in
@@ -87,7 +109,7 @@ fn whether_the_cluster_keeps_a_zone_apart_is_always_declared() {
         (SecondLock::Own, (ConditionStatus::True, "OwnPrincipal")),
     ] {
         let report = ZoneReport { lock, ..ZoneReport::default() };
-        let status = zone_status(&zone(), CHANGED, [node("a", 7)], &report);
+        let status = zone_status(&zone(), CHANGED, [node("a", 7)], &report, NOW);
         let lock = status.conditions.iter().find(|c| c.kind == ConditionKind::SecondLock).unwrap();
         assert_eq!((lock.status, lock.reason), wanted);
     }
@@ -150,13 +172,13 @@ fn what_keeps_a_zone_from_its_file_shows_in_the_condition_it_belongs_to() {
         let mut controls = Controls::default();
         controls.suspended.extend(suspended_by.map(|by| (Scope::Zone(acme.clone()), asked(by))));
         let report = controller.report_of(&acme, &controls);
-        let status = zone_status(&zone(), CHANGED, [node("a", 7)], &report);
+        let status = zone_status(&zone(), CHANGED, [node("a", 7)], &report, NOW);
         for (kind, wanted) in wanted.into_iter().chain([(Ready, True), (Valid, True)]) {
             assert_eq!(of(&status, kind).status, wanted, "{kind:?} of {pending:?}");
         }
         let other = ZoneName::try_from("other").unwrap();
         let report = controller.report_of(&other, &controls);
-        let status = zone_status(&zone(), CHANGED, [node("a", 7)], &report);
+        let status = zone_status(&zone(), CHANGED, [node("a", 7)], &report, NOW);
         for kind in [Reconciling, Stalled, Drifted, GuardBlocked, Suspended] {
             assert_eq!(of(&status, kind).status, False, "{kind:?} of another zone");
         }

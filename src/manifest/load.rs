@@ -60,7 +60,26 @@ pub struct LoadedZone {
     /// Where its name stands.
     pub source: Location,
     /// Where each alias stands.
-    pub topics: Arc<BTreeMap<TopicName, Location>>,
+    pub topics: AliasPlaces,
+}
+
+/// Where each alias of a zone stands. A map of so few would take twice the room.
+#[derive(Debug, Clone, Default)]
+pub struct AliasPlaces(Arc<[(TopicName, Location)]>);
+
+impl AliasPlaces {
+    pub fn get(&self, alias: &TopicName) -> Option<&Location> {
+        let at = self.0.binary_search_by(|(known, _)| known.cmp(alias)).ok()?;
+        self.0.get(at).map(|(_, place)| place)
+    }
+}
+
+impl FromIterator<(TopicName, Location)> for AliasPlaces {
+    fn from_iter<I: IntoIterator<Item = (TopicName, Location)>>(places: I) -> Self {
+        let mut places: Vec<_> = places.into_iter().collect();
+        places.sort_by(|a, b| a.0.cmp(&b.0));
+        Self(places.into())
+    }
 }
 
 /// Zones that some file speaks of, but not in a form that can be used: they stay as they were last applied.
@@ -180,7 +199,7 @@ impl Loader {
             let zone = LoadedZone {
                 zone: Arc::clone(&candidate.zone),
                 source: candidate.name.clone(),
-                topics: Arc::clone(&candidate.topics),
+                topics: candidate.topics.clone(),
             };
             if candidate.misplaced {
                 unreadable.insert(name.clone(), zone.source.clone());

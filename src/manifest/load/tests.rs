@@ -36,7 +36,7 @@ fn good_files_become_zones_with_the_places_of_their_names() {
     assert_eq!(loaded.zones.keys().map(ZoneName::as_str).collect::<Vec<_>>(), ["a", "b", "c"]);
     let b = &loaded.zones["b"];
     assert_eq!((b.source.line, b.source.column), (4, 9));
-    assert_eq!(b.topics["a"].line, 9);
+    assert_eq!(b.topics.get(&"a".try_into().unwrap()).unwrap().line, 9);
     assert!(loaded.unreadable.is_empty());
 }
 

@@ -93,7 +93,8 @@
 //! * The leader of an empty store takes an API key that it finds in `http.bootstrapKeyFile`, if only its owner can read it: a
 //!   process that was killed between the file and the commit left it there.
 //! * `apply` asks the leader for a run instead of making one itself: there is one writer, and it reads the source. So it has no `--zones`
-//!   and no `--ref`; `rollback` applies another commit.
+//!   and no `--ref`; `rollback` applies another commit. The plan that it shows is made where it is typed, against the leader's state;
+//!   `--expect-plan` binds the leader to it.
 //! * With the source suspended the controller stays at the revision in force only while the source does: it never goes back to it, which
 //!   could undo what a held-back revision has changed already.
 //! * A zone that keeps drifting is suspended by the controller, as an operator would: it shows everywhere, and outlives the leader.

@@ -48,6 +48,7 @@ fn run(run: &Run) -> Value {
         "applied": { "created": created, "updated": updated, "deleted": deleted },
         "refused": run.refused,
         "problems": run.problems,
+        "noticed": run.noticed,
         "held": run.held.iter().map(held).collect::<Vec<_>>(),
         "failed": why(&run.failed),
         "firstAt": rfc3339(run.first_at),

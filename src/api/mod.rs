@@ -79,6 +79,8 @@ pub struct ApiConfig {
     pub default_cluster: ClusterName,
     /// The clusters on which zones have principals of their own.
     pub principals: BTreeSet<ClusterName>,
+    /// What a plan that is made elsewhere has to know of this installation.
+    pub planning: state::Planning,
     /// What the controller of this process says; a value that never changes where there is none.
     pub controller: watch::Receiver<Arc<ControllerStatus>>,
     /// Asks the controller of this process for a run; closed where there is none.

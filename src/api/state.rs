@@ -1,6 +1,6 @@
 //! All that a plan compares with, for `reconciler plan --url`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Json;
@@ -14,12 +14,37 @@ use super::Api;
 use super::problem::Problem;
 use crate::manifest::document;
 use crate::store::{State, ZoneRecord};
-use crate::zone::{Asked, ClusterName, Revision, Scope, Sequence, ZoneId};
+use crate::zone::{
+    Acceptance, Asked, ClusterName, Controls, Revision, Rollback, Scope, Sequence, Spent, ZoneId, ZoneName,
+};
 
-/// The zones as they were last applied. Credentials and keys are no part of a plan, and of no interest to it.
+/// How this installation plans, beside what is in force: a plan made elsewhere says what this one would.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Planning {
+    /// Part of every zone's id.
+    pub home_cluster_id: String,
+    pub guards: Guards,
+    /// `off`, `report` or `correct`.
+    pub self_heal: String,
+    /// The clusters on which zones have principals of their own.
+    pub principals: BTreeSet<String>,
+}
+
+/// `guards` of the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Guards {
+    pub max_delete_percent: u8,
+    pub max_update_percent: u8,
+    pub floor: usize,
+}
+
+/// The zones as they were last applied, and the rest that a plan is made of. Credentials and keys are no part of it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ObservedState {
+    pub planning: Planning,
     sequence: u64,
     revision: Option<String>,
     zones: Vec<ObservedZone>,
@@ -29,6 +54,44 @@ pub struct ObservedState {
     /// A plan says what is suspended.
     #[serde(default)]
     suspended: Vec<Suspension>,
+    #[serde(default)]
+    rollback: Option<Decision>,
+    #[serde(default)]
+    accepted: Option<Decision>,
+    /// What is used up of commits' trailers, by the commits' ids.
+    #[serde(default)]
+    spent: BTreeMap<String, Used>,
+    /// The principals on the clusters that are ours.
+    #[serde(default)]
+    principals: Vec<Principal>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Used {
+    deletions: usize,
+    updates: usize,
+}
+
+/// About one commit: a rollback to it, or that it is accepted.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Decision {
+    commit: String,
+    /// Of a rollback.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
+    until: Option<OffsetDateTime>,
+    by: String,
+    #[serde(with = "time::serde::rfc3339")]
+    at: OffsetDateTime,
+    reason: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Principal {
+    cluster: String,
+    zone: String,
+    /// The cluster's id when it was made.
+    cluster_id: String,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -55,8 +118,23 @@ fn suspension((scope, asked): (&Scope, &Asked)) -> Suspension {
     Suspension { scope: scope.key(), by: asked.by.clone(), at: asked.at, reason: asked.reason.clone() }
 }
 
-impl From<&State> for ObservedState {
-    fn from(state: &State) -> Self {
+fn used(Spent { deletions, updates }: Spent) -> Used {
+    Used { deletions, updates }
+}
+
+fn decision(commit: &str, until: Option<OffsetDateTime>, asked: &Asked) -> Decision {
+    let Asked { by, at, reason } = asked.clone();
+    Decision { commit: commit.to_owned(), until, by, at, reason }
+}
+
+impl Decision {
+    fn asked(&self) -> Asked {
+        Asked { by: self.by.clone(), at: self.at, reason: self.reason.clone() }
+    }
+}
+
+impl ObservedState {
+    pub fn new(state: &State, planning: Planning) -> Self {
         let zone = |record: &Arc<ZoneRecord>| ObservedZone {
             id: record.id.0,
             changed: record.changed.0,
@@ -64,17 +142,26 @@ impl From<&State> for ObservedState {
             updated_at: record.updated_at,
             zone: document::to_document(&record.zone),
         };
+        let principal = |((cluster, zone), id): (&(ClusterName, ZoneName), &String)| Principal {
+            cluster: cluster.to_string(),
+            zone: zone.to_string(),
+            cluster_id: id.clone(),
+        };
+        let Controls { suspended, rollback, accepted } = &state.controls;
         Self {
+            planning,
             sequence: state.sequence.0,
             revision: state.revision.as_ref().map(|revision| revision.as_str().to_owned()),
             zones: state.zones.values().map(zone).collect(),
             clusters: state.clusters.iter().map(|(name, id)| (name.to_string(), id.clone())).collect(),
-            suspended: state.controls.suspended.iter().map(suspension).collect(),
+            suspended: suspended.iter().map(suspension).collect(),
+            rollback: rollback.as_ref().map(|it| decision(&it.commit, Some(it.until), &it.asked)),
+            accepted: accepted.as_ref().map(|it| decision(&it.commit, None, &it.asked)),
+            spent: state.spent.iter().map(|(commit, spent)| (commit.clone(), used(*spent))).collect(),
+            principals: state.principals.iter().map(principal).collect(),
         }
     }
-}
 
-impl ObservedState {
     /// The state that the server had; the error names a zone that this program cannot read.
     pub fn into_state(self) -> Result<State, String> {
         let mut state = State {
@@ -92,6 +179,22 @@ impl ObservedState {
                 format!("the server has suspended `{scope}`, which this program does not know; use the server's version")
             })?;
             state.controls.suspended.insert(known, Asked { by, at, reason });
+        }
+        state.controls.rollback = self
+            .rollback
+            .and_then(|it| Some(Rollback { commit: it.commit.clone(), until: it.until?, asked: it.asked() }));
+        state.controls.accepted =
+            self.accepted.map(|it| Acceptance { commit: it.commit.clone(), asked: it.asked() });
+        let spent = self.spent.into_iter();
+        state.spent =
+            spent.map(|(id, Used { deletions, updates })| (id, Spent { deletions, updates })).collect();
+        for Principal { cluster, zone, cluster_id } in self.principals {
+            let (Ok(cluster), Ok(zone)) =
+                (ClusterName::try_from(cluster.as_str()), ZoneName::try_from(zone.as_str()))
+            else {
+                return Err("a principal of the server has a name that is none".to_owned());
+            };
+            state.principals.insert((cluster, zone), cluster_id);
         }
         for observed in self.zones {
             let zone = document::from_document(&observed.zone).map_err(|error| {
@@ -111,5 +214,5 @@ impl ObservedState {
 }
 
 pub(super) async fn show(Shared(api): Shared<Arc<Api>>) -> Result<Json<ObservedState>, Problem> {
-    Ok(Json(ObservedState::from(&*api.state()?)))
+    Ok(Json(ObservedState::new(&*api.state()?, api.config.planning.clone())))
 }

@@ -70,6 +70,7 @@ impl Node {
             node: name.to_owned(),
             default_cluster: ClusterName::try_from("default").unwrap(),
             principals: BTreeSet::new(),
+            planning: planning(),
             controller: watch::channel(Arc::new(controller)).1,
             apply,
             serves: serving,
@@ -100,6 +101,15 @@ impl Node {
 
     async fn get(&self, path: &str, key: &str) -> (StatusCode, Value) {
         self.send(Method::GET, path, key, None).await
+    }
+}
+
+fn planning() -> state::Planning {
+    state::Planning {
+        home_cluster_id: "home".to_owned(),
+        guards: state::Guards { max_delete_percent: 10, max_update_percent: 20, floor: 5 },
+        self_heal: "report".to_owned(),
+        principals: BTreeSet::from(["default".to_owned()]),
     }
 }
 
@@ -337,14 +347,28 @@ async fn what_plan_reads_over_http_is_the_state() {
     put_zone(&*store, "acme", "PLAIN").await;
     let at = OffsetDateTime::UNIX_EPOCH;
     let asked = crate::zone::Asked { by: "k1".to_owned(), at, reason: "an incident".to_owned() };
-    store.commit(vec![Change::Suspend(crate::zone::Scope::All, asked)]).await.unwrap();
+    let commit = "8c1f00000000000000000000000000000000000f".to_owned();
+    let rollback = crate::zone::Rollback { commit: commit.clone(), until: at, asked: asked.clone() };
+    let ours = Change::PutPrincipal {
+        cluster: ClusterName::try_from("default").unwrap(),
+        zone: "acme".try_into().unwrap(),
+        cluster_id: "c1".to_owned(),
+    };
+    let accepted = Change::Accept(crate::zone::Acceptance { commit, asked: asked.clone() });
+    let spent = crate::zone::Spent { deletions: 2, updates: 0 };
+    let spent = Change::Spend("8c1f".to_owned(), spent);
+    let suspended = Change::Suspend(crate::zone::Scope::All, asked);
+    store.commit(vec![suspended, Change::Rollback(rollback), accepted, ours, spent]).await.unwrap();
     let node = Node::start("n1", Arc::clone(&store) as Arc<dyn Store>).await;
     let (_, answer) = node.get("/api/v1/state", &admin).await;
     let observed: state::ObservedState = serde_json::from_value(answer).unwrap();
     let here = store.state().borrow().clone().unwrap();
+    let planned_by = observed.planning.clone();
     let there = observed.into_state().unwrap();
     assert_eq!((there.sequence, there.zones), (here.sequence, here.zones.clone()));
-    assert_eq!(there.controls, here.controls);
+    assert_eq!((there.controls, there.principals), (here.controls.clone(), here.principals.clone()));
+    assert_eq!((there.spent.len(), there.spent), (1, here.spent.clone()));
+    assert_eq!(planned_by, planning());
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::config::{self, Cluster, Config, Guards, OnHistoryRewrite, Source};
 use super::wiring::StartError;
 use crate::api::Hints;
+use crate::api::state::{self, Planning};
 use crate::manifest::Known;
 use crate::policy::principal::MasterKey;
 use crate::reconcile::guard::Limits;
@@ -74,6 +75,27 @@ pub fn principals(config: &Config) -> Option<Clusters> {
         config.clusters.iter().filter(|cluster| keys.contains_key(&cluster.name)).map(target).collect();
     let home = config.clusters.first()?.name.clone();
     (!keys.is_empty()).then(|| Clusters { setup: Setup { home, keys }, targets })
+}
+
+/// The clusters with `isolation: principal`.
+pub(super) fn with_principals(config: &Config) -> impl Iterator<Item = &Cluster> {
+    config.clusters.iter().filter(|cluster| cluster.isolation.master_key().is_some())
+}
+
+/// What the API says of how this process plans.
+pub(super) fn planning(config: &Config, home_cluster_id: &str) -> Planning {
+    let Guards { max_delete_percent, max_update_percent, floor } = config.guards;
+    Planning {
+        home_cluster_id: home_cluster_id.to_owned(),
+        guards: state::Guards { max_delete_percent, max_update_percent, floor },
+        self_heal: match config.self_heal {
+            config::SelfHeal::Off => "off",
+            config::SelfHeal::Report => "report",
+            config::SelfHeal::Correct => "correct",
+        }
+        .to_owned(),
+        principals: with_principals(config).map(|cluster| cluster.name.to_string()).collect(),
+    }
 }
 
 pub fn limits(guards: Guards) -> Limits {

@@ -178,12 +178,8 @@ pub async fn start(
         store: Arc::clone(&store),
         node: config.node.clone(),
         default_cluster: config.home()?.name.clone(),
-        principals: config
-            .clusters
-            .iter()
-            .filter(|cluster| cluster.isolation.master_key().is_some())
-            .map(|cluster| cluster.name.clone())
-            .collect(),
+        principals: control::with_principals(&config).map(|cluster| cluster.name.clone()).collect(),
+        planning: control::planning(&config, &storage.cluster_id),
         controller,
         apply,
         serves: serving,
@@ -218,6 +214,7 @@ fn controller(
             limits: control::limits(config.guards),
             self_heal: control::self_heal(config),
             applier: Applier { home_cluster_id: storage.cluster_id.clone(), node: config.node.clone() },
+            clusters: control::addresses(config),
             backing: control::principals(config).map(|clusters| -> Arc<dyn Backing> {
                 let (store, home) = (Arc::clone(&storage.store), storage.cluster_id.clone());
                 Arc::new(OwnPrincipals::new(clusters, store, home))

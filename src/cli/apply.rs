@@ -1,16 +1,22 @@
 //! `reconciler apply`: one reconcile now, by the leading controller, and what came of it.
 //!
-//! Only the leader writes the store, and it reads the source itself: this asks it to, and waits.
+//! Only the leader writes the store, and it reads the source itself: this shows the plan, as `plan` makes it, asks the leader, and
+//! waits.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::client::{Client, Server};
+use super::plan::expected::Expected;
+use super::plan::{self, Follow};
+use super::progress::Progress;
+use super::report::{Outputs, Pending, Report, run};
 use super::{Context, ExitCode, Failure, output};
-use crate::manifest::finding::printable;
+use crate::reconcile::guard::{Allowance, Allowed, AllowedBy};
+use crate::reconcile::plan::{Desired, Plan};
+use crate::zone::ZoneName;
 
 /// Time for the run to end: a source may be large and far away.
 const PATIENCE: Duration = Duration::from_mins(12);
@@ -20,13 +26,14 @@ const LOOK: Duration = Duration::from_millis(250);
 /// Reconciles once, now, and says what came of it
 ///
 /// The leading controller reads the source, plans and applies, as it does by itself every `source.pollInterval`; guards and
-/// suspensions hold as always. Exit codes: 0 applied or nothing to do, 1 files have errors, 4 refused or suspended, 5 the source
-/// or the store cannot be used, 6 some zones could not be brought to what their files ask.
+/// suspensions hold as always. The plan is shown as `plan --url` makes it here; --expect-plan binds the controller to it. Exit
+/// codes: 0 applied or nothing to do, 1 files have errors, 4 refused or suspended, 5 the source or the store cannot be used, 6
+/// some zones could not be brought to what their files ask.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Apply nothing but the plan with this digest, as `plan` printed it
-    #[arg(long, value_name = "sha256:…", value_parser = digest)]
-    expect_plan: Option<String>,
+    /// Apply nothing but this plan: its digest, or a file written with --output json=FILE
+    #[arg(long, value_name = "sha256:…|FILE", value_parser = Expected::parse)]
+    expect_plan: Option<Expected>,
 
     /// Let that plan delete this many zones and topics although a guard would refuse it
     #[arg(long, value_name = "N", requires = "expect_plan", requires = "reason")]
@@ -41,45 +48,68 @@ pub struct Args {
     reason: Option<String>,
 
     /// Leave all zones but this one as they are
-    #[arg(long, value_name = "ZONE")]
-    only: Option<String>,
+    #[arg(long, value_name = "ZONE", value_parser = plan::zone_name)]
+    only: Option<ZoneName>,
 
-    /// How to print what came of it
-    #[arg(long, value_enum, default_value = "text")]
-    output: Form,
+    #[command(flatten)]
+    outputs: Outputs,
 
     #[command(flatten)]
     server: Server,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Form {
-    Text,
-    Json,
-}
-
-fn digest(text: &str) -> Result<String, String> {
-    let hex = text.strip_prefix("sha256:").unwrap_or_default();
-    if hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase()) {
-        Ok(text.to_owned())
-    } else {
-        Err("wanted is `sha256:` and 64 hex digits, as `plan` prints them".to_owned())
+impl Args {
+    /// What the flags let pass, for the plan that they name.
+    fn allowances(&self) -> Vec<Allowance> {
+        let Some(expected) = &self.expect_plan else { return Vec::new() };
+        let numbers = [(Allowed::Deletes, self.allow_deletes), (Allowed::Updates, self.allow_updates)];
+        let allowance = |(what, count): (Allowed, Option<usize>)| {
+            let by = AllowedBy::Flag { plan: expected.digest().to_owned() };
+            Some(Allowance { what, count: count?, reason: self.reason.clone().unwrap_or_default(), by })
+        };
+        numbers.into_iter().filter_map(allowance).collect()
     }
 }
 
 pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let client = Client::new(&args.server, context)?;
+    let shown = shown(&args, &client, context).await?;
     let body = json!({
-        "expectPlan": args.expect_plan, "allowDeletes": args.allow_deletes, "allowUpdates": args.allow_updates,
-        "reason": args.reason, "only": args.only,
+        "expectPlan": args.expect_plan.as_ref().map(Expected::digest), "allowDeletes": args.allow_deletes,
+        "allowUpdates": args.allow_updates, "reason": args.reason, "only": args.only.as_ref().map(ZoneName::as_str),
     });
     let asked = client.post(&["controller", "apply"], &body).await?;
     let run = ended(&client, &asked).await?;
-    output::data(&match args.output {
-        Form::Json => output::json(&run),
-        Form::Text => text(&run),
-    })?;
-    Ok(exit_code(&run))
+    let Some((plan, desired)) = shown else {
+        output::data(&(run::lines(&run).join("\n") + "\n"))?;
+        return Ok(run::exit_code(&run));
+    };
+    let report = Report { run: Some(&run), ..Report::of_plan(&plan, &desired.loaded) };
+    args.outputs.write(&report, context.environment())?;
+    let is_another = |expected: &Expected| run.get("plan").and_then(Value::as_str) != Some(expected.digest());
+    let unexpected = args.expect_plan.filter(is_another);
+    if let Some(difference) = unexpected.and_then(|expected| expected.difference(&plan)) {
+        output::note(&format!("error: {difference}"));
+    }
+    Ok(ExitCode::of(&report.exit_codes(Pending::IsFine)))
+}
+
+/// The plan, as far as it can be made here. Where it cannot, for want of the source, the controller is asked all the same, unless
+/// a report of it is wanted.
+async fn shown(args: &Args, client: &Client, context: &Context) -> Result<Option<(Plan, Desired)>, Failure> {
+    let progress = Progress::start(context.environment(), "reading the zones");
+    let wanted = plan::Args::to_apply(args.only.clone(), args.allowances(), client.server());
+    let made =
+        async { plan::live(&wanted, Follow::WhatIsApplied, context, &context.config()?, &progress).await };
+    match made.await {
+        Ok(made) => Ok(Some(made)),
+        Err(failure) if args.outputs.are_asked() => Err(failure),
+        Err(failure) => {
+            drop(progress);
+            output::note(&format!("the plan cannot be shown from here: {}", failure.cause));
+            Ok(None)
+        }
+    }
 }
 
 /// Waits for the run that was asked for.
@@ -104,98 +134,4 @@ async fn ended(client: &Client, asked: &Value) -> Result<Value, Failure> {
         sleep(LOOK).await;
     }
     Err(lost("it has not ended yet"))
-}
-
-fn exit_code(run: &Value) -> ExitCode {
-    match run.get("outcome").and_then(Value::as_str) {
-        Some("UpToDate" | "Applied") => ExitCode::Fine,
-        Some("Held" | "Refused") => ExitCode::RefusedByGuard,
-        Some("PartlyApplied") => ExitCode::PartlyApplied,
-        Some("InvalidFiles") => ExitCode::Findings,
-        _ => ExitCode::Unreachable,
-    }
-}
-
-fn text(run: &Value) -> String {
-    let field = |name: &str| run.get(name).and_then(Value::as_str).unwrap_or_default();
-    let list = |name: &str| run.get(name).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    let mut lines = Vec::new();
-    for problem in list("problems").iter().filter_map(Value::as_str) {
-        lines.push(format!("error: {problem}"));
-    }
-    for reason in list("refused").iter().filter_map(Value::as_str) {
-        lines.push(format!("refused: {reason}"));
-    }
-    // Thousands of zones often wait for one reason.
-    let mut waiting: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
-    for (what, name) in [("held", "held"), ("failed", "failed")] {
-        for zone in list(name) {
-            let of = |key: &str| zone.get(key).and_then(Value::as_str).unwrap_or_default();
-            waiting.entry((what, of("message"))).or_default().push(of("zone"));
-        }
-    }
-    for ((what, message), zones) in waiting {
-        lines.push(format!("{what}: {} ({message})", zones.join(", ")));
-    }
-    let applied = |what: &str| run.pointer(&format!("/applied/{what}")).and_then(Value::as_u64).unwrap_or(0);
-    lines.push(format!("revision {}", field("revision")));
-    lines.push(format!("digest {}", field("plan")));
-    lines.push(format!("{}: {}", field("outcome"), field("message")));
-    lines.push(format!(
-        "Zones: {} created, {} updated, {} deleted",
-        applied("created"),
-        applied("updated"),
-        applied("deleted")
-    ));
-    lines.iter().flat_map(|line| [printable(line), "\n".to_owned()]).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_outcome_has_its_exit_code() {
-        for (outcome, code) in [
-            ("UpToDate", ExitCode::Fine),
-            ("Applied", ExitCode::Fine),
-            ("Held", ExitCode::RefusedByGuard),
-            ("Refused", ExitCode::RefusedByGuard),
-            ("PartlyApplied", ExitCode::PartlyApplied),
-            ("InvalidFiles", ExitCode::Findings),
-            ("Failed", ExitCode::Unreachable),
-            ("Of a later version", ExitCode::Unreachable),
-        ] {
-            assert_eq!(exit_code(&json!({"outcome": outcome})), code, "{outcome}");
-        }
-    }
-
-    #[test]
-    fn what_came_of_a_run_is_told_in_full_and_harmless_to_a_terminal() {
-        let run = json!({
-            "outcome": "PartlyApplied", "message": "zone `acme` cannot be brought to what its file asks: denied",
-            "revision": "main@sha1:8c1f", "plan": "sha256:00", "applied": {"created": 2, "updated": 0, "deleted": 1},
-            "problems": [], "refused": ["4 of 10 zones would be deleted"],
-            "held": [{"zone": "b", "reason": "Suspended", "message": "w\u{1b}hy"}, {"zone": "c", "reason": "Suspended", "message": "w\u{1b}hy"}],
-            "failed": [{"zone": "acme", "message": "denied"}],
-        });
-        let shown = text(&run);
-        for line in [
-            "refused: 4 of 10 zones would be deleted",
-            "failed: acme (denied)",
-            "revision main@sha1:8c1f",
-            "Zones: 2 created, 0 updated, 1 deleted",
-        ] {
-            assert!(shown.lines().any(|it| it == line), "{line}: {shown}");
-        }
-        assert!(shown.contains("held: b, c (w") && !shown.contains('\u{1b}'), "{shown}");
-    }
-
-    #[test]
-    fn a_digest_is_written_as_plan_prints_it() {
-        assert!(digest(&format!("sha256:{}", "0a".repeat(32))).is_ok());
-        for wrong in ["", "sha256:", "0a", &format!("sha256:{}", "0A".repeat(32))] {
-            assert!(digest(wrong).is_err(), "{wrong}");
-        }
-    }
 }

@@ -7,6 +7,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
 use super::{Context, ExitCode, Failure};
+use crate::reconcile::outward::innermost;
 use crate::secret::Secret;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -61,6 +62,11 @@ impl Client {
         Ok(Self { base, key, http })
     }
 
+    /// The same server and key, for another command.
+    pub fn server(&self) -> Server {
+        Server { url: Some(self.base.clone()), api_key: Some(self.key.clone()) }
+    }
+
     pub async fn get(&self, path: &[&str]) -> Result<Value, Failure> {
         self.call(Method::GET, path, None).await
     }
@@ -89,9 +95,9 @@ impl Client {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let answer = request.send().await.map_err(|error| self.unreachable(error))?;
         let status = answer.status();
-        let text = answer.text().await.map_err(|error| self.unreachable(&error))?;
+        let text = answer.text().await.map_err(|error| self.unreachable(error))?;
         let value: Option<Value> =
             if text.is_empty() { Some(Value::Null) } else { serde_json::from_str(&text).ok() };
         match value {
@@ -100,11 +106,8 @@ impl Client {
         }
     }
 
-    fn unreachable(&self, error: &reqwest::Error) -> Failure {
-        let mut cause: &dyn std::error::Error = error;
-        while let Some(deeper) = cause.source() {
-            cause = deeper;
-        }
+    fn unreachable(&self, error: reqwest::Error) -> Failure {
+        let cause = innermost(error);
         Failure::unreachable(format!("cannot reach {}: {cause}", self.base))
             .next("check that the server runs there (`http.admin`) and name another one with --url")
     }

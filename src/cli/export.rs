@@ -27,8 +27,8 @@ pub struct Args {
 
 pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let config = context.config()?;
-    let observed = live::observed(&args.server, context, &config).await?.observed;
-    let zones: Vec<Arc<PartnerZone>> = observed.zones.into_values().collect();
+    let state = live::observed(&args.server, context, &config).await?.state;
+    let zones: Vec<Arc<PartnerZone>> = state.zones.values().map(|record| Arc::clone(&record.zone)).collect();
     match args.dir {
         None => output::data(&documents(&zones)?)?,
         Some(folder) => {

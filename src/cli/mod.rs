@@ -7,6 +7,7 @@ pub mod client_files;
 pub mod controls;
 pub mod credentials;
 mod exit_code;
+pub mod explain;
 pub mod export;
 mod failure;
 pub mod get;
@@ -57,6 +58,7 @@ enum Command {
     Plan(plan::Args),
     Apply(apply::Args),
     Validate(validate::Args),
+    Explain(explain::Args),
     /// Prints the JSON Schema of a PartnerZone
     Schema,
     Quickstart(quickstart::Args),
@@ -130,6 +132,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failu
         Command::Plan(args) => plan::run(args, context).await,
         Command::Apply(args) => apply::run(args, context).await,
         Command::Validate(args) => validate::run(args, context),
+        Command::Explain(args) => explain::run(&args),
         Command::Schema => schema::run(),
         Command::Quickstart(args) => quickstart::run(args).await,
         Command::Get(args) => get::run(args, context).await,
@@ -174,6 +177,7 @@ mod tests {
             "run",
             "plan",
             "validate",
+            "explain",
             "schema",
             "get",
             "credentials",

@@ -33,7 +33,7 @@ pub struct Applier {
 pub enum ApplyError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("the zones in force, or what is suspended, changed while the plan was made")]
+    #[error("what is in force, or what is suspended, changed while the plan was made")]
     Outdated,
     #[error("zone `{0}` was committed, and is not read back as it was written; it is looked at again")]
     NotReadBack(ZoneName),
@@ -61,7 +61,11 @@ impl Applier {
         }
         store.confirm_leadership().await?;
         let Some(state) = store.state().borrow().clone() else { return Err(ApplyError::Outdated) };
-        if Observed::of(&state).zones != observed.zones || state.controls.suspended != observed.suspended {
+        // The revision too: one that changes no zone would be set back to what was read before it.
+        let is_as_planned = state.revision == observed.revision
+            && Observed::of(&state).zones == observed.zones
+            && state.controls.suspended == observed.suspended;
+        if !is_as_planned {
             return Err(ApplyError::Outdated);
         }
         let mut changes: Vec<store::Change> = Vec::new();
@@ -144,10 +148,11 @@ impl Applier {
         zones
             .into_iter()
             .map(|(zone, what)| {
-                let of_zone = || plan.changes.iter().filter(|change| change.address.zone() == zone);
-                let mut shown: Vec<Value> = of_zone().take(CHANGES_PER_EVENT).map(change).collect();
+                let changes = plan.changes_of(zone);
+                let listed = || changes.iter().take(CHANGES_PER_EVENT);
+                let mut shown: Vec<Value> = listed().map(change).collect();
                 if shown.iter().map(|it| it.to_string().len()).sum::<usize>() > BYTES_PER_EVENT {
-                    shown = of_zone().take(CHANGES_PER_EVENT).map(outline).collect();
+                    shown = listed().map(outline).collect();
                 }
                 let data = json!({
                     "revision": plan.revision.as_str(),
@@ -158,7 +163,7 @@ impl Applier {
                     "signer": desired.commit.as_ref().and_then(|commit| commit.signer.as_ref()).map(signer),
                     "request": request,
                     "changes": shown,
-                    "changesOmitted": of_zone().count().saturating_sub(CHANGES_PER_EVENT),
+                    "changesOmitted": changes.len().saturating_sub(CHANGES_PER_EVENT),
                 });
                 self.event(&format!("zone.{what}"), &format!("zone/{zone}"), &data, now)
             })

@@ -15,8 +15,9 @@ use super::attempts::{Attempts, backoff};
 use super::backing::Backing;
 use super::flapping::Flapping;
 use super::guard::Limits;
+use super::identity::Address;
 use super::metrics::ReconcileMetrics;
-use super::plan::{Desired, SelfHeal};
+use super::plan::{Desired, Observed, SelfHeal};
 use super::reader::Reader;
 use super::report::{self, Ended};
 use super::source::{History, Source, SourceError, Watch};
@@ -34,6 +35,8 @@ pub struct ControllerConfig {
     pub limits: Limits,
     pub self_heal: SelfHeal,
     pub applier: Applier,
+    /// The clusters, which are asked who they are before anything is planned.
+    pub clusters: Vec<Address>,
     /// `None`: every cluster has `isolation: shared`, so that there is nothing to do on them.
     pub backing: Option<Arc<dyn Backing>>,
     /// Runs that somebody asks for.
@@ -49,6 +52,7 @@ pub struct Controller {
     pub(super) limits: Limits,
     pub(super) self_heal: SelfHeal,
     pub(super) applier: Applier,
+    pub(super) clusters: Vec<Address>,
     pub(super) backing: Option<Arc<dyn Backing>>,
     requests: mpsc::Receiver<ApplyRequest>,
     metrics: ReconcileMetrics,
@@ -99,6 +103,7 @@ impl Controller {
             limits: config.limits,
             self_heal: config.self_heal,
             applier: config.applier,
+            clusters: config.clusters,
             backing: config.backing,
             requests: config.requests,
             metrics: config.metrics,
@@ -170,7 +175,7 @@ impl Controller {
         let (began, at) = (Instant::now(), OffsetDateTime::now_utc());
         let Some(state) = self.store.state().borrow().clone() else { return Next::Retry };
         // A server that does not answer is not waited for; a commit that has begun is.
-        let reading = self.reader.read(history(&state.controls, &state, at));
+        let reading = self.reader.read(history(&state.controls, &state, at), Observed::of(&state).zones);
         let Some(read) = cancel.run_until_cancelled(reading).await else { return Next::Never };
         let attempt = match read {
             Ok(desired) => self.attempt(desired, &state, request.as_ref(), at, cancel).await,

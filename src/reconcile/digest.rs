@@ -26,6 +26,11 @@ pub(super) fn offline(tree: &str, changes: &[Change]) -> String {
     Hash::of(&Head { tree, mode: "offline" }).changes(changes)
 }
 
+/// Of the names of the zones in force, to tell whether they are others.
+pub(super) fn names(observed: &Observed) -> String {
+    Hash::of(&observed.zones.keys().map(ZoneName::as_str).collect::<Vec<_>>()).changes(&[])
+}
+
 #[derive(Serialize)]
 struct Head<'a> {
     tree: &'a str,

@@ -12,7 +12,9 @@ use super::backing::{Backing, Observation, Step, Zones};
 use super::controller::{Controller, RunError};
 use super::flapping::{CORRECTIONS, WINDOW};
 use super::guard::{Allowance, Allowed, AllowedBy};
-use super::plan::{Desired, Fate, Holding, Observed, Plan, SelfHeal, Terms, plan};
+use super::identity::{self, Ids};
+use super::plan::{Connected, Desired, Fate, Holding, Observed, Plan, SelfHeal, Terms, plan};
+use super::principals::wanted;
 use super::report::{Ended, Part};
 use super::source::SourceError;
 use crate::store::{self, State};
@@ -22,27 +24,40 @@ use crate::zone::{ApplyRequest, Asked, BY_CONTROLLER, Scope, Sequence, ZoneId, Z
 /// for as long is gone.
 const SERVED_WITHIN: Duration = Duration::from_secs(15);
 
+/// Changes that somebody connected notices, of one commit, that stand in the log.
+const NOTICED_IN_LOG: usize = 50;
+
 /// What a plan is made of, for a thread of its own.
 struct Drafting {
     desired: Desired,
     observed: Observed,
     allowances: Vec<Allowance>,
-    backing: Observation,
+    around: Around,
     only: Option<ZoneName>,
     holding: Holding,
+}
+
+/// What was seen of the world beside the files and the state.
+#[derive(Default)]
+struct Around {
+    /// What the clusters have of the zones' principals.
+    backing: Observation,
+    /// Who the clusters are. Only the leader asks.
+    clusters: Option<Ids>,
+    connected: Connected,
 }
 
 fn drafting(
     desired: Desired,
     state: &State,
     request: Option<&ApplyRequest>,
-    backing: Observation,
+    around: Around,
     holding: Holding,
 ) -> Drafting {
     let mut allowances = desired.allowances().to_vec();
     allowances.extend(request.into_iter().flat_map(allowed));
     let only = request.and_then(|request| request.only.clone());
-    Drafting { desired, observed: Observed::of(state), allowances, backing, only, holding }
+    Drafting { desired, observed: Observed::of(state), allowances, around, only, holding }
 }
 
 impl Controller {
@@ -54,8 +69,8 @@ impl Controller {
         at: OffsetDateTime,
     ) -> Result<Ended, RunError> {
         let holding = self.holding(state, at);
-        let (plan, drafting) =
-            self.planned(drafting(desired, state, None, Observation::default(), holding)).await?;
+        let around = Around { connected: self.connected(), ..Around::default() };
+        let (plan, drafting) = self.planned(drafting(desired, state, None, around, holding)).await?;
         Ok(Ended::new(plan, &drafting.desired, state.revision.clone(), Part::Followed))
     }
 
@@ -69,8 +84,9 @@ impl Controller {
     ) -> Result<Ended, RunError> {
         let mut state = Arc::clone(state);
         let holding = self.holding(&state, at);
-        let backing = self.observe(&desired, &state).await;
-        let drafting = drafting(desired, &state, request, backing, holding);
+        let (backing, clusters) = tokio::join!(self.observe(&desired, &state), identity::ask(&self.clusters));
+        let around = Around { backing, clusters: Some(clusters), connected: self.connected() };
+        let drafting = drafting(desired, &state, request, around, holding);
         let (mut plan, mut drafting) = self.planned(drafting).await?;
         if let Some(refusal) = unexpected(&plan, request) {
             return Ok(Ended::new(
@@ -126,8 +142,10 @@ impl Controller {
             let terms = Terms {
                 limits,
                 allowances: &drafting.allowances,
-                backing: &drafting.backing.changes,
-                doubts: &drafting.backing.doubts,
+                clusters: drafting.around.clusters.as_ref(),
+                backing: &drafting.around.backing.changes,
+                doubts: &drafting.around.backing.doubts,
+                connected: Some(&drafting.around.connected),
                 only: drafting.only.as_ref(),
                 holding: Some(&drafting.holding),
                 ..Terms::default()
@@ -140,23 +158,18 @@ impl Controller {
     /// What the clusters lack or have too much of.
     async fn observe(&self, desired: &Desired, state: &State) -> Observation {
         let Some(backing) = self.backing.clone() else { return Observation::default() };
-        let wanted = self.wanted(desired, state);
+        let wanted = wanted(&desired.loaded, state, &self.applier.home_cluster_id);
         backing.observe(&desired.loaded, &wanted).await
+    }
+
+    /// Who is connected to the gateways, by their last heartbeats.
+    fn connected(&self) -> Connected {
+        Connected::of(&self.store.nodes().borrow())
     }
 
     /// The clusters, if the plan has something to do there.
     fn clusters(&self, plan: &Plan) -> Option<Arc<dyn Backing>> {
         self.backing.clone().filter(|_| plan.changes.iter().any(|change| !plan.is_held(change)))
-    }
-
-    /// The zones as the files want them, the others as they are.
-    fn wanted(&self, desired: &Desired, state: &State) -> Zones {
-        let mut zones = in_force(state);
-        for (name, zone) in &desired.loaded.zones {
-            let id = state.zones.get(name).map_or_else(|| self.id_of(name), |record| record.id);
-            zones.insert(name.clone(), (id, Arc::clone(&zone.zone)));
-        }
-        zones
     }
 
     fn id_of(&self, name: &ZoneName) -> ZoneId {
@@ -268,6 +281,11 @@ impl Controller {
                 self.flapping.forget(zone);
             }
         }
+        let applied = plan.changes.iter().filter(|change| !plan.is_held(change));
+        let noticed = applied.filter_map(|change| Some((&change.address, plan.impact(change)?)));
+        for (address, impact) in noticed.take(NOTICED_IN_LOG) {
+            tracing::warn!(%address, clients = impact.clients, "{}", impact.message);
+        }
         let summary = plan.summary();
         tracing::info!(
             revision = %plan.revision, %sequence, add = summary.add, change = summary.change, delete = summary.delete,
@@ -298,9 +316,11 @@ fn allowed(request: &ApplyRequest) -> Vec<Allowance> {
 fn unexpected(plan: &Plan, request: Option<&ApplyRequest>) -> Option<String> {
     let expected = request?.expect_plan.as_ref()?;
     (*expected != plan.digest).then(|| {
+        let sum = plan.summary();
         format!(
-            "the plan is {} and not the expected {expected}: the files or what is in force have changed; look at the plan again",
-            plan.digest
+            "the plan is {} and not the expected {expected}: it is of {} (tree {}), with {} zones in force, {} to add, {} to \
+             change and {} to delete; look at it again with `reconciler plan`, and expect that one",
+            plan.digest, plan.revision, plan.tree, plan.in_force.zones, sum.add, sum.change, sum.delete
         )
     })
 }

@@ -1,4 +1,5 @@
-//! What all requests to addresses of the operator's choice share: where a secret may go, and how it is sent.
+//! What all requests to addresses of the operator's choice share: where a secret may go, how it is sent, and what is said when
+//! nobody answers.
 
 use std::path::Path;
 use std::time::Duration;
@@ -32,4 +33,14 @@ pub(super) fn client(time_limit: Duration) -> reqwest::Result<reqwest::Client> {
 /// What a file of a secret holds; the error is the cause, for the operator.
 pub(super) fn secret(file: &Path) -> Result<Vec<u8>, String> {
     read_file(file, MAX_SECRET_BYTES).map_err(|problem| format!("{problem:?}"))
+}
+
+/// The cause behind all causes, without an address: the outer ones name it with everything in it, and a proxy's may hold a password.
+pub fn innermost(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
 }

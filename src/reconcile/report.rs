@@ -14,8 +14,8 @@ use super::source::{Signer, SourceError};
 use crate::manifest::{Finding, Loaded, Location};
 use crate::store::StoreError;
 use crate::zone::{
-    Condition, ConditionKind, ConditionStatus, ControllerStatus, Held, Outcome, Pending, Problem, Progress,
-    Revision, Run, Seen, Sequence, ZoneName,
+    Condition, ConditionKind, ConditionStatus, ControllerStatus, DETAILS_KEPT, Held, Outcome, Pending,
+    Problem, Progress, Revision, Run, Seen, Sequence, ZoneName,
 };
 
 use ConditionStatus::{False, True, Unknown};
@@ -98,6 +98,7 @@ pub(super) fn ended(last: &ControllerStatus, ended: &Ended, now: OffsetDateTime)
         applied,
         refused,
         problems: problems.iter().map(ToString::to_string).collect(),
+        noticed: noticed(plan).collect(),
         held: plan.holds().iter().map(|(zone, hold)| (zone.clone(), held(hold))).collect(),
         failed,
         ..blank(outcome, message, now)
@@ -116,6 +117,7 @@ fn blank(outcome: Outcome, message: String, now: OffsetDateTime) -> Run {
         applied: [0; 3],
         refused: Vec::new(),
         problems: Vec::new(),
+        noticed: Vec::new(),
         held: BTreeMap::new(),
         failed: BTreeMap::new(),
         first_at: now,
@@ -123,6 +125,12 @@ fn blank(outcome: Outcome, message: String, now: OffsetDateTime) -> Run {
         took: Duration::ZERO,
         count: 1,
     }
+}
+
+fn noticed(plan: &Plan) -> impl Iterator<Item = String> {
+    let impact = |change| Some((change, plan.impact(change)?));
+    let of_plan = plan.changes.iter().filter_map(impact).take(DETAILS_KEPT);
+    of_plan.map(|(change, impact)| format!("{}: {}", change.address, impact.message))
 }
 
 fn held(hold: &Hold) -> Held {

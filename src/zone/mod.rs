@@ -32,7 +32,7 @@ pub use partner_zone::{
 };
 pub use permission::{Operation, Permission};
 pub use revision::{Revision, Sequence};
-pub use run::{ApplyRequest, Held, History, Outcome, Run};
+pub use run::{ApplyRequest, DETAILS_KEPT, Held, History, Outcome, Run};
 pub use sni::{NoHost, NotADomain, SniDomain, SniHost};
 pub use status::{
     Condition, ConditionKind, ConditionStatus, ControllerStatus, NodeView, Pending, Phase, Problem, Progress,

@@ -101,6 +101,8 @@ pub struct Run {
     pub refused: Vec<String>,
     /// Errors in files.
     pub problems: Vec<String>,
+    /// What partners who were connected notice of its changes: `zone/acme/topic/orders: 3 connected clients lose …`.
+    pub noticed: Vec<String>,
     /// Zones that were left as they were, and why.
     pub held: BTreeMap<ZoneName, Held>,
     /// Zones that could not be brought to what they should be, and why.
@@ -120,6 +122,7 @@ impl History {
     pub fn record(&mut self, mut run: Run) {
         run.refused.truncate(DETAILS_KEPT);
         run.problems.truncate(DETAILS_KEPT);
+        run.noticed.truncate(DETAILS_KEPT);
         while run.held.len() > DETAILS_KEPT {
             run.held.pop_last();
         }
@@ -174,6 +177,7 @@ mod tests {
             applied: [0; 3],
             refused: Vec::new(),
             problems: Vec::new(),
+            noticed: Vec::new(),
             held: BTreeMap::new(),
             failed: BTreeMap::new(),
             first_at: at,

@@ -1,5 +1,7 @@
 //! `reconciler plan` as people and pipelines run it: the binary, with live state on real Kafka.
 
+mod as_the_daemon;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -50,6 +52,22 @@ fn put_in_force(cluster: &Cluster, zone: &str, more: &[Change]) {
     let file = SourceFile { path: "acme.yaml".to_owned(), content: Ok(zone.as_bytes().into()) };
     let loaded = load([file], &Known::default());
     let zone = loaded.zones.values().next().unwrap().zone.as_ref().clone();
+    commit(cluster, |store| {
+        let revision = Revision::recorded("main@sha1:8c1f00000000000000000000000000000000000f".to_owned());
+        let record = ZoneRecord {
+            id: ZoneId::derive(store.cluster_id(), &zone.name),
+            zone: zone.into(),
+            changed: Sequence(0),
+            revision: revision.clone(),
+            updated_at: OffsetDateTime::UNIX_EPOCH,
+        };
+        let zone = [Change::PutZone(Box::new(record)), Change::Applied(revision)];
+        [&zone, more].concat()
+    });
+}
+
+/// Changes the state as a controller does.
+fn commit(cluster: &Cluster, changes: impl FnOnce(&KafkaStore) -> Vec<Change>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
@@ -65,16 +83,7 @@ fn put_in_force(cluster: &Cluster, zone: &str, more: &[Change]) {
         };
         let store = KafkaStore::open(options, &tasks, cancel.clone()).await.unwrap();
         store.leadership().wait_for(|it| *it == Leadership::Leading).await.unwrap();
-        let revision = Revision::recorded("main@sha1:8c1f00000000000000000000000000000000000f".to_owned());
-        let record = ZoneRecord {
-            id: ZoneId::derive(store.cluster_id(), &zone.name),
-            zone: zone.into(),
-            changed: Sequence(0),
-            revision: revision.clone(),
-            updated_at: OffsetDateTime::UNIX_EPOCH,
-        };
-        let zone = [Change::PutZone(Box::new(record)), Change::Applied(revision)];
-        store.commit([&zone, more].concat()).await.unwrap();
+        store.commit(changes(&store)).await.unwrap();
         cancel.cancel();
         tasks.close();
         tasks.wait().await;
@@ -320,4 +329,23 @@ fn a_plan_says_what_connected_clients_lose_and_refuses_another_than_was_looked_a
     assert_eq!(code, 4, "{said}");
     assert!(said.contains("not expected: update zone/acme/topic/bills"), "{said}");
     assert_eq!(plan(&["--expect-plan", digest]).0, 4);
+
+    product.commit("Take orders away", &[("acme.yaml", Some(&fewer))]);
+    the_daemon_says_the_same(&product, &consumer);
+}
+
+/// Once it applies it: among its runs, and in its log.
+fn the_daemon_says_the_same(product: &Product, consumer: &BaseConsumer) {
+    let wanted = "zone/acme/topic/orders: 1 connected client loses `orders`";
+    let deadline = std::time::Instant::now() + PATIENCE;
+    loop {
+        consumer.poll(Duration::from_millis(200));
+        let output = product.cli(&["get", "controller", "-o", "json"]);
+        let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+        if shown["runs"].as_array().unwrap().iter().any(|run| run["noticed"] == serde_json::json!([wanted])) {
+            break;
+        }
+        assert!(std::time::Instant::now() < deadline, "{shown:#} {}", product.transcript());
+    }
+    assert!(product.transcript().contains("1 connected client loses `orders`"), "{}", product.transcript());
 }

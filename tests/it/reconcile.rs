@@ -91,6 +91,7 @@ impl World {
             limits: Limits::default(),
             self_heal,
             applier: Applier { home_cluster_id: "home".to_owned(), node: "node-1".to_owned() },
+            clusters: Vec::new(),
             backing,
             requests,
             metrics: ReconcileMetrics::default(),

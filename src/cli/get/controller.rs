@@ -48,8 +48,12 @@ pub(super) fn table(value: &Value) -> String {
             ]
         })
         .collect();
+    // Of the newest run. The table has no room for it.
+    let noticed = list(value, "/runs/0/noticed").iter();
+    let noticed: Vec<[String; 1]> = noticed.map(|line| [format!("! {}", cell(line, ""))]).collect();
     let head = ["LAST RUN", "OUTCOME", "TIMES", "+/~/-", "TOOK", "REVISION", "PLAN", "MESSAGE"];
-    format!("{}\n{}", output::table(["", ""], &facts).trim_start(), output::table(head, &runs))
+    let (facts, runs) = (output::table(["", ""], &facts), output::table(head, &runs));
+    format!("{}\n{runs}{}", facts.trim_start(), output::table([""], &noticed).trim_start())
 }
 
 /// One row for each condition: its status, and why.
@@ -94,6 +98,7 @@ mod tests {
             "runs": [{
                 "lastAt": "2026-11-22T10:00:01Z", "outcome": "Held", "count": 3, "tookMs": 12, "message": "zone `acme` waits",
                 "applied": {"created": 0, "updated": 1, "deleted": 0}, "revision": "main@sha1:8c1f", "plan": "sha256:00",
+                "noticed": ["zone/acme: 3 connected clients are cut off"],
             }],
         });
         assert_eq!(
@@ -103,7 +108,8 @@ mod tests {
              ROLLED BACK:  8c1f until 2026-11-22T12:00:00Z, by k2: bad release\n\
              Ready:        True (fine, since 2026-11-22T09:00:00Z)\n\n\
              LAST RUN              OUTCOME  TIMES  +/~/-  TOOK   REVISION        PLAN       MESSAGE\n\
-             2026-11-22T10:00:01Z  Held     3      0/1/0  12 ms  main@sha1:8c1f  sha256:00  zone `acme` waits\n"
+             2026-11-22T10:00:01Z  Held     3      0/1/0  12 ms  main@sha1:8c1f  sha256:00  zone `acme` waits\n\
+             ! zone/acme: 3 connected clients are cut off\n"
         );
     }
 }

@@ -19,15 +19,26 @@ const SHOWN: usize = 20;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Expected {
     digest: String,
+    /// Only of one that was written.
+    written: Option<Written>,
+}
+
+/// What a digest is over, as it was.
+#[derive(Debug, Clone, PartialEq)]
+struct Written {
+    revision: String,
+    tree: String,
+    zones: u64,
+    names: String,
     /// By address and action.
-    changes: Option<BTreeMap<String, Value>>,
+    changes: BTreeMap<String, Value>,
 }
 
 impl Expected {
     /// For clap: `sha256:…`, or the name of a file.
     pub fn parse(text: &str) -> Result<Self, String> {
         if is_digest(text) {
-            return Ok(Self { digest: text.to_owned(), changes: None });
+            return Ok(Self { digest: text.to_owned(), written: None });
         }
         if text.starts_with("sha256:") {
             return Err("a digest is `sha256:` and 64 digits of 0-9 a-f".to_owned());
@@ -44,48 +55,92 @@ impl Expected {
 
     fn of_json(bytes: &[u8]) -> Option<Self> {
         let plan: Value = serde_json::from_slice(bytes).ok()?;
-        let digest = plan.get("digest")?.as_str().filter(|digest| is_digest(digest))?.to_owned();
-        let changes = plan.get("changes")?.as_array()?.iter().map(keyed).collect::<Option<_>>()?;
-        Some(Self { digest, changes: Some(changes) })
+        let text = |pointer: &str| plan.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        let written = Written {
+            revision: text("/revision")?,
+            tree: text("/tree")?,
+            zones: plan.pointer("/inForce/zones")?.as_u64()?,
+            names: text("/inForce/digest")?,
+            changes: plan.get("changes")?.as_array()?.iter().map(keyed).collect::<Option<_>>()?,
+        };
+        Some(Self { digest: text("/digest").filter(|digest| is_digest(digest))?, written: Some(written) })
     }
 
     pub fn digest(&self) -> &str {
         &self.digest
     }
 
-    /// How `plan` differs, for people; `None` if it is the one that was expected.
+    /// How `plan` differs, for people, with what to do; `None` if it is the one that was expected.
     pub fn difference(&self, plan: &Plan) -> Option<String> {
         if plan.digest == self.digest {
             return None;
         }
         let mut text =
             format!("this is not the plan that was expected: it is {}, not {}", plan.digest, self.digest);
-        let Some(expected) = &self.changes else {
-            text.push_str(
-                "; the files, what is in force or the changes have become others. To see which, write the plan with \
-                 `--output json=plan.json` when it is looked at, and give that file to --expect-plan",
+        match &self.written {
+            None => {
+                // Writing to a String cannot fail.
+                let _ = write!(
+                    text,
+                    "\n  it is of {} (tree {}), with {} zones in force and {} changes; a digest alone does not tell which of them \
+                     was another\n  next: look at this plan; to be told what differs, write the plan with `--output json=plan.json` \
+                     when it is looked at, and give that file to --expect-plan",
+                    printable(plan.revision.as_str()),
+                    printable(&plan.tree),
+                    plan.in_force.zones,
+                    plan.changes.len()
+                );
+            }
+            Some(written) => {
+                written.differences(plan, &mut text);
+                text.push_str("\n  next: look at this plan, and expect it if it is meant");
+            }
+        }
+        Some(text)
+    }
+}
+
+impl Written {
+    fn differences(&self, plan: &Plan, text: &mut String) {
+        // Writing to a String cannot fail.
+        if plan.tree != self.tree {
+            let (now, was) = (printable(plan.revision.as_str()), printable(&self.revision));
+            let _ = write!(
+                text,
+                "\n  the files are others: {now} (tree {}); expected was {was} (tree {})",
+                printable(&plan.tree),
+                printable(&self.tree)
             );
-            return Some(text);
-        };
+        }
+        let in_force = &plan.in_force;
+        if in_force.digest != self.names {
+            let _ = write!(
+                text,
+                "\n  other zones are in force: {} ({}); expected were {} ({})",
+                in_force.zones,
+                in_force.digest,
+                self.zones,
+                printable(&self.names)
+            );
+        }
         let json = plan.to_json();
         let changes = json.get("changes").and_then(Value::as_array).into_iter().flatten();
         let now: BTreeMap<String, Value> = changes.filter_map(keyed).collect();
+        let expected = &self.changes;
         let gone = expected.keys().filter(|key| !now.contains_key(*key)).map(|key| ("no longer", key));
         let new = now.keys().filter(|key| !expected.contains_key(*key)).map(|key| ("not expected", key));
         let other = now.iter().filter(|(key, it)| expected.get(*key).is_some_and(|was| was != *it));
         let all: Vec<_> =
             gone.chain(new).chain(other.map(|(key, _)| ("otherwise than expected", key))).collect();
         if all.is_empty() {
-            text.push_str("; the changes are the same, but files, or zones that stay, have become others");
+            text.push_str("\n  the changes are the same");
         }
         for (how, what) in all.iter().take(SHOWN) {
-            // Writing to a String cannot fail.
             let _ = write!(text, "\n  {how}: {}", printable(what));
         }
         if let Some(more) = all.len().checked_sub(SHOWN).filter(|more| *more > 0) {
             let _ = write!(text, "\n  and {more} more");
         }
-        Some(text)
     }
 }
 

@@ -3,20 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use serde_json::Value;
+use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::super::client::{Client, Server};
 use super::super::{Context, Failure};
-use super::Observed;
-use crate::api::state::ObservedState;
+use crate::api::state::{ObservedState, Planning};
 use crate::app::config::{Cluster, Config, StoreKind};
 use crate::kafka::topics;
 use crate::manifest::Loaded;
-use crate::reconcile::plan::{Connected, MissingTopics};
+use crate::reconcile::plan::{Connected, MissingTopics, Notice, NoticeKind};
 use crate::store::kafka::{KafkaOptions, KafkaStore, Names, Role, Timing};
-use crate::store::{Heartbeat, Nodes, Store};
-use crate::zone::{ClusterName, TopicName};
+use crate::store::{Heartbeat, Nodes, State, Store};
+use crate::zone::{ClusterName, Outcome, TopicName};
 
 /// Time for the state topic to be read to its end.
 const STATE_WITHIN: Duration = Duration::from_secs(30);
@@ -28,12 +29,18 @@ const HEARTBEAT_WITHIN: Duration = Duration::from_millis(2_500);
 
 /// What is known of the running system.
 pub(in crate::cli) struct Live {
-    pub(in crate::cli) observed: Observed,
+    pub(in crate::cli) state: State,
+    /// Part of every zone's id.
+    pub(super) home_cluster_id: String,
+    /// How the server plans that told the state; `None` where it was read from its topic.
+    pub(super) planning: Option<Planning>,
     /// `None` if no node could be heard: then nothing is said of what partners will notice.
     pub(super) connected: Option<Connected>,
+    /// What the server says of itself that a plan has to repeat.
+    pub(super) notices: Vec<Notice>,
 }
 
-/// The zones in force. Without them there is no plan: unknown is not empty.
+/// What is in force. Without it there is no plan: unknown is not empty.
 pub(in crate::cli) async fn observed(
     server: &Server,
     context: &Context,
@@ -45,8 +52,14 @@ pub(in crate::cli) async fn observed(
         let state: ObservedState = serde_json::from_value(answer).map_err(|error| {
             Failure::unreachable(format!("the server's state is not understood: {error}"))
         })?;
-        let observed = Observed::of(&state.into_state().map_err(Failure::unreachable)?);
-        return Ok(Live { observed, connected: connected(&client).await });
+        let planning = state.planning.clone();
+        return Ok(Live {
+            state: in_time(state.into_state().map_err(Failure::unreachable)?),
+            home_cluster_id: planning.home_cluster_id.clone(),
+            planning: Some(planning),
+            connected: connected(&client).await,
+            notices: failing(&client).await.into_iter().collect(),
+        });
     }
     if config.store == StoreKind::Memory {
         return Err(Failure::usage("with `store: memory` only the running process knows the state")
@@ -64,6 +77,23 @@ async fn connected(client: &Client) -> Option<Connected> {
     let nodes = nodes.filter_map(|node| serde_json::from_value::<Heartbeat>(node.clone()).ok());
     let nodes: Nodes = nodes.map(|node| (node.node.clone(), node)).collect();
     (!nodes.is_empty()).then(|| Connected::of(&nodes))
+}
+
+/// A rollback whose time is over does not hold any more, whether a controller has noticed or not.
+fn in_time(mut state: State) -> State {
+    let now = OffsetDateTime::now_utc();
+    state.controls.rollback = state.controls.rollback.take().filter(|rollback| now < rollback.until);
+    state
+}
+
+/// Why nothing of what is merged is applied, if the controller's last run failed: a history that it refuses, a repository that
+/// it cannot reach.
+async fn failing(client: &Client) -> Option<Notice> {
+    let answer = client.get(&["controller"]).await.ok()?;
+    let last = answer.get("runs")?.get(0)?;
+    let text = |name: &str| last.get(name).and_then(Value::as_str);
+    let message = text("message").filter(|_| text("outcome") == Some(Outcome::Failed.as_str()))?;
+    Some(Notice::new(NoticeKind::NotFollowed, format!("the controller's last run failed: {message}")))
 }
 
 async fn from_topic(home: &Cluster, config: &Config) -> Result<Live, Failure> {
@@ -88,14 +118,19 @@ async fn from_topic(home: &Cluster, config: &Config) -> Result<Live, Failure> {
         let mut state = store.state();
         let state = state.wait_for(Option::is_some).await.map_err(|error| unknown(&error))?.clone();
         let state = state.ok_or_else(|| unknown(&"the store ended"))?;
-        let observed = Observed::of(&state);
         let mut nodes = store.nodes();
         let heard = nodes.wait_for(|nodes| !nodes.is_empty());
         let connected = match tokio::time::timeout(HEARTBEAT_WITHIN, heard).await {
             Ok(Ok(nodes)) => Some(Connected::of(&nodes)),
             Ok(Err(_)) | Err(_) => None,
         };
-        Ok(Live { observed, connected })
+        Ok(Live {
+            state: in_time(State::clone(&state)),
+            home_cluster_id: store.cluster_id().to_owned(),
+            planning: None,
+            connected,
+            notices: Vec::new(),
+        })
     };
     let live = tokio::time::timeout(STATE_WITHIN, reading).await;
     cancel.cancel();

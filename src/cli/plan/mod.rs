@@ -4,7 +4,9 @@ mod base;
 mod comment;
 pub mod expected;
 pub(super) mod live;
+mod principals;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use self::base::OfBase;
@@ -14,19 +16,22 @@ use super::client::Server;
 use super::progress::Progress;
 use super::report::{Outputs, Pending, Report};
 use super::{Context, ExitCode, Failure, output};
+use crate::api::state;
 use crate::app::config::Config;
 use crate::app::control;
+use crate::reconcile::guard::{Allowance, Limits};
 use crate::reconcile::identity;
-use crate::reconcile::plan::{Desired, Observed, Plan, Terms, plan, plan_offline};
+use crate::reconcile::plan::{Desired, Holding, Observed, Plan, SelfHeal, Terms, plan, plan_offline};
 use crate::reconcile::reader::Reader;
 use crate::reconcile::source::{History, Source, SourceError};
+use crate::store::State;
 use crate::zone::ZoneName;
 
 /// Shows what would change, and changes nothing
 ///
 /// The files of the configured source, of another ref of it, or of a folder are compared with what is in force: as a
 /// running server tells it (--url), else as the state topic holds it.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub struct Args {
     /// Folder of PartnerZone files, instead of the configured source
     #[arg(long, value_name = "DIR", conflicts_with = "reference")]
@@ -66,6 +71,26 @@ pub struct Args {
 
     #[command(flatten)]
     server: Server,
+
+    /// What `apply` may do although a guard would refuse it.
+    #[arg(skip)]
+    allowances: Vec<Allowance>,
+}
+
+/// Which commit of the configured source is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Follow {
+    /// The head: a plan is of what comes, also while an earlier commit is pinned.
+    Head,
+    /// What the daemon reads now.
+    WhatIsApplied,
+}
+
+impl Args {
+    /// Of the configured source, against what this server has in force.
+    pub(super) fn to_apply(only: Option<ZoneName>, allowances: Vec<Allowance>, server: Server) -> Self {
+        Self { only, server, allowances, ..Self::default() }
+    }
 }
 
 pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
@@ -75,7 +100,7 @@ pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let (plan, desired) = if args.offline {
         offline(&args, context, &config).await?
     } else {
-        live(&args, context, &config, &progress).await?
+        live(&args, Follow::Head, context, &config, &progress).await?
     };
     drop(progress);
     let report = Report::of_plan(&plan, &desired.loaded);
@@ -94,28 +119,44 @@ pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     }
 }
 
-async fn live(
+pub(super) async fn live(
     args: &Args,
+    follow: Follow,
     context: &Context,
     config: &Config,
     progress: &Progress,
 ) -> Result<(Plan, Desired), Failure> {
     let chosen = Chosen::new(args, config)?;
     progress.step("asking what is in force");
-    let Live { observed, connected } = live::observed(&args.server, context, config).await?;
+    let live = live::observed(&args.server, context, config).await?;
+    let observed = Observed::of(&live.state);
     let mut reader = Reader::new(chosen.source.clone(), control::known(config));
     progress.step("reading the zones");
-    let desired = reader.read(History::after(observed.revision.clone())).await.map_err(failure)?;
+    let reading = reader.read(history(&live.state, follow), observed.zones.clone());
+    let desired = reading.await.map_err(failure)?;
     let base = base::read(args, context, config).await?;
     progress.step("asking the clusters for the backing topics");
     let missing = live::missing_topics(&desired.loaded, config).await;
     let clusters = identity::ask(&control::addresses(config)).await;
-    let (topics, connected) = (missing.as_ref(), connected.as_ref());
+    progress.step("asking the clusters for principals and ACLs");
+    let principals =
+        principals::compared(&live, &desired, base.as_ref().map(|base| &base.desired), config).await;
+    let notices = [live.notices.as_slice(), &principals.notices].concat();
+    let holding = base.is_none().then(|| holding(&live, config));
+    let allowances = [desired.allowances(), &args.allowances].concat();
+    let of_files = terms(args, config, &desired, base.as_ref());
     let terms = Terms {
-        topics,
-        connected,
+        limits: live.planning.as_ref().map_or(of_files.limits, |server| limits(server.guards)),
+        allowances: &allowances,
+        topics: missing.as_ref(),
+        connected: live.connected.as_ref(),
         clusters: Some(&clusters),
-        ..terms(args, config, &desired, base.as_ref())
+        backing: &principals.changes,
+        backing_of_base: &principals.of_base,
+        doubts: &principals.doubts,
+        holding: holding.as_ref(),
+        notices: &notices,
+        ..of_files
     };
     if let Some(only) = args.only.as_ref().filter(|only| !observed.zones.contains_key(*only)) {
         known_in_files(only, &desired)?;
@@ -123,11 +164,36 @@ async fn live(
     Ok((plan(&desired, &observed, &terms), desired))
 }
 
+fn history(state: &State, follow: Follow) -> History {
+    let accepted = state.controls.accepted.as_ref().map(|acceptance| acceptance.commit.clone());
+    let pinned = state.controls.rollback.as_ref().map(|rollback| rollback.commit.clone());
+    let pinned = pinned.filter(|_| follow == Follow::WhatIsApplied);
+    History { applied: state.revision.clone(), accepted, pinned }
+}
+
+fn limits(guards: state::Guards) -> Limits {
+    let state::Guards { max_delete_percent, max_update_percent, floor } = guards;
+    Limits { max_delete_percent, max_update_percent, floor }
+}
+
+/// What becomes of drift, where drift is what it is to the daemon: with a base it is also what others have merged.
+fn holding(live: &Live, config: &Config) -> Holding {
+    let configured = match live.planning.as_ref().map(|server| server.self_heal.as_str()) {
+        Some("off") => SelfHeal::Off,
+        Some("report") => SelfHeal::Report,
+        Some(_) => SelfHeal::Correct,
+        None => control::self_heal(config),
+    };
+    let is_rolled_back = live.state.controls.rollback.is_some();
+    let self_heal = if is_rolled_back { SelfHeal::Correct } else { configured };
+    Holding { self_heal, ..Holding::default() }
+}
+
 /// Reads files, and nothing else: no server, no cluster, no credentials.
 async fn offline(args: &Args, context: &Context, config: &Config) -> Result<(Plan, Desired), Failure> {
     let chosen = Chosen::new(args, config)?;
     let mut reader = Reader::new(chosen.source.clone(), control::known(config));
-    let desired = reader.read(History::default()).await.map_err(failure)?;
+    let desired = reader.read(History::default(), BTreeMap::new()).await.map_err(failure)?;
     let base = base::read(args, context, config).await?;
     if let Some(only) = &args.only
         && base.as_ref().is_none_or(|base| !base.desired.loaded.zones.contains_key(only))
@@ -159,7 +225,7 @@ fn known_in_files(only: &ZoneName, desired: &Desired) -> Result<(), Failure> {
         .next("name a zone as its metadata.name has it with --only"))
 }
 
-fn zone_name(text: &str) -> Result<ZoneName, String> {
+pub(super) fn zone_name(text: &str) -> Result<ZoneName, String> {
     ZoneName::try_from(text).map_err(|error| format!("`{text}` {error}"))
 }
 

@@ -66,11 +66,10 @@ fn annotations(report: &Report<'_>, severity: Severity) -> Vec<Annotation> {
     let mut all = Vec::new();
     match severity {
         Severity::Error => {
-            let refused = report.plan.into_iter().flat_map(|plan| plan.guard.reasons());
-            all.extend(refused.map(|reason| Annotation::of_run("Refused by a guard", reason)));
+            all.extend(report.failures().map(|(title, message)| Annotation::of_run(title, &message)));
         }
         Severity::Warning => {
-            all.extend(report.caveat().map(|caveat| Annotation::of_run("Offline", caveat)));
+            all.extend(report.notices().map(|(label, message)| Annotation::of_run(label, &message)));
         }
         Severity::Note => {}
     }

@@ -15,11 +15,13 @@ const NO_FILE: &str = ".";
 pub(super) fn render(report: &Report<'_>) -> String {
     let (findings, rest) = worst_first(report.findings, LIMIT);
     let mut fingerprints = Fingerprints::new(report.texts);
-    let refused = report.plan.into_iter().flat_map(|plan| plan.guard.reasons());
-    let mut issues: Vec<Value> = refused
-        .map(|reason| general("guard", "critical", &format!("refused by a guard: {}", one_line(reason))))
+    let failures = report.failures();
+    let mut issues: Vec<Value> = failures
+        .map(|(title, message)| general("guard", "critical", &format!("{title}: {message}")))
         .collect();
-    issues.extend(report.caveat().map(|caveat| general("offline", "info", caveat)));
+    issues.extend(
+        report.notices().map(|(label, message)| general("notice", "minor", &format!("{label}: {message}"))),
+    );
     issues.extend(findings.into_iter().map(|finding| issue(finding, &fingerprints.of(finding))));
     if rest > 0 {
         issues.push(general("more", "info", &format!("{} not listed", plural(rest, "more finding"))));

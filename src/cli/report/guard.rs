@@ -3,13 +3,6 @@
 use crate::manifest::finding::printable;
 use crate::reconcile::plan::Plan;
 
-/// What operators suspended: nobody has to wonder why nothing happens.
-pub(super) fn suspensions(plan: &Plan) -> impl Iterator<Item = String> {
-    plan.suspended.iter().map(|(scope, asked)| {
-        format!("SUSPENDED: {scope}, by {}: {}", printable(&asked.by), printable(&asked.reason))
-    })
-}
-
 /// What is refused, and then what to type if it is meant.
 pub(super) fn refusals(plan: &Plan) -> impl Iterator<Item = String> {
     let reasons = plan.guard.reasons().map(|reason| format!("refused: {}", printable(reason)));

@@ -8,7 +8,10 @@ use crate::reconcile::plan::Plan;
 use crate::zone::Revision;
 
 pub(super) fn render(report: &Report<'_>) -> String {
-    let value = report.plan.map_or_else(|| files(report), Plan::to_json);
+    let mut value = report.plan.map_or_else(|| files(report), Plan::to_json);
+    if let (Some(run), Some(object)) = (report.run, value.as_object_mut()) {
+        object.insert("run".to_owned(), run.clone());
+    }
     output::json(&value)
 }
 

@@ -12,6 +12,9 @@ const LIMIT: usize = 5_000;
 /// The test of findings that are about no file.
 const SOURCE: &str = "source";
 
+/// The test of guards, and of what came of a run.
+const RUN: &str = "guard";
+
 /// One test.
 #[derive(Default)]
 struct Case {
@@ -32,7 +35,8 @@ pub(super) fn render(report: &Report<'_>) -> String {
     for (file, case) in &cases {
         xml.push_str(&test(file, case));
     }
-    let mut remarks: Vec<String> = report.caveat().map(str::to_owned).into_iter().collect();
+    let mut remarks: Vec<String> =
+        report.notices().map(|(label, message)| format!("{label}: {message}")).collect();
     if rest > 0 {
         remarks.push(format!("{} not listed", plural(rest, "more finding")));
     }
@@ -53,9 +57,9 @@ fn cases<'a>(report: &Report<'a>) -> (BTreeMap<&'a str, Case>, usize) {
         let list = if finding.is_error() { &mut case.failures } else { &mut case.notes };
         list.push(line(finding));
     }
-    if let Some(plan) = report.plan {
-        let guard = cases.entry("guard").or_default();
-        guard.failures.extend(plan.guard.reasons().map(|reason| format!("refused: {}", one_line(reason))));
+    if report.plan.is_some() || report.run.is_some() {
+        let run = cases.entry(RUN).or_default();
+        run.failures.extend(report.failures().map(|(title, message)| format!("{title}: {message}")));
     }
     (cases, rest)
 }

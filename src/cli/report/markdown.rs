@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::listed::{cut, message, one_line};
-use super::{Report, change, guard, plural, text};
+use super::{Report, change, guard, plural, run, text};
 use crate::manifest::finding::printable;
 use crate::manifest::{Finding, Severity, Suppressed};
 use crate::reconcile::plan::{Action, Change, Plan};
@@ -31,8 +31,19 @@ pub(super) fn render(report: &Report<'_>) -> String {
     }
     // Writing to a String cannot fail.
     let _ = write!(page.text, "### `{}`\n\n", report.command());
-    if let Some(caveat) = report.caveat() {
-        let _ = write!(page.text, "> **{caveat}**\n\n");
+    let notices: Vec<String> =
+        report.notices().map(|(label, message)| format!("{label}: {message}")).collect();
+    if !notices.is_empty() {
+        page.list("**Before anything else:**", "text", notices, page.left / 4);
+    }
+    let failed: Vec<String> = report
+        .run
+        .into_iter()
+        .flat_map(run::failures)
+        .map(|(title, message)| format!("{title}: {message}"))
+        .collect();
+    if !failed.is_empty() {
+        page.list("**This failed:**", "text", failed, page.left / 4);
     }
     page.text.push_str(&table(report));
     if let Some(plan) = report.plan {
@@ -53,10 +64,9 @@ pub(super) fn render(report: &Report<'_>) -> String {
 }
 
 fn quiet(report: &Report<'_>) -> String {
-    let caveat = report.caveat().map(|caveat| format!("**{caveat}.** ")).unwrap_or_default();
     match report.plan {
-        Some(plan) => format!("{caveat}No changes ({}).\n", code(&printable(plan.revision.as_str()))),
-        None => format!("{caveat}{}.\n", report.sum()),
+        Some(plan) => format!("No changes ({}).\n", code(&printable(plan.revision.as_str()))),
+        None => format!("{}.\n", report.sum()),
     }
 }
 
@@ -132,10 +142,6 @@ impl Page {
     }
 
     fn guard(&mut self, plan: &Plan) {
-        let suspended: Vec<String> = guard::suspensions(plan).collect();
-        if !suspended.is_empty() {
-            self.list("**Suspended for now, whatever is merged:**", "text", suspended, self.left / 4);
-        }
         let refused: Vec<String> = guard::refusals(plan).collect();
         if !refused.is_empty() {
             self.list("**Production would refuse this:**", "text", refused, self.left / 4);

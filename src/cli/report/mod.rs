@@ -12,6 +12,7 @@ mod junit;
 mod listed;
 pub mod markdown;
 mod request;
+pub mod run;
 mod sarif;
 mod snippet;
 mod text;
@@ -20,6 +21,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use serde_json::Value;
+
+use self::listed::one_line;
 use super::ExitCode;
 use crate::manifest::{Finding, Loaded, Severity, Suppressed, Text};
 use crate::reconcile::plan::{Mode, Plan};
@@ -29,9 +33,6 @@ pub use request::{Outputs, ReportTo};
 
 /// Texts of files by name, as [`crate::manifest::Loaded::texts`] keeps them: secrets are masked.
 pub type Texts = BTreeMap<Arc<str>, Text>;
-
-/// What the forms say of a plan that nobody compared with what is in force.
-const OFFLINE: &str = "OFFLINE: what is in force was not looked at; this is no pass of the live checks";
 
 /// A form that a report can take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +93,8 @@ pub struct Report<'a> {
     pub texts: &'a Texts,
     /// None where files alone were checked.
     pub plan: Option<&'a Plan>,
+    /// What came of the plan, where it was to be applied: a run as the API tells it.
+    pub run: Option<&'a Value>,
 }
 
 impl<'a> Report<'a> {
@@ -106,6 +109,7 @@ impl<'a> Report<'a> {
             suppressed: &loaded.suppressed,
             texts: &loaded.texts,
             plan: None,
+            run: None,
         }
     }
 
@@ -146,12 +150,23 @@ impl<'a> Report<'a> {
             ),
             (ExitCode::Fine, true),
         ];
-        holds.into_iter().filter_map(|(code, holds)| holds.then_some(code)).collect()
+        let of_run = self.run.map(run::exit_code);
+        let holds = holds.into_iter().chain(of_run.map(|code| (code, true)));
+        holds.filter_map(|(code, holds)| holds.then_some(code)).collect()
     }
 
-    /// What is missing from this report, if it could be taken for more than it is.
-    fn caveat(&self) -> Option<&'static str> {
-        (self.plan.is_some() && self.mode == Mode::Offline).then_some(OFFLINE)
+    /// What stands before everything else, in every form: a label, and a sentence on one line.
+    fn notices(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let of_run = self.run.into_iter().flat_map(|run| run::notices(run, self.plan));
+        let of_plan = self.plan.into_iter().flat_map(|plan| &plan.notices);
+        of_run.chain(of_plan.map(|notice| (notice.kind.label(), one_line(&notice.message))))
+    }
+
+    /// What failed beside the files, in every form: a title, and a sentence on one line.
+    fn failures(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let refused = self.plan.into_iter().flat_map(|plan| plan.guard.reasons());
+        let refused = refused.map(|reason| ("Refused by a guard", one_line(reason)));
+        refused.chain(self.run.into_iter().flat_map(run::failures))
     }
 
     /// `2 errors, 1 warning, 0 notes`, and what is suppressed.
@@ -180,12 +195,19 @@ impl<'a> Report<'a> {
     /// Nothing that anybody would have to read.
     fn is_quiet(&self) -> bool {
         let quiet =
-            |plan: &Plan| plan.changes.is_empty() && !plan.guard.is_refusing() && plan.suspended.is_empty();
-        self.findings.is_empty() && self.suppressed.is_empty() && self.plan.is_none_or(quiet)
+            |plan: &Plan| plan.changes.is_empty() && !plan.guard.is_refusing() && plan.notices.is_empty();
+        self.run.is_none()
+            && self.findings.is_empty()
+            && self.suppressed.is_empty()
+            && self.plan.is_none_or(quiet)
     }
 
     fn command(&self) -> &'static str {
-        if self.plan.is_some() { "reconciler plan" } else { "reconciler validate" }
+        match (self.plan, self.run) {
+            (_, Some(_)) => "reconciler apply",
+            (Some(_), None) => "reconciler plan",
+            (None, None) => "reconciler validate",
+        }
     }
 }
 

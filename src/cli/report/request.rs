@@ -45,6 +45,11 @@ pub struct Outputs {
 }
 
 impl Outputs {
+    /// Whether any was asked for.
+    pub fn are_asked(&self) -> bool {
+        !self.asked.is_empty()
+    }
+
     /// Writes all of them, also if one cannot be written: the first failure is the answer. Text on standard output is wanted
     /// when nothing is asked for.
     pub fn write(&self, report: &Report<'_>, environment: &Environment) -> Result<(), Failure> {

@@ -48,11 +48,12 @@ pub(super) fn render(report: &Report<'_>) -> String {
 /// What is true of the run as a whole.
 fn notifications(report: &Report<'_>, rest: usize) -> Vec<Value> {
     let notification = |level: &str, text: String| json!({"level": level, "message": {"text": text}});
-    let refused = report.plan.into_iter().flat_map(|plan| plan.guard.reasons());
-    let mut all: Vec<Value> = refused
-        .map(|reason| notification("error", format!("refused by a guard: {}", one_line(reason))))
-        .collect();
-    all.extend(report.caveat().map(|caveat| notification("warning", caveat.to_owned())));
+    let failures = report.failures();
+    let mut all: Vec<Value> =
+        failures.map(|(title, message)| notification("error", format!("{title}: {message}"))).collect();
+    all.extend(
+        report.notices().map(|(label, message)| notification("warning", format!("{label}: {message}"))),
+    );
     if rest > 0 {
         all.push(notification("warning", format!("{} not listed", plural(rest, "more finding"))));
     }

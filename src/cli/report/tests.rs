@@ -8,6 +8,32 @@ fn rendered((plan, desired): &(Plan, Desired), format: Format) -> String {
     Report::of_plan(plan, &desired.loaded).render(format, Colour::Plain)
 }
 
+/// The same, with what came of it.
+pub(super) fn rendered_run((plan, desired): &(Plan, Desired), run: &Value, format: Format) -> String {
+    let report = Report { run: Some(run), ..Report::of_plan(plan, &desired.loaded) };
+    report.render(format, Colour::Plain)
+}
+
+/// Of a file without a zone that is right.
+fn of_findings<'a>(findings: &'a [Finding], suppressed: &'a [Suppressed], texts: &'a Texts) -> Report<'a> {
+    Report {
+        mode: Mode::Offline,
+        revision: None,
+        files: 1,
+        zones: 0,
+        findings,
+        suppressed,
+        texts,
+        plan: None,
+        run: None,
+    }
+}
+
+/// A zone that shares one topic for reading, as a file of its name.
+fn acme() -> (&'static str, String) {
+    (FILE, manifest("acme", "Acme", &topic("orders", "orders-v1", "READ")))
+}
+
 fn text(planned: &(Plan, Desired)) -> String {
     let (plan, _) = planned;
     let text = rendered(planned, Format::Text);
@@ -47,8 +73,7 @@ fn each_change_is_one_line_with_its_place_and_the_last_line_is_the_sum() {
 
 #[test]
 fn a_refusal_is_said_and_the_lines_it_holds_back_are_marked() {
-    let acme = manifest("acme", "Acme", &topic("orders", "orders-v1", "READ"));
-    let text = text(&planned(&[(FILE, acme)], &[]));
+    let text = text(&planned(&[acme()], &[]));
     assert!(
         text.starts_with("- zone/acme [refused]\n- zone/acme/topic/orders: READ of orders-v1 [refused]\n"),
         "{text}"
@@ -71,7 +96,6 @@ fn a_value_never_reaches_the_terminal_as_it_is() {
 
 #[test]
 fn the_exit_code_follows_the_documented_order() {
-    let acme = || (FILE, manifest("acme", "Acme", &topic("orders", "orders-v1", "READ")));
     let bad = || ("zones/bad.yaml", manifest("bad", "Bad", &topic("orders", "orders-v1", "read")));
     for (before, after, pending, wanted) in [
         (vec![acme()], vec![acme()], Pending::Counts, ExitCode::Fine),
@@ -95,7 +119,7 @@ fn snapshot(name: &str, text: &str) {
 }
 
 /// Findings of all severities, a suppressed one, changes of each kind, and a refusal.
-fn everything() -> (Plan, Desired) {
+pub(super) fn everything() -> (Plan, Desired) {
     let before = manifest(
         "acme",
         "Acme",
@@ -126,19 +150,28 @@ fn each_form_of_a_report_looks_as_it_was_agreed() {
     for (name, format) in Format::ALL {
         snapshot(name, &rendered(&everything, format));
     }
-    let (plan, desired) = &everything;
-    let offline = Report { mode: Mode::Offline, ..Report::of_plan(plan, &desired.loaded) };
-    for (name, format) in Format::ALL.into_iter().filter(|(name, _)| *name != "json") {
-        let text = offline.render(format, Colour::Plain);
-        let loud = text.contains(OFFLINE) && !rendered(&everything, format).contains(OFFLINE);
-        assert!(loud, "{name} does not say that live state took no part:\n{text}");
+}
+
+#[test]
+fn what_everybody_must_know_first_is_in_every_form_and_no_such_plan_is_quiet() {
+    use crate::reconcile::plan::{Notice, NoticeKind};
+    for (before, after) in [(vec![acme()], vec![acme()]), (vec![], vec![])] {
+        let (mut plan, desired) = planned(&before, &after);
+        let kinds =
+            [NoticeKind::Offline, NoticeKind::NotAsked, NoticeKind::RolledBack, NoticeKind::Suspended];
+        plan.notices = kinds.map(|kind| Notice::new(kind, format!("told {}", kind.as_str()))).into();
+        for (name, format) in Format::ALL {
+            let text = rendered(&(plan.clone(), desired.clone()), format);
+            for kind in kinds {
+                assert!(text.contains(&format!("told {}", kind.as_str())), "{name} does not say it:\n{text}");
+            }
+        }
     }
 }
 
 #[test]
 fn no_changes_are_one_line() {
-    let acme = manifest("acme", "Acme", &topic("orders", "orders-v1", "READ"));
-    let same = planned(&[(FILE, acme.clone())], &[(FILE, acme)]);
+    let same = planned(&[acme()], &[acme()]);
     assert_eq!(
         rendered(&same, Format::Text),
         "No changes (dir@sha256:8c1f). Plan: 0 to add, 0 to change, 0 to delete\n"
@@ -164,16 +197,7 @@ fn flood(count: usize) -> Vec<Finding> {
 #[test]
 fn a_forge_gets_no_more_than_it_takes_and_the_rest_is_counted() {
     let (findings, texts) = (flood(9_000), Texts::default());
-    let report = Report {
-        mode: Mode::Offline,
-        revision: None,
-        files: 1,
-        zones: 0,
-        findings: &findings,
-        suppressed: &[],
-        texts: &texts,
-        plan: None,
-    };
+    let report = of_findings(&findings, &[], &texts);
     let form = |format| report.render(format, Colour::Plain);
     let markdown = form(Format::Markdown);
     assert!(markdown.len() <= 65_536 && markdown.len() > 50_000, "{}", markdown.len());
@@ -186,14 +210,14 @@ fn a_forge_gets_no_more_than_it_takes_and_the_rest_is_counted() {
         assert_eq!(of_kind.len(), 10);
         assert!(of_kind[9].contains("2991 more"), "{}", of_kind[9]);
     }
-    let sarif: serde_json::Value = serde_json::from_str(&form(Format::Sarif)).unwrap();
+    let sarif: Value = serde_json::from_str(&form(Format::Sarif)).unwrap();
     let results = sarif["runs"][0]["results"].as_array().unwrap();
     assert!(results.len() == 5_000 && results.iter().all(|result| result["level"] != "note"), "the worst");
     assert!(sarif["runs"][0]["invocations"][0].to_string().contains("4000 more findings not listed"));
-    let issues: serde_json::Value = serde_json::from_str(&form(Format::Gitlab)).unwrap();
+    let issues: Value = serde_json::from_str(&form(Format::Gitlab)).unwrap();
     assert_eq!(issues.as_array().unwrap().len(), 5_001);
     assert!(form(Format::Junit).contains("4000 more findings not listed"));
-    let json: serde_json::Value = serde_json::from_str(&form(Format::Json)).unwrap();
+    let json: Value = serde_json::from_str(&form(Format::Json)).unwrap();
     assert_eq!(json["findings"].as_array().unwrap().len(), 9_000, "programs get all of them");
 }
 
@@ -213,10 +237,9 @@ fn thousands_of_zones_are_cut_and_the_last_line_stays() {
 fn a_fingerprint_stays_when_lines_move_and_is_never_twice() {
     let fingerprints = |text: String| -> Vec<String> {
         let planned = planned(&[], &[(FILE, text)]);
-        let sarif: serde_json::Value = serde_json::from_str(&rendered(&planned, Format::Sarif)).unwrap();
+        let sarif: Value = serde_json::from_str(&rendered(&planned, Format::Sarif)).unwrap();
         let results = sarif["runs"][0]["results"].as_array().unwrap();
-        let name =
-            |result: &serde_json::Value| result["partialFingerprints"]["primaryLocationLineHash"].clone();
+        let name = |result: &Value| result["partialFingerprints"]["primaryLocationLineHash"].clone();
         results.iter().map(|result| name(result).as_str().unwrap().to_owned()).collect()
     };
     let text = manifest("acme", "Acme", &(topic("a b", "x", "READ") + &topic("a b", "x", "READ")));

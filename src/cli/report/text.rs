@@ -1,13 +1,16 @@
 //! For people: findings with their lines, one line for each change, what a guard refuses, and the sum.
 
-use super::{Colour, Report, change, guard, plural, snippet};
+use super::{Colour, Report, change, guard, plural, run, snippet};
 use crate::manifest::finding::printable;
 use crate::reconcile::plan::Change;
 
 pub(super) fn render(report: &Report<'_>, colour: Colour) -> String {
     let mut text = String::new();
-    if let Some(caveat) = report.caveat() {
-        push(&mut text, caveat);
+    // People read the end first: how a run ended stands there.
+    for (label, message) in report.notices().filter(|(label, _)| *label != run::OUTCOME) {
+        push(&mut text, &format!("{label}: {message}"));
+    }
+    if !text.is_empty() {
         text.push('\n');
     }
     text.push_str(&snippet::text(report.findings, report.texts, colour));
@@ -18,7 +21,7 @@ pub(super) fn render(report: &Report<'_>, colour: Colour) -> String {
         if !plan.changes.is_empty() {
             text.push('\n');
         }
-        for line in guard::suspensions(plan).chain(guard::refusals(plan)).chain(guard::lifted(plan)) {
+        for line in guard::refusals(plan).chain(guard::lifted(plan)) {
             push(&mut text, &line);
         }
         let revision = printable(plan.revision.as_str());
@@ -39,6 +42,9 @@ pub(super) fn render(report: &Report<'_>, colour: Colour) -> String {
         push(&mut text, &format!("digest {}", plan.digest));
     }
     push(&mut text, &report.sum());
+    for line in report.run.into_iter().flat_map(run::lines) {
+        push(&mut text, &line);
+    }
     inert(&text)
 }
 

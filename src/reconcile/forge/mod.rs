@@ -129,8 +129,10 @@ impl Forge {
         if parts.len() < 2 || !parts.iter().all(is_plain) {
             return Err(ForgeError::Repository(config.repository));
         }
-        let http = outward::client(TIME_LIMIT)
-            .map_err(|error| ForgeError::Unreachable { host: host.clone(), cause: innermost(&error) })?;
+        let http = outward::client(TIME_LIMIT).map_err(|error| ForgeError::Unreachable {
+            host: host.clone(),
+            cause: outward::innermost(error),
+        })?;
         Ok(Self { config, base, host, http })
     }
 
@@ -191,13 +193,13 @@ impl Forge {
         if let Some(body) = &call.body {
             request = request.json(body);
         }
-        let mut answer = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let mut answer = request.send().await.map_err(|error| self.unreachable(error))?;
         let status = answer.status();
         if !status.is_success() {
             return Err(ForgeError::Refused { host: self.host.clone(), status });
         }
         let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|error| self.unreachable(&error))? {
+        while let Some(chunk) = answer.chunk().await.map_err(|error| self.unreachable(error))? {
             if body.len().saturating_add(chunk.len()) > MAX_ANSWER_BYTES {
                 return Err(self.strange());
             }
@@ -217,20 +219,11 @@ impl Forge {
         Ok(token)
     }
 
-    fn unreachable(&self, error: &reqwest::Error) -> ForgeError {
-        ForgeError::Unreachable { host: self.host.clone(), cause: innermost(error) }
+    fn unreachable(&self, error: reqwest::Error) -> ForgeError {
+        ForgeError::Unreachable { host: self.host.clone(), cause: outward::innermost(error) }
     }
 
     fn strange(&self) -> ForgeError {
         ForgeError::Answer { host: self.host.clone() }
     }
-}
-
-/// The cause behind all causes: the outer ones name the address, with everything in it.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
 }

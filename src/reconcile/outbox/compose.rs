@@ -17,6 +17,9 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Zones that are told of one by one; a fault of many zones has one cause.
 const ZONES_TOLD: usize = 20;
 
+/// Reasons of a run that this node did not lead to its end.
+const NOT_LED: [&str; 2] = ["Following", "LostLead"];
+
 /// Whom there is to tell.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Channels {
@@ -50,6 +53,11 @@ impl Composer {
         now: OffsetDateTime,
     ) -> Vec<Letter> {
         self.next_look = None;
+        // The run that this node leads next says it with better knowledge: what was true when another one led is told already, or is
+        // not true any more.
+        if condition(status, ConditionKind::Ready).is_none_or(|ready| NOT_LED.contains(&ready.reason)) {
+            return Vec::new();
+        }
         let mut contents = Vec::new();
         if self.channels.notices {
             let notices = self.notices(status, state).into_iter().map(Content::Notice);

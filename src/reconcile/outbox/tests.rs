@@ -200,6 +200,21 @@ fn a_fault_that_may_pass_is_not_told_at_once() {
     assert!(composer.next_look().is_some());
 }
 
+/// A node that comes to lead still has the status of the run before, in other words than the leader's.
+#[test]
+fn what_a_node_saw_while_another_one_led_is_not_told() {
+    let mut composer = Composer::new(Channels { notices: true, statuses: true });
+    for (ready, reason) in [
+        (ConditionStatus::True, "Following"),
+        (ConditionStatus::Unknown, "Following"),
+        (ConditionStatus::False, "LostLead"),
+    ] {
+        let mut status = applied("c1");
+        status.conditions = conditions(ready, ConditionStatus::False, reason);
+        assert_eq!(composer.letters(&status, &State::default(), OffsetDateTime::UNIX_EPOCH), [], "{reason}");
+    }
+}
+
 #[test]
 fn an_address_is_protected_and_shown_nowhere() {
     let _ = rustls::crypto::ring::default_provider().install_default();

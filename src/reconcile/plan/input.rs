@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Change, Connected, Holding};
+use super::{Change, Connected, Holding, Notice};
 use crate::manifest::{Finding, Loaded};
 use crate::reconcile::guard::{Allowance, Limits};
 use crate::reconcile::identity::Ids;
 use crate::reconcile::source::Commit;
 use crate::store::State;
-use crate::zone::{Asked, ClusterName, PartnerZone, Revision, Scope, Spent, TopicName, ZoneName};
+use crate::zone::{
+    Asked, ClusterName, Controls, PartnerZone, Revision, Rollback, Scope, Spent, TopicName, ZoneName,
+};
 
 /// What the files of one revision want.
 #[derive(Debug, Clone)]
@@ -38,6 +40,8 @@ pub struct Observed {
     pub clusters: Ids,
     /// What operators suspended.
     pub suspended: BTreeMap<Scope, Asked>,
+    /// The commit that they pinned.
+    pub rollback: Option<Rollback>,
     /// What was made use of the commits' trailers already.
     pub spent: BTreeMap<String, Spent>,
 }
@@ -46,11 +50,13 @@ impl Observed {
     pub fn of(state: &State) -> Self {
         let zones =
             state.zones.iter().map(|(name, record)| (name.clone(), Arc::clone(&record.zone))).collect();
+        let Controls { suspended, rollback, .. } = state.controls.clone();
         Self {
             revision: state.revision.clone(),
             zones,
             clusters: state.clusters.clone(),
-            suspended: state.controls.suspended.clone(),
+            suspended,
+            rollback,
             spent: state.spent.clone(),
         }
     }
@@ -83,8 +89,12 @@ pub struct Terms<'a> {
     pub holding: Option<&'a Holding>,
     /// What another revision wants: a change that it asks for too was there already, and is drift.
     pub base: Option<&'a Desired>,
+    /// What that revision would change on the backing clusters.
+    pub backing_of_base: &'a [Change],
     /// Who is connected now. Without it, nothing is said about what partners will notice.
     pub connected: Option<&'a Connected>,
     /// Nothing is done to any other zone: neither created, changed nor deleted.
     pub only: Option<&'a ZoneName>,
+    /// What everybody must know before the rest, beside what the plan says by itself.
+    pub notices: &'a [Notice],
 }

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Change, Hold, Impact, Plan};
+use super::{Change, Hold, Impact, Notice, Plan};
 use crate::reconcile::guard::{Allowance, AllowedBy, Lifted};
 use crate::zone::{Asked, Revision, Scope, ZoneName};
 
-const FORMAT_VERSION: &str = "1.1";
+const FORMAT_VERSION: &str = "1.2";
 
 pub(super) fn render(plan: &Plan) -> Value {
     let summary = plan.summary();
@@ -17,6 +17,8 @@ pub(super) fn render(plan: &Plan) -> Value {
         "base": plan.base.as_ref().map(Revision::as_str),
         "only": plan.only.as_ref().map(ZoneName::as_str),
         "digest": plan.digest,
+        "tree": plan.tree,
+        "inForce": {"zones": plan.in_force.zones, "digest": plan.in_force.digest},
         "summary": {
             "add": summary.add,
             "change": summary.change,
@@ -24,6 +26,7 @@ pub(super) fn render(plan: &Plan) -> Value {
             "drift": summary.drift,
             "findings": summary.findings,
         },
+        "notices": plan.notices.iter().map(notice).collect::<Vec<_>>(),
         "changes": plan.changes.iter().map(|it| change(it, plan.impact(it))).collect::<Vec<_>>(),
         "findings": plan.findings,
         "held": plan.holds().iter().map(held).collect::<Vec<_>>(),
@@ -40,6 +43,10 @@ pub(super) fn render(plan: &Plan) -> Value {
 
 fn held((zone, hold): (&ZoneName, &Hold)) -> Value {
     json!({"zone": zone.as_str(), "reason": hold.reason(), "message": hold.to_string()})
+}
+
+fn notice(Notice { kind, message }: &Notice) -> Value {
+    json!({"kind": kind.as_str(), "message": message})
 }
 
 fn suspended((scope, asked): (&Scope, &Asked)) -> Value {

@@ -11,6 +11,7 @@ mod impact;
 mod input;
 mod json;
 mod notes;
+mod notice;
 mod origin;
 mod tally;
 mod zones;
@@ -26,6 +27,7 @@ pub use hold::{Hold, Holding, SelfHeal};
 pub use impact::{Connected, Impact};
 pub use input::{Desired, MissingTopics, Observed, Terms};
 pub(super) use json::lifted as lifted_json;
+pub use notice::{Notice, NoticeKind};
 pub use tally::spent;
 
 use self::zones::{is_meant, of_zones};
@@ -47,6 +49,13 @@ pub struct Summary {
     pub findings: usize,
 }
 
+/// The zones in force, for comparison: how many, and a digest of their names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InForce {
+    pub zones: usize,
+    pub digest: String,
+}
+
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub mode: Mode,
@@ -57,6 +66,9 @@ pub struct Plan {
     pub only: Option<ZoneName>,
     /// `sha256:…`; two plans with one digest do the same. One made offline has none of a live one.
     pub digest: String,
+    /// What the digest is over, beside the changes: the files' tree, and the zones in force.
+    pub tree: String,
+    pub in_force: InForce,
     /// By address.
     pub changes: Vec<Change>,
     /// What partners will notice. It is of the moment, and no part of the digest.
@@ -73,6 +85,8 @@ pub struct Plan {
     holds: BTreeMap<ZoneName, Hold>,
     /// What is suspended, changes or not.
     pub suspended: BTreeMap<Scope, Asked>,
+    /// What everybody must know before the rest.
+    pub notices: Vec<Notice>,
 }
 
 /// Whether live state took part.
@@ -100,11 +114,13 @@ pub fn plan(desired: &Desired, observed: &Observed, terms: &Terms<'_>) -> Plan {
         _ => Origin::Change,
     };
     let (mut changes, fates) = of_zones(loaded, observed, terms.only, origin);
-    if let Some(base) = terms.base {
-        origin::settle(&mut changes, &of_zones(&base.loaded, observed, terms.only, origin).0);
-    }
     let backing = terms.backing.iter().filter(|it| is_meant(terms.only, it.address.zone()));
     changes.extend(backing.map(|it| Change { source: origin::asked_for_at(loaded, it), ..it.clone() }));
+    if let Some(base) = terms.base {
+        let mut of_base = of_zones(&base.loaded, observed, terms.only, origin).0;
+        of_base.extend_from_slice(terms.backing_of_base);
+        origin::settle(&mut changes, &of_base);
+    }
     changes.sort_by(|a, b| a.address.cmp(&b.address));
     let digest = digest::plan(&desired.tree, observed, &changes);
     let draft = Draft { mode: Mode::Live, digest, changes, fates };
@@ -164,6 +180,8 @@ impl Draft {
             base: terms.base.map(|base| base.revision.clone()),
             only: terms.only.cloned(),
             digest,
+            tree: desired.tree.clone(),
+            in_force: InForce { zones: observed.zones.len(), digest: digest::names(observed) },
             impacts: terms.connected.map(|connected| impact::of(&changes, connected)).unwrap_or_default(),
             changes,
             findings,
@@ -173,6 +191,7 @@ impl Draft {
             held,
             holds,
             suspended: observed.suspended.clone(),
+            notices: notice::of(mode, observed, terms.notices),
         }
     }
 }
@@ -181,6 +200,13 @@ impl Plan {
     /// Zones to act on, without those that are held back.
     pub fn applicable(&self) -> impl Iterator<Item = (&ZoneName, Fate)> {
         self.fates.iter().map(|(name, fate)| (name, *fate)).filter(|(name, _)| !self.held.contains(*name))
+    }
+
+    /// The changes that belong to a zone.
+    pub fn changes_of(&self, zone: &ZoneName) -> &[Change] {
+        let from = self.changes.partition_point(|change| change.address.zone() < zone);
+        let (_, rest) = self.changes.split_at(from);
+        rest.split_at(rest.partition_point(|change| change.address.zone() == zone)).0
     }
 
     /// Whether this change is held back: by a guard, or for an error of its zone.

@@ -159,11 +159,14 @@ pub fn doubts(
     findings(&clusters.setup, view, &state.principals, loaded, &obstacles, is_pending)
 }
 
-/// The zones as the files want them, the others as they are.
+/// The zones as they are once the files are applied in full: one of which no file speaks any more is gone, and one whose file
+/// cannot be used is as it was.
 pub fn wanted(loaded: &Loaded, state: &State, home_cluster_id: &str) -> Zones {
     let mut zones = in_force(state);
-    for (name, zone) in &loaded.zones {
+    zones.retain(|name, _| loaded.unreadable.zones.contains_key(name));
+    for name in loaded.zones.keys().chain(loaded.misplaced.keys()) {
         let in_force = state.zones.get(name);
+        let Some(zone) = loaded.wanted(name, in_force.map(|record| record.zone.as_ref())) else { continue };
         let id = in_force.map_or_else(|| ZoneId::derive(home_cluster_id, name), |record| record.id);
         zones.insert(name.clone(), (id, Arc::clone(&zone.zone)));
     }

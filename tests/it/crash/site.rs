@@ -8,9 +8,6 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use kafka_protocol::messages::leave_group_request::MemberIdentity;
-use kafka_protocol::messages::{DescribeGroupsRequest, GroupId, LeaveGroupRequest};
-use kafka_protocol::protocol::StrBytes;
 use tempfile::TempDir;
 
 use super::topic::{self, StateTopic};
@@ -20,7 +17,6 @@ use crate::support::kafka::{ADMIN, Cluster};
 use crate::support::process::Process;
 use crate::support::product::{free_ports, manifest};
 use crate::support::reconciler::await_ok;
-use crate::support::wire::Wire;
 
 const LEADER_GROUP: &str = "_partner-zones.leader";
 
@@ -118,21 +114,9 @@ impl Site {
         found.difference(&wanted)
     }
 
-    /// Takes all members out of the leader group, as its broker does after a session: nobody has to wait for that, and who lives
-    /// comes back.
+    /// Nobody has to wait for a session to end, and who lives comes back.
     pub(super) fn evict(&self) {
-        let port = self.kafka.bootstrap().rsplit_once(':').unwrap().1.parse().unwrap();
-        let mut wire = Wire::connect(port);
-        let group = GroupId(StrBytes::from_static_str(LEADER_GROUP));
-        let described = wire.call(&DescribeGroupsRequest::default().with_groups(vec![group.clone()]), 5);
-        let members: Vec<_> = described.groups[0]
-            .members
-            .iter()
-            .map(|member| MemberIdentity::default().with_member_id(member.member_id.clone()))
-            .collect();
-        if !members.is_empty() {
-            wire.call(&LeaveGroupRequest::default().with_group_id(group).with_members(members), 3);
-        }
+        self.kafka.evict(LEADER_GROUP);
     }
 
     pub(super) fn slot_of(&mut self, node: &str) -> &mut Slot {

@@ -11,12 +11,16 @@ use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use kafka_protocol::messages::leave_group_request::MemberIdentity;
+use kafka_protocol::messages::{DescribeGroupsRequest, GroupId, LeaveGroupRequest};
+use kafka_protocol::protocol::StrBytes;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use super::process::{Process, Stream};
+use super::wire::Wire;
 
 /// The first start in a checkout fetches Kafka.
 const START: Duration = Duration::from_mins(10);
@@ -158,6 +162,20 @@ impl Cluster {
         let status = process.wait(REQUEST);
         assert!(status.success(), "{class} failed ({status}):\n{}", process.transcript());
         process.stdout().join("\n")
+    }
+
+    /// Takes all members out of a group, as its broker does after a session. For a cluster of one broker.
+    pub(crate) fn evict(&self, group: &str) {
+        let mut wire = Wire::connect(self.bootstrap.rsplit_once(':').unwrap().1.parse().unwrap());
+        let group = GroupId(StrBytes::from_string(group.to_owned()));
+        let described = wire.call(&DescribeGroupsRequest::default().with_groups(vec![group.clone()]), 5);
+        let members = described.groups[0].members.iter();
+        let members: Vec<_> = members
+            .map(|member| MemberIdentity::default().with_member_id(member.member_id.clone()))
+            .collect();
+        if !members.is_empty() {
+            wire.call(&LeaveGroupRequest::default().with_group_id(group).with_members(members), 3);
+        }
     }
 
     /// The folder with the brokers' data, logs and process ids.

@@ -8,6 +8,7 @@ pub(crate) mod gateway;
 pub(crate) mod git;
 pub(crate) mod git_https;
 pub(crate) mod kafka;
+pub(crate) mod outside;
 pub(crate) mod process;
 pub(crate) mod product;
 pub(crate) mod reconciler;

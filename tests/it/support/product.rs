@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use super::client::Connection;
-use super::git::Repository;
+use super::git::{BRANCH, Repository};
 use super::kafka::{ADMIN, Cluster};
 use super::process::Process;
 use super::reconciler::{await_ok, get, reconciler};
@@ -133,6 +133,45 @@ impl Product {
         self.repository.push(message)
     }
 
+    /// A pull request: a branch with these files, as [`commit`](Self::commit) takes them.
+    pub(crate) fn propose(&self, branch: &str, files: &[(&str, Option<String>)]) {
+        self.repository.git(&["switch", "--quiet", "--create", branch]);
+        for (name, text) in files {
+            match text {
+                Some(text) => self.repository.write(&format!("zones/{name}"), text),
+                None => self.repository.remove(&format!("zones/{name}")),
+            }
+        }
+        self.repository.git(&["add", "--all"]);
+        self.repository.git(&["commit", "--quiet", "--message", "Propose"]);
+        self.repository.git(&["push", "--quiet", "origin", branch]);
+        self.repository.git(&["switch", "--quiet", BRANCH]);
+    }
+
+    /// Merges it, and gives the merge's id.
+    pub(crate) fn merge(&self, branch: &str) -> String {
+        self.repository.git(&["merge", "--quiet", "--no-ff", "--no-edit", branch]);
+        self.repository.push("Merged")
+    }
+
+    /// Puts another commit in the last one's place, and gives its id.
+    pub(crate) fn rewrite(&self) -> String {
+        self.repository.git(&[
+            "commit",
+            "--quiet",
+            "--amend",
+            "--allow-empty",
+            "--message",
+            "Another history",
+        ]);
+        self.repository.push("On top of it")
+    }
+
+    /// The repository that is watched.
+    pub(crate) fn source(&self) -> PathBuf {
+        self.repository.url()
+    }
+
     /// The id of the last commit.
     pub(crate) fn head(&self) -> String {
         self.repository.git(&["rev-parse", "HEAD"])
@@ -202,7 +241,7 @@ impl Product {
         self.folder.path().join("reconciler.yaml")
     }
 
-    fn admin_key(&self) -> String {
+    pub(crate) fn admin_key(&self) -> String {
         fs::read_to_string(self.key_file()).unwrap_or_default().trim().to_owned()
     }
 

@@ -24,6 +24,9 @@ fn what_differs_is_named_where_the_expected_plan_is_at_hand() {
     let expected = plan_with(&(topic("orders", "orders-v1", "WRITE") + &topic("old", "old-v1", "READ")));
     let now = plan_with(&(topic("orders", "orders-v2", "READ") + &topic("new", "new-v1", "READ")));
     let text = written(&expected).difference(&now).unwrap();
+    for line in ["the changes are the same", "the files are others", "other zones are in force"] {
+        assert!(!text.contains(line), "{line} in {text}");
+    }
     for line in [
         "no longer: create zone/acme/topic/old",
         "not expected: create zone/acme/topic/new",
@@ -33,6 +36,30 @@ fn what_differs_is_named_where_the_expected_plan_is_at_hand() {
     }
     let bare = Expected::parse(&expected.digest).unwrap().difference(&now).unwrap();
     assert!(bare.contains(&expected.digest) && bare.contains(&now.digest) && bare.contains("--output json"));
+}
+
+#[test]
+fn other_files_and_other_zones_in_force_are_told_apart_with_both_values() {
+    let acme = |topics: &str| (FILE, manifest("acme", "Acme", topics));
+    let orders = topic("orders", "orders-v1", "READ");
+    let (mut looked_at, _) = planned(&[acme(&orders)], &[acme(&orders)]);
+    let (now, _) = planned(&[], &[acme(&orders)]);
+    let text = written(&looked_at).difference(&now).unwrap();
+    assert!(
+        text.contains("other zones are in force: 0 (sha256:") && text.contains("expected were 1 (sha256:"),
+        "{text}"
+    );
+    assert!(!text.contains("the files are others"), "{text}");
+    looked_at.tree = "sha256:0ld".to_owned();
+    looked_at.digest = format!("sha256:{}", "0".repeat(64));
+    let (same, _) = planned(&[acme(&orders)], &[acme(&orders)]);
+    let text = written(&looked_at).difference(&same).unwrap();
+    assert!(
+        text.contains("the files are others: dir@sha256:8c1f (tree sha256:8c1f); expected was"),
+        "{text}"
+    );
+    assert!(text.contains("(tree sha256:0ld)") && text.contains("the changes are the same"), "{text}");
+    assert!(text.contains("next: "), "{text}");
 }
 
 #[test]

@@ -78,17 +78,7 @@ fn said(text: &str) -> Said {
 }
 
 fn report(said: &Said) -> Report<'_> {
-    let Said { findings, suppressed, texts } = said;
-    Report {
-        mode: Mode::Offline,
-        revision: None,
-        files: 1,
-        zones: 0,
-        findings,
-        suppressed,
-        texts,
-        plan: None,
-    }
+    of_findings(&said.findings, &said.suppressed, &said.texts)
 }
 
 /// A zone whose every free text is `text`, and the plan that makes it so.
@@ -179,7 +169,7 @@ fn check_xml(text: &str) {
 }
 
 fn check_sarif(text: &str) {
-    let log: serde_json::Value = serde_json::from_str(text).unwrap();
+    let log: Value = serde_json::from_str(text).unwrap();
     for result in log["runs"][0]["results"].as_array().unwrap() {
         let at = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"].as_str().unwrap();
         assert!(URI.is_match(at) && !at.starts_with("//"), "{at}");
@@ -197,7 +187,7 @@ fn check(report: &Report<'_>) {
         assert!(!OBEYED.is_match(&form(format)), "{name}: {}", form(format));
     }
     for format in [Format::Json, Format::Gitlab] {
-        let _: serde_json::Value = serde_json::from_str(&form(format)).unwrap();
+        let _: Value = serde_json::from_str(&form(format)).unwrap();
     }
 }
 

@@ -185,6 +185,19 @@ fn a_zone_that_is_gone_loses_its_acls_and_its_user() {
 }
 
 #[test]
+fn a_topic_that_two_zones_share_stays_with_the_one_that_is_left() {
+    let (mut zones, mut world) = ([acme(), zone("globex", acme().topics)], World::default());
+    zones[1].topics[0].permission = Permission::Write;
+    let steps = world.steps(&[after(&zones[0]), after(&zones[1])], Leftovers::Clear);
+    world.apply(&steps);
+    let gone = Zone { after: None, before: Some(&zones[1]), ..after(&zones[1]) };
+    let steps = world.steps(&[after(&zones[0]), gone], Leftovers::Clear);
+    world.apply(&steps);
+    assert_eq!(world.acls, rules::acls(&zones[0]));
+    assert_eq!(world.users, made().users);
+}
+
+#[test]
 fn what_a_run_left_behind_is_cleared_away_unless_its_zone_may_only_be_unknown() {
     let mut world = made();
     world.records.clear();

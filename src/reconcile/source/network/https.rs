@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 
 use super::{CONNECT_TIMEOUT, Call};
 use crate::kafka::tls::{UpstreamTlsFiles, client_config};
+use crate::reconcile::outward::innermost;
 use crate::reconcile::source::SourceError;
 use crate::reconcile::source::access::Access;
 use crate::reconcile::source::location::redact;
@@ -74,7 +75,7 @@ impl Server {
             // Some servers tell Git from a browser by this name.
             .user_agent(concat!("git/2 (partner-zones ", env!("CARGO_PKG_VERSION"), ")"))
             .build()
-            .map_err(|error| call.unreachable(cause(error)))?;
+            .map_err(|error| call.unreachable(innermost(error)))?;
         Ok(Arc::new(Self { call: Arc::clone(call), runtime: call.runtime()?, http, base, login }))
     }
 
@@ -107,7 +108,7 @@ impl Server {
             None => request,
         };
         let answered = self.call.step(self.call.stall(), "there was no answer", request.send()).await?;
-        let response = answered.map_err(|error| self.call.unreachable(cause(error)))?;
+        let response = answered.map_err(|error| self.call.unreachable(innermost(error)))?;
         self.accept(response, wanted)
     }
 
@@ -155,16 +156,6 @@ fn user_of(base: &str) -> (String, String) {
         }
         None => (base.to_owned(), default),
     }
-}
-
-/// The innermost cause, without the address: a proxy's may hold a password.
-fn cause(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut cause: &dyn std::error::Error = &error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }
 
 struct Subtransport(Arc<Server>);
@@ -215,7 +206,7 @@ impl Read for Exchange {
             };
             while self.chunk.is_empty() {
                 let next = call.step(call.stall(), "the server sent nothing", response.chunk()).await?;
-                match next.map_err(|error| call.unreachable(cause(error)))? {
+                match next.map_err(|error| call.unreachable(innermost(error)))? {
                     Some(chunk) => {
                         call.received(chunk.len())?;
                         self.chunk = chunk;

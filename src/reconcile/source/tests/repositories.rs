@@ -232,6 +232,25 @@ fn stale_locks_and_a_broken_mirror_heal() {
 }
 
 #[test]
+fn one_ref_is_kept_with_all_of_its_history_and_no_tag() {
+    let fixture = Fixture::new();
+    let first = fixture.advance("one");
+    fixture.advance("two");
+    let elsewhere = fixture.commit(&[("a.yaml", 0o100_644, "elsewhere")], &[]);
+    for name in ["refs/tags/v1", "refs/heads/other"] {
+        fixture.point(name, elsewhere);
+    }
+    read(&mut fixture.source()).unwrap();
+    let mirrors = fixture.folder.path().join("mirrors");
+    let mirror = fs::read_dir(mirrors).unwrap().next().unwrap().unwrap().path().join("mirror.git");
+    let mirror = Repository::open_bare(mirror).unwrap();
+    assert!(!mirror.is_shallow() && mirror.find_commit(first).is_ok());
+    let names: Vec<String> =
+        mirror.references().unwrap().map(|kept| kept.unwrap().name().unwrap().to_owned()).collect();
+    assert!(names.iter().all(|name| name.starts_with("refs/partner-zones/")), "{names:?}");
+}
+
+#[test]
 fn a_mirror_that_breaks_while_it_is_open_heals() {
     let fixture = Fixture::new();
     let mut source = fixture.source();

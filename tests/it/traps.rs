@@ -1,0 +1,60 @@
+//! `docs/gitops.md`: every trap has its line, and every test that a line names is one.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+const TRAPS: usize = 40;
+
+/// The names of all test functions below a folder.
+fn tests(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            tests(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.extend(of_file(&std::fs::read_to_string(&path).unwrap()));
+        }
+    }
+}
+
+/// The functions that an attribute makes tests of.
+fn of_file(text: &str) -> Vec<String> {
+    let mut is_test = false;
+    let mut found = Vec::new();
+    for line in text.lines().map(str::trim) {
+        if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
+            is_test = true;
+        } else if let Some(name) = line.trim_start_matches("async ").strip_prefix("fn ").filter(|_| is_test) {
+            found.push(name.split('(').next().unwrap().to_owned());
+            is_test = false;
+        }
+    }
+    found
+}
+
+#[test]
+fn every_trap_has_a_test_that_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut known = BTreeSet::new();
+    tests(&root.join("src"), &mut known);
+    tests(&root.join("tests"), &mut known);
+    assert!(known.len() > 500 && known.contains("every_trap_has_a_test_that_exists"), "{}", known.len());
+
+    let text = std::fs::read_to_string(root.join("docs/gitops.md")).unwrap();
+    let rows: Vec<Vec<&str>> = text
+        .lines()
+        .filter(|line| line.starts_with("| T"))
+        .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
+        .collect();
+    let numbers: Vec<&str> = rows.iter().map(|row| row[0]).collect();
+    let wanted: Vec<String> = (1..=TRAPS).map(|number| format!("T{number}")).collect();
+    assert_eq!(numbers, wanted, "each trap once, in its order");
+    for row in &rows {
+        assert_eq!(row.len(), 4, "{row:?}");
+        // Names alone, between backticks, separated by commas.
+        for name in row[3].split(", ") {
+            let name = name.strip_prefix('`').and_then(|name| name.strip_suffix('`'));
+            assert!(name.is_some_and(|name| known.contains(name)), "{}: there is no test {name:?}", row[0]);
+        }
+    }
+}

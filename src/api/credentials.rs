@@ -99,13 +99,12 @@ pub(super) async fn issue(
     let state = api.state()?;
     let record = zones::find(&state, &name)?;
     let now = OffsetDateTime::now_utc();
-    let (credential, shown) =
-        api.new_credential(&state, record, now, end(wanted.expires_at.as_deref(), now)?).await?;
-    let data = json!({ "keyId": shown["keyId"], "expiresAt": shown["expiresAt"] });
+    let new = api.new_credential(&state, record, now, end(wanted.expires_at.as_deref(), now)?).await?;
+    let data = new.told(None);
     let event =
         audit::change(&api, &caller, "credential.issued", &format!("zone/{}", record.zone.name), data);
-    api.config.store.commit(vec![Change::PutCredential(credential), event]).await?;
-    Ok(shown_once(shown))
+    api.config.store.commit(vec![Change::PutCredential(new.credential.clone()), event]).await?;
+    Ok(shown_once(new.shown(None)))
 }
 
 /// Makes a credential that takes another one's place, which goes on for a while so that nobody has to change both sides in one
@@ -128,26 +127,25 @@ pub(super) async fn rotate(
         None => old.expires_at.and_then(|end| now.checked_add(end - old.created_at)),
         end => end,
     };
-    let (credential, mut shown) = api.new_credential(&state, record, now, end).await?;
+    let new = api.new_credential(&state, record, now, end).await?;
     let overlap = wanted.overlap()?;
     let old_end = now.checked_add(overlap).map(|end| old.expires_at.map_or(end, |known| known.min(end)));
     let of_old = match old_end {
         _ if overlap.is_zero() => Change::DeleteCredential(old.key_id.clone()),
         Some(end) => Change::PutCredential(Credential {
             expires_at: Some(end),
-            replaced_by: Some(credential.key_id.clone()),
+            replaced_by: Some(new.credential.key_id.clone()),
             ..Credential::clone(old)
         }),
         None => return Err(Problem::bad_request("`overlap` lies beyond all calendars")),
     };
     let old_end = if overlap.is_zero() { now } else { old_end.unwrap_or(now) };
-    shown["replaces"] = json!({ "keyId": old.key_id.as_str(), "expiresAt": rfc3339(old_end) });
-    let data = json!({
-        "keyId": shown["keyId"], "expiresAt": shown["expiresAt"], "replaces": shown["replaces"],
-    });
+    let replaces = json!({ "keyId": old.key_id.as_str(), "expiresAt": rfc3339(old_end) });
+    let data = new.told(Some(&replaces));
     let event = audit::change(&api, &caller, "credential.rotated", &format!("zone/{}", old.zone), data);
-    api.config.store.commit(vec![Change::PutCredential(credential), of_old, event]).await?;
-    Ok(shown_once(shown))
+    let changes = vec![Change::PutCredential(new.credential.clone()), of_old, event];
+    api.config.store.commit(changes).await?;
+    Ok(shown_once(new.shown(Some(&replaces))))
 }
 
 fn find<'a>(state: &'a State, key_id: &str) -> Result<&'a Arc<Credential>, Problem> {
@@ -155,15 +153,53 @@ fn find<'a>(state: &'a State, key_id: &str) -> Result<&'a Arc<Credential>, Probl
     credential.ok_or_else(|| Problem::not_found("there is no credential of this key id"))
 }
 
+/// A credential with its secret, for whoever asked for it.
+struct New {
+    credential: Credential,
+    secret: Secret<String>,
+    mechanisms: Vec<&'static str>,
+    bootstrap_servers: String,
+    security_protocol: Option<&'static str>,
+}
+
+impl New {
+    /// For the audit log.
+    fn told(&self, replaces: Option<&Value>) -> Value {
+        let expires_at = self.credential.expires_at.map(rfc3339);
+        with(json!({ "keyId": self.credential.key_id.as_str(), "expiresAt": expires_at }), replaces)
+    }
+
+    /// The one answer that shows the secret.
+    fn shown(&self, replaces: Option<&Value>) -> Value {
+        let shown = json!({
+            "keyId": self.credential.key_id.as_str(),
+            "secret": self.secret.expose(),
+            "username": self.credential.key_id.as_str(),
+            "mechanisms": self.mechanisms,
+            "bootstrapServers": self.bootstrap_servers,
+            "securityProtocol": self.security_protocol,
+            "expiresAt": self.credential.expires_at.map(rfc3339),
+        });
+        with(shown, replaces)
+    }
+}
+
+fn with(mut value: Value, replaces: Option<&Value>) -> Value {
+    if let (Value::Object(object), Some(replaces)) = (&mut value, replaces) {
+        object.insert("replaces".to_owned(), replaces.clone());
+    }
+    value
+}
+
 impl Api {
-    /// A credential of a zone that is not in force yet, and the answer that shows it to whoever asked.
+    /// A credential of a zone, which is not in force yet.
     async fn new_credential(
         &self,
         state: &State,
         record: &ZoneRecord,
         now: OffsetDateTime,
         end: Option<OffsetDateTime>,
-    ) -> Result<(Credential, Value), Problem> {
+    ) -> Result<New, Problem> {
         let mode = record.zone.authentication.mode;
         if mode.mechanisms().is_empty() {
             let detail = "credentials are for zones that use PLAIN or SCRAM; others need a later version";
@@ -184,16 +220,13 @@ impl Api {
             Problem::conflict("no gateway node serves the cluster of this zone; the zone's status says why")
         })?;
         let (credential, secret) = derived(zone, now, end).await?;
-        let shown = json!({
-            "keyId": credential.key_id.as_str(),
-            "secret": secret.expose(),
-            "username": credential.key_id.as_str(),
-            "mechanisms": mechanisms(&credential, mode),
-            "bootstrapServers": bootstrap_servers,
-            "securityProtocol": zones::security_protocol(&nodes),
-            "expiresAt": end.map(rfc3339),
-        });
-        Ok((credential, shown))
+        Ok(New {
+            mechanisms: mechanisms(&credential, mode),
+            credential,
+            secret,
+            bootstrap_servers,
+            security_protocol: zones::security_protocol(&nodes),
+        })
     }
 }
 

@@ -53,12 +53,12 @@ impl Repository {
         self.root.join("zones.git")
     }
 
-    pub(crate) fn files(&self) -> Vec<Vec<u8>> {
-        (0..self.zones).map(|zone| fs::read(self.folder().join(path(zone))).unwrap()).collect()
+    pub(crate) fn files(&self) -> impl Iterator<Item = Vec<u8>> {
+        (0..self.zones).map(|zone| fs::read(self.folder().join(path(zone))).unwrap())
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.files().iter().map(Vec::len).sum()
+        self.files().map(|file| file.len()).sum()
     }
 
     /// One more commit, which gives one zone another permission. The branch is put back by [`Repository::reset`].

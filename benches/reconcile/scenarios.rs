@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use partner_zones::manifest::Known;
+use partner_zones::manifest::{Known, SourceFile, load};
 use partner_zones::reconcile::plan::{Desired, Observed, Plan, Terms, plan};
 use partner_zones::reconcile::reader::Reader;
 use partner_zones::reconcile::source::{GitConfig, History, Source};
@@ -24,13 +24,14 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "bare parse, one thread", run: bare_parse },
     Scenario { name: "cold: folder to plan", run: cold_folder },
     Scenario { name: "cold: repository to plan", run: cold_repository },
+    Scenario { name: "started anew, nothing to do", run: started_anew },
     Scenario { name: "no-op reconcile", run: no_op },
     Scenario { name: "one file changed", run: one_file },
 ];
 
 /// YAML to events and nothing else.
 fn bare_parse(repository: &Repository) -> Figures {
-    let texts: Vec<_> = repository.files().into_iter().map(|file| String::from_utf8(file).unwrap()).collect();
+    let texts: Vec<_> = repository.files().map(|file| String::from_utf8(file).unwrap()).collect();
     Figures::of(|| {
         for text in &texts {
             for event in saphyr_parser::Parser::new_from_str(text) {
@@ -76,18 +77,30 @@ impl Daemon {
     }
 
     fn run(&mut self) -> (Desired, Plan) {
-        let desired =
-            self.runtime.block_on(self.reader.read(History::after(self.observed.revision.clone()))).unwrap();
+        let history = History::after(self.observed.revision.clone());
+        let reading = self.reader.read(history, self.observed.zones.clone());
+        let desired = self.runtime.block_on(reading).unwrap();
         let plan = plan(&desired, &self.observed, &Terms::default());
         (desired, plan)
     }
 
-    /// As after everything was applied, and read back from the store.
+    /// As after everything was applied and read back from the store, which gives what it was given if it reads the same.
     fn apply(&mut self, desired: &Desired) {
         let zones = &desired.loaded.zones;
         let zones: BTreeMap<_, _> =
-            zones.iter().map(|(name, zone)| (name.clone(), Arc::new((*zone.zone).clone()))).collect();
+            zones.iter().map(|(name, zone)| (name.clone(), Arc::clone(&zone.zone))).collect();
         self.observed = Observed { revision: Some(desired.revision.clone()), zones, ..Observed::default() };
+    }
+
+    /// One that finds in the store what the repository wants, and has read nothing else.
+    fn started_anew(repository: &Repository) -> Self {
+        let mut daemon = Self::of_git(repository);
+        for content in repository.files() {
+            let file = SourceFile { path: "zone.yaml".to_owned(), content: Ok(content.into()) };
+            let zones = load([file], &Known::default()).zones.into_iter();
+            daemon.observed.zones.extend(zones.map(|(name, zone)| (name, zone.zone)));
+        }
+        daemon
     }
 
     /// One that has applied what is there.
@@ -108,6 +121,14 @@ fn cold_folder(repository: &Repository) -> Figures {
 fn cold_repository(repository: &Repository) -> Figures {
     let mut daemon = Daemon::of_git(repository);
     Figures::of(|| daemon.run())
+}
+
+fn started_anew(repository: &Repository) -> Figures {
+    let mut daemon = Daemon::started_anew(repository);
+    Figures::of(|| {
+        let (_, plan) = daemon.run();
+        assert!(plan.changes.is_empty());
+    })
 }
 
 fn no_op(repository: &Repository) -> Figures {

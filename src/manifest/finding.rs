@@ -134,6 +134,10 @@ pub fn quote(text: &str) -> String {
 
 /// The same for a path: whole, without the backticks.
 pub fn printable(text: &str) -> String {
+    // Nearly every path and name; asked for every file of every reading.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.to_owned();
+    }
     text.chars().flat_map(visible).collect()
 }
 
@@ -155,6 +159,9 @@ mod tests {
         assert_eq!(quote("\u{1b}[31mred\u{202e}\n"), r"`\u{1b}[31mred\u{202e}\n`");
         assert_eq!(quote(&"x".repeat(61)), format!("`{}…`", "x".repeat(60)));
         assert_eq!(quote("it's"), "`it's`");
+        let plain: String = (' '..='~').collect();
+        assert_eq!(printable(&plain), plain);
+        assert_eq!(printable("a\u{7f}\tb\u{e4}"), "a\\u{7f}\\tb\u{e4}");
     }
 
     #[test]

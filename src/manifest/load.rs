@@ -7,7 +7,7 @@ use crate::zone::{ClusterName, PartnerZone, SniDomain, TopicName, ZoneName};
 
 use super::bytes;
 use super::code::Code;
-use super::file::{Candidate, FileReading, read_file};
+use super::file::{FileReading, read_file};
 use super::finding::{Finding, Location, printable};
 use super::parts::in_parts;
 use super::set::between_zones;
@@ -60,7 +60,26 @@ pub struct LoadedZone {
     /// Where its name stands.
     pub source: Location,
     /// Where each alias stands.
-    pub topics: Arc<BTreeMap<TopicName, Location>>,
+    pub topics: AliasPlaces,
+}
+
+/// Where each alias of a zone stands. A map of so few would take twice the room.
+#[derive(Debug, Clone, Default)]
+pub struct AliasPlaces(Arc<[(TopicName, Location)]>);
+
+impl AliasPlaces {
+    pub fn get(&self, alias: &TopicName) -> Option<&Location> {
+        let at = self.0.binary_search_by(|(known, _)| known.cmp(alias)).ok()?;
+        self.0.get(at).map(|(_, place)| place)
+    }
+}
+
+impl FromIterator<(TopicName, Location)> for AliasPlaces {
+    fn from_iter<I: IntoIterator<Item = (TopicName, Location)>>(places: I) -> Self {
+        let mut places: Vec<_> = places.into_iter().collect();
+        places.sort_by(|a, b| a.0.cmp(&b.0));
+        Self(places.into())
+    }
 }
 
 /// Zones that some file speaks of, but not in a form that can be used: they stay as they were last applied.
@@ -114,7 +133,7 @@ pub fn is_manifest(name: &str) -> bool {
 
 /// Reads all files of a source, once.
 pub fn load(files: impl IntoIterator<Item = SourceFile>, known: &Known) -> Loaded {
-    Loader::new(known.clone()).load(files)
+    Loader::new(known.clone()).load(files, &BTreeMap::new())
 }
 
 /// Reads a source again and again. What it was given before, in a file of the same name, it does not parse again.
@@ -133,7 +152,12 @@ impl Loader {
         Self { known, held: HashMap::new() }
     }
 
-    pub fn load(&mut self, files: impl IntoIterator<Item = SourceFile>) -> Loaded {
+    /// A zone that is `in_force` just as its file asks for it is shared from there, so that it is in memory once.
+    pub fn load(
+        &mut self,
+        files: impl IntoIterator<Item = SourceFile>,
+        in_force: &BTreeMap<ZoneName, Arc<PartnerZone>>,
+    ) -> Loaded {
         let mut loaded = Loaded::default();
         let mut contents = Vec::new();
         for file in files {
@@ -156,11 +180,11 @@ impl Loader {
                 }
             }
         }
-        let readings = self.readings(contents);
+        let readings = self.readings(contents, in_force);
         let mut candidates = Vec::new();
         let mut unreadable = BTreeMap::new();
-        for (path, reading) in readings {
-            candidates.extend(reading.candidates.iter().cloned());
+        for (path, reading) in &readings {
+            candidates.extend(reading.candidates.iter());
             unreadable.extend(reading.unreadable.clone());
             if reading.nameless {
                 loaded.unreadable.nameless_files.insert(path.clone());
@@ -168,13 +192,16 @@ impl Loader {
             loaded.findings.extend(reading.findings.iter().cloned());
             loaded.suppressed.extend(reading.suppressed.iter().cloned());
             loaded.suppressions.extend(reading.suppressions.iter().cloned());
-            loaded.texts.insert(path, reading.text.clone());
+            loaded.texts.insert(path.clone(), reading.text.clone());
         }
         for candidate in between_zones(candidates, &mut unreadable, &mut loaded.findings) {
-            let Candidate { zone, name: source, topics, misplaced, .. } = candidate;
-            let name = zone.name.clone();
-            let zone = LoadedZone { zone, source, topics };
-            if misplaced {
+            let name = candidate.zone.name.clone();
+            let zone = LoadedZone {
+                zone: Arc::clone(&candidate.zone),
+                source: candidate.name.clone(),
+                topics: candidate.topics.clone(),
+            };
+            if candidate.misplaced {
                 unreadable.insert(name.clone(), zone.source.clone());
                 loaded.misplaced.insert(name, zone);
             } else {
@@ -187,7 +214,11 @@ impl Loader {
     }
 
     /// What each file says, in the order given. Only what is new is parsed, and that on all processors.
-    fn readings(&mut self, contents: Vec<(Arc<str>, Arc<[u8]>)>) -> Vec<(Arc<str>, Arc<FileReading>)> {
+    fn readings(
+        &mut self,
+        contents: Vec<(Arc<str>, Arc<[u8]>)>,
+        in_force: &BTreeMap<ZoneName, Arc<PartnerZone>>,
+    ) -> Vec<(Arc<str>, Arc<FileReading>)> {
         let held = std::mem::take(&mut self.held);
         let is_held = |path: &Arc<str>, content: &Arc<[u8]>| {
             let (last, reading) = held.get(path)?;
@@ -198,7 +229,12 @@ impl Loader {
         let new = readings.iter().zip(&contents).filter(|(reading, _)| reading.is_none());
         let new: Vec<_> = new.map(|(_, file)| file).collect();
         let read = |part: &[&(Arc<str>, Arc<[u8]>)]| -> Vec<_> {
-            part.iter().map(|(path, content)| Arc::new(read_file(path, content, &self.known))).collect()
+            let read = |(path, content): &&(Arc<str>, Arc<[u8]>)| {
+                let mut reading = read_file(path, content, &self.known);
+                reading.share(in_force);
+                Arc::new(reading)
+            };
+            part.iter().map(read).collect()
         };
         let mut read = in_parts(&new, FILES_WORTH_A_THREAD, read).into_iter().flatten();
         for reading in readings.iter_mut().filter(|reading| reading.is_none()) {

@@ -24,7 +24,9 @@ pub mod v2;
 pub use code::{Code, Layer, Severity};
 pub use document::{NotAZone, from_document, to_document, to_yaml};
 pub use finding::{Finding, Location, quote};
-pub use load::{FileProblem, Known, Loaded, LoadedZone, Loader, SourceFile, Unreadable, is_manifest, load};
+pub use load::{
+    AliasPlaces, FileProblem, Known, Loaded, LoadedZone, Loader, SourceFile, Unreadable, is_manifest, load,
+};
 pub use parts::in_parts;
 pub use suppress::{Suppressed, Suppression};
 pub use text::Text;

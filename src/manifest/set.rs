@@ -80,26 +80,26 @@ fn pointer(path: &str, zone: &PartnerZone) -> String {
 }
 
 /// What the zones of all files have against each other. Zones that lose keep their last applied form.
-pub(super) fn between_zones(
-    candidates: Vec<Candidate>,
+pub(super) fn between_zones<'a>(
+    mut candidates: Vec<&'a Candidate>,
     unreadable: &mut BTreeMap<ZoneName, Location>,
     findings: &mut Vec<Finding>,
-) -> Vec<Candidate> {
-    let mut by_name: BTreeMap<ZoneName, Vec<Candidate>> = BTreeMap::new();
-    for candidate in candidates {
-        by_name.entry(candidate.zone.name.clone()).or_default().push(candidate);
-    }
-    let mut unique = Vec::new();
-    for (name, mut same) in by_name {
-        same.sort_by(|a, b| place(&a.name).cmp(&place(&b.name)));
-        let broken = unreadable.get(&name).cloned();
-        if same.len() == 1 && broken.is_none() {
-            unique.append(&mut same);
-            continue;
-        }
-        let first = broken.unwrap_or_else(|| same.remove(0).name);
-        findings.extend(same.iter().map(|other| duplicate_zone(&name, other, &first)));
-        unreadable.insert(name, first);
+) -> Vec<&'a Candidate> {
+    candidates.sort_by(|a, b| (&a.zone.name, place(&a.name)).cmp(&(&b.zone.name, place(&b.name))));
+    let mut unique = Vec::with_capacity(candidates.len());
+    for same in candidates.chunk_by(|a, b| a.zone.name == b.zone.name) {
+        let [one, more @ ..] = same else { continue };
+        let name = &one.zone.name;
+        let (first, others) = match unreadable.get(name) {
+            None if more.is_empty() => {
+                unique.push(*one);
+                continue;
+            }
+            None => (one.name.clone(), more),
+            Some(broken) => (broken.clone(), same),
+        };
+        findings.extend(others.iter().map(|other| duplicate_zone(name, other, &first)));
+        unreadable.insert(name.clone(), first);
     }
     claims(unique, unreadable, findings)
 }
@@ -112,29 +112,28 @@ fn duplicate_zone(name: &ZoneName, other: &Candidate, first: &Location) -> Findi
 }
 
 /// What two zones want for themselves, neither gets.
-fn claims(
-    candidates: Vec<Candidate>,
+fn claims<'a>(
+    candidates: Vec<&'a Candidate>,
     unreadable: &mut BTreeMap<ZoneName, Location>,
     findings: &mut Vec<Finding>,
-) -> Vec<Candidate> {
-    let mut claimed: BTreeMap<&Claim, Vec<(&Location, &ZoneName)>> = BTreeMap::new();
-    for candidate in &candidates {
-        for (claim, place) in &candidate.claims {
-            claimed.entry(claim).or_default().push((place, &candidate.zone.name));
-        }
+) -> Vec<&'a Candidate> {
+    let mut claimed: Vec<(&Claim, &Location, &ZoneName)> = Vec::with_capacity(candidates.len());
+    for candidate in candidates.iter().copied() {
+        let name = &candidate.zone.name;
+        claimed.extend(candidate.claims.iter().map(|(claim, place)| (claim, place, name)));
     }
+    claimed.sort_by(|a, b| (a.0, place(a.1)).cmp(&(b.0, place(b.1))));
     let mut losers = BTreeSet::new();
-    for (claim, mut places) in claimed {
-        places.sort_by(|a, b| place(a.0).cmp(&place(b.0)));
-        let [(first, _), others @ ..] = places.as_slice() else { continue };
-        findings.extend(others.iter().map(|(other, _)| clash(claim, other, first)));
+    for same in claimed.chunk_by(|a, b| a.0 == b.0) {
+        let [(claim, first, _), others @ ..] = same else { continue };
+        findings.extend(others.iter().map(|(_, other, _)| clash(claim, other, first)));
         if !others.is_empty() {
-            losers.extend(places.iter().map(|(_, zone)| (*zone).clone()));
+            losers.extend(same.iter().map(|(_, _, zone)| *zone));
         }
     }
     let (lost, alone): (Vec<_>, Vec<_>) =
         candidates.into_iter().partition(|candidate| losers.contains(&candidate.zone.name));
-    unreadable.extend(lost.into_iter().map(|zone| (zone.zone.name.clone(), zone.name)));
+    unreadable.extend(lost.into_iter().map(|lost| (lost.zone.name.clone(), lost.name.clone())));
     alone
 }
 

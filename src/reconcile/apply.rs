@@ -144,10 +144,11 @@ impl Applier {
         zones
             .into_iter()
             .map(|(zone, what)| {
-                let of_zone = || plan.changes.iter().filter(|change| change.address.zone() == zone);
-                let mut shown: Vec<Value> = of_zone().take(CHANGES_PER_EVENT).map(change).collect();
+                let changes = plan.changes_of(zone);
+                let listed = || changes.iter().take(CHANGES_PER_EVENT);
+                let mut shown: Vec<Value> = listed().map(change).collect();
                 if shown.iter().map(|it| it.to_string().len()).sum::<usize>() > BYTES_PER_EVENT {
-                    shown = of_zone().take(CHANGES_PER_EVENT).map(outline).collect();
+                    shown = listed().map(outline).collect();
                 }
                 let data = json!({
                     "revision": plan.revision.as_str(),
@@ -158,7 +159,7 @@ impl Applier {
                     "signer": desired.commit.as_ref().and_then(|commit| commit.signer.as_ref()).map(signer),
                     "request": request,
                     "changes": shown,
-                    "changesOmitted": of_zone().count().saturating_sub(CHANGES_PER_EVENT),
+                    "changesOmitted": changes.len().saturating_sub(CHANGES_PER_EVENT),
                 });
                 self.event(&format!("zone.{what}"), &format!("zone/{zone}"), &data, now)
             })

@@ -17,7 +17,7 @@ use super::flapping::Flapping;
 use super::guard::Limits;
 use super::identity::Address;
 use super::metrics::ReconcileMetrics;
-use super::plan::{Desired, SelfHeal};
+use super::plan::{Desired, Observed, SelfHeal};
 use super::reader::Reader;
 use super::report::{self, Ended};
 use super::source::{History, Source, SourceError, Watch};
@@ -175,7 +175,7 @@ impl Controller {
         let (began, at) = (Instant::now(), OffsetDateTime::now_utc());
         let Some(state) = self.store.state().borrow().clone() else { return Next::Retry };
         // A server that does not answer is not waited for; a commit that has begun is.
-        let reading = self.reader.read(history(&state.controls, &state, at));
+        let reading = self.reader.read(history(&state.controls, &state, at), Observed::of(&state).zones);
         let Some(read) = cancel.run_until_cancelled(reading).await else { return Next::Never };
         let attempt = match read {
             Ok(desired) => self.attempt(desired, &state, request.as_ref(), at, cancel).await,

@@ -1,10 +1,12 @@
 //! Source → what its files want. The daemon and the command line read with the same one.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::plan::Desired;
 use super::source::{History, Snapshot, Source, SourceError};
 use crate::manifest::{Known, Loaded, Loader};
+use crate::zone::{PartnerZone, ZoneName};
 
 /// Reads a source again and again, and parses only what changed.
 #[derive(Debug)]
@@ -26,8 +28,12 @@ impl Reader {
         &self.source
     }
 
-    /// What the files want now. `history` says which commits may be read.
-    pub async fn read(&mut self, history: History) -> Result<Desired, SourceError> {
+    /// What the files want now. `history` says which commits may be read; zones `in_force` are shared where files ask for the same.
+    pub async fn read(
+        &mut self,
+        history: History,
+        in_force: BTreeMap<ZoneName, Arc<PartnerZone>>,
+    ) -> Result<Desired, SourceError> {
         let Snapshot { revision, tree, files, commit } = self.source.read(history).await?;
         let loaded = match &self.last {
             Some((last, loaded)) if *last == tree => Arc::clone(loaded),
@@ -35,7 +41,7 @@ impl Reader {
                 let mut loader = self.loader.take().unwrap_or_else(|| Loader::new(self.known.clone()));
                 // Thousands of files are seconds of work: not for a thread that other tasks wait for.
                 let parsing = tokio::task::spawn_blocking(move || {
-                    let loaded = Arc::new(loader.load(files));
+                    let loaded = Arc::new(loader.load(files, &in_force));
                     (loader, loaded)
                 });
                 let (loader, loaded) = parsing.await.map_err(|_| SourceError::Busy)?;

@@ -1,5 +1,6 @@
 //! `--base REF`: what another revision of the same files wants, so that a plan tells this change from drift that was there.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -32,7 +33,7 @@ pub(super) async fn read(args: &Args, context: &Context, config: &Config) -> Res
     let Some(folder) = args.zones.clone() else {
         let chosen = Chosen::of_ref(config, Some(&full_name(&reference)))?;
         let mut reader = Reader::new(chosen.source.clone(), known);
-        let desired = reader.read(History::default()).await.map_err(failure)?;
+        let desired = reader.read(History::default(), BTreeMap::new()).await.map_err(failure)?;
         return Ok(Some(OfBase { desired, guards: None }));
     };
     let file = config::file(context.config_file.as_deref(), context.environment());

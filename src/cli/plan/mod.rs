@@ -6,6 +6,7 @@ pub mod expected;
 pub(super) mod live;
 mod principals;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use self::base::OfBase;
@@ -131,7 +132,8 @@ pub(super) async fn live(
     let observed = Observed::of(&live.state);
     let mut reader = Reader::new(chosen.source.clone(), control::known(config));
     progress.step("reading the zones");
-    let desired = reader.read(history(&live.state, follow)).await.map_err(failure)?;
+    let reading = reader.read(history(&live.state, follow), observed.zones.clone());
+    let desired = reading.await.map_err(failure)?;
     let base = base::read(args, context, config).await?;
     progress.step("asking the clusters for the backing topics");
     let missing = live::missing_topics(&desired.loaded, config).await;
@@ -191,7 +193,7 @@ fn holding(live: &Live, config: &Config) -> Holding {
 async fn offline(args: &Args, context: &Context, config: &Config) -> Result<(Plan, Desired), Failure> {
     let chosen = Chosen::new(args, config)?;
     let mut reader = Reader::new(chosen.source.clone(), control::known(config));
-    let desired = reader.read(History::default()).await.map_err(failure)?;
+    let desired = reader.read(History::default(), BTreeMap::new()).await.map_err(failure)?;
     let base = base::read(args, context, config).await?;
     if let Some(only) = &args.only
         && base.as_ref().is_none_or(|base| !base.desired.loaded.zones.contains_key(only))

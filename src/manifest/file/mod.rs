@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::zone::{Claim, PartnerZone, TopicName, ZoneName};
+use crate::zone::{Claim, PartnerZone, SharedTopic, ZoneName};
 
 use super::bytes::{self, Lines};
 use super::code::{Code, Layer};
 use super::fault::{DocumentFault, Fault, Part};
 use super::finding::{Finding, Location, quote};
-use super::load::Known;
+use super::load::{AliasPlaces, Known};
 use super::read::read;
 use super::scalar::Kind;
 use super::schema::closest;
@@ -32,7 +32,7 @@ pub(super) struct Candidate {
     pub(super) name: Location,
     /// What it wants for itself, each with its place.
     pub(super) claims: Vec<(Claim, Location)>,
-    pub(super) topics: Arc<BTreeMap<TopicName, Location>>,
+    pub(super) topics: AliasPlaces,
     /// It names a gateway or a cluster that this installation does not have.
     pub(super) misplaced: bool,
 }
@@ -88,6 +88,8 @@ pub(super) fn read_file(file: &Arc<str>, content: &Arc<[u8]>, known: &Known) -> 
             secret::find(&lossy, &[])
         }
     };
+    // Readings are kept as long as their files.
+    reading.candidates.shrink_to_fit();
     if reading.candidates.is_empty() && reading.unreadable.is_empty() && !reading.nameless {
         reading.salvage(&lossy, file);
     }
@@ -104,6 +106,15 @@ pub(super) fn read_file(file: &Arc<str>, content: &Arc<[u8]>, known: &Known) -> 
 }
 
 impl FileReading {
+    /// Takes over the zones that are in force in the very form that this file gives them.
+    pub(super) fn share(&mut self, in_force: &BTreeMap<ZoneName, Arc<PartnerZone>>) {
+        for candidate in &mut self.candidates {
+            if let Some(same) = in_force.get(&candidate.zone.name).filter(|zone| **zone == candidate.zone) {
+                candidate.zone = Arc::clone(same);
+            }
+        }
+    }
+
     fn keep_as_it_was(&mut self, document: &Node, places: &Places<'_>) {
         let found = document.find("/metadata/name").and_then(|found| {
             let name = ZoneName::try_from(found.node.scalar()?.text.as_str()).ok()?;
@@ -161,18 +172,22 @@ fn read_document(
     Some(Candidate {
         name: place("/metadata/name")?,
         claims: claims(&zone, &place),
-        topics: zone
-            .topics
-            .iter()
-            .enumerate()
-            .filter_map(|(index, topic)| {
-                Some((topic.alias.clone(), place(&format!("/spec/topics/{index}/name"))?))
-            })
-            .collect::<BTreeMap<_, _>>()
-            .into(),
+        topics: aliases(&zone, document, places),
         misplaced: is_misplaced,
         zone: Arc::new(zone),
     })
+}
+
+/// Where each alias stands.
+fn aliases(zone: &PartnerZone, document: &Node, places: &Places<'_>) -> AliasPlaces {
+    let items = match document.find("/spec/topics").map(|found| &found.node.content) {
+        Some(Content::Sequence(items)) => items.as_slice(),
+        _ => &[],
+    };
+    let place = |(topic, item): (&SharedTopic, &Node)| {
+        Some((topic.alias.clone(), places.at(&item.get("name")?.value.span)))
+    };
+    zone.topics.iter().zip(items).filter_map(place).collect()
 }
 
 fn claims(zone: &PartnerZone, place: &impl Fn(&str) -> Option<Location>) -> Vec<(Claim, Location)> {

@@ -36,7 +36,7 @@ fn good_files_become_zones_with_the_places_of_their_names() {
     assert_eq!(loaded.zones.keys().map(ZoneName::as_str).collect::<Vec<_>>(), ["a", "b", "c"]);
     let b = &loaded.zones["b"];
     assert_eq!((b.source.line, b.source.column), (4, 9));
-    assert_eq!(b.topics["a"].line, 9);
+    assert_eq!(b.topics.get(&"a".try_into().unwrap()).unwrap().line, 9);
     assert!(loaded.unreadable.is_empty());
 }
 
@@ -282,16 +282,32 @@ fn a_bomb_of_aliases_is_refused_at_its_first_anchor_and_never_grows() {
 fn what_did_not_change_is_what_it_was_and_what_did_is_read_again() {
     let mut loader = Loader::new(Known::default());
     let files = |second: &str| [file("a.yaml", zone("a", "a")), file("b.yaml", zone("b", second))];
-    let before = loader.load(files("b"));
-    let after = loader.load(files("other"));
+    let before = loader.load(files("b"), &BTreeMap::new());
+    let after = loader.load(files("other"), &BTreeMap::new());
     let of = |loaded: &Loaded, name: &str| loaded.zones[&ZoneName::try_from(name).unwrap()].zone.clone();
     assert!(Arc::ptr_eq(&of(&before, "a"), &of(&after, "a")), "parsed again");
     assert_eq!(of(&after, "b").authentication.service_account.as_str(), "other");
     // A clash between two files is one whoever of them is new, and goes with it.
-    let clash = loader.load(files("a"));
+    let clash = loader.load(files("a"), &BTreeMap::new());
     assert_eq!((clash.zones.len(), errors(&clash).len()), (0, 1));
-    assert_eq!(loader.load(files("b")).zones.len(), 2);
+    assert_eq!(loader.load(files("b"), &BTreeMap::new()).zones.len(), 2);
     // Another name is another file, and what is gone is forgotten.
-    assert_eq!(loader.load([file("c.yaml", zone("a", "a"))]).zones.len(), 1);
+    assert_eq!(loader.load([file("c.yaml", zone("a", "a"))], &BTreeMap::new()).zones.len(), 1);
     assert_eq!(loader.held.len(), 1);
+}
+
+#[test]
+fn what_is_in_force_as_its_file_asks_for_it_is_in_memory_once() {
+    let files = || [file("a.yaml", zone("a", "a")), file("b.yaml", zone("b", "b"))];
+    let copy = |zone: &LoadedZone| Arc::new((*zone.zone).clone());
+    let loaded = load(files(), &Known::default());
+    let mut in_force: BTreeMap<_, _> =
+        loaded.zones.iter().map(|(name, zone)| (name.clone(), copy(zone))).collect();
+    let b: ZoneName = "b".try_into().unwrap();
+    Arc::make_mut(in_force.get_mut(&b).unwrap()).display_name = Some("other".to_owned());
+    let again = Loader::new(Known::default()).load(files(), &in_force);
+    let shared: Vec<_> =
+        again.zones.iter().map(|(name, zone)| Arc::ptr_eq(&zone.zone, &in_force[name])).collect();
+    assert_eq!(shared, [true, false]);
+    assert_eq!(again.zones[&b].zone, loaded.zones[&b].zone);
 }

@@ -104,7 +104,12 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// A part of the document, if its fields have the right types; if not, the schema says so, or [`not_read`] does.
     fn part<T: DeserializeOwned>(&mut self, pointer: &str) -> Option<T> {
-        let part = T::deserialize(self.document.pointer(pointer)?).ok();
+        self.typed(pointer, self.document.pointer(pointer)?)
+    }
+
+    /// The same of a part that was found already.
+    fn typed<T: DeserializeOwned>(&mut self, pointer: &str, part: &Value) -> Option<T> {
+        let part = T::deserialize(part).ok();
         if part.is_none() {
             self.unread.push(pointer.to_owned());
         }
@@ -236,23 +241,25 @@ impl Reader<'_> {
     }
 
     fn topics(&mut self) -> Vec<SharedTopic> {
-        let Some(items) = self.document.pointer("/spec/topics").and_then(Value::as_array).map(Vec::len)
-        else {
+        let document = self.document;
+        let Some(items) = document.pointer("/spec/topics").and_then(Value::as_array) else {
             if self.document.pointer("/spec").is_some_and(|spec| spec.get("topics").is_none()) {
                 self.nothing_shared("/spec");
             }
             return Vec::new();
         };
-        if items == 0 {
+        if items.is_empty() {
             self.nothing_shared("/spec/topics");
         }
-        let topics: Vec<_> = (0..items)
-            .filter_map(|index| {
+        let topics: Vec<_> = items
+            .iter()
+            .enumerate()
+            .filter_map(|(index, item)| {
                 let pointer = format!("/spec/topics/{index}");
-                self.topic(&pointer).map(|topic| (pointer, topic))
+                self.topic(&pointer, item).map(|topic| (pointer, topic))
             })
             .collect();
-        let complete = topics.len() == items;
+        let complete = topics.len() == items.len();
         self.faults.extend(rules::aliases(&topics, complete));
         let mut topics: Vec<_> = topics.into_iter().map(|(_, topic)| topic).collect();
         // Zones are kept, and this may have room for twice as many.
@@ -268,8 +275,8 @@ impl Reader<'_> {
         );
     }
 
-    fn topic(&mut self, pointer: &str) -> Option<SharedTopic> {
-        let topic: v2::Topic = self.part(pointer)?;
+    fn topic(&mut self, pointer: &str, item: &Value) -> Option<SharedTopic> {
+        let topic: v2::Topic = self.typed(pointer, item)?;
         let alias = self.name(&format!("{pointer}/name"), &topic.name);
         let backing_pointer = format!("{pointer}/backingTopic");
         let backing: Option<TopicName> = self.name(&backing_pointer, &topic.backing_topic);

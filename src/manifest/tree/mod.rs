@@ -2,6 +2,7 @@
 
 mod build;
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use serde_json::Value;
@@ -59,7 +60,11 @@ impl Node {
     pub fn find(&self, pointer: &str) -> Option<Found<'_>> {
         let root = Found { key: None, node: self };
         pointer.split('/').skip(1).try_fold(root, |found, step| {
-            let step = step.replace("~1", "/").replace("~0", "~");
+            let step = if step.contains('~') {
+                Cow::Owned(step.replace("~1", "/").replace("~0", "~"))
+            } else {
+                Cow::Borrowed(step)
+            };
             match &found.node.content {
                 Content::Mapping(_) => {
                     let entry = found.node.get(&step)?;

@@ -19,14 +19,22 @@ pub(super) fn taken(
     loop {
         let changes =
             |name: &ZoneName| !taken.contains_key(name) && !held.contains(name) && fates.contains_key(name);
+        let wanted = |name: &ZoneName| loaded.wanted(name, observed.zones.get(name).map(AsRef::as_ref));
+        let asked: BTreeSet<Claim> = fates
+            .keys()
+            .filter(|name| changes(name))
+            .filter_map(wanted)
+            .flat_map(|wanted| wanted.zone.claims())
+            .collect();
         let kept: BTreeMap<Claim, &ZoneName> = observed
             .zones
             .iter()
-            .filter(|(name, _)| !changes(name))
+            .filter(|(name, _)| !asked.is_empty() && !changes(name))
             .flat_map(|(name, zone)| zone.claims().map(move |claim| (claim, name)))
+            .filter(|(claim, _)| asked.contains(claim))
             .collect();
         let clash = |name: &ZoneName| {
-            let wanted = loaded.wanted(name, observed.zones.get(name).map(AsRef::as_ref))?;
+            let wanted = wanted(name)?;
             let (claim, owner) =
                 wanted.zone.claims().find_map(|claim| Some((claim.clone(), *kept.get(&claim)?)))?;
             let other = match claim {

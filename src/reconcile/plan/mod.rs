@@ -202,6 +202,13 @@ impl Plan {
         self.fates.iter().map(|(name, fate)| (name, *fate)).filter(|(name, _)| !self.held.contains(*name))
     }
 
+    /// The changes that belong to a zone.
+    pub fn changes_of(&self, zone: &ZoneName) -> &[Change] {
+        let from = self.changes.partition_point(|change| change.address.zone() < zone);
+        let (_, rest) = self.changes.split_at(from);
+        rest.split_at(rest.partition_point(|change| change.address.zone() == zone)).0
+    }
+
     /// Whether this change is held back: by a guard, or for an error of its zone.
     pub fn is_held(&self, change: &Change) -> bool {
         self.held.contains(change.address.zone())

@@ -42,6 +42,10 @@ fn renamed_zones(loaded: &Loaded, observed: &Observed, fates: &BTreeMap<ZoneName
             deleted.entry(nameless(zone)).or_default().push(name);
         }
     }
+    // A first plan creates everything: to write all of it down only to find nothing would be most of its work.
+    if deleted.is_empty() {
+        return Vec::new();
+    }
     with(Fate::Create)
         .filter_map(|name| {
             let created = loaded.zones.get(name)?;

@@ -24,14 +24,18 @@ pub(super) fn settle(changes: &mut [Change], of_base: &[Change]) {
 
 /// Why each zone is touched: it drifted only if nothing else is to be done to it.
 pub(super) fn of_zones(changes: &[Change]) -> BTreeMap<&ZoneName, Origin> {
-    let mut origins = BTreeMap::new();
-    for change in changes {
-        let origin = origins.entry(change.address.zone()).or_insert(change.origin);
-        if change.origin == Origin::Change {
-            *origin = Origin::Change;
-        }
-    }
-    origins
+    let of_zone = |changes: &[Change]| {
+        let is_drift = changes.iter().all(|change| change.origin == Origin::Drift);
+        if is_drift { Origin::Drift } else { Origin::Change }
+    };
+    by_zone(changes).map(|(zone, changes)| (zone, of_zone(changes))).collect()
+}
+
+/// Changes by the zone that they belong to: they are sorted by address, and those sort by zone.
+pub(super) fn by_zone(changes: &[Change]) -> impl Iterator<Item = (&ZoneName, &[Change])> {
+    changes
+        .chunk_by(|a, b| a.address.zone() == b.address.zone())
+        .filter_map(|part| Some((part.first()?.address.zone(), part)))
 }
 
 /// Where a change on a backing cluster is asked for: the topic that it is about, else its zone; nowhere if the zone is gone.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Change, Fate, Observed, Plan};
+use super::{Action, Change, Fate, Observed, Plan, origin};
 use crate::manifest::Loaded;
 use crate::reconcile::guard::{Allowed, AllowedBy, Count, Deed, Guard, Tally};
 use crate::zone::{Spent, ZoneName};
@@ -76,18 +76,18 @@ pub(super) fn held(
     fates: &BTreeMap<ZoneName, Fate>,
     guard: &Guard,
 ) -> BTreeSet<ZoneName> {
-    let narrowed: BTreeSet<&ZoneName> = changes
-        .iter()
-        .filter(|change| change.action == Action::Delete && change.address.alias().is_some())
-        .map(|change| change.address.zone())
-        .collect();
-    let touched: BTreeSet<&ZoneName> = changes.iter().map(|change| change.address.zone()).collect();
-    let deed = |name: &ZoneName| match fates.get(name) {
+    let is_narrowed = |changes: &[Change]| {
+        changes.iter().any(|it| it.action == Action::Delete && it.address.alias().is_some())
+    };
+    let deed = |name: &ZoneName, changes: &[Change]| match fates.get(name) {
         Some(Fate::Create) => Deed::Create,
         Some(Fate::Delete) => Deed::Delete,
-        Some(Fate::Update) if narrowed.contains(name) => Deed::Narrow,
+        Some(Fate::Update) if is_narrowed(changes) => Deed::Narrow,
         Some(Fate::Update) => Deed::Update,
         None => Deed::Keep,
     };
-    touched.into_iter().filter(|name| !guard.allows(deed(name))).cloned().collect()
+    origin::by_zone(changes)
+        .filter(|(name, changes)| !guard.allows(deed(name, changes)))
+        .map(|(name, _)| name.clone())
+        .collect()
 }

@@ -41,8 +41,7 @@ fn desired(revision: &str, zones: &[PartnerZone]) -> Desired {
         let file: Arc<str> = format!("zones/{}.yaml", zone.name).into();
         let at = |line| Location { file: Arc::clone(&file), line, column: 5, span: 0..0 };
         let topics = zone.topics.iter().zip(10..).map(|(topic, line)| (topic.alias.clone(), at(line)));
-        let zone =
-            LoadedZone { zone: Arc::new(zone.clone()), source: at(3), topics: Arc::new(topics.collect()) };
+        let zone = LoadedZone { zone: Arc::new(zone.clone()), source: at(3), topics: topics.collect() };
         loaded.zones.insert(zone.zone.name.clone(), zone);
     }
     let revision = Revision::recorded(revision.to_owned());

@@ -224,6 +224,14 @@ impl Leader {
     async fn commit(&self, changes: Vec<Change>, term: &mut Term) -> Result<Sequence, Failure> {
         let state = self.tail.state.borrow().clone().unwrap_or_default();
         let changes = changes::complete(changes, &state).map_err(usable)?;
+        self.tail.written.begin(&changes);
+        let outcome = self.write(&changes, term).await;
+        self.tail.written.end();
+        outcome
+    }
+
+    /// Writes them, and waits until this process has read them back.
+    async fn write(&self, changes: &[Change], term: &mut Term) -> Result<Sequence, Failure> {
         let sequence = term.sequence.next();
         let revision = changes.iter().rev().find_map(|change| match change {
             Change::Applied(revision) => Some(revision.clone()),
@@ -231,7 +239,7 @@ impl Leader {
         });
         let revision = revision.or_else(|| term.revision.clone());
         let mut lines = Vec::with_capacity(changes.len() + 1);
-        for change in &changes {
+        for change in changes {
             lines.extend(Line::of(change, sequence).map_err(usable)?);
         }
         lines.push(Line::revision(sequence, revision.as_ref()).map_err(usable)?);

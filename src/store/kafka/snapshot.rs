@@ -1,18 +1,52 @@
 //! Records of the state topic, in the order they come, become a state.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::store::State;
 use crate::store::record::Record;
+use crate::store::{Change, State, ZoneRecord};
+use crate::zone::{PartnerZone, ZoneName};
 
 /// Kinds of unknown records that are told apart in the log.
 const UNKNOWN_KINDS_NAMED: usize = 100;
+
+/// The zones of a commit of this process, from when it is written until it is read back: what is read as it was written is the
+/// zone that the files ask for, and is in memory once.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Written(Arc<Mutex<BTreeMap<ZoneName, Arc<PartnerZone>>>>);
+
+impl Written {
+    /// Takes the place of the commit before.
+    pub(super) fn begin(&self, changes: &[Change]) {
+        let zone = |change: &Change| match change {
+            Change::PutZone(record) => Some((record.zone.name.clone(), Arc::clone(&record.zone))),
+            _ => None,
+        };
+        *self.lock() = changes.iter().filter_map(zone).collect();
+    }
+
+    pub(super) fn end(&self) {
+        self.lock().clear();
+    }
+
+    fn share(&self, record: &mut ZoneRecord) {
+        let written = self.lock().remove(&record.zone.name);
+        if let Some(written) = written.filter(|written| *written == record.zone) {
+            record.zone = written;
+        }
+    }
+
+    /// A panic of another holder leaves nothing half done here.
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ZoneName, Arc<PartnerZone>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// The state as it grows while the topic is read. It is shown to nobody between two commits.
 #[derive(Debug, Default)]
 pub(super) struct Snapshot {
     state: State,
+    written: Written,
     /// Records that could not be read, until a later one with the same key can be.
     broken: BTreeMap<String, String>,
     /// Records were taken whose commit has not ended yet.
@@ -30,6 +64,10 @@ pub(super) enum Taken {
 }
 
 impl Snapshot {
+    pub(super) fn new(written: Written) -> Self {
+        Self { written, ..Self::default() }
+    }
+
     pub(super) fn take(&mut self, key: Option<&[u8]>, value: Option<&[u8]>) -> Taken {
         self.open = true;
         let key = String::from_utf8_lossy(key.unwrap_or_default());
@@ -43,7 +81,12 @@ impl Snapshot {
         };
         self.broken.remove(&*key);
         match record {
-            Record::Zone(name, zone) => set(&mut self.state.zones, name, zone.map(Arc::from)),
+            Record::Zone(name, mut zone) => {
+                if let Some(record) = &mut zone {
+                    self.written.share(record);
+                }
+                set(&mut self.state.zones, name, zone.map(Arc::from));
+            }
             Record::Credential(id, credential) => {
                 set(&mut self.state.credentials, id, credential.map(Arc::new));
             }
@@ -109,9 +152,9 @@ fn set<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, value: Option<V>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::changes;
     use crate::store::record::Line;
     use crate::store::samples::{controls, credential, letters, zone};
-    use crate::store::{Change, changes};
     use crate::zone::{Revision, Scope, Sequence};
 
     fn take_all(snapshot: &mut Snapshot, changes: &[Change], sequence: u64) -> Taken {
@@ -150,6 +193,27 @@ mod tests {
         assert_eq!(read.controls, state.controls);
         assert_eq!((&read.outbox, read.outbox.len()), (&state.outbox, 1));
         assert_eq!((read.controls.suspended.len(), read.sequence), (2, Sequence(5)));
+    }
+
+    #[test]
+    fn a_zone_that_is_read_back_as_it_was_written_is_in_memory_once() {
+        let written = Written::default();
+        let mut snapshot = Snapshot::new(written.clone());
+        let [acme, globex] = ["acme", "globex"].map(zone);
+        written.begin(&[Change::PutZone(Box::new(acme.clone())), Change::PutZone(Box::new(globex.clone()))]);
+        // Of a predecessor, in another form.
+        let mut other = globex.clone();
+        Arc::make_mut(&mut other.zone).display_name = Some("other".to_owned());
+        take_all(&mut snapshot, &[Change::PutZone(Box::new(other.clone()))], 1);
+        take_all(&mut snapshot, &[Change::PutZone(Box::new(acme.clone()))], 2);
+        let read =
+            |snapshot: &Snapshot, name: &ZoneName| Arc::clone(&snapshot.state().unwrap().zones[name].zone);
+        assert!(Arc::ptr_eq(&read(&snapshot, &acme.zone.name), &acme.zone));
+        assert_eq!(read(&snapshot, &globex.zone.name), other.zone);
+        written.begin(&[Change::PutZone(Box::new(globex.clone()))]);
+        written.end();
+        take_all(&mut snapshot, &[Change::PutZone(Box::new(globex.clone()))], 3);
+        assert!(!Arc::ptr_eq(&read(&snapshot, &globex.zone.name), &globex.zone), "not awaited any more");
     }
 
     #[test]

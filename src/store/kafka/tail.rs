@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::connection::{Connection, POLL, QUESTION, Reports};
-use super::snapshot::{Snapshot, Taken};
+use super::snapshot::{Snapshot, Taken, Written};
 use super::{Names, PARTITION};
 use crate::store::{Health, State, StoreError};
 
@@ -36,6 +36,8 @@ pub(super) struct Tail {
     pub(super) health: watch::Receiver<Health>,
     /// The offset up to which everything is part of what was read.
     pub(super) position: watch::Receiver<i64>,
+    /// What this process writes and is about to read.
+    pub(super) written: Written,
 }
 
 /// Starts reading on a thread of its own, until `cancel`.
@@ -47,10 +49,12 @@ pub(super) fn start(
 ) -> Result<Tail, StoreError> {
     let reports = Reports::default();
     let consumer = connection.reader(&names.reader_group, reports.clone())?;
+    let written = Written::default();
     let reading = Reading {
         topic: names.state.clone(),
         reports,
-        snapshot: Snapshot::default(),
+        snapshot: Snapshot::new(written.clone()),
+        written: written.clone(),
         at_end: false,
         last_contact: OffsetDateTime::now_utc(),
         state: watch::Sender::new(None),
@@ -61,6 +65,7 @@ pub(super) fn start(
         state: reading.state.subscribe(),
         health: reading.health.subscribe(),
         position: reading.position.subscribe(),
+        written,
     };
     reading.assign_start(&consumer)?;
     tracker.spawn_blocking(move || reading.run(&consumer, &cancel));
@@ -71,6 +76,7 @@ struct Reading {
     topic: String,
     reports: Reports,
     snapshot: Snapshot,
+    written: Written,
     /// Whether the end of the partition was reached since the start of this reading.
     at_end: bool,
     last_contact: OffsetDateTime,
@@ -119,7 +125,7 @@ impl Reading {
 
     /// What is published stays until the new reading has reached the end.
     fn read_again(&mut self, consumer: &BaseConsumer<Reports>) {
-        self.snapshot = Snapshot::default();
+        self.snapshot = Snapshot::new(self.written.clone());
         self.at_end = false;
         if let Err(error) = self.assign_start(consumer) {
             self.stale(&error.to_string());

@@ -33,7 +33,7 @@ pub struct Applier {
 pub enum ApplyError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("the zones in force, or what is suspended, changed while the plan was made")]
+    #[error("what is in force, or what is suspended, changed while the plan was made")]
     Outdated,
     #[error("zone `{0}` was committed, and is not read back as it was written; it is looked at again")]
     NotReadBack(ZoneName),
@@ -61,7 +61,11 @@ impl Applier {
         }
         store.confirm_leadership().await?;
         let Some(state) = store.state().borrow().clone() else { return Err(ApplyError::Outdated) };
-        if Observed::of(&state).zones != observed.zones || state.controls.suspended != observed.suspended {
+        // The revision too: one that changes no zone would be set back to what was read before it.
+        let is_as_planned = state.revision == observed.revision
+            && Observed::of(&state).zones == observed.zones
+            && state.controls.suspended == observed.suspended;
+        if !is_as_planned {
             return Err(ApplyError::Outdated);
         }
         let mut changes: Vec<store::Change> = Vec::new();

@@ -62,7 +62,7 @@ impl Fixture {
     fn run(&self, script: &str, variables: &[(&str, &str)]) -> (i32, String) {
         let binaries = Path::new(env!("CARGO_BIN_EXE_reconciler")).parent().unwrap();
         let path = std::env::var("PATH").unwrap();
-        let path = format!("{}:{}:{path}", self.temp.path().join("bin").display(), binaries.display());
+        let path = format!("{}:{path}", binaries.display());
         let ended = Command::new("bash")
             .args(["--noprofile", "--norc", "-eo", "pipefail", "-c", script])
             .current_dir(self.repository.clone())
@@ -76,18 +76,11 @@ impl Fixture {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (ended.status.code().unwrap(), text(&ended.stdout) + &text(&ended.stderr))
     }
-
-    /// Puts a command of this name on the PATH that writes its arguments down.
-    fn stand_in(&self, name: &str) -> PathBuf {
-        use std::os::unix::fs::PermissionsExt;
-        let (folder, log) = (self.temp.path().join("bin"), self.temp.path().join(format!("{name}.log")));
-        std::fs::create_dir_all(&folder).unwrap();
-        let script = format!("#!/bin/sh\nprintf '%s\\n' \"$*\" >> '{}'\n", log.display());
-        std::fs::write(folder.join(name), script).unwrap();
-        std::fs::set_permissions(folder.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
-        log
-    }
 }
+
+/// What a controller with no zone answers.
+const STATE: &str = r#"{"sequence": 1, "revision": null, "zones": [], "planning": {"homeClusterId": "c1", "guards":
+    {"maxDeletePercent": 30, "maxUpdatePercent": 30, "floor": 10}, "selfHeal": "correct", "principals": []}}"#;
 
 /// A controller whose state holds no zone, as far as `plan --url` asks. Ends with the process.
 fn controller() -> String {
@@ -102,7 +95,7 @@ fn controller() -> String {
             let authorised =
                 String::from_utf8_lossy(&request[..read]).to_lowercase().contains("bearer viewer");
             let (status, body) = match (is_state, authorised) {
-                (true, true) => ("200 OK", r#"{"sequence": 1, "revision": null, "zones": []}"#),
+                (true, true) => ("200 OK", STATE),
                 (true, false) => ("401 Unauthorized", "{}"),
                 (false, _) => ("404 Not Found", "{}"),
             };
@@ -134,16 +127,18 @@ fn github_steps(fork: bool) -> Vec<(String, String, BTreeMap<String, String>)> {
 }
 
 /// Runs them all, as with `!cancelled()`: exit codes by the step's name, and all that was printed.
-fn run_github(fixture: &Fixture, fork: bool) -> (BTreeMap<String, i32>, String) {
+fn run_github(fixture: &Fixture, outside: &Outside, fork: bool) -> (BTreeMap<String, i32>, String) {
     let (clone, temp) = (fixture.repository.clone(), fixture.temp.path().to_owned());
     let summary = temp.join("summary.md");
-    let url = controller();
+    let (url, api) = (controller(), outside.url());
     let (mut codes, mut printed) = (BTreeMap::new(), String::new());
     for (name, script, asked) in github_steps(fork) {
         let mut variables = vec![
             ("BASE", fixture.base.as_str()),
             ("NUMBER", "7"),
             ("GITHUB_ACTIONS", "true"),
+            ("GITHUB_API_URL", api.as_str()),
+            ("GITHUB_REPOSITORY", "streams/zones"),
             ("GITHUB_WORKSPACE", clone.to_str().unwrap()),
             ("RUNNER_TEMP", temp.to_str().unwrap()),
             ("GITHUB_STEP_SUMMARY", summary.to_str().unwrap()),
@@ -152,7 +147,7 @@ fn run_github(fixture: &Fixture, fork: bool) -> (BTreeMap<String, i32>, String) 
             variables.push(match variable.as_str() {
                 "RECONCILER_URL" => ("RECONCILER_URL", url.as_str()),
                 "RECONCILER_API_KEY" => ("RECONCILER_API_KEY", "viewer"),
-                "GH_TOKEN" => ("GH_TOKEN", "token"),
+                "TOKEN" => ("TOKEN", TOKEN),
                 other => panic!("{name} asks for {other}"),
             });
         }
@@ -165,15 +160,16 @@ fn run_github(fixture: &Fixture, fork: bool) -> (BTreeMap<String, i32>, String) 
 
 #[test]
 fn a_pull_request_is_validated_and_planned_under_the_configuration_of_its_base() {
-    let fixture = Fixture::new("READ");
-    let gh = fixture.stand_in("gh");
-    let (codes, printed) = run_github(&fixture, false);
-    let wanted = [("Comment", 0), ("Configuration of the base branch", 0), ("Plan", 0), ("Validate", 0)];
+    let (fixture, outside) = (Fixture::new("READ"), Outside::start());
+    let (codes, printed) = run_github(&fixture, &outside, false);
+    let wanted = [("Configuration of the base branch", 0), ("Plan", 0), ("Validate", 0)];
     assert_eq!(codes, wanted.map(|(name, code)| (name.to_owned(), code)).into(), "{printed}");
     assert!(printed.contains("Plan: 4 to add, 0 to change, 0 to delete"), "{printed}");
-    let comment = std::fs::read_to_string(gh).unwrap();
-    assert_eq!(comment, "pr comment 7 --edit-last --create-if-none --body-file plan.md\n");
-    assert!(fixture.file("plan.md").starts_with("<!-- partner-zones: reconciler -->\n"));
+    run_github(&fixture, &outside, false);
+    let told = outside.told();
+    assert_eq!((told.comments.len(), told.refused), (1, 0), "edited in place");
+    assert_eq!(told.comments[&1], fixture.file("plan.md"));
+    assert!(told.comments[&1].starts_with("<!-- partner-zones: reconciler -->\n"));
     let plan: Value = serde_json::from_str(&fixture.file("plan.json")).unwrap();
     let (add, drift) = (&plan["summary"]["add"], &plan["summary"]["drift"]);
     assert_eq!((&plan["mode"], add, drift), (&"live".into(), &4.into(), &2.into()), "acme was wanted before");
@@ -185,10 +181,10 @@ fn a_pull_request_is_validated_and_planned_under_the_configuration_of_its_base()
 
 #[test]
 fn a_bad_zone_fails_the_check_and_is_shown_at_its_line() {
-    let fixture = Fixture::new("read");
-    fixture.stand_in("gh");
-    let (codes, printed) = run_github(&fixture, false);
+    let (fixture, outside) = (Fixture::new("read"), Outside::start());
+    let (codes, printed) = run_github(&fixture, &outside, false);
     assert_eq!((codes["Validate"], codes["Plan"]), (1, 1), "{printed}");
+    assert!(outside.told().comments[&1].contains("PZ0104"), "the comment says it too");
     let annotation = "::error file=zones/beta.yaml,line=12,col=19,title=PZ0104 ";
     assert!(printed.lines().any(|line| line.starts_with(annotation)), "{printed}");
     let xml = fixture.file("zones.xml");
@@ -199,8 +195,9 @@ fn a_bad_zone_fails_the_check_and_is_shown_at_its_line() {
 fn a_fork_is_planned_offline_without_any_credential() {
     let steps = github_steps(true);
     assert!(steps.iter().all(|(_, _, asked)| asked.is_empty()), "{steps:?}");
-    let fixture = Fixture::new("READ");
-    let (codes, printed) = run_github(&fixture, true);
+    let (fixture, outside) = (Fixture::new("READ"), Outside::start());
+    let (codes, printed) = run_github(&fixture, &outside, true);
+    assert_eq!((outside.told().comments.len(), outside.told().refused), (0, 0));
     let wanted = [("Configuration of the base branch", 0), ("Plan offline", 0), ("Validate", 0)];
     assert_eq!(codes, wanted.map(|(name, code)| (name.to_owned(), code)).into(), "{printed}");
     assert!(printed.contains("OFFLINE") && fixture.file("plan.md").contains("OFFLINE"), "{printed}");

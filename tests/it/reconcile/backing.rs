@@ -8,6 +8,7 @@ use partner_zones::reconcile::backing::{
     Backing, BackingFailure, BackingFuture, Failures, Observation, Step, Zones,
 };
 use partner_zones::store::Store as _;
+use partner_zones::zone::Revision;
 
 use super::*;
 
@@ -158,5 +159,53 @@ async fn what_no_retry_helps_is_not_tried_again_before_the_files_change() {
     assert_eq!(world.zones(), ["beta"]);
     folder.write("acme.yaml", &format!("# again\n{}", manifest("acme", "orders-v1")));
     world.until("the new files are tried", |state| state.zones.len() == 2).await;
+    world.stop().await;
+}
+
+/// Another leader records a revision while this one plans, once.
+#[derive(Debug)]
+struct Overtaken {
+    store: Arc<MemoryStore>,
+    revision: Mutex<Option<Revision>>,
+}
+
+impl Backing for Overtaken {
+    fn observe<'a>(&'a self, _: &'a Loaded, _: &'a Zones) -> BackingFuture<'a, Observation> {
+        let newer = self.revision.lock().unwrap().take();
+        Box::pin(async {
+            if let Some(newer) = newer {
+                self.store.commit(vec![Change::Applied(newer)]).await.unwrap();
+            }
+            Observation::default()
+        })
+    }
+
+    fn widen<'a>(&'a self, _: &'a Step) -> BackingFuture<'a, Failures> {
+        Box::pin(async { Failures::new() })
+    }
+
+    fn narrow<'a>(&'a self, _: &'a Step) -> BackingFuture<'a, Failures> {
+        Box::pin(async { Failures::new() })
+    }
+}
+
+#[tokio::test]
+async fn a_revision_that_was_recorded_while_the_plan_was_made_is_not_set_back() {
+    let folder = Folder::with(&["acme"]);
+    let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
+    let store = MemoryStore::start(&tasks, cancel.clone());
+    let overtaken = Arc::new(Overtaken { store: Arc::clone(&store), revision: Mutex::default() });
+    let seen = Arc::clone(&store) as _;
+    let backing = Some(Arc::clone(&overtaken) as _);
+    let setup = Setup { store, seen, self_heal: SelfHeal::Correct, backing };
+    let mut world = World::with(folder.source(), setup, tasks, cancel);
+    world.until_reason("Applied").await;
+    let newer = Revision::commit(MAIN, "c0ffee");
+    *overtaken.revision.lock().unwrap() = Some(newer.clone());
+    // A revision that changes no zone.
+    folder.write("acme.yaml", &format!("# a comment\n{}", manifest("acme", "orders-v1")));
+    world.until_reason("Outdated").await;
+    assert_eq!(world.state().revision, Some(newer));
+    world.until_reason("Applied").await;
     world.stop().await;
 }

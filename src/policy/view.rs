@@ -1,7 +1,7 @@
 //! A zone as the data plane needs it: look-ups in both directions, built once per change and never modified.
 
+use core::net::IpAddr;
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;

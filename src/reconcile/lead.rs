@@ -318,8 +318,8 @@ fn unexpected(plan: &Plan, request: Option<&ApplyRequest>) -> Option<String> {
     (*expected != plan.digest).then(|| {
         let sum = plan.summary();
         format!(
-            "the plan is {} and not the expected {expected}: it is of {} (tree {}), with {} zones in force, {} to add, {} to \
-             change and {} to delete; look at it again with `reconciler plan`, and expect that one",
+            "the plan is {} and not the expected {expected}: it is of {} (tree {}), zones in force: {}, {} to add, {} to \
+             change and {} to delete; look at it with `reconciler plan`, and expect that one",
             plan.digest, plan.revision, plan.tree, plan.in_force.zones, sum.add, sum.change, sum.delete
         )
     })

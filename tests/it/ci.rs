@@ -78,6 +78,10 @@ impl Fixture {
     }
 }
 
+/// What a controller with no zone answers.
+const STATE: &str = r#"{"sequence": 1, "revision": null, "zones": [], "planning": {"homeClusterId": "c1", "guards":
+    {"maxDeletePercent": 30, "maxUpdatePercent": 30, "floor": 10}, "selfHeal": "correct", "principals": []}}"#;
+
 /// A controller whose state holds no zone, as far as `plan --url` asks. Ends with the process.
 fn controller() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -91,7 +95,7 @@ fn controller() -> String {
             let authorised =
                 String::from_utf8_lossy(&request[..read]).to_lowercase().contains("bearer viewer");
             let (status, body) = match (is_state, authorised) {
-                (true, true) => ("200 OK", r#"{"sequence": 1, "revision": null, "zones": []}"#),
+                (true, true) => ("200 OK", STATE),
                 (true, false) => ("401 Unauthorized", "{}"),
                 (false, _) => ("404 Not Found", "{}"),
             };

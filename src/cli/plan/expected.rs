@@ -82,7 +82,7 @@ impl Expected {
                 // Writing to a String cannot fail.
                 let _ = write!(
                     text,
-                    "\n  it is of {} (tree {}), with {} zones in force and {} changes; a digest alone does not tell which of them \
+                    "\n  it is of {} (tree {}), zones in force: {}, changes: {}; a digest alone does not tell which of them \
                      was another\n  next: look at this plan; to be told what differs, write the plan with `--output json=plan.json` \
                      when it is looked at, and give that file to --expect-plan",
                     printable(plan.revision.as_str()),

@@ -51,6 +51,7 @@ pub(in crate::cli) async fn observed(
         let answer = client.get(&["state"]).await?;
         let state: ObservedState = serde_json::from_value(answer).map_err(|error| {
             Failure::unreachable(format!("the server's state is not understood: {error}"))
+                .next("use the server's version of this program")
         })?;
         let planning = state.planning.clone();
         return Ok(Live {

@@ -14,12 +14,15 @@ pub(super) const OUTCOME: &str = "OUTCOME";
 
 /// How the run ended, and whether it was of the plan that is shown.
 pub(super) fn notices(run: &Value, shown: Option<&Plan>) -> Vec<(&'static str, String)> {
-    let mut notices =
-        vec![(OUTCOME, one_line(&format!("{}: {}", text(run, "outcome"), text(run, "message"))))];
-    let made = text(run, "plan");
-    if let Some(shown) = shown.filter(|shown| !made.is_empty() && shown.digest != made) {
+    let outcome = format!("{} (zones: {})", text(run, "outcome"), made(run));
+    // Where it is a failure, the failures say why.
+    let is_told = failures(run).iter().any(|(_, failure)| *failure == one_line(text(run, "message")));
+    let why = if is_told { String::new() } else { format!(": {}", text(run, "message")) };
+    let mut notices = vec![(OUTCOME, one_line(&format!("{outcome}{why}")))];
+    let plan = text(run, "plan");
+    if let Some(shown) = shown.filter(|shown| !plan.is_empty() && shown.digest != plan) {
         let message = format!(
-            "the controller's plan was another one than is shown here: {made} of {}, and not {} of {}",
+            "the controller's plan was another one than is shown here: {plan} of {}, and not {} of {}",
             text(run, "revision"),
             shown.digest,
             shown.revision
@@ -72,16 +75,16 @@ pub(in crate::cli) fn lines(run: &Value) -> Vec<String> {
     for noticed in list(run, "noticed").iter().filter_map(Value::as_str) {
         lines.push(format!("! {noticed}"));
     }
-    let applied = |what: &str| run.pointer(&format!("/applied/{what}")).and_then(Value::as_u64).unwrap_or(0);
-    lines.push(format!("applied {} (plan {})", text(run, "revision"), text(run, "plan")));
-    lines.push(format!(
-        "Zones: {} created, {} updated, {} deleted",
-        applied("created"),
-        applied("updated"),
-        applied("deleted")
-    ));
+    lines.push(format!("run of {} (plan {})", text(run, "revision"), text(run, "plan")));
+    lines.push(format!("Zones: {}", made(run)));
     lines.push(format!("{}: {}", text(run, "outcome"), text(run, "message")));
     lines.iter().map(|line| printable(line)).collect()
+}
+
+/// `2 created, 0 updated, 1 deleted`
+fn made(run: &Value) -> String {
+    let applied = |what: &str| run.pointer(&format!("/applied/{what}")).and_then(Value::as_u64).unwrap_or(0);
+    format!("{} created, {} updated, {} deleted", applied("created"), applied("updated"), applied("deleted"))
 }
 
 fn text<'a>(run: &'a Value, name: &str) -> &'a str {
@@ -142,7 +145,7 @@ mod tests {
             "refused: 4 of 10 zones would be deleted",
             "failed: acme (denied)",
             "! zone/b: 3 connected clients are cut off",
-            "applied main@sha1:8c1f (plan sha256:00)",
+            "run of main@sha1:8c1f (plan sha256:00)",
             "Zones: 2 created, 0 updated, 1 deleted",
         ] {
             assert!(shown.lines().any(|it| it == line), "{line}: {shown}");

@@ -221,3 +221,38 @@ fn all_failed(step: &Step, error: &StoreError) -> Failures {
     let touched = step.after.keys().chain(step.before.keys()).filter(|zone| !step.held.contains(*zone));
     touched.map(|zone| (zone.clone(), failure(error.to_string()))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use time::OffsetDateTime;
+
+    use super::*;
+    use crate::manifest::{Known, Location, SourceFile, load};
+    use crate::zone::{Revision, Sequence, sample};
+
+    fn name(text: &str) -> ZoneName {
+        ZoneName::try_from(text).unwrap()
+    }
+
+    #[test]
+    fn a_zone_without_a_file_is_not_wanted_and_one_whose_file_cannot_be_used_is_as_it_was() {
+        let text = "apiVersion: v2\nkind: PartnerZone\nmetadata: {name: new}\nspec:\n  cluster: gateway\n  displayName: N\n  \
+                    authenticationMode: {type: PLAIN, serviceAccount: new}\n  topics: []\n";
+        let file = SourceFile { path: "new.yaml".to_owned(), content: Ok(text.as_bytes().into()) };
+        let mut loaded = load([file], &Known::default());
+        loaded.unreadable.zones.insert(name("broken"), Location::start_of("broken.yaml".into()));
+        let record = |zone: &str| store::ZoneRecord {
+            id: ZoneId::derive("made elsewhere", &name(zone)),
+            zone: Arc::new(sample::zone(zone, Vec::new())),
+            changed: Sequence(1),
+            revision: Revision::folder("8c1f"),
+            updated_at: OffsetDateTime::UNIX_EPOCH,
+        };
+        let zones = ["broken", "gone"].map(|zone| (name(zone), Arc::new(record(zone))));
+        let state = State { zones: zones.into(), ..State::default() };
+        let wanted = wanted(&loaded, &state, "home");
+        let ids: Vec<(&str, ZoneId)> = wanted.iter().map(|(name, (id, _))| (name.as_str(), *id)).collect();
+        let kept = ("broken", ZoneId::derive("made elsewhere", &name("broken")));
+        assert_eq!(ids, [kept, ("new", ZoneId::derive("home", &name("new")))]);
+    }
+}

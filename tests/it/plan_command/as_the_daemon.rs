@@ -2,8 +2,11 @@
 
 use std::time::Instant;
 
+use partner_zones::kafka::admin::{Acl, Admin, Effect, Operation, Pattern, Resource, ResourceKind};
+use partner_zones::kafka::client::UpstreamSecurity;
+
 use super::*;
-use crate::support::kafka::ADMIN;
+use crate::support::kafka::{ADMIN, GATEWAY, Login};
 
 /// What `get controller` shows, once `wanted` holds of it.
 fn controller(product: &Product, wanted: impl Fn(&Value) -> bool) -> Value {
@@ -19,15 +22,16 @@ fn controller(product: &Product, wanted: impl Fn(&Value) -> bool) -> Value {
     }
 }
 
-fn with_principals(cluster: &Cluster, port: u16) -> String {
+/// A configuration whose login is this one, with principals for the zones.
+fn with_principals(cluster: &Cluster, login: Login, store: &str, port: u16) -> String {
     format!(
         "gateway: {{listen: 127.0.0.1, advertisedHost: 127.0.0.1, bootstrapPort: {port}, brokerPortBase: {port}}}\n\
          clusters: {{default: {{bootstrapServers: \"{}\", isolation: principal, properties: {{security.protocol: SASL_PLAINTEXT, \
          sasl.mechanism: SCRAM-SHA-512, sasl.username: {}, sasl.password: {}}}}}}}\n\
-         masterKey: a key of this test, thirty-two bytes and more\nstore: kafka\n",
+         masterKey: a key of this test, thirty-two bytes and more\nstore: {store}\n",
         cluster.sasl_bootstrap(),
-        ADMIN.user,
-        ADMIN.password,
+        login.user,
+        login.password,
     )
 }
 
@@ -47,7 +51,7 @@ fn a_pull_requests_head_and_the_daemons_run_after_the_merge_have_one_digest_with
     let zone = |name: &str, permission: &str| product::manifest(name, &[("orders", "orders-v1", permission)]);
     let product = Product::start_with(
         &[("acme.yaml", &zone("acme", "READ")), ("gone.yaml", &zone("gone", "READ"))],
-        |port, _| with_principals(&cluster, port),
+        |port, _| with_principals(&cluster, ADMIN, "kafka", port),
     );
     product.wait_for_status("acme", "READY");
     product.wait_for_status("gone", "READY");
@@ -146,4 +150,55 @@ fn a_cluster_that_became_another_one_is_refused_by_a_guard_of_the_daemon_too() {
     let line = "partner_zones_reconcile_condition{condition=\"GuardBlocked\"} 1";
     assert!(metrics.contains(line), "{metrics}");
     assert!(product.zone("beta").is_none(), "nothing is applied");
+}
+
+/// Lets the gateway's user look at principals and ACLs, and no more.
+fn let_look(cluster: &Cluster) {
+    let look = Acl {
+        principal: format!("User:{}", GATEWAY.user).into(),
+        resource: Resource {
+            kind: ResourceKind::Cluster,
+            pattern: Pattern::Literal,
+            name: "kafka-cluster".into(),
+        },
+        operation: Operation::Describe,
+        effect: Effect::Allow,
+        host: "*".into(),
+    };
+    let login = [
+        ("security.protocol", "SASL_PLAINTEXT"),
+        ("sasl.mechanism", "SCRAM-SHA-512"),
+        ("sasl.username", ADMIN.user),
+        ("sasl.password", ADMIN.password),
+    ];
+    let login = login.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let security = UpstreamSecurity::from_properties(&login).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut admin = Admin::connect(cluster.sasl_bootstrap(), &security, PATIENCE).await.unwrap();
+        admin.create_acls(&[look]).await.unwrap().remove(0).unwrap();
+    });
+}
+
+#[test]
+fn an_apply_that_cannot_bring_a_zone_to_what_it_asks_ends_with_6_and_says_so_in_every_form() {
+    let cluster = Cluster::private(1);
+    cluster.create_topic("orders-v1", 1);
+    let_look(&cluster);
+    let acme = product::manifest("acme", &[("orders", "orders-v1", "READ")]);
+    let product = Product::start_with(&[("acme.yaml", &acme)], |port, _| {
+        with_principals(&cluster, GATEWAY, "memory", port)
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let junit = format!("junit={}", folder.path().join("junit.xml").display());
+    let output = product.cli(&["apply", "--output", "json", "--output", &junit]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(6), "{said} {}", String::from_utf8_lossy(&output.stdout));
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["run"]["outcome"], "PartlyApplied", "{json:#}");
+    assert_eq!(json["run"]["failed"][0]["zone"], "acme", "{json:#}");
+    assert_eq!(json["run"]["plan"], json["digest"], "{json:#}");
+    let junit = fs::read_to_string(folder.path().join("junit.xml")).unwrap();
+    assert!(junit.contains("Not applied: acme: ") && junit.contains("failures=\"1\""), "{junit}");
+    assert!(product.zone("acme").is_none(), "nobody is served what has no rights of its own");
 }

@@ -103,3 +103,46 @@ fn what_changes_on_a_backing_cluster_is_part_of_the_plan_and_is_held_with_its_zo
     assert_eq!(held, [false, true, true, true], "nothing of a zone that stays is taken away");
     assert_ne!(plan.digest, self::plan(&with_error, &in_force, &Terms::default()).digest);
 }
+
+#[test]
+fn what_the_base_changes_on_a_backing_cluster_as_well_is_drift() {
+    let acl = |name: &str| Change {
+        address: Address::Acl {
+            zone: "acme".try_into().unwrap(),
+            cluster: "default".try_into().unwrap(),
+            name: name.to_owned(),
+        },
+        action: Action::Create,
+        before: None,
+        after: Some(json!({"operation": "READ"}).into()),
+        source: None,
+        origin: Origin::Change,
+    };
+    let in_force = observed("one", &[zone("acme", &[])]);
+    let (base, head) = (desired("base", &[zone("acme", &[])]), desired("head", &[zone("acme", &[])]));
+    let (both, of_base) = ([acl("merged"), acl("new")], [acl("merged")]);
+    let terms = Terms { base: Some(&base), backing: &both, backing_of_base: &of_base, ..Terms::default() };
+    let plan = plan(&head, &in_force, &terms);
+    assert_eq!(origins(&plan), ["drift cluster/default/acl/merged", "change cluster/default/acl/new"]);
+}
+
+#[test]
+fn a_plan_says_first_what_is_suspended_and_pinned_and_what_it_was_told_to_say() {
+    use crate::zone::{Asked, Rollback, Scope};
+    let asked =
+        Asked { by: "k1".to_owned(), at: time::OffsetDateTime::UNIX_EPOCH, reason: "an incident".to_owned() };
+    let rollback =
+        Rollback { commit: "8c1f".to_owned(), until: time::OffsetDateTime::UNIX_EPOCH, asked: asked.clone() };
+    let mut in_force = observed("one", &[zone("acme", &[])]);
+    in_force.suspended.insert(Scope::All, asked);
+    in_force.rollback = Some(rollback);
+    let told = [Notice::new(NoticeKind::NotAsked, "cluster `west` does not answer")];
+    let terms = Terms { notices: &told, ..Terms::default() };
+    let wanted = desired("one", &[zone("acme", &[])]);
+    let notices = plan(&wanted, &in_force, &terms).notices;
+    let kinds: Vec<_> = notices.iter().map(|notice| notice.kind).collect();
+    assert_eq!(kinds, [NoticeKind::NotAsked, NoticeKind::RolledBack, NoticeKind::Suspended]);
+    assert!(notices[1].message.contains("8c1f is applied until 1970-01-01T00:00:00Z"), "{notices:?}");
+    assert!(notices[2].message.contains("everything, by k1: an incident"), "{notices:?}");
+    assert_eq!(plan_offline(&wanted, &Terms::default()).notices[0].kind, NoticeKind::Offline);
+}

@@ -1,5 +1,7 @@
-//! What the controller says of a run: conditions with the polarity of kstatus, and an entry of its history. Pure, but for the
-//! log.
+//! What the controller says of a run: conditions, and an entry of its history. Pure, but for the log.
+
+mod conditions;
+mod log;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,7 +20,9 @@ use crate::zone::{
     Problem, Progress, Revision, Run, Seen, Sequence, ZoneName,
 };
 
-use ConditionStatus::{False, True, Unknown};
+use ConditionStatus::{False, True};
+
+pub(super) use log::log;
 
 /// A run that came to its end.
 pub(super) struct Ended {
@@ -78,7 +82,7 @@ pub(super) fn ended(last: &ControllerStatus, ended: &Ended, now: OffsetDateTime)
         let same = last.as_ref().filter(|last| last.revision == *revision);
         Some(same.cloned().unwrap_or_else(|| Seen { revision: revision.clone(), at: now }))
     };
-    let conditions = conditions(ended, &problems, &refused, outcome, &message);
+    let conditions = conditions::of(ended, &problems, &refused, outcome, &message);
     let status = ControllerStatus {
         conditions: since(conditions, last, now),
         last_observed: seen(&last.last_observed, &plan.revision),
@@ -173,91 +177,6 @@ fn outcome(
         (_, Some(_)) => (Outcome::Applied, format!("{} is applied", plan.revision)),
         (_, None) => (Outcome::UpToDate, format!("{} is applied", plan.revision)),
     }
-}
-
-fn conditions(
-    ended: &Ended,
-    problems: &[Problem],
-    refused: &[String],
-    outcome: Outcome,
-    message: &str,
-) -> Vec<Condition> {
-    let plan = &ended.plan;
-    let follows = matches!(ended.part, Part::Followed);
-    let waits_for_leader = follows && plan.applicable().next().is_some();
-    let is_suspended = plan.holds().values().any(|hold| matches!(hold, Hold::Suspended(..)));
-    let (ready, reconciling, stalled, reason) = match outcome {
-        // What keeps files back is said first: guards hold deletions back for it.
-        Outcome::Refused => (False, False, True, "RefusedByGuard"),
-        Outcome::InvalidFiles if !refused.is_empty() => (False, False, True, "RefusedByGuard"),
-        Outcome::InvalidFiles => (False, False, True, "InvalidFiles"),
-        Outcome::PartlyApplied => (False, True, False, "PartlyApplied"),
-        Outcome::Held if is_suspended => (False, False, False, "Suspended"),
-        Outcome::Held => (True, False, False, "Held"),
-        _ if waits_for_leader => (Unknown, True, False, "Following"),
-        _ if follows => (True, False, False, "Following"),
-        _ => (True, False, False, "Applied"),
-    };
-    let message = match (outcome, refused.first()) {
-        (Outcome::InvalidFiles, Some(first)) => first,
-        _ => message,
-    };
-    let is = |kind, status, reason, message: &str| Condition::new(kind, status, reason, message);
-    vec![
-        is(ConditionKind::Ready, ready, reason, message),
-        is(ConditionKind::Reconciling, reconciling, reason, message),
-        is(ConditionKind::Stalled, stalled, reason, message),
-        match problems.first() {
-            Some(first) => is(ConditionKind::Valid, False, "InvalidFiles", &first.to_string()),
-            None => is(ConditionKind::Valid, True, "Valid", "no file has an error"),
-        },
-        drifted(plan),
-        match refused.first() {
-            Some(first) => is(ConditionKind::GuardBlocked, True, "RefusedByGuard", first),
-            None => is(ConditionKind::GuardBlocked, False, "Allowed", "no guard holds anything back"),
-        },
-        suspended(plan),
-        source_verified(ended.signer.as_ref()),
-    ]
-}
-
-/// A commit without the signature that is wanted does not get as far as a plan.
-fn source_verified(signer: Option<&Signer>) -> Condition {
-    let is = |status, reason, message: &str| {
-        Condition::new(ConditionKind::SourceVerified, status, reason, message)
-    };
-    match signer {
-        Some(Signer { person, fingerprint }) => {
-            is(True, "Verified", &format!("the commit is signed by {person} ({fingerprint})"))
-        }
-        None => is(Unknown, "NotChecked", "signatures are not looked at (source.verify.mode)"),
-    }
-}
-
-fn drifted(plan: &Plan) -> Condition {
-    let mut zones = plan.drifted();
-    let Some(first) = zones.next() else {
-        return Condition::new(
-            ConditionKind::Drifted,
-            False,
-            "InSync",
-            "nothing drifted from the revision in force",
-        );
-    };
-    let left = plan.hold_of(first).map(|hold| format!("; left: {hold}")).unwrap_or_default();
-    let message =
-        format!("zone `{first}` is not as the revision in force asks ({} more){left}", zones.count());
-    Condition::new(ConditionKind::Drifted, True, "Drifted", message)
-}
-
-/// It is shouted whether something waits for it or not.
-fn suspended(plan: &Plan) -> Condition {
-    let Some((scope, asked)) = plan.suspended.first_key_value() else {
-        return Condition::new(ConditionKind::Suspended, False, "Active", "nothing is suspended");
-    };
-    let more = plan.suspended.len() - 1;
-    let message = format!("{scope} is suspended by {}: {} ({more} more)", asked.by, asked.reason);
-    Condition::new(ConditionKind::Suspended, True, "Suspended", message)
 }
 
 /// The zones that are not as they should be after the run.
@@ -362,31 +281,4 @@ fn zone_at(loaded: &Loaded, place: &Location) -> Option<ZoneName> {
     of_file.sort_unstable();
     let before = of_file.iter().rev().find(|(line, _)| *line <= place.line);
     before.or_else(|| of_file.first()).map(|(_, name)| (*name).clone())
-}
-
-/// Puts into the log what is new in a status.
-pub(super) fn log(last: &ControllerStatus, now: &ControllerStatus) {
-    for problem in now.problems.iter().filter(|problem| !last.problems.contains(problem)) {
-        tracing::warn!(place = problem.place, code = problem.code, "{}", problem.message);
-    }
-    for refused in now.refused.iter().filter(|reason| !last.refused.contains(reason)) {
-        tracing::error!("refused by a guard: {refused}");
-    }
-    for kind in [ConditionKind::Suspended, ConditionKind::Drifted] {
-        let told =
-            |status: &ControllerStatus| status.condition(kind).map(|it| (it.status, it.message.clone()));
-        if let Some((True, message)) = told(now)
-            && told(last) != told(now)
-        {
-            tracing::warn!("{message}");
-        }
-    }
-    let told = |status: &ControllerStatus| {
-        status.condition(ConditionKind::Ready).map(|it| (it.status, it.reason, it.message.clone()))
-    };
-    if let Some((False, reason, message)) = told(now)
-        && told(last) != told(now)
-    {
-        tracing::warn!(reason, "{message}");
-    }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use super::{Clusters, Leftovers, Steps, View, Zone, ZoneSteps, changes, findings, obstacles, steps};
@@ -57,7 +58,8 @@ impl OwnPrincipals {
 
     /// What is to be done so that the clusters have what `after` needs, without the zones that are held.
     fn steps(&self, view: &View, state: &State, step: &Step) -> Steps {
-        let zones = zones(&step.before, &step.after);
+        let after = still_shared(&step.after, OffsetDateTime::now_utc());
+        let zones = zones(&step.before, &after);
         let mut steps = all_steps(&self.clusters, view, state, &zones, &self.home_cluster_id);
         steps.retain(|it| !step.held.contains(&it.zone));
         steps
@@ -136,8 +138,8 @@ pub fn planned(
     wanted: &Zones,
     home_cluster_id: &str,
 ) -> Vec<Change> {
-    let before = in_force(state);
-    let zones = zones(&before, wanted);
+    let (before, wanted) = (in_force(state), still_shared(wanted, OffsetDateTime::now_utc()));
+    let zones = zones(&before, &wanted);
     let steps = all_steps(clusters, view, state, &zones, home_cluster_id);
     changes(&clusters.setup, view, &state.principals, &zones, &steps)
 }
@@ -191,6 +193,12 @@ fn in_force(state: &State) -> Zones {
     state.zones.iter().map(|(name, record)| (name.clone(), zone(record))).collect()
 }
 
+/// The zones as they are at this moment: what has ended is nothing that a principal may go on to use. What has not begun is
+/// there all the same, so that it is not late.
+fn still_shared(zones: &Zones, now: OffsetDateTime) -> Zones {
+    zones.iter().map(|(name, (id, zone))| (name.clone(), (*id, zone.without_ended(now)))).collect()
+}
+
 fn zones<'a>(before: &'a Zones, after: &'a Zones) -> Vec<Zone<'a>> {
     let all: BTreeMap<&ZoneName, ZoneId> =
         before.iter().chain(after).map(|(name, (id, _))| (name, *id)).collect();
@@ -224,14 +232,35 @@ fn all_failed(step: &Step, error: &StoreError) -> Failures {
 
 #[cfg(test)]
 mod tests {
-    use time::OffsetDateTime;
-
     use super::*;
     use crate::manifest::{Known, Location, SourceFile, load};
-    use crate::zone::{Revision, Sequence, sample};
+    use crate::zone::{Access, Deprecated, Permission, Revision, Sequence, sample};
 
     fn name(text: &str) -> ZoneName {
         ZoneName::try_from(text).unwrap()
+    }
+
+    #[test]
+    fn a_right_ends_with_its_share_and_is_there_before_it_begins() {
+        let now = OffsetDateTime::now_utc();
+        let (yesterday, tomorrow) = (now - time::Duration::DAY, now + time::Duration::DAY);
+        let topics = |access: Access, deprecated: Option<OffsetDateTime>| {
+            let mut zone = sample::zone(
+                "acme",
+                vec![
+                    sample::topic("orders", "orders-v1", Permission::Read),
+                    sample::topic("old", "old-v1", Permission::Read),
+                ],
+            );
+            zone.access = access;
+            zone.topics[1].deprecated = deprecated.map(|until| Deprecated { until, replaced_by: None });
+            let zones = [(name("acme"), (ZoneId::derive("home", &name("acme")), Arc::new(zone)))].into();
+            still_shared(&zones, now)[&name("acme")].1.topics.len()
+        };
+        let access = |from, until| Access { valid_from: from, valid_until: until, ..Access::default() };
+        assert_eq!(topics(access(Some(tomorrow), None), Some(tomorrow)), 2);
+        assert_eq!(topics(access(None, Some(tomorrow)), Some(yesterday)), 1);
+        assert_eq!(topics(access(None, Some(yesterday)), None), 0);
     }
 
     #[test]

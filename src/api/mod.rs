@@ -6,6 +6,7 @@
 //! | `GET /api/v1/zones[/{name}]` | viewer | a zone in its written form, with its status |
 //! | `GET /api/v1/credentials`, `GET /api/v1/zones/{name}/credentials` | viewer | |
 //! | `POST /api/v1/zones/{name}/credentials`, `DELETE /api/v1/credentials/{keyId}` | admin | |
+//! | `POST /api/v1/credentials/{keyId}/rotate` | admin | `{"overlap": "24h"}` |
 //! | `GET /api/v1/nodes`, `/api/v1/state` | viewer | the live gateways; all that `plan` compares with |
 //! | `GET /api/v1/controller` | viewer | how the leading controller stands, and what was asked of it |
 //! | `POST /api/v1/controller/suspend`, `/resume`, `/accept`, `/apply`, `POST`, `DELETE /api/v1/controller/rollback` | admin | |
@@ -136,6 +137,7 @@ pub fn router(config: ApiConfig, metrics: ApiMetrics, registry: Arc<Registry>) -
         .route("/zones/{name}/credentials", get(credentials::of_zone).post(credentials::issue))
         .route("/credentials", get(credentials::all))
         .route("/credentials/{key_id}", delete(credentials::revoke))
+        .route("/credentials/{key_id}/rotate", post(credentials::rotate))
         .route("/nodes", get(nodes::list))
         .route("/state", get(state::show))
         .route("/controller", get(controller::show).layer(to_leader))

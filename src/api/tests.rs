@@ -155,6 +155,7 @@ async fn heartbeat(store: &dyn Store, serving: u64) {
         problems: BTreeMap::new(),
         connections: 0,
         usage: BTreeMap::new(),
+        credentials: BTreeMap::new(),
         usage_is_partial: false,
         at: OffsetDateTime::now_utc(),
     };
@@ -283,6 +284,7 @@ async fn under_sni_a_zone_has_an_address_of_its_own_and_credentials_say_tls() {
         problems: BTreeMap::new(),
         connections: 0,
         usage: BTreeMap::new(),
+        credentials: BTreeMap::new(),
         usage_is_partial: false,
         at: OffsetDateTime::now_utc(),
     };

@@ -70,6 +70,7 @@ fn heartbeat(node: &str, serving: Sequence, report: &Report, gateway: &Handle) -
         problems: report.problems.iter().map(|(zone, problem)| (zone.to_string(), problem.clone())).collect(),
         connections: gateway.connections(),
         usage,
+        credentials: usage::of_credentials(gateway.credentials()),
         usage_is_partial,
         at: OffsetDateTime::now_utc(),
     }

@@ -5,6 +5,7 @@ pub mod control;
 mod feed;
 mod heartbeat;
 mod identity;
+mod last_use;
 mod signal;
 pub mod storage;
 mod tasks;

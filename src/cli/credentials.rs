@@ -6,12 +6,12 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::client::{Client, Server};
-use super::client_properties::{self, ClientLogin};
+use super::client_files::{self, ClientLogin};
 use super::output::{self, Format};
 use super::{Context, ExitCode, Failure, get};
-use crate::zone::parse_duration;
+use crate::zone::{format_duration, parse_duration};
 
-/// Issue, list and revoke partners' credentials
+/// Issue, list, rotate and revoke partners' credentials
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -28,6 +28,23 @@ enum Action {
         zone: String,
 
         /// How long it is good for, for example 90d [default: for ever]
+        #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+        expires: Option<std::time::Duration>,
+
+        /// What to print
+        #[arg(short, long, value_enum, default_value = "text")]
+        output: Issued,
+    },
+    /// Make a credential that takes another one's place, which goes on for a while
+    Rotate {
+        #[arg(value_name = "KEY_ID")]
+        id: String,
+
+        /// How long the old one goes on; 0s ends it at once
+        #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = parse_duration)]
+        overlap: std::time::Duration,
+
+        /// How long the new one is good for [default: as long as the old one was]
         #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
         expires: Option<std::time::Duration>,
 
@@ -56,14 +73,34 @@ enum Issued {
     /// Key id, secret and client.properties, for a person
     Text,
     Json,
-    /// Only client.properties, for a file
+    /// Only client.properties, for a file: Java, Kafka's own tools
     Properties,
+    /// A file for `kcat -F`, and for others that read librdkafka's names
+    Kcat,
+    /// A program of confluent-kafka
+    Python,
+    /// application.yaml of Spring Boot
+    Spring,
 }
 
 pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let client = Client::new(&args.server, context)?;
     match args.action {
-        Action::Issue { zone, expires, output } => issue(&client, &zone, expires, output).await?,
+        Action::Issue { zone, expires, output } => {
+            let wanted = json!({ "expiresAt": expires.map(expiry).transpose()? });
+            let issued = client.post(&["zones", &zone, "credentials"], &wanted).await?;
+            show(&issued, output)?;
+        }
+        Action::Rotate { id, overlap, expires, output } => {
+            let expires_at = expires.map(expiry).transpose()?;
+            let wanted = json!({ "overlap": format_duration(overlap), "expiresAt": expires_at });
+            let issued = client.post(&["credentials", &id, "rotate"], &wanted).await?;
+            show(&issued, output)?;
+            output::note(&match issued.pointer("/replaces/expiresAt").and_then(Value::as_str) {
+                Some(end) if !overlap.is_zero() => format!("{id} goes on until {end}"),
+                _ => format!("{id} has ended, and whoever used it is cut off"),
+            });
+        }
         Action::Revoke { id } => {
             client.delete(&["credentials", &id]).await?;
             output::note(&format!("{id} is revoked"));
@@ -73,27 +110,24 @@ pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     Ok(ExitCode::Fine)
 }
 
-async fn issue(
-    client: &Client,
-    zone: &str,
-    expires: Option<std::time::Duration>,
-    form: Issued,
-) -> Result<(), Failure> {
-    let expires_at = expires.map(expiry).transpose()?;
-    let issued = client.post(&["zones", zone, "credentials"], &json!({ "expiresAt": expires_at })).await?;
+/// Prints a new credential, which is shown this once.
+fn show(issued: &Value, form: Issued) -> Result<(), Failure> {
     let text = match form {
-        Issued::Json => output::json(&issued),
-        Issued::Properties => properties(&issued)?,
+        Issued::Json => output::json(issued),
+        Issued::Properties => client_files::java(login(issued)?),
+        Issued::Kcat => client_files::librdkafka(login(issued)?),
+        Issued::Python => client_files::python(login(issued)?),
+        Issued::Spring => client_files::spring(login(issued)?),
         Issued::Text => format!(
             "key id: {}\nsecret: {}\n\n# client.properties\n{}",
-            field(&issued, "keyId")?,
-            field(&issued, "secret")?,
-            properties(&issued)?
+            field(issued, "keyId")?,
+            field(issued, "secret")?,
+            client_files::java(login(issued)?)
         ),
     };
     output::data(&text)?;
     output::note("the secret is shown this once and is not kept anywhere; hand it over on a safe way");
-    if field(&issued, "securityProtocol")? == "SASL_SSL" {
+    if field(issued, "securityProtocol")? == "SASL_SSL" {
         output::note(
             "unless a public authority has signed the gateway's certificate, hand over its authority's certificate too: \
              ssl.ca.location in librdkafka, ssl.truststore.location with ssl.truststore.type=PEM in Java",
@@ -112,19 +146,19 @@ fn expiry(lifetime: std::time::Duration) -> Result<String, Failure> {
         })
 }
 
-fn properties(issued: &Value) -> Result<String, Failure> {
+fn login(issued: &Value) -> Result<ClientLogin<'_>, Failure> {
     // The server's order is its advice.
     let mechanism = issued.pointer("/mechanisms/0").and_then(Value::as_str).map(str::parse);
     let Some(Ok(mechanism)) = mechanism else {
         return Err(Failure::unreachable("the server's answer has no mechanism that this program knows"));
     };
-    Ok(client_properties::java(ClientLogin {
+    Ok(ClientLogin {
         bootstrap_servers: field(issued, "bootstrapServers")?,
         security_protocol: field(issued, "securityProtocol")?,
         mechanism,
         username: field(issued, "username")?,
         secret: field(issued, "secret")?,
-    }))
+    })
 }
 
 fn field<'a>(issued: &'a Value, name: &str) -> Result<&'a str, Failure> {

@@ -3,7 +3,7 @@
 pub mod api_key;
 pub mod apply;
 pub mod client;
-pub mod client_properties;
+pub mod client_files;
 pub mod controls;
 pub mod credentials;
 mod exit_code;

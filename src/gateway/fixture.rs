@@ -93,6 +93,7 @@ pub(super) fn zone(name: &str, topics: &[(&str, &str)]) -> ServedZone {
         zone: zone_name.clone(),
         created_at: OffsetDateTime::UNIX_EPOCH,
         expires_at: None,
+        replaced_by: None,
         plain: PlainVerifier::new(SECRET, b"salt"),
         scram: Vec::new(),
     };

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
 use thiserror::Error;
+use time::OffsetDateTime;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -23,7 +24,7 @@ use super::usage::{Usage, ZoneUsage};
 use super::view::{GatewayView, wanted_topics};
 use super::workers::Workers;
 use crate::policy::Served;
-use crate::zone::{ClusterName, Sequence, TopicName, ZoneName};
+use crate::zone::{ClusterName, KeyId, LastUse, Sequence, TopicName, ZoneName};
 
 /// The zones to serve; `None` until there has been a snapshot.
 pub type Zones = watch::Receiver<Option<Arc<Served>>>;
@@ -141,6 +142,11 @@ impl Handle {
     /// The clients that are connected now, and the aliases they use.
     pub fn usage(&self) -> BTreeMap<ZoneName, ZoneUsage> {
         self.shared.usage.summary()
+    }
+
+    /// When and from where each credential was used in the last minutes.
+    pub fn credentials(&self) -> BTreeMap<KeyId, LastUse> {
+        self.shared.usage.credentials(OffsetDateTime::now_utc())
     }
 
     /// The port partners bootstrap from, as bound.

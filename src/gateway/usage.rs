@@ -9,15 +9,23 @@ use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
-use crate::zone::{TopicName, ZoneName};
+use time::OffsetDateTime;
+
+use super::view::Login;
+use crate::zone::{KeyId, LastUse, TopicName, ZoneName};
 
 /// Aliases that are noted of one connection.
 const ALIASES: usize = 1_000;
 
-/// The connections of one gateway that have logged in.
+/// A credential that was used this long ago is of no interest any more to whoever asks who is there now.
+const REMEMBERED: time::Duration = time::Duration::minutes(10);
+
+/// The connections of one gateway that have logged in, and the credentials that they used.
 #[derive(Debug, Default)]
 pub(crate) struct Usage {
     connections: Mutex<Vec<Weak<Used>>>,
+    /// Those whose connections are gone, for as long as they are [remembered](REMEMBERED).
+    credentials: Mutex<BTreeMap<KeyId, LastUse>>,
 }
 
 /// What one connection has used.
@@ -25,6 +33,9 @@ pub(crate) struct Usage {
 pub(crate) struct Used {
     zone: ZoneName,
     network: IpAddr,
+    address: IpAddr,
+    /// What it has logged in with last.
+    credential: Mutex<KeyId>,
     /// A hash of the client id in its first request.
     client: OnceLock<u64>,
     aliases: Mutex<BTreeSet<TopicName>>,
@@ -41,8 +52,8 @@ pub struct ZoneUsage {
 
 impl Usage {
     /// A connection that has logged in. It counts until this is dropped.
-    pub(crate) fn enter(&self, zone: &ZoneName, network: IpAddr) -> Arc<Used> {
-        let used = Arc::new(Used::new(zone.clone(), network));
+    pub(crate) fn enter(&self, login: &Login, network: IpAddr) -> Arc<Used> {
+        let used = Arc::new(Used::new(login, network));
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         if connections.len() == connections.capacity() {
             // Before it grows: those that are gone go, so that it grows with what lives.
@@ -52,13 +63,27 @@ impl Usage {
         used
     }
 
+    /// When each credential was used last: now, if a connection is open that has logged in with it.
+    pub(crate) fn credentials(&self, now: OffsetDateTime) -> BTreeMap<KeyId, LastUse> {
+        let live = self.live();
+        let mut credentials = self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
+        for used in live {
+            let key_id = used.credential.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            credentials.insert(key_id, LastUse { at: now, address: used.address });
+        }
+        credentials.retain(|_, last| now - last.at < REMEMBERED);
+        credentials.clone()
+    }
+
+    fn live(&self) -> Vec<Arc<Used>> {
+        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        connections.retain(|connection| connection.strong_count() > 0);
+        connections.iter().filter_map(Weak::upgrade).collect()
+    }
+
     /// As of now, by zone.
     pub(crate) fn summary(&self) -> BTreeMap<ZoneName, ZoneUsage> {
-        let live: Vec<Arc<Used>> = {
-            let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
-            connections.retain(|connection| connection.strong_count() > 0);
-            connections.iter().filter_map(Weak::upgrade).collect()
-        };
+        let live = self.live();
         let mut clients: BTreeMap<&ZoneName, BTreeMap<(IpAddr, u64), BTreeSet<TopicName>>> = BTreeMap::new();
         for used in &live {
             let client = (used.network, used.client.get().copied().unwrap_or_default());
@@ -83,8 +108,20 @@ impl ZoneUsage {
 }
 
 impl Used {
-    pub(crate) fn new(zone: ZoneName, network: IpAddr) -> Self {
-        Self { zone, network, client: OnceLock::new(), aliases: Mutex::default() }
+    pub(crate) fn new(login: &Login, network: IpAddr) -> Self {
+        Self {
+            zone: login.zone.name.clone(),
+            network,
+            address: login.address,
+            credential: Mutex::new(login.key_id.clone()),
+            client: OnceLock::new(),
+            aliases: Mutex::default(),
+        }
+    }
+
+    /// It has logged in again, perhaps with another credential.
+    pub(crate) fn renewed(&self, login: &Login) {
+        *self.credential.lock().unwrap_or_else(PoisonError::into_inner) = login.key_id.clone();
     }
 
     /// The client id of a request; the first one names the client.
@@ -108,10 +145,47 @@ impl Used {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
+    use super::super::fixture::zone as served_zone;
     use super::*;
+    use crate::policy::ZoneView;
+    use crate::sasl::Mechanism;
 
     fn alias(name: &str) -> TopicName {
         name.try_into().unwrap()
+    }
+
+    const OLD: &str = "pz0123456789abcdef";
+    const NEW: &str = "pz0123456789abcdeg";
+
+    fn login(zone: &str, key_id: &str, address: IpAddr) -> Login {
+        Login {
+            user: key_id.to_owned(),
+            zone: Arc::new(ZoneView::new(&served_zone(zone, &[]), &HashMap::new())),
+            key_id: key_id.try_into().unwrap(),
+            mechanism: Mechanism::Plain,
+            address,
+            expires_at: None,
+        }
+    }
+
+    #[test]
+    fn a_credential_is_in_use_while_a_connection_has_it_and_remembered_for_some_minutes() {
+        let (usage, start) = (Usage::default(), OffsetDateTime::UNIX_EPOCH);
+        let here = IpAddr::from([192, 0, 2, 1]);
+        let connection = usage.enter(&login("acme", OLD, here), here);
+        let seen = |minute| -> Vec<(String, i64)> {
+            let minutes = |last: LastUse| (last.at - start).whole_minutes();
+            let seen = usage.credentials(start + time::Duration::minutes(minute));
+            seen.into_iter().map(|(key, last)| (key.to_string(), minutes(last))).collect()
+        };
+        assert_eq!(seen(1), [(OLD.to_owned(), 1)]);
+        connection.renewed(&login("acme", NEW, here));
+        assert_eq!(seen(3), [(OLD.to_owned(), 1), (NEW.to_owned(), 3)]);
+        drop(connection);
+        assert_eq!(seen(11), [(NEW.to_owned(), 3)]);
+        assert_eq!(seen(13), []);
     }
 
     #[test]
@@ -120,7 +194,7 @@ mod tests {
         let (acme, beta): (ZoneName, ZoneName) = ("acme".try_into().unwrap(), "beta".try_into().unwrap());
         let (here, there) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
         let connect = |zone: &ZoneName, network, client: &str, aliases: &[&str]| {
-            let used = usage.enter(zone, network);
+            let used = usage.enter(&login(zone.as_str(), OLD, network), network);
             used.by(Some(client));
             used.by(Some("only the first one counts"));
             used.note(&aliases.iter().map(|name| alias(name)).collect::<Vec<_>>());
@@ -143,11 +217,12 @@ mod tests {
         let usage = Usage::default();
         let zone: ZoneName = "acme".try_into().unwrap();
         let network = IpAddr::from([192, 0, 2, 1]);
+        let login = login("acme", OLD, network);
         for _ in 0..10_000 {
-            drop(usage.enter(&zone, network));
+            drop(usage.enter(&login, network));
         }
         assert!(usage.connections.lock().unwrap().capacity() < 100);
-        let used = usage.enter(&zone, network);
+        let used = usage.enter(&login, network);
         used.note(&(0..2 * ALIASES).map(|n| alias(&format!("a{n}"))).collect::<Vec<_>>());
         assert_eq!(usage.summary()[&zone].topics.len(), ALIASES);
     }

@@ -32,6 +32,7 @@ pub(super) fn complete(changes: Vec<Change>, state: &State) -> Result<Vec<Change
             Change::DeleteCredential(key_id) => {
                 owners.remove(key_id);
             }
+            Change::Used(key_id, _) if !owners.contains_key(key_id) => continue,
             Change::Applied(_) => complete.extend(state.spent.keys().cloned().map(Change::ForgetSpent)),
             Change::PutApiKey(_)
             | Change::DeleteApiKey(_)
@@ -45,12 +46,16 @@ pub(super) fn complete(changes: Vec<Change>, state: &State) -> Result<Vec<Change
             | Change::PutLetter(_)
             | Change::DeleteLetter(_)
             | Change::PutCluster(..)
+            | Change::Used(..)
+            | Change::ForgetUse(_)
             | Change::Spend(..)
             | Change::ForgetSpent(_)
             | Change::Audit(_) => {}
         }
         complete.push(change);
     }
+    let gone = state.last_uses.keys().filter(|key_id| !owners.contains_key(*key_id));
+    complete.extend(gone.cloned().map(Change::ForgetUse));
     Ok(complete)
 }
 
@@ -82,6 +87,12 @@ impl State {
                 }
                 Change::DeleteCredential(key_id) => {
                     state.credentials.remove(&key_id);
+                }
+                Change::Used(key_id, last) => {
+                    state.last_uses.insert(key_id, last);
+                }
+                Change::ForgetUse(key_id) => {
+                    state.last_uses.remove(&key_id);
                 }
                 Change::PutApiKey(key) => {
                     state.api_keys.insert(key.id.clone(), Arc::new(key));

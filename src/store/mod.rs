@@ -30,8 +30,8 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use crate::zone::{
-    Acceptance, ApiKey, Asked, ClusterName, Controls, Credential, KeyId, Letter, PartnerZone, Revision,
-    Rollback, Scope, Sequence, Spent, ZoneId, ZoneName,
+    Acceptance, ApiKey, Asked, ClusterName, Controls, Credential, KeyId, LastUse, Letter, PartnerZone,
+    Revision, Rollback, Scope, Sequence, Spent, ZoneId, ZoneName,
 };
 
 /// Everything the state topic holds, as of one commit. Immutable once published.
@@ -43,6 +43,8 @@ pub struct State {
     pub revision: Option<Revision>,
     pub zones: BTreeMap<ZoneName, Arc<ZoneRecord>>,
     pub credentials: BTreeMap<KeyId, Arc<Credential>>,
+    /// When each was used last, to about [ten minutes](LAST_USE_STEP). What nodes say of the moment is more exact.
+    pub last_uses: BTreeMap<KeyId, LastUse>,
     pub api_keys: BTreeMap<String, Arc<ApiKey>>,
     /// The principals on backing clusters that are ours, and the id that the cluster had when each was made. Written before the
     /// principal is made, and gone after it: what is under our name and not in here is somebody else's.
@@ -58,6 +60,9 @@ pub struct State {
     /// Who leads, as the leader's lease record says.
     pub leader: Option<Lease>,
 }
+
+/// How exact the state is about a credential's last use: it is not written each time.
+pub const LAST_USE_STEP: time::Duration = time::Duration::minutes(10);
 
 /// A zone's principal on a cluster → the cluster's id.
 pub type Principals = BTreeMap<(ClusterName, ZoneName), String>;
@@ -95,6 +100,10 @@ pub enum Change {
     /// Of a zone that exists; [`StoreError::Conflict`] otherwise.
     PutCredential(Credential),
     DeleteCredential(KeyId),
+    /// This credential was used then.
+    Used(KeyId, LastUse),
+    /// Written with the end of a credential.
+    ForgetUse(KeyId),
     PutApiKey(ApiKey),
     DeleteApiKey(String),
     /// This zone's principal on this cluster, which has this id, is ours.
@@ -150,6 +159,9 @@ pub struct Heartbeat {
     /// Clients that are connected now, by zone: for plans, which say whom a change concerns.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub usage: BTreeMap<String, ZoneUsage>,
+    /// When and from where credentials were used in the last minutes, by key id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub credentials: BTreeMap<String, LastUse>,
     /// There is more usage than a heartbeat holds.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub usage_is_partial: bool,

@@ -14,7 +14,7 @@ use crate::zone::{
 
 const MOMENT: OffsetDateTime = datetime!(2026-11-22 10:00 UTC);
 
-pub(super) fn zone(name: &str) -> ZoneRecord {
+pub(crate) fn zone(name: &str) -> ZoneRecord {
     let topics = vec![sample::topic("orders", "orders-v1", Permission::Read)];
     let zone = PartnerZone {
         labels: BTreeMap::from([("team".to_owned(), "streams".to_owned())]),
@@ -30,12 +30,13 @@ pub(super) fn zone(name: &str) -> ZoneRecord {
     }
 }
 
-pub(super) fn credential(zone: &str, number: usize) -> Credential {
+pub(crate) fn credential(zone: &str, number: usize) -> Credential {
     Credential {
         key_id: KeyId::from_random(|limit| number % limit),
         zone: ZoneName::try_from(zone).expect("a zone name"),
         created_at: MOMENT,
         expires_at: Some(MOMENT + time::Duration::days(90)),
+        replaced_by: None,
         plain: PlainVerifier { salt: vec![1; 16], hash: vec![2; 32] },
         scram: vec![ScramVerifier {
             hash: ScramHash::Sha512,
@@ -57,6 +58,7 @@ pub(crate) fn heartbeat(node: &str, serving: u64) -> Heartbeat {
         problems: BTreeMap::new(),
         connections: 0,
         usage: BTreeMap::new(),
+        credentials: BTreeMap::new(),
         usage_is_partial: false,
         at: MOMENT,
     }

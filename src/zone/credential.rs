@@ -1,8 +1,10 @@
 //! What proves an identity. Only verifiers are kept: nothing here can be used to log in.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::{AuthenticationMode, NameError, ZoneName};
@@ -102,6 +104,8 @@ pub struct Credential {
     pub zone: ZoneName,
     pub created_at: OffsetDateTime,
     pub expires_at: Option<OffsetDateTime>,
+    /// The credential that took its place. This one goes on until it expires.
+    pub replaced_by: Option<KeyId>,
     pub plain: PlainVerifier,
     pub scram: Vec<ScramVerifier>,
 }
@@ -121,6 +125,16 @@ impl Credential {
         let has = |mechanism: &Mechanism| mechanism.scram().is_none_or(|hash| self.scram(hash).is_some());
         mode.mechanisms().iter().copied().filter(has)
     }
+}
+
+/// When a credential was in use last, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LastUse {
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// As the gateway saw it: that of a balancer, if it hides its clients'.
+    pub address: IpAddr,
 }
 
 /// What a holder of an API key may do.
@@ -178,6 +192,7 @@ mod tests {
             zone: ZoneName::try_from("acme").unwrap(),
             created_at: OffsetDateTime::UNIX_EPOCH,
             expires_at: None,
+            replaced_by: None,
             plain: PlainVerifier { salt: vec![1], hash: vec![2] },
             scram,
         };

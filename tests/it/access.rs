@@ -8,6 +8,7 @@ use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{MetadataRequest, ProduceRequest, TopicName};
 use kafka_protocol::protocol::StrBytes;
+use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -147,4 +148,45 @@ fn connections_end_with_their_access_whatever_they_do_and_a_share_begins_and_end
         assert!(begun.elapsed() < WITHIN, "it does not begin");
     }
     assert_eq!(listed(&renamed).len(), 1, "the old name is gone");
+}
+
+#[test]
+fn a_credential_is_rotated_while_it_is_in_use_and_seen_to_be() {
+    let backing = unique("orders");
+    Cluster::shared().create_topic(&backing, 1);
+    let zone = manifest("acme", &[("orders", &backing, "WRITE")]);
+    let product = Product::start(Cluster::shared(), Setup::MEMORY, &[("a.yaml", &zone)]);
+    product.wait_for_status("acme", "READY");
+    let old = product.partner("acme");
+    let busy = Busy::log_in(&product, &old);
+    let json = |arguments: &[&str]| -> Value {
+        let output = product.cli(arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let shown = |key_id: &str| {
+        let listed = json(&["credentials", "list", "acme", "-o", "json"]);
+        listed["items"].as_array().unwrap().iter().find(|item| item["keyId"] == key_id).unwrap().clone()
+    };
+    let begun = Instant::now();
+    while shown(&old.username)["lastUsedFrom"] != "127.0.0.1" {
+        assert!(begun.elapsed() < WITHIN, "{:#}", shown(&old.username));
+        thread::sleep(Duration::from_millis(200));
+    }
+
+    let overlap = Duration::from_secs(8);
+    let begun = Instant::now();
+    let rotated = json(&["credentials", "rotate", &old.username, "--overlap", "8s", "-o", "json"]);
+    let text = |field: &str| rotated[field].as_str().unwrap().to_owned();
+    let new =
+        Partner { bootstrap: text("bootstrapServers"), username: text("username"), secret: text("secret") };
+    assert_eq!(shown(&old.username)["state"], "ROTATED");
+    assert!(is_let_in(&new));
+    assert!(begun.elapsed() > overlap || busy.are_all_there(), "the old one goes on");
+    busy.are_cut(begun + overlap, "rotated");
+    assert!(!is_let_in(&old) && is_let_in(&new));
+    assert_eq!(
+        (&shown(&old.username)["state"], &shown(&new.username)["state"]),
+        (&"EXPIRED".into(), &"ACTIVE".into())
+    );
 }

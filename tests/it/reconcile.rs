@@ -295,6 +295,7 @@ async fn more_than_thirty_percent_are_never_deleted_at_once_and_what_goes_takes_
         zone: name(zone),
         created_at: OffsetDateTime::UNIX_EPOCH,
         expires_at: None,
+        replaced_by: None,
         plain: PlainVerifier { salt: vec![1], hash: vec![2] },
         scram: Vec::new(),
     };

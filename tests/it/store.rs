@@ -200,6 +200,7 @@ fn credential(zone: &str, number: usize) -> Credential {
         zone: zone_name(zone),
         created_at: datetime!(2026-11-22 10:00 UTC),
         expires_at: None,
+        replaced_by: None,
         plain: PlainVerifier { salt: vec![1; 16], hash: vec![2; 32] },
         scram: vec![ScramVerifier {
             hash: ScramHash::Sha256,

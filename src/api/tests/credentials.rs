@@ -1,6 +1,8 @@
 //! Credentials: issued, shown once, ended.
 
+use super::super::credentials::rfc3339;
 use super::*;
+use crate::zone::KeyId;
 
 #[tokio::test]
 async fn a_credential_is_shown_once_and_kept_as_verifiers() {
@@ -99,4 +101,63 @@ async fn the_end_of_a_credential_is_checked_and_written_in_utc() {
         assert_eq!(status, StatusCode::BAD_REQUEST, "{bad}");
         assert!(problem["detail"].as_str().unwrap().contains("`expiresAt`"), "{bad}: {problem}");
     }
+}
+
+#[tokio::test]
+async fn a_credential_that_takes_anothers_place_lets_it_go_on_for_a_while() {
+    let store = memory_store();
+    let admin = key_of(&*store, ApiKeyRole::Admin).await;
+    put_zone(&*store, "acme", "PLAIN").await;
+    heartbeat(&*store, 2).await;
+    let node = Node::start("n1", Arc::clone(&store) as Arc<dyn Store>).await;
+    let (_, first) = node.send(Method::POST, ISSUE, &admin, None).await;
+    let rotate = |id: &Value| format!("/api/v1/credentials/{}/rotate", id.as_str().unwrap());
+    let ends = |id: &Value| {
+        let state = store.state().borrow().clone().unwrap();
+        let id = KeyId::try_from(id.as_str().unwrap()).unwrap();
+        state.credentials.get(&id).map(|credential| credential.expires_at)
+    };
+    let left = |id: &Value| (ends(id).unwrap().unwrap() - OffsetDateTime::now_utc()).whole_minutes();
+
+    let (status, second) =
+        node.send(Method::POST, &rotate(&first["keyId"]), &admin, Some(json!({"overlap": "2h"}))).await;
+    assert_eq!(status, StatusCode::CREATED, "{second}");
+    assert_eq!((&second["replaces"]["keyId"], &second["expiresAt"]), (&first["keyId"], &Value::Null));
+    assert_eq!((left(&first["keyId"]), ends(&second["keyId"])), (119, Some(None)));
+    assert_ne!(first["secret"], second["secret"]);
+    // A secret that got lost on its way is no reason to shorten the next one's life: only what is in use is rotated.
+    let (status, problem) = node.send(Method::POST, &rotate(&first["keyId"]), &admin, None).await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    assert!(problem["detail"].as_str().unwrap().contains(second["keyId"].as_str().unwrap()), "{problem}");
+    let (_, listed) = node.get(ISSUE, &admin).await;
+    let shown = |id: &Value| {
+        let items = listed["items"].as_array().unwrap();
+        items.iter().find(|item| item["keyId"] == *id).map(|item| item["state"].clone())
+    };
+    assert_eq!(
+        (shown(&first["keyId"]), shown(&second["keyId"])),
+        (Some("ROTATED".into()), Some("ACTIVE".into()))
+    );
+    // None at all: it is gone at once.
+    let body = json!({"overlap": "0s", "expiresAt": "2999-01-01T00:00:00Z"});
+    let (_, fourth) = node.send(Method::POST, &rotate(&second["keyId"]), &admin, Some(body)).await;
+    assert_eq!((ends(&second["keyId"]), fourth["expiresAt"].as_str()), (None, Some("2999-01-01T00:00:00Z")));
+    // What was issued for a time is replaced for as long a time.
+    let soon = rfc3339(OffsetDateTime::now_utc() + time::Duration::hours(2));
+    let (_, short) = node.send(Method::POST, ISSUE, &admin, Some(json!({"expiresAt": soon}))).await;
+    let (_, next) = node.send(Method::POST, &rotate(&short["keyId"]), &admin, None).await;
+    assert_eq!(ends(&short["keyId"]).unwrap().map(rfc3339), Some(soon), "an overlap gives it no more time");
+    assert!([118, 119].contains(&left(&next["keyId"])), "{next}");
+    let told: Vec<_> = store.audit_events().iter().map(|event| event["type"].clone()).collect();
+    assert_eq!(
+        told[1..],
+        ["rotated", "rotated", "issued", "rotated"].map(|what| format!("partner-zones.credential.{what}"))
+    );
+    for body in [json!({"overlap": "soon"}), json!({"overlap": "-1h"}), json!({"until": "1h"})] {
+        let (status, _) =
+            node.send(Method::POST, &rotate(&fourth["keyId"]), &admin, Some(body.clone())).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
+    }
+    let (status, _) = node.send(Method::POST, &rotate(&second["keyId"]), &admin, None).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
 }

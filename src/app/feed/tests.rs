@@ -34,6 +34,7 @@ fn credential(zone: &str, number: usize, expires_at: Option<OffsetDateTime>) -> 
         zone: ZoneName::try_from(zone).unwrap(),
         created_at: OffsetDateTime::UNIX_EPOCH,
         expires_at,
+        replaced_by: None,
         plain: PlainVerifier::new("s", b"salt"),
         scram: Vec::new(),
     })

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 
 use crate::gateway;
 use crate::store::ZoneUsage;
-use crate::zone::ZoneName;
+use crate::zone::{KeyId, LastUse, ZoneName};
 
 /// Zones and aliases of one heartbeat: with the longest names there are, some 400 KiB.
 const ZONES: usize = 1_000;
 const ALIASES: usize = 1_000;
+/// And some 100 KiB.
+const CREDENTIALS: usize = 1_000;
 
 /// The zones and aliases with the most clients; and whether something had to be left out.
 pub(super) fn shown(usage: BTreeMap<ZoneName, gateway::ZoneUsage>) -> (BTreeMap<String, ZoneUsage>, bool) {
@@ -30,6 +32,14 @@ pub(super) fn shown(usage: BTreeMap<ZoneName, gateway::ZoneUsage>) -> (BTreeMap<
         shown.entry(zone).or_default().topics.insert(alias.to_string(), clients);
     }
     (shown, is_partial)
+}
+
+/// The credentials that were used last.
+pub(super) fn of_credentials(credentials: BTreeMap<KeyId, LastUse>) -> BTreeMap<String, LastUse> {
+    let mut credentials: Vec<_> = credentials.into_iter().collect();
+    credentials.sort_by_key(|(_, last)| Reverse(last.at));
+    credentials.truncate(CREDENTIALS);
+    credentials.into_iter().map(|(key_id, last)| (key_id.to_string(), last)).collect()
 }
 
 #[cfg(test)]

@@ -181,13 +181,13 @@ pub(super) fn credentials(value: &Value) -> String {
     let rows: Vec<_> = items(value)
         .iter()
         .map(|credential| {
-            let [key_id, zone, state, created, expires] =
-                ["/keyId", "/zone", "/state", "/createdAt", "/expiresAt"]
+            let [key_id, zone, state, created, expires, used, from] =
+                ["/keyId", "/zone", "/state", "/createdAt", "/expiresAt", "/lastUsedAt", "/lastUsedFrom"]
                     .map(|pointer| cell(credential, pointer));
-            [key_id, zone, state, mechanisms(credential), created, expires]
+            [key_id, zone, state, mechanisms(credential), created, expires, used, from]
         })
         .collect();
-    output::table(["KEY ID", "ZONE", "STATE", "MECHANISMS", "CREATED", "EXPIRES"], &rows)
+    output::table(["KEY ID", "ZONE", "STATE", "MECHANISMS", "CREATED", "EXPIRES", "LAST USED", "FROM"], &rows)
 }
 
 fn mechanisms(credential: &Value) -> String {

@@ -18,7 +18,7 @@ use self::folder::{BRANCH, Folder, ZONES_PATH};
 use self::partner::Partner;
 use self::report::Shown;
 use super::client::{Client, Server};
-use super::client_properties::{self, ClientLogin};
+use super::client_files::{self, ClientLogin};
 use super::{Context, ExitCode, Failure, get, output};
 use crate::app::config::{self, Config, Environment};
 use crate::app::wiring::{self, Running};
@@ -162,11 +162,11 @@ async fn check(folder: &Folder, args: &Args, topics: &[TopicName]) -> Result<Sho
         let partner_dir = folder.partner_dir(zone.name.as_str());
         let write =
             |name, text: &str| Folder::write_private(&partner_dir.join(name), text).map_err(Failure::usage);
-        write("client.properties", &client_properties::java(login))?;
-        write("kcat.conf", &client_properties::librdkafka(login))?;
+        write("client.properties", &client_files::java(login))?;
+        write("kcat.conf", &client_files::librdkafka(login))?;
         let readable = zone.topics.iter().find(|topic| topic.permission.allows(Operation::Read));
         if let (None, Some(topic)) = (&shown, readable) {
-            let partner = Partner::new(client_properties::librdkafka(login));
+            let partner = Partner::new(client_files::librdkafka(login));
             shown = Some((Shown::new(zone, topic, args.http_port, login.bootstrap_servers), partner));
         }
     }

@@ -47,6 +47,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
         match reply.then? {
             Some(login) => {
                 tracing::debug!(user = login.user, key_id = %login.key_id, "partner logged in again");
+                self.used.renewed(&login);
                 self.identity.renew(login);
             }
             None => self.dialogue = Some(dialogue),

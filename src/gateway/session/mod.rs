@@ -88,7 +88,7 @@ where
     let mut relay = Relay {
         shared,
         port,
-        used: shared.usage.enter(&login.zone.name, network),
+        used: shared.usage.enter(&login, network),
         identity: Identity::new(login),
         seat: &seat,
         session,

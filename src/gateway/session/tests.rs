@@ -88,7 +88,7 @@ async fn relay_login(
     let mut relay = Relay {
         shared: &shared,
         port: &Port::Bootstrap,
-        used: shared.usage.enter(&login.zone.name, IpAddr::from([192, 0, 2, 1])),
+        used: shared.usage.enter(&login, IpAddr::from([192, 0, 2, 1])),
         seat: &shared.allowances.seat(login.zone.id).unwrap(),
         identity: Identity::new(login),
         session,

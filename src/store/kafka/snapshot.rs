@@ -90,6 +90,7 @@ impl Snapshot {
             Record::Credential(id, credential) => {
                 set(&mut self.state.credentials, id, credential.map(Arc::new));
             }
+            Record::LastUse(id, last) => set(&mut self.state.last_uses, id, last),
             Record::ApiKey(id, api_key) => set(&mut self.state.api_keys, id, api_key.map(Arc::new)),
             Record::Principal(principal, cluster_id) => {
                 set(&mut self.state.principals, principal, cluster_id);

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `zone/<name>` | a zone as it was applied; the zone itself in its written form |
 //! | `credential/<key id>` | verifiers, base64 |
+//! | `last-use/<key id>` | when and from where this credential was used last |
 //! | `api-key/<id>` | role and verifier |
 //! | `principal/<cluster>/<zone>` | the id of the cluster on which this principal is ours |
 //! | `suspension/all`, `suspension/source`, `suspension/zone/<name>` | who asked for it, when and why |
@@ -33,8 +34,8 @@ use self::rows::{ApiKeyRow, ClusterRow, CredentialRow, PrincipalRow, RevisionRow
 use super::changes::numbered;
 use super::{Change, Lease, StoreError, ZoneRecord};
 use crate::zone::{
-    Acceptance, ApiKey, Asked, ClusterName, Credential, KeyId, Letter, Revision, Rollback, Scope, Sequence,
-    Spent, ZoneName,
+    Acceptance, ApiKey, Asked, ClusterName, Credential, KeyId, LastUse, Letter, Revision, Rollback, Scope,
+    Sequence, Spent, ZoneName,
 };
 
 /// Raised only when an older reader would misread a record; a field that is merely new needs no new version.
@@ -50,6 +51,7 @@ const ACCEPTANCE: &str = "acceptance";
 pub(super) enum Record {
     Zone(ZoneName, Option<Box<ZoneRecord>>),
     Credential(KeyId, Option<Credential>),
+    LastUse(KeyId, Option<LastUse>),
     ApiKey(String, Option<ApiKey>),
     Principal((ClusterName, ZoneName), Option<String>),
     Suspension(Scope, Option<Asked>),
@@ -78,6 +80,10 @@ impl Record {
                 let row = value.map(decode::<CredentialRow>).transpose()?;
                 let credential = row.map(|row| row.into_credential(id.clone())).transpose()?;
                 Self::Credential(id, credential)
+            }
+            Some(("last-use", id)) => {
+                let id = KeyId::try_from(id).map_err(|error| format!("the key id {error}"))?;
+                Self::LastUse(id, value.map(decode).transpose()?)
             }
             Some(("api-key", id)) => {
                 let row = value.map(decode::<ApiKeyRow>).transpose()?;
@@ -158,6 +164,8 @@ impl Line {
                 Self::put(format!("credential/{}", credential.key_id), &CredentialRow::new(credential))?
             }
             Change::DeleteCredential(id) => Self::delete(format!("credential/{id}")),
+            Change::Used(id, last) => Self::put(last_use(id), last)?,
+            Change::ForgetUse(id) => Self::delete(last_use(id)),
             Change::PutApiKey(key) => Self::put(format!("api-key/{}", key.id), &ApiKeyRow::new(key))?,
             Change::DeleteApiKey(id) => Self::delete(format!("api-key/{id}")),
             Change::PutPrincipal { cluster, zone, cluster_id } => {
@@ -212,6 +220,10 @@ impl Line {
 
 fn principal(cluster: &ClusterName, zone: &ZoneName) -> String {
     format!("principal/{cluster}/{zone}")
+}
+
+fn last_use(id: &KeyId) -> String {
+    format!("last-use/{id}")
 }
 
 fn outbox(id: &str) -> String {

@@ -60,6 +60,8 @@ pub(super) struct CredentialRow {
     created_at: OffsetDateTime,
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     expires_at: Option<OffsetDateTime>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    replaced_by: Option<String>,
     plain: PlainRow,
     scram: Vec<ScramRow>,
 }
@@ -70,17 +72,20 @@ impl CredentialRow {
             zone: credential.zone.to_string(),
             created_at: credential.created_at,
             expires_at: credential.expires_at,
+            replaced_by: credential.replaced_by.as_ref().map(ToString::to_string),
             plain: PlainRow::new(&credential.plain),
             scram: credential.scram.iter().map(ScramRow::new).collect(),
         }
     }
 
     pub(super) fn into_credential(self, key_id: KeyId) -> Result<Credential, String> {
+        let replaced_by = self.replaced_by.as_deref().map(KeyId::try_from).transpose();
         Ok(Credential {
             key_id,
             zone: zone_name(&self.zone)?,
             created_at: self.created_at,
             expires_at: self.expires_at,
+            replaced_by: replaced_by.map_err(|error| format!("the key id {error}"))?,
             plain: self.plain.into_verifier(),
             scram: self.scram.into_iter().map(ScramRow::into_verifier).collect(),
         })

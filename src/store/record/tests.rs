@@ -4,7 +4,7 @@ use time::macros::datetime;
 
 use super::*;
 use crate::store::samples::{controls, credential, letters, zone};
-use crate::zone::{ApiKeyRole, ClusterName, PlainVerifier, Spent};
+use crate::zone::{ApiKeyRole, ClusterName, LastUse, PlainVerifier, Spent};
 
 fn reread(line: &Line) -> Record {
     Record::read(&line.key, line.value.as_deref()).expect("what was written can be read")
@@ -76,6 +76,16 @@ fn letters_are_read_back_under_the_name_of_what_they_say() {
         line.key
     });
     assert_eq!(keys, ["outbox/notice/acme/PZ0012/main@sha1:8c1f", "outbox/status/8c1f"]);
+}
+
+#[test]
+fn the_last_use_of_a_credential_is_read_back_under_its_key_id() {
+    let id = credential("acme", 1).key_id;
+    let last = LastUse { at: datetime!(2026-11-22 10:00 UTC), address: "2001:db8::1".parse().unwrap() };
+    let line = written(&Change::Used(id.clone(), last));
+    assert_eq!(line.key, format!("last-use/{id}"));
+    assert_eq!(reread(&line), Record::LastUse(id.clone(), Some(last)));
+    assert_eq!(reread(&written(&Change::ForgetUse(id.clone()))), Record::LastUse(id, None));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The order of work on the backing clusters around a commit, with clusters that only write down what they are told.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use partner_zones::manifest::Loaded;
@@ -79,12 +79,13 @@ fn heartbeat(serving: u64) -> Heartbeat {
     Heartbeat {
         node: "g1".to_owned(),
         serving,
-        bootstrap: std::collections::BTreeMap::new(),
+        bootstrap: BTreeMap::new(),
         tls: false,
         zone_domain: None,
-        problems: std::collections::BTreeMap::new(),
+        problems: BTreeMap::new(),
         connections: 0,
-        usage: std::collections::BTreeMap::new(),
+        usage: BTreeMap::new(),
+        credentials: BTreeMap::new(),
         usage_is_partial: false,
         at: OffsetDateTime::now_utc(),
     }

@@ -85,6 +85,7 @@ pub(crate) fn zone(name: &str, topics: &[Alias<'_>]) -> ServedZone {
         zone: zone.name.clone(),
         created_at: OffsetDateTime::UNIX_EPOCH,
         expires_at: None,
+        replaced_by: None,
         plain: PlainVerifier::new(SECRET, name.as_bytes()),
         scram: Vec::new(),
     };

@@ -1,4 +1,4 @@
-//! A partner's configuration files: Java's `client.properties`, and the same in librdkafka's names.
+//! What a partner's client is set up with: files, and the beginning of a program.
 
 use crate::sasl::Mechanism;
 
@@ -16,22 +16,57 @@ pub struct ClientLogin<'a> {
 
 /// For Java clients and everything that reads their format (`--command-config`).
 pub fn java(login: ClientLogin<'_>) -> String {
-    let module = match login.mechanism {
-        Mechanism::Plain => "plain.PlainLoginModule",
-        Mechanism::ScramSha256 | Mechanism::ScramSha512 => "scram.ScramLoginModule",
-    };
-    let jaas = format!(
-        "org.apache.kafka.common.security.{module} required username={} password={};",
-        jaas_quoted(login.username),
-        jaas_quoted(login.secret),
-    );
     format!(
         "bootstrap.servers={}\nsecurity.protocol={}\nsasl.mechanism={}\nsasl.jaas.config={}\n",
         property_value(login.bootstrap_servers),
         property_value(login.security_protocol),
         login.mechanism,
-        property_value(&jaas),
+        property_value(&jaas(login)),
     )
+}
+
+/// `application.yaml` of Spring Boot. A key with dots stands in brackets.
+pub fn spring(login: ClientLogin<'_>) -> String {
+    format!(
+        "spring:\n  kafka:\n    bootstrap-servers: {}\n    properties:\n      \"[security.protocol]\": {}\n      \
+         \"[sasl.mechanism]\": {}\n      \"[sasl.jaas.config]\": {}\n",
+        quoted(login.bootstrap_servers),
+        quoted(login.security_protocol),
+        login.mechanism,
+        quoted(&jaas(login)),
+    )
+}
+
+/// The beginning of a program that uses confluent-kafka.
+pub fn python(login: ClientLogin<'_>) -> String {
+    format!(
+        "from confluent_kafka import Consumer, Producer\n\nconfig = {{\n    \"bootstrap.servers\": {},\n    \
+         \"security.protocol\": {},\n    \"sasl.mechanism\": \"{}\",\n    \"sasl.username\": {},\n    \
+         \"sasl.password\": {},\n}}\nproducer = Producer(config)\n\
+         consumer = Consumer({{**config, \"group.id\": \"my-group\", \"auto.offset.reset\": \"earliest\"}})\n",
+        quoted(login.bootstrap_servers),
+        quoted(login.security_protocol),
+        login.mechanism,
+        quoted(login.username),
+        quoted(login.secret),
+    )
+}
+
+fn jaas(login: ClientLogin<'_>) -> String {
+    let module = match login.mechanism {
+        Mechanism::Plain => "plain.PlainLoginModule",
+        Mechanism::ScramSha256 | Mechanism::ScramSha512 => "scram.ScramLoginModule",
+    };
+    format!(
+        "org.apache.kafka.common.security.{module} required username={} password={};",
+        jaas_quoted(login.username),
+        jaas_quoted(login.secret),
+    )
+}
+
+/// A JSON string, which is one in YAML and in Python too.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
 }
 
 /// For kcat (`-F`) and other programs that read librdkafka's names. librdkafka's file format has no escapes: a value is
@@ -103,5 +138,16 @@ mod tests {
             "bootstrap.servers=kafka.example.com:19092\nsecurity.protocol=SASL_PLAINTEXT\nsasl.mechanism=PLAIN\n\
              sasl.username=pz0123456789abcdef\nsasl.password=a-b_c\n"
         );
+    }
+
+    #[test]
+    fn a_program_and_springs_file_hold_the_same_login_and_no_character_gets_out_of_its_quotes() {
+        let odd = ClientLogin { secret: "a\"b\\c'd", mechanism: Mechanism::ScramSha512, ..LOGIN };
+        assert!(python(odd).contains(r#""sasl.password": "a\"b\\c'd","#), "{}", python(odd));
+        let file: serde_json::Value = serde_yaml::from_str(&spring(odd)).unwrap();
+        let properties = &file["spring"]["kafka"]["properties"];
+        assert_eq!(properties["[sasl.mechanism]"], "SCRAM-SHA-512");
+        assert_eq!(properties["[sasl.jaas.config]"], jaas(odd));
+        assert_eq!(file["spring"]["kafka"]["bootstrap-servers"], "kafka.example.com:19092");
     }
 }

@@ -99,7 +99,8 @@ pub(super) async fn issue(
     let state = api.state()?;
     let record = zones::find(&state, &name)?;
     let now = OffsetDateTime::now_utc();
-    let new = api.new_credential(&state, record, now, end(wanted.expires_at.as_deref(), now)?).await?;
+    let new =
+        api.new_credential(&state, record, (now, end(wanted.expires_at.as_deref(), now)?), None).await?;
     let data = new.told(None);
     let event =
         audit::change(&api, &caller, "credential.issued", &format!("zone/{}", record.zone.name), data);
@@ -123,29 +124,34 @@ pub(super) async fn rotate(
         return Err(Problem::conflict(detail));
     }
     let now = OffsetDateTime::now_utc();
-    let end = match end(wanted.expires_at.as_deref(), now)? {
-        None => old.expires_at.and_then(|end| now.checked_add(end - old.created_at)),
-        end => end,
-    };
-    let new = api.new_credential(&state, record, now, end).await?;
     let overlap = wanted.overlap()?;
-    let old_end = now.checked_add(overlap).map(|end| old.expires_at.map_or(end, |known| known.min(end)));
-    let of_old = match old_end {
-        _ if overlap.is_zero() => Change::DeleteCredential(old.key_id.clone()),
-        Some(end) => Change::PutCredential(Credential {
-            expires_at: Some(end),
+    let as_long = |end: OffsetDateTime| now.checked_add(end - old.created_at).unwrap_or(end);
+    let end = end(wanted.expires_at.as_deref(), now)?.or_else(|| old.expires_at.map(as_long));
+    let gone = overlap.is_zero().then_some(&old.key_id);
+    let new = api.new_credential(&state, record, (now, end), gone).await?;
+    let old_end = now.checked_add(overlap).ok_or_else(too_long)?;
+    let old_end = old.expires_at.map_or(old_end, |known| known.min(old_end));
+    let of_old = if overlap.is_zero() {
+        Change::DeleteCredential(old.key_id.clone())
+    } else {
+        Change::PutCredential(Credential {
+            expires_at: Some(old_end),
             replaced_by: Some(new.credential.key_id.clone()),
             ..Credential::clone(old)
-        }),
-        None => return Err(Problem::bad_request("`overlap` lies beyond all calendars")),
+        })
     };
-    let old_end = if overlap.is_zero() { now } else { old_end.unwrap_or(now) };
     let replaces = json!({ "keyId": old.key_id.as_str(), "expiresAt": rfc3339(old_end) });
     let data = new.told(Some(&replaces));
     let event = audit::change(&api, &caller, "credential.rotated", &format!("zone/{}", old.zone), data);
-    let changes = vec![Change::PutCredential(new.credential.clone()), of_old, event];
+    // It may be revoked while the new one is made, and then it must not come back.
+    let as_it_was = Change::Expect(Box::new(Credential::clone(old)));
+    let changes = vec![as_it_was, Change::PutCredential(new.credential.clone()), of_old, event];
     api.config.store.commit(changes).await?;
     Ok(shown_once(new.shown(Some(&replaces))))
+}
+
+fn too_long() -> Problem {
+    Problem::bad_request("`overlap` lies beyond all calendars")
 }
 
 fn find<'a>(state: &'a State, key_id: &str) -> Result<&'a Arc<Credential>, Problem> {
@@ -192,13 +198,13 @@ fn with(mut value: Value, replaces: Option<&Value>) -> Value {
 }
 
 impl Api {
-    /// A credential of a zone, which is not in force yet.
+    /// A credential of a zone from now to its end, which is not in force yet. One that goes as it comes leaves it its room.
     async fn new_credential(
         &self,
         state: &State,
         record: &ZoneRecord,
-        now: OffsetDateTime,
-        end: Option<OffsetDateTime>,
+        (now, end): (OffsetDateTime, Option<OffsetDateTime>),
+        gone: Option<&KeyId>,
     ) -> Result<New, Problem> {
         let mode = record.zone.authentication.mode;
         if mode.mechanisms().is_empty() {
@@ -206,7 +212,8 @@ impl Api {
             return Err(Problem::conflict(detail));
         }
         let zone = record.zone.name.clone();
-        if state.credentials.values().filter(|credential| credential.zone == zone).count() >= MAX_PER_ZONE {
+        let stays = |it: &&Arc<Credential>| it.zone == zone && Some(&it.key_id) != gone;
+        if state.credentials.values().filter(stays).count() >= MAX_PER_ZONE {
             let detail =
                 format!("the zone has {MAX_PER_ZONE} credentials already; revoke those that are not used");
             return Err(Problem::conflict(detail));
@@ -289,7 +296,7 @@ impl Api {
         };
         let items: Vec<Value> = credentials
             .map(|credential| {
-                let last = last_use(credential, state, &nodes);
+                let last = last_use(credential, state, &nodes, now);
                 json!({
                     "keyId": credential.key_id.as_str(),
                     "zone": credential.zone.as_str(),
@@ -308,9 +315,11 @@ impl Api {
 }
 
 /// As the state remembers it, or as a gateway says that is more recent.
-fn last_use(credential: &Credential, state: &State, nodes: &Nodes) -> Option<LastUse> {
+fn last_use(credential: &Credential, state: &State, nodes: &Nodes, now: OffsetDateTime) -> Option<LastUse> {
     let of_nodes = nodes.values().filter_map(|node| node.credentials.get(credential.key_id.as_str()));
-    of_nodes.chain(state.last_uses.get(&credential.key_id)).max_by_key(|last| last.at).copied()
+    let all = of_nodes.chain(state.last_uses.get(&credential.key_id)).copied();
+    // A node's clock may be ahead of this one's.
+    all.map(|last| LastUse { at: last.at.min(now), ..last }).max_by_key(|last| last.at)
 }
 
 /// A time that was read from this form or from the clock can always be written in it.

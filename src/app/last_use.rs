@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use time::OffsetDateTime;
 use tokio::time::sleep;
 
 use crate::store::{Change, LAST_USE_STEP, Leadership, Nodes, State, Store};
@@ -18,7 +19,7 @@ pub(super) async fn run(store: Arc<dyn Store>) {
     while leadership.wait_for(|leadership| *leadership == Leadership::Leading).await.is_ok() {
         let state = store.state().borrow().clone();
         let nodes = store.nodes().borrow().clone();
-        let news = state.map(|state| news(&state, &nodes)).unwrap_or_default();
+        let news = state.map(|state| news(&state, &nodes, OffsetDateTime::now_utc())).unwrap_or_default();
         if !news.is_empty()
             && let Err(error) = store.commit(news).await
         {
@@ -29,17 +30,19 @@ pub(super) async fn run(store: Arc<dyn Store>) {
 }
 
 /// What the state does not know, or not as of the last minutes.
-fn news(state: &State, nodes: &Nodes) -> Vec<Change> {
+fn news(state: &State, nodes: &Nodes, now: OffsetDateTime) -> Vec<Change> {
     let mut latest: BTreeMap<KeyId, LastUse> = BTreeMap::new();
     for (key_id, last) in nodes.values().flat_map(|node| &node.credentials) {
         let Ok(key_id) = KeyId::try_from(key_id.as_str()) else { continue };
-        let known = latest.entry(key_id).or_insert(*last);
+        // A node's clock may be ahead of this one's: nothing was used in the future.
+        let last = LastUse { at: last.at.min(now), ..*last };
+        let known = latest.entry(key_id).or_insert(last);
         if last.at > known.at {
-            *known = *last;
+            *known = last;
         }
     }
     latest.retain(|key_id, last| {
-        let known = state.last_uses.get(key_id);
+        let known = state.last_uses.get(key_id).filter(|known| known.at <= now);
         state.credentials.contains_key(key_id)
             && known.is_none_or(|known| last.at - known.at >= LAST_USE_STEP)
     });
@@ -48,7 +51,6 @@ fn news(state: &State, nodes: &Nodes) -> Vec<Change> {
 
 #[cfg(test)]
 mod tests {
-    use time::OffsetDateTime;
     use time::ext::NumericalDuration as _;
 
     use super::*;
@@ -73,7 +75,7 @@ mod tests {
                 (name.to_owned(), node)
             };
             let nodes = [node("one", on_one), node("two", on_two)].into();
-            news(state, &nodes)
+            news(state, &nodes, start + 60.minutes())
                 .into_iter()
                 .map(|change| match change {
                     Change::Used(key_id, last) => (key_id, last),
@@ -86,6 +88,10 @@ mod tests {
         state.last_uses.insert(key.clone(), used(2, 2));
         assert_eq!(of(&state, used(11, 1), used(11, 2)), []);
         assert_eq!(of(&state, used(12, 1), used(11, 2)), [(key.clone(), used(12, 1))]);
+        // A clock that is ahead: what it says counts as now, and what it said once is no reason to wait for that time.
+        assert_eq!(of(&state, used(600, 1), used(11, 2)), [(key.clone(), used(60, 1))]);
+        state.last_uses.insert(key.clone(), used(600, 1));
+        assert_eq!(of(&state, used(1, 1), used(11, 2)), [(key.clone(), used(11, 2))]);
     }
 
     #[tokio::test]

@@ -24,9 +24,11 @@ const REMEMBERED: time::Duration = time::Duration::minutes(10);
 #[derive(Debug, Default)]
 pub(crate) struct Usage {
     connections: Mutex<Vec<Weak<Used>>>,
-    /// Those whose connections are gone, for as long as they are [remembered](REMEMBERED).
-    credentials: Mutex<BTreeMap<KeyId, LastUse>>,
+    credentials: Arc<LastUses>,
 }
+
+/// For as long as they are [remembered](REMEMBERED).
+type LastUses = Mutex<BTreeMap<KeyId, LastUse>>;
 
 /// What one connection has used.
 #[derive(Debug)]
@@ -36,6 +38,7 @@ pub(crate) struct Used {
     address: IpAddr,
     /// What it has logged in with last.
     credential: Mutex<KeyId>,
+    last_uses: Arc<LastUses>,
     /// A hash of the client id in its first request.
     client: OnceLock<u64>,
     aliases: Mutex<BTreeSet<TopicName>>,
@@ -53,7 +56,8 @@ pub struct ZoneUsage {
 impl Usage {
     /// A connection that has logged in. It counts until this is dropped.
     pub(crate) fn enter(&self, login: &Login, network: IpAddr) -> Arc<Used> {
-        let used = Arc::new(Used::new(login, network));
+        let used = Arc::new(Used::new(login, network, Arc::clone(&self.credentials)));
+        used.note_use(OffsetDateTime::now_utc());
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         if connections.len() == connections.capacity() {
             // Before it grows: those that are gone go, so that it grows with what lives.
@@ -67,12 +71,15 @@ impl Usage {
     pub(crate) fn credentials(&self, now: OffsetDateTime) -> BTreeMap<KeyId, LastUse> {
         let live = self.live();
         let mut credentials = self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
-        for used in live {
-            let key_id = used.credential.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            credentials.insert(key_id, LastUse { at: now, address: used.address });
+        for used in &live {
+            credentials.insert(used.key_id(), LastUse { at: now, address: used.address });
         }
         credentials.retain(|_, last| now - last.at < REMEMBERED);
-        credentials.clone()
+        let all = credentials.clone();
+        // The last of these connections may end here, which notes its use.
+        drop(credentials);
+        drop(live);
+        all
     }
 
     fn live(&self) -> Vec<Arc<Used>> {
@@ -108,12 +115,13 @@ impl ZoneUsage {
 }
 
 impl Used {
-    pub(crate) fn new(login: &Login, network: IpAddr) -> Self {
+    fn new(login: &Login, network: IpAddr, last_uses: Arc<LastUses>) -> Self {
         Self {
             zone: login.zone.name.clone(),
             network,
             address: login.address,
             credential: Mutex::new(login.key_id.clone()),
+            last_uses,
             client: OnceLock::new(),
             aliases: Mutex::default(),
         }
@@ -121,7 +129,19 @@ impl Used {
 
     /// It has logged in again, perhaps with another credential.
     pub(crate) fn renewed(&self, login: &Login) {
+        self.note_use(OffsetDateTime::now_utc());
         *self.credential.lock().unwrap_or_else(PoisonError::into_inner) = login.key_id.clone();
+        self.note_use(OffsetDateTime::now_utc());
+    }
+
+    fn key_id(&self) -> KeyId {
+        self.credential.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// However short a connection is, its login was a use of the credential.
+    fn note_use(&self, at: OffsetDateTime) {
+        let last = LastUse { at, address: self.address };
+        self.last_uses.lock().unwrap_or_else(PoisonError::into_inner).insert(self.key_id(), last);
     }
 
     /// The client id of a request; the first one names the client.
@@ -140,6 +160,12 @@ impl Used {
                 noted.insert(alias.clone());
             }
         }
+    }
+}
+
+impl Drop for Used {
+    fn drop(&mut self) {
+        self.note_use(OffsetDateTime::now_utc());
     }
 }
 
@@ -172,20 +198,23 @@ mod tests {
 
     #[test]
     fn a_credential_is_in_use_while_a_connection_has_it_and_remembered_for_some_minutes() {
-        let (usage, start) = (Usage::default(), OffsetDateTime::UNIX_EPOCH);
+        let (usage, start) = (Usage::default(), OffsetDateTime::now_utc());
         let here = IpAddr::from([192, 0, 2, 1]);
-        let connection = usage.enter(&login("acme", OLD, here), here);
         let seen = |minute| -> Vec<(String, i64)> {
             let minutes = |last: LastUse| (last.at - start).whole_minutes();
             let seen = usage.credentials(start + time::Duration::minutes(minute));
             seen.into_iter().map(|(key, last)| (key.to_string(), minutes(last))).collect()
         };
-        assert_eq!(seen(1), [(OLD.to_owned(), 1)]);
+        let connection = usage.enter(&login("acme", OLD, here), here);
         connection.renewed(&login("acme", NEW, here));
-        assert_eq!(seen(3), [(OLD.to_owned(), 1), (NEW.to_owned(), 3)]);
+        assert_eq!(seen(3), [(OLD.to_owned(), 0), (NEW.to_owned(), 3)]);
+        assert_eq!(seen(11), [(NEW.to_owned(), 11)]);
         drop(connection);
-        assert_eq!(seen(11), [(NEW.to_owned(), 3)]);
-        assert_eq!(seen(13), []);
+        assert_eq!(seen(9), [(NEW.to_owned(), 0)], "as of its end");
+        assert_eq!(seen(12), []);
+        // It is not waited for that somebody asks.
+        drop(usage.enter(&login("acme", OLD, here), here));
+        assert_eq!(seen(1), [(OLD.to_owned(), 0)]);
     }
 
     #[test]

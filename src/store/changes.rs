@@ -32,6 +32,14 @@ pub(super) fn complete(changes: Vec<Change>, state: &State) -> Result<Vec<Change
             Change::DeleteCredential(key_id) => {
                 owners.remove(key_id);
             }
+            Change::Expect(expected) => {
+                let known = state.credentials.get(&expected.key_id);
+                if known.is_none_or(|known| **known != **expected) {
+                    let what = format!("the credential {} has just been changed or revoked", expected.key_id);
+                    return Err(StoreError::Conflict(what));
+                }
+                continue;
+            }
             Change::Used(key_id, _) if !owners.contains_key(key_id) => continue,
             Change::Applied(_) => complete.extend(state.spent.keys().cloned().map(Change::ForgetSpent)),
             Change::PutApiKey(_)
@@ -131,7 +139,7 @@ impl State {
                     state.spent.remove(&commit);
                 }
                 Change::Applied(revision) => state.revision = Some(revision),
-                Change::Audit(_) => {}
+                Change::Expect(_) | Change::Audit(_) => {}
             }
         }
         state
@@ -142,6 +150,7 @@ impl State {
 mod tests {
     use super::*;
     use crate::store::samples::{credential, zone};
+    use crate::zone::Credential;
 
     fn committed(state: &State, changes: Vec<Change>) -> State {
         let changes = complete(changes, state).expect("no conflict");
@@ -162,6 +171,25 @@ mod tests {
         let state = committed(&state, vec![Change::DeleteZone(zone("acme").zone.name.clone())]);
         assert_eq!(state.zones.len(), 1);
         assert_eq!(state.credentials.values().map(|c| c.zone.as_str()).collect::<Vec<_>>(), ["globex"]);
+    }
+
+    #[test]
+    fn what_builds_on_a_credential_that_is_not_as_it_was_is_a_conflict() {
+        let known = credential("acme", 1);
+        let state = committed(
+            &State::default(),
+            vec![Change::PutZone(Box::new(zone("acme"))), Change::PutCredential(known.clone())],
+        );
+        let replaced = |state: &State| {
+            let old = Credential { expires_at: None, ..known.clone() };
+            complete(vec![Change::Expect(Box::new(known.clone())), Change::PutCredential(old)], state)
+        };
+        assert_eq!(replaced(&state).unwrap().len(), 1, "the expectation writes nothing");
+        let shorter = Credential { expires_at: Some(known.created_at), ..known.clone() };
+        for meanwhile in [Change::DeleteCredential(known.key_id.clone()), Change::PutCredential(shorter)] {
+            let state = committed(&state, vec![meanwhile]);
+            assert!(matches!(replaced(&state), Err(StoreError::Conflict(_))), "it does not come back");
+        }
     }
 
     #[test]

@@ -100,6 +100,8 @@ pub enum Change {
     /// Of a zone that exists; [`StoreError::Conflict`] otherwise.
     PutCredential(Credential),
     DeleteCredential(KeyId),
+    /// Writes nothing: the commit is a [`StoreError::Conflict`] unless this credential is still as it is here.
+    Expect(Box<Credential>),
     /// This credential was used then.
     Used(KeyId, LastUse),
     /// Written with the end of a credential.

@@ -1,7 +1,7 @@
 //! What proves an identity. Only verifiers are kept: nothing here can be used to log in.
 
+use core::net::IpAddr;
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};

@@ -3,6 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use rand::seq::SliceRandom as _;
+
 use crate::gateway;
 use crate::store::ZoneUsage;
 use crate::zone::{KeyId, LastUse, ZoneName};
@@ -37,6 +39,8 @@ pub(super) fn shown(usage: BTreeMap<ZoneName, gateway::ZoneUsage>) -> (BTreeMap<
 /// The credentials that were used last.
 pub(super) fn of_credentials(credentials: BTreeMap<KeyId, LastUse>) -> BTreeMap<String, LastUse> {
     let mut credentials: Vec<_> = credentials.into_iter().collect();
+    // All that are in use now were used last at the same time: where they do not fit, others are told of each time.
+    credentials.shuffle(&mut rand::rng());
     credentials.sort_by_key(|(_, last)| Reverse(last.at));
     credentials.truncate(CREDENTIALS);
     credentials.into_iter().map(|(key_id, last)| (key_id.to_string(), last)).collect()

@@ -1,5 +1,6 @@
 //! Texts that have a grammar of their own.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -37,7 +38,17 @@ pub(super) fn duration(text: &str) -> Result<Duration, Refused> {
 pub(super) fn cidr(text: &str) -> Result<IpNet, Refused> {
     let refused = |help| Refused { message: format!("{} is not a CIDR block", quote(text)), help };
     let form = || refused("write an address and a prefix length, such as `192.0.2.0/24` or `2001:db8::/32`");
-    let block: IpNet = text.parse().map_err(|_| form())?;
+    let (address, prefix) = text.split_once('/').ok_or_else(form)?;
+    let address: IpAddr = address.parse().map_err(|_| form())?;
+    let digits = !prefix.is_empty() && prefix.bytes().all(|byte| byte.is_ascii_digit());
+    let prefix: u8 = prefix.parse().ok().filter(|_| digits).ok_or_else(form)?;
+    if let IpAddr::V6(v6) = address
+        && v6.to_ipv4_mapped().is_some()
+    {
+        // Whoever comes from there is seen as what it is.
+        return Err(refused("write the IPv4 block itself, such as `192.0.2.0/24`"));
+    }
+    let block = IpNet::new(address, prefix).map_err(|_| form())?;
     if block.trunc() == block {
         Ok(block)
     } else {
@@ -53,7 +64,9 @@ mod tests {
 
     #[test]
     fn blocks_are_checked_down_to_the_host_bits() {
-        for good in ["0.0.0.0/0", "192.0.2.0/24", "192.0.2.7/32", "2001:db8::/32", "::/0", "::1/128"] {
+        for good in
+            ["0.0.0.0/0", "10.0.0.0/008", "192.0.2.0/24", "192.0.2.7/32", "2001:db8::/32", "::/0", "::1/128"]
+        {
             assert!(cidr(good).is_ok(), "{good}");
         }
         for bad in [
@@ -64,6 +77,8 @@ mod tests {
             "192.0.2.0/+8",
             "::/129",
             "2001:db8::1/64",
+            "010.0.0.0/8",
+            "::ffff:10.0.0.0/104",
             "x/8",
         ] {
             assert!(cidr(bad).is_err(), "{bad}");

@@ -185,7 +185,7 @@ impl Line {
                 Self::put(format!("cluster/{name}"), &ClusterRow { id: id.clone() })?
             }
             Change::Audit(event) => Self::event(event, sequence)?,
-            Change::Applied(_) => return Ok(None),
+            Change::Expect(_) | Change::Applied(_) => return Ok(None),
         };
         Ok(Some(line))
     }

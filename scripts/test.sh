@@ -10,7 +10,7 @@ cargo test --locked "$@" 2>&1 | tee "$log" || status=$?
 if [ "$status" != 0 ]; then
   printf '\n--- what failed\n'
   # The place, the message and the values of each; a line is not longer than a person reads.
-  grep -a -A 8 '^thread .* panicked at ' "$log" | cut -c 1-400 | tail -n 200 || true
+  grep -a -A 6 '^thread .* panicked at ' "$log" | cut -c 1-400 | tail -n 200 || true
   grep -a -E '^(test .* FAILED|error)' "$log" | sort -u || true
 fi
 exit "$status"

@@ -6,13 +6,14 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::client::Connection;
 use super::git::{BRANCH, Repository};
 use super::kafka::{ADMIN, Cluster};
 use super::process::Process;
-use super::reconciler::{await_ok, get, reconciler};
+use super::reconciler::{await_ok, get, get_as, reconciler};
 
 /// The bootstrap port and one for each broker of up to two clusters with ids 1 to 3: the second cluster starts at +4.
 const PORTS: u16 = 10;
@@ -98,6 +99,22 @@ impl Product {
         let mut process = reconciler(self.folder.path(), &["run", "--role", self.role]);
         await_ok(&mut process, &format!("127.0.0.1:{}", self.http), "/readyz", START);
         self.process = Some(process);
+        if self.role != "gateway" {
+            self.await_key();
+        }
+    }
+
+    /// A process is ready a moment before its first key is in its file, and is good.
+    fn await_key(&self) {
+        let (address, deadline) = (format!("127.0.0.1:{}", self.http), Instant::now() + START);
+        loop {
+            let key = self.admin_key();
+            if !key.is_empty() && matches!(get_as(&key, &address, "/api/v1/nodes"), Some((200, _))) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "no key is good:\n{}", self.transcript());
+            thread::sleep(Duration::from_millis(50));
+        }
     }
 
     pub(crate) fn stop(&mut self) {
@@ -210,7 +227,7 @@ impl Product {
                 return zone;
             }
             assert!(started.elapsed() < SETTLE, "zone {name} is {zone:#?}\n{}", self.transcript());
-            std::thread::sleep(Duration::from_millis(200));
+            thread::sleep(Duration::from_millis(200));
         }
     }
 

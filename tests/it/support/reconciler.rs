@@ -23,9 +23,17 @@ pub(crate) fn reconciler(folder: &Path, arguments: &[&str]) -> Process {
 
 /// One HTTP/1.1 GET on loopback: status and body. `None` while nobody answers.
 pub(crate) fn get(address: &str, path: &str) -> Option<(u16, String)> {
+    get_as("", address, path)
+}
+
+/// As [`get`], with an API key.
+pub(crate) fn get_as(key: &str, address: &str, path: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let authorization =
+        if key.is_empty() { String::new() } else { format!("Authorization: Bearer {key}\r\n") };
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{authorization}Connection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;

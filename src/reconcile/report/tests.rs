@@ -10,10 +10,9 @@ const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
 /// What files want that share these topics with `acme`, and the same with `beta`.
 fn desired(aliases: &[&str]) -> Desired {
-    let topics: String = aliases
-        .iter()
-        .map(|alias| format!("    - {{name: {alias}, backingTopic: {alias}-v1, permission: READ}}\n"))
-        .collect();
+    let topic =
+        |alias: &&str| format!("    - {{name: {alias}, backingTopic: {alias}-v1, permission: READ}}\n");
+    let topics = aliases.iter().map(topic).collect::<Vec<_>>().concat();
     let files = ["acme", "beta"].map(|name| SourceFile {
         path: format!("{name}.yaml"),
         content: Ok(format!(

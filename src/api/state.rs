@@ -44,7 +44,9 @@ pub struct Guards {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ObservedState {
-    pub planning: Planning,
+    /// A server of an earlier version does not tell.
+    #[serde(default)]
+    pub planning: Option<Planning>,
     sequence: u64,
     revision: Option<String>,
     zones: Vec<ObservedZone>,
@@ -149,7 +151,7 @@ impl ObservedState {
         };
         let Controls { suspended, rollback, accepted } = &state.controls;
         Self {
-            planning,
+            planning: Some(planning),
             sequence: state.sequence.0,
             revision: state.revision.as_ref().map(|revision| revision.as_str().to_owned()),
             zones: state.zones.values().map(zone).collect(),

@@ -368,7 +368,7 @@ async fn what_plan_reads_over_http_is_the_state() {
     assert_eq!((there.sequence, there.zones), (here.sequence, here.zones.clone()));
     assert_eq!((there.controls, there.principals), (here.controls.clone(), here.principals.clone()));
     assert_eq!((there.spent.len(), there.spent), (1, here.spent.clone()));
-    assert_eq!(planned_by, planning());
+    assert_eq!(planned_by, Some(planning()));
 }
 
 #[tokio::test]

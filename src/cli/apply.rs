@@ -31,7 +31,8 @@ const LOOK: Duration = Duration::from_millis(250);
 /// some zones could not be brought to what their files ask.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Apply nothing but this plan: its digest, or a file written with --output json=FILE
+    /// Apply nothing but this plan: its digest, or a file written with --output json=FILE. A digest binds the files, the names of the
+    /// zones in force and the changes; which of them guards and suspensions hold back is judged by the controller when it applies
     #[arg(long, value_name = "sha256:…|FILE", value_parser = Expected::parse)]
     expect_plan: Option<Expected>,
 

@@ -27,9 +27,9 @@ pub struct Step {
     pub before: Zones,
     /// In force once it is committed. Equal to `before` where only the clusters drifted.
     pub after: Zones,
-    /// Nothing of these is to be touched: they are suspended, held back, or their drift is only reported. Their rights stand
-    /// in `before` and `after` all the same, so that nobody takes them for rights that nobody asks for.
-    pub held: BTreeSet<ZoneName>,
+    /// The zones of which the plan lists a change that goes ahead: of no other is anything written on a cluster. The others'
+    /// rights stand in `before` and `after` all the same, so that nobody takes them for rights that nobody asks for.
+    pub touched: BTreeSet<ZoneName>,
 }
 
 /// What a look at the clusters found.

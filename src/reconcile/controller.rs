@@ -189,7 +189,8 @@ impl Controller {
             }
             Err(error) => {
                 let is_transient = is_transient(&error);
-                let (status, run) = report::failed(&last, &error, is_transient, at);
+                let leadership = self.store.leadership().borrow().clone();
+                let (status, run) = report::failed(&last, &error, is_transient, &leadership, at);
                 (status, run, if is_transient { Next::Retry } else { Next::Due })
             }
         };

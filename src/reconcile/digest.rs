@@ -10,10 +10,11 @@ use sha2::{Digest, Sha256};
 use super::plan::{Change, Form, Observed};
 use crate::zone::ZoneName;
 
-/// `sha256:…` of a plan: over the files' tree, what was observed, and the ordered changes. Two plans with one digest do the
-/// same. The revision is not part of it, so that a pull request's head and its merge have the same.
+/// `sha256:…` of a plan: over the files' tree, the names of the zones in force, and the ordered changes. Two plans with one digest
+/// list the same changes; what holds some of them back is not part of it ([`super::plan::Plan::digest`]). Nor is the revision, so that
+/// a pull request's head and its merge have the same.
 ///
-/// Of what was observed, the zones' names are enough: what a change touches is in its `before`, and what none touches is what the tree
+/// Of the zones in force, the names are enough: what a change touches is in its `before`, and what none touches is what the tree
 /// asks for.
 pub(super) fn plan(tree: &str, observed: &Observed, changes: &[Change]) -> String {
     let mut hash = Hash::of(&Head { tree, mode: "live" });

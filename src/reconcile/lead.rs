@@ -105,7 +105,8 @@ impl Controller {
         }
         if let Some(backing) = self.clusters(&plan) {
             self.store.confirm_leadership().await?;
-            let failures = backing.widen(&self.step(&plan, &drafting.desired, &state)).await;
+            let step = step(&plan, &drafting.desired, &state, &self.applier.home_cluster_id);
+            let failures = backing.widen(&step).await;
             if !failures.is_empty() {
                 for (zone, failure) in &failures {
                     self.attempts.failed(zone, failure, Instant::now());
@@ -172,31 +173,6 @@ impl Controller {
         self.backing.clone().filter(|_| plan.changes.iter().any(|change| !plan.is_held(change)))
     }
 
-    fn id_of(&self, name: &ZoneName) -> ZoneId {
-        ZoneId::derive(&self.applier.home_cluster_id, name)
-    }
-
-    fn step(&self, plan: &Plan, desired: &Desired, state: &State) -> Step {
-        let before = in_force(state);
-        let mut after = before.clone();
-        for (name, fate) in plan.applicable() {
-            let wanted =
-                desired.loaded.wanted(name, state.zones.get(name).map(|record| record.zone.as_ref()));
-            match (fate, wanted) {
-                (Fate::Create | Fate::Update, Some(wanted)) => {
-                    let id = state.zones.get(name).map_or_else(|| self.id_of(name), |record| record.id);
-                    after.insert(name.clone(), (id, Arc::clone(&wanted.zone)));
-                }
-                (Fate::Delete, _) => {
-                    after.remove(name);
-                }
-                (Fate::Create | Fate::Update, None) => {}
-            }
-        }
-        let held = plan.changes.iter().filter(|change| plan.is_held(change));
-        Step { before, after, held: held.map(|change| change.address.zone().clone()).collect() }
-    }
-
     /// Takes away what nobody needs any more, once every live gateway serves the commit.
     async fn narrow(
         &mut self,
@@ -221,13 +197,12 @@ impl Controller {
             }
         }
         self.store.confirm_leadership().await?;
-        let failures = backing.narrow(&self.step(plan, desired, state)).await;
+        let step = step(plan, desired, state, &self.applier.home_cluster_id);
+        let failures = backing.narrow(&step).await;
         for (zone, failure) in &failures {
             self.attempts.failed(zone, failure, Instant::now());
         }
-        let done =
-            plan.changes.iter().filter(|change| !plan.is_held(change)).map(|change| change.address.zone());
-        for zone in done.filter(|zone| !failures.contains_key(*zone)) {
+        for zone in step.touched.iter().filter(|zone| !failures.contains_key(*zone)) {
             self.attempts.succeeded(zone);
         }
         Ok(())
@@ -294,6 +269,28 @@ impl Controller {
     }
 }
 
+fn step(plan: &Plan, desired: &Desired, state: &State, home_cluster_id: &str) -> Step {
+    let before = in_force(state);
+    let mut after = before.clone();
+    for (name, fate) in plan.applicable() {
+        let wanted = desired.loaded.wanted(name, state.zones.get(name).map(|record| record.zone.as_ref()));
+        match (fate, wanted) {
+            (Fate::Create | Fate::Update, Some(wanted)) => {
+                let derived = || ZoneId::derive(home_cluster_id, name);
+                let id = state.zones.get(name).map_or_else(derived, |record| record.id);
+                after.insert(name.clone(), (id, Arc::clone(&wanted.zone)));
+            }
+            (Fate::Delete, _) => {
+                after.remove(name);
+            }
+            (Fate::Create | Fate::Update, None) => {}
+        }
+    }
+    // And not all but those that are held: a plan of one zone says nothing of the others.
+    let ahead = plan.changes.iter().filter(|change| !plan.is_held(change));
+    Step { before, after, touched: ahead.map(|change| change.address.zone().clone()).collect() }
+}
+
 fn in_force(state: &State) -> Zones {
     let zone = |(name, record): (&ZoneName, &Arc<store::ZoneRecord>)| {
         (name.clone(), (record.id, Arc::clone(&record.zone)))
@@ -323,4 +320,56 @@ fn unexpected(plan: &Plan, request: Option<&ApplyRequest>) -> Option<String> {
             plan.digest, plan.revision, plan.tree, plan.in_force.zones, sum.add, sum.change, sum.delete
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::{AliasPlaces, Loaded, LoadedZone, Location};
+    use crate::reconcile::plan::{Action, Address, Change, Origin};
+    use crate::zone::{Permission, Revision, sample};
+
+    fn name(text: &str) -> ZoneName {
+        ZoneName::try_from(text).unwrap()
+    }
+
+    #[test]
+    fn of_a_plan_of_one_zone_no_other_zone_is_touched_on_a_cluster_although_it_drifted_there() {
+        let mut loaded = Loaded::default();
+        let mut state = State::default();
+        for zone in ["acme", "beta", "held"] {
+            let form = Arc::new(sample::zone(zone, vec![sample::topic("orders", "o-v1", Permission::Read)]));
+            let source = Location::start_of(format!("{zone}.yaml").into());
+            let written = LoadedZone { zone: Arc::clone(&form), source, topics: AliasPlaces::default() };
+            loaded.zones.insert(name(zone), written);
+            let record = store::ZoneRecord {
+                id: ZoneId::derive("home", &name(zone)),
+                zone: form,
+                changed: Sequence(1),
+                revision: Revision::folder("8c1f"),
+                updated_at: OffsetDateTime::UNIX_EPOCH,
+            };
+            state.zones.insert(name(zone), Arc::new(record));
+        }
+        let revision = Revision::folder("8c1f");
+        let desired = Desired { revision, tree: "t".to_owned(), commit: None, loaded: Arc::new(loaded) };
+        let drifted = ["acme", "beta", "held"].map(|zone| Change {
+            address: Address::Principal(name(zone)),
+            action: Action::Create,
+            before: None,
+            after: Some(serde_json::json!({}).into()),
+            source: None,
+            origin: Origin::Drift,
+        });
+        let failed = BTreeMap::from([(name("held"), "not permitted".to_owned())]);
+        let holding = Holding { self_heal: SelfHeal::Correct, failed };
+        let touched = |only: Option<&ZoneName>| {
+            let terms = Terms { backing: &drifted, only, holding: Some(&holding), ..Terms::default() };
+            let step = step(&plan(&desired, &Observed::of(&state), &terms), &desired, &state, "home");
+            assert_eq!(step.after.len(), 3, "the others' rights are asked for all the same");
+            step.touched
+        };
+        assert_eq!(touched(Some(&name("acme"))), BTreeSet::from([name("acme")]));
+        assert_eq!(touched(None), BTreeSet::from([name("acme"), name("beta")]));
+    }
 }

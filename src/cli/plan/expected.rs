@@ -19,7 +19,7 @@ const SHOWN: usize = 20;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Expected {
     digest: String,
-    /// Only of one that was written.
+    /// Only of one that was written, with all of what the digest is over: earlier versions left some of it out.
     written: Option<Written>,
 }
 
@@ -55,15 +55,8 @@ impl Expected {
 
     fn of_json(bytes: &[u8]) -> Option<Self> {
         let plan: Value = serde_json::from_slice(bytes).ok()?;
-        let text = |pointer: &str| plan.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-        let written = Written {
-            revision: text("/revision")?,
-            tree: text("/tree")?,
-            zones: plan.pointer("/inForce/zones")?.as_u64()?,
-            names: text("/inForce/digest")?,
-            changes: plan.get("changes")?.as_array()?.iter().map(keyed).collect::<Option<_>>()?,
-        };
-        Some(Self { digest: text("/digest").filter(|digest| is_digest(digest))?, written: Some(written) })
+        let digest = plan.get("digest")?.as_str().filter(|digest| is_digest(digest))?.to_owned();
+        Some(Self { digest, written: Written::of_json(&plan) })
     }
 
     pub fn digest(&self) -> &str {
@@ -101,6 +94,18 @@ impl Expected {
 }
 
 impl Written {
+    /// `None` of a plan that an earlier version wrote.
+    fn of_json(plan: &Value) -> Option<Self> {
+        let text = |pointer: &str| plan.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        Some(Self {
+            revision: text("/revision")?,
+            tree: text("/tree")?,
+            zones: plan.pointer("/inForce/zones")?.as_u64()?,
+            names: text("/inForce/digest")?,
+            changes: plan.get("changes")?.as_array()?.iter().map(keyed).collect::<Option<_>>()?,
+        })
+    }
+
     fn differences(&self, plan: &Plan, text: &mut String) {
         // Writing to a String cannot fail.
         if plan.tree != self.tree {

@@ -30,9 +30,10 @@ const HEARTBEAT_WITHIN: Duration = Duration::from_millis(2_500);
 /// What is known of the running system.
 pub(in crate::cli) struct Live {
     pub(in crate::cli) state: State,
-    /// Part of every zone's id.
-    pub(super) home_cluster_id: String,
-    /// How the server plans that told the state; `None` where it was read from its topic.
+    /// Part of every zone's id. `None`: the server does not tell it, and so nothing can be said of the zones' principals.
+    pub(super) home_cluster_id: Option<String>,
+    /// How the server plans that told the state; `None` where it does not tell, or the state was read from its topic: then it is as the
+    /// configuration here has it.
     pub(super) planning: Option<Planning>,
     /// `None` if no node could be heard: then nothing is said of what partners will notice.
     pub(super) connected: Option<Connected>,
@@ -53,14 +54,10 @@ pub(in crate::cli) async fn observed(
             Failure::unreachable(format!("the server's state is not understood: {error}"))
                 .next("use the server's version of this program")
         })?;
-        let planning = state.planning.clone();
-        return Ok(Live {
-            state: in_time(state.into_state().map_err(Failure::unreachable)?),
-            home_cluster_id: planning.home_cluster_id.clone(),
-            planning: Some(planning),
-            connected: connected(&client).await,
-            notices: failing(&client).await.into_iter().collect(),
-        });
+        let mut live = told(state)?;
+        live.connected = connected(&client).await;
+        live.notices.extend(failing(&client).await);
+        return Ok(live);
     }
     if config.store == StoreKind::Memory {
         return Err(Failure::usage("with `store: memory` only the running process knows the state")
@@ -69,6 +66,24 @@ pub(in crate::cli) async fn observed(
     let home =
         config.home().map_err(|error| Failure::usage(error).next("or name a running server with --url"))?;
     from_topic(home, config).await
+}
+
+/// What a server tells by its state alone.
+fn told(state: ObservedState) -> Result<Live, Failure> {
+    let planning = state.planning.clone();
+    let untold = planning.is_none().then(|| {
+        let message = "the server is of an earlier version, which does not tell its guards, selfHeal and principals: guards and \
+             selfHeal are those of the configuration here, principals and ACLs are missing below, and the controller's plan may \
+             have another verdict and digest";
+        Notice::new(NoticeKind::NotAsked, message)
+    });
+    Ok(Live {
+        state: in_time(state.into_state().map_err(Failure::unreachable)?),
+        home_cluster_id: planning.as_ref().map(|server| server.home_cluster_id.clone()),
+        planning,
+        connected: None,
+        notices: untold.into_iter().collect(),
+    })
 }
 
 /// Who is connected, as the server's nodes say. A server that does not tell has its plan all the same.
@@ -127,7 +142,7 @@ async fn from_topic(home: &Cluster, config: &Config) -> Result<Live, Failure> {
         };
         Ok(Live {
             state: in_time(State::clone(&state)),
-            home_cluster_id: store.cluster_id().to_owned(),
+            home_cluster_id: Some(store.cluster_id().to_owned()),
             planning: None,
             connected,
             notices: Vec::new(),
@@ -170,4 +185,31 @@ async fn ask(cluster: &Cluster, wanted: &BTreeSet<String>) -> Result<BTreeSet<To
         topics::missing_topics(&cluster.bootstrap_servers, &cluster.security, wanted, TOPICS_WITHIN).await;
     let missing = missing.map_err(|error| error.to_string())?;
     Ok(missing.iter().filter_map(|name| TopicName::try_from(name.as_str()).ok()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn live(answer: Value) -> Live {
+        told(serde_json::from_value(answer).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_server_that_does_not_tell_how_it_plans_is_understood_and_the_plan_says_so() {
+        let earlier = live(json!({"sequence": 7, "revision": null, "zones": []}));
+        assert_eq!((earlier.state.sequence.0, earlier.planning, earlier.home_cluster_id), (7, None, None));
+        let [Notice { kind: NoticeKind::NotAsked, message }] = earlier.notices.as_slice() else {
+            panic!("{:?}", earlier.notices)
+        };
+        assert!(message.contains("does not tell its guards"), "{message}");
+
+        let guards = json!({"maxDeletePercent": 5, "maxUpdatePercent": 6, "floor": 7});
+        let planning = json!({"homeClusterId": "c1", "guards": guards, "selfHeal": "off", "principals": []});
+        let now = live(json!({"sequence": 7, "revision": null, "zones": [], "planning": planning}));
+        assert_eq!(now.planning.unwrap().guards.max_delete_percent, 5);
+        assert_eq!((now.home_cluster_id.as_deref(), now.notices), (Some("c1"), vec![]));
+    }
 }

@@ -54,7 +54,8 @@ pub struct Args {
     #[arg(long, value_name = "ZONE", value_parser = zone_name)]
     only: Option<ZoneName>,
 
-    /// Refuse any other plan than this one: its digest, or a file written with --output json=FILE
+    /// Refuse any other plan than this one: its digest, or a file written with --output json=FILE. A digest binds the files, the
+    /// names of the zones in force and the changes; guards, suspensions and --only are no part of it
     #[arg(long, value_name = "sha256:…|FILE", value_parser = Expected::parse)]
     expect_plan: Option<Expected>,
 

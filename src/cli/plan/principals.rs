@@ -28,6 +28,8 @@ pub(super) async fn compared(
     base: Option<&Desired>,
     config: &Config,
 ) -> OnClusters {
+    // Without it nobody knows which principals are whose.
+    let Some(home) = live.home_cluster_id.as_deref() else { return OnClusters::default() };
     let (clusters, mut notices) = with_principals(live, control::principals(config));
     let Some(mut clusters) = clusters else { return OnClusters { notices, ..OnClusters::default() } };
     let mut view = clusters.look().await;
@@ -38,8 +40,8 @@ pub(super) async fn compared(
         clusters.setup.keys.retain(|name, _| view.clusters.contains_key(name));
     }
     let lines = |files: &Desired| {
-        let wanted = wanted(&files.loaded, &live.state, &live.home_cluster_id);
-        let changes = planned(&clusters, &view, &live.state, &wanted, &live.home_cluster_id);
+        let wanted = wanted(&files.loaded, &live.state, home);
+        let changes = planned(&clusters, &view, &live.state, &wanted, home);
         (changes, doubts(&clusters, &view, &live.state, &wanted, &files.loaded))
     };
     let (changes, doubts) = lines(desired);
@@ -94,7 +96,7 @@ mod tests {
         };
         Live {
             state: State::default(),
-            home_cluster_id: "home".to_owned(),
+            home_cluster_id: Some("home".to_owned()),
             planning: Some(planning),
             connected: None,
             notices: Vec::new(),

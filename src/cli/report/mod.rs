@@ -138,8 +138,12 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// The exit codes that hold; [`ExitCode::of`] chooses.
+    /// The exit codes that hold; [`ExitCode::of`] chooses. Of a run, what came of it and nothing else: the plan beside it was made here,
+    /// with what is known here, and the controller judges by its own.
     pub fn exit_codes(&self, pending: Pending) -> Vec<ExitCode> {
+        if let Some(run) = self.run {
+            return vec![run::exit_code(run)];
+        }
         let plan = self.plan;
         let holds = [
             (ExitCode::Findings, self.findings.iter().any(Finding::is_error)),
@@ -150,9 +154,7 @@ impl<'a> Report<'a> {
             ),
             (ExitCode::Fine, true),
         ];
-        let of_run = self.run.map(run::exit_code);
-        let holds = holds.into_iter().chain(of_run.map(|code| (code, true)));
-        holds.filter_map(|(code, holds)| holds.then_some(code)).collect()
+        holds.into_iter().filter_map(|(code, holds)| holds.then_some(code)).collect()
     }
 
     /// What stands before everything else, in every form: a label, and a sentence on one line.

@@ -109,7 +109,7 @@ mod tests {
     use serde_json::json;
 
     use super::super::tests::{everything, rendered_run};
-    use super::super::{Format, Report};
+    use super::super::{Format, Pending, Report};
     use super::*;
 
     fn partly() -> Value {
@@ -166,9 +166,24 @@ mod tests {
             }
             assert!(!form.contains('\u{1b}'), "{name}");
         }
-        let (plan, desired) = &everything;
-        let report = Report { run: Some(&run), ..Report::of_plan(plan, &desired.loaded) };
-        assert!(report.exit_codes(super::super::Pending::IsFine).contains(&ExitCode::PartlyApplied));
+    }
+
+    #[test]
+    fn the_exit_code_is_that_of_the_run_whatever_the_plan_made_here_says() {
+        let (plan, desired) = everything();
+        let of_plan = Report::of_plan(&plan, &desired.loaded);
+        let codes = of_plan.exit_codes(Pending::Counts);
+        for code in [ExitCode::Findings, ExitCode::RefusedByGuard, ExitCode::ChangesPending] {
+            assert!(codes.contains(&code), "{codes:?}");
+        }
+        for (outcome, code) in [("Applied", ExitCode::Fine), ("PartlyApplied", ExitCode::PartlyApplied)] {
+            let run = json!({"outcome": outcome});
+            assert_eq!(
+                Report { run: Some(&run), ..of_plan }.exit_codes(Pending::Counts),
+                [code],
+                "{outcome}"
+            );
+        }
     }
 
     #[test]

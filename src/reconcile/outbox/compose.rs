@@ -17,9 +17,6 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Zones that are told of one by one; a fault of many zones has one cause.
 const ZONES_TOLD: usize = 20;
 
-/// Reasons of a run that this node did not lead to its end.
-const NOT_LED: [&str; 2] = ["Following", "LostLead"];
-
 /// Whom there is to tell.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Channels {
@@ -55,7 +52,7 @@ impl Composer {
         self.next_look = None;
         // The run that this node leads next says it with better knowledge: what was true when another one led is told already, or is
         // not true any more.
-        if condition(status, ConditionKind::Ready).is_none_or(|ready| NOT_LED.contains(&ready.reason)) {
+        if !status.is_by_leader {
             return Vec::new();
         }
         let mut contents = Vec::new();

@@ -118,6 +118,7 @@ fn applied(revision: &str) -> ControllerStatus {
         conditions: conditions(ConditionStatus::True, ConditionStatus::False, "Applied"),
         last_attempted: revision.clone(),
         last_applied: revision,
+        is_by_leader: true,
         ..ControllerStatus::default()
     }
 }
@@ -133,6 +134,7 @@ fn invalid(revision: &str, zones: &[&str]) -> ControllerStatus {
         conditions: conditions(ConditionStatus::False, ConditionStatus::True, "InvalidFiles"),
         last_attempted: Some(seen(Revision::commit("refs/heads/main", revision))),
         problems: zones.iter().map(problem).collect(),
+        is_by_leader: true,
         ..ControllerStatus::default()
     }
 }
@@ -208,9 +210,16 @@ fn what_a_node_saw_while_another_one_led_is_not_told() {
         (ConditionStatus::True, "Following"),
         (ConditionStatus::Unknown, "Following"),
         (ConditionStatus::False, "LostLead"),
+        // What the leader says too, in its words.
+        (ConditionStatus::False, "RefusedByGuard"),
+        (ConditionStatus::False, "InvalidFiles"),
+        (ConditionStatus::False, "Suspended"),
+        (ConditionStatus::True, "Held"),
+        (ConditionStatus::False, "FetchFailed"),
     ] {
         let mut status = applied("c1");
         status.conditions = conditions(ready, ConditionStatus::False, reason);
+        status.is_by_leader = false;
         assert_eq!(composer.letters(&status, &State::default(), OffsetDateTime::UNIX_EPOCH), [], "{reason}");
     }
 }

@@ -64,7 +64,10 @@ pub struct Plan {
     pub base: Option<Revision>,
     /// The one zone that is planned, where it was asked for.
     pub only: Option<ZoneName>,
-    /// `sha256:…`; two plans with one digest do the same. One made offline has none of a live one.
+    /// `sha256:…`, over the files' tree, the names of the zones in force, and the changes: two plans with one digest list the same
+    /// changes of the same files. Which of them wait is no part of it (the guards' verdict, suspensions and other holds), nor are
+    /// `only`, the revision, findings and impacts: those are judged anew whenever the plan is made. One made offline has none of a
+    /// live one.
     pub digest: String,
     /// What the digest is over, beside the changes: the files' tree, and the zones in force.
     pub tree: String,

@@ -6,7 +6,7 @@ use crate::manifest::document::from_document;
 use crate::manifest::{
     Code, Known, Loaded, LoadedZone, Location, Severity, SourceFile, Unreadable, load, to_yaml,
 };
-use crate::reconcile::guard::{Allowance, Allowed, AllowedBy, Deed};
+use crate::reconcile::guard::{Allowance, Allowed, AllowedBy, Deed, Limits};
 use crate::zone::{ClusterName, PartnerZone, TopicName};
 
 mod canonical;

@@ -170,9 +170,29 @@ impl Target {
         };
         let written: Vec<&ZoneSteps> =
             steps.iter().filter(|step| !failures.contains_key(&step.zone)).copied().collect();
-        failures.extend(readback::on_every_broker(&mut admin, &self.security, &written, half).await?);
+        let late = readback::on_every_broker(&mut admin, &self.security, &written, half).await;
+        failures.extend(counted(late, half)?);
         Ok(failures)
     }
+}
+
+/// What was given counts once every broker knows it. What was taken away is gone once the cluster accepted that: there is nothing
+/// left to try again, and a broker that lags follows by itself.
+fn counted(late: Result<Failures, AdminError>, half: Half) -> Result<Failures, AdminError> {
+    if half == Half::Widening {
+        return late;
+    }
+    let cause = match &late {
+        Ok(late) => late.values().next().cloned(),
+        Err(error) => Some(error.to_string()),
+    };
+    if let Some(cause) = cause {
+        tracing::warn!(
+            zones = late.map_or(0, |late| late.len()),
+            "rights were taken away on the cluster, and not every broker is known to refuse them yet: {cause}"
+        );
+    }
+    Ok(Failures::new())
 }
 
 async fn users(admin: &mut Admin, changes: &[ScramChange]) -> Result<Failures, AdminError> {
@@ -189,4 +209,19 @@ fn told<'a>(principals: impl Iterator<Item = &'a str>, outcomes: Vec<Result<(), 
     failed
         .filter_map(|(principal, error)| Some((super::rules::zone_of(principal)?, error.to_string())))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broker_that_lags_fails_what_is_given_and_not_what_is_taken_away() {
+        let late = || Failures::from([(ZoneName::try_from("acme").unwrap(), "broker 3 is late".to_owned())]);
+        let gone = || Err(AdminError::NoBroker("b1: refused".to_owned()));
+        assert_eq!(counted(Ok(late()), Half::Widening).unwrap(), late());
+        assert!(counted(gone(), Half::Widening).is_err());
+        assert_eq!(counted(Ok(late()), Half::Narrowing).unwrap(), Failures::new());
+        assert_eq!(counted(gone(), Half::Narrowing).unwrap(), Failures::new());
+    }
 }

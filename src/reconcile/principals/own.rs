@@ -1,7 +1,7 @@
 //! Principals as part of a run: seen while planning, widened before the state changes, narrowed after it.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use time::OffsetDateTime;
@@ -26,11 +26,13 @@ pub struct OwnPrincipals {
     home_cluster_id: String,
     /// What was seen last; nothing once something was written.
     seen: Mutex<Option<(Instant, Arc<View>)>>,
+    /// Zones that were written and not read back on every broker: the look, which asks one, may find them complete.
+    unread: Mutex<BTreeSet<ZoneName>>,
 }
 
 impl OwnPrincipals {
     pub fn new(clusters: Clusters, store: Arc<dyn Store>, home_cluster_id: String) -> Self {
-        Self { clusters, store, home_cluster_id, seen: Mutex::default() }
+        Self { clusters, store, home_cluster_id, seen: Mutex::default(), unread: Mutex::default() }
     }
 
     fn state(&self) -> Arc<State> {
@@ -56,27 +58,43 @@ impl OwnPrincipals {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// What is to be done so that the clusters have what `after` needs, without the zones that are held.
+    fn unread(&self) -> MutexGuard<'_, BTreeSet<ZoneName>> {
+        self.unread.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is to be done so that the clusters have what `after` needs, for the zones that are touched. For the others there is
+    /// only what the state is to remember, and nothing that is written on a cluster.
     fn steps(&self, view: &View, state: &State, step: &Step) -> Steps {
         let after = still_shared(&step.after, OffsetDateTime::now_utc());
         let zones = zones(&step.before, &after);
         let mut steps = all_steps(&self.clusters, view, state, &zones, &self.home_cluster_id);
-        steps.retain(|it| !step.held.contains(&it.zone));
+        steps.retain(|it| step.touched.contains(&it.zone) || is_for_the_record(it));
+        steps
+    }
+
+    /// What has not been read back is written again in full, so that it is read back in full.
+    fn widening(&self, view: &View, state: &State, step: &Step) -> Steps {
+        let unread = self.unread().clone();
+        let mut steps = if unread.is_empty() {
+            self.steps(view, state, step)
+        } else {
+            self.steps(&view.without(&unread), state, step)
+        };
+        steps.retain(ZoneSteps::is_widening);
         steps
     }
 
     async fn widen_now(&self, step: &Step) -> Result<Failures, StoreError> {
         let (state, view) = (self.state(), self.seen().await);
         let is_pending = |name: &ZoneName| step.before.get(name) != step.after.get(name);
-        let wanted = step.after.iter().filter(|(name, _)| !step.held.contains(*name) && is_pending(name));
+        let wanted = step.after.iter().filter(|(name, _)| step.touched.contains(*name) && is_pending(name));
         let wanted = wanted.map(|(_, (id, zone))| (*id, zone.as_ref()));
         let found = obstacles(&self.clusters.setup, &view, &state.principals, wanted);
         let mut failures: Failures = found
             .into_iter()
             .map(|(zone, obstacle)| (zone, failure(format!("{}; {}", obstacle.message, obstacle.help))))
             .collect();
-        let steps: Vec<ZoneSteps> =
-            self.steps(&view, &state, step).into_iter().filter(ZoneSteps::is_widening).collect();
+        let steps = self.widening(&view, &state, step);
         if steps.is_empty() {
             return Ok(failures);
         }
@@ -86,7 +104,11 @@ impl OwnPrincipals {
             self.store.commit(claims).await?;
         }
         self.forget();
+        self.unread().extend(steps.iter().map(|step| step.zone.clone()));
         let failed = self.clusters.widen(&*self.store, &steps).await?;
+        for step in steps.iter().filter(|step| !failed.contains_key(&step.zone)) {
+            self.unread().remove(&step.zone);
+        }
         failures.extend(failed.into_iter().map(|(zone, cause)| (zone, failure(cause))));
         Ok(failures)
     }
@@ -138,6 +160,7 @@ pub fn planned(
     wanted: &Zones,
     home_cluster_id: &str,
 ) -> Vec<Change> {
+    // What is in force keeps its dates: that a share has ended is a change, which goes ahead whatever `selfHeal` is.
     let (before, wanted) = (in_force(state), still_shared(wanted, OffsetDateTime::now_utc()));
     let zones = zones(&before, &wanted);
     let steps = all_steps(clusters, view, state, &zones, home_cluster_id);
@@ -193,6 +216,12 @@ fn in_force(state: &State) -> Zones {
     state.zones.iter().map(|(name, record)| (name.clone(), zone(record))).collect()
 }
 
+/// Nothing of it is written on a cluster.
+fn is_for_the_record(step: &ZoneSteps) -> bool {
+    let keeps_users = step.put.is_empty() && (!step.release || step.seen.is_empty());
+    keeps_users && step.create.is_empty() && step.delete.is_empty()
+}
+
 /// The zones as they are at this moment: what has ended is nothing that a principal may go on to use. What has not begun is
 /// there all the same, so that it is not late.
 fn still_shared(zones: &Zones, now: OffsetDateTime) -> Zones {
@@ -226,62 +255,8 @@ fn failure(message: String) -> BackingFailure {
 
 /// The store is lost, or the lead: nothing more is sent.
 fn all_failed(step: &Step, error: &StoreError) -> Failures {
-    let touched = step.after.keys().chain(step.before.keys()).filter(|zone| !step.held.contains(*zone));
-    touched.map(|zone| (zone.clone(), failure(error.to_string()))).collect()
+    step.touched.iter().map(|zone| (zone.clone(), failure(error.to_string()))).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::manifest::{Known, Location, SourceFile, load};
-    use crate::zone::{Access, Deprecated, Permission, Revision, Sequence, sample};
-
-    fn name(text: &str) -> ZoneName {
-        ZoneName::try_from(text).unwrap()
-    }
-
-    #[test]
-    fn a_right_ends_with_its_share_and_is_there_before_it_begins() {
-        let now = OffsetDateTime::now_utc();
-        let (yesterday, tomorrow) = (now - time::Duration::DAY, now + time::Duration::DAY);
-        let topics = |access: Access, deprecated: Option<OffsetDateTime>| {
-            let mut zone = sample::zone(
-                "acme",
-                vec![
-                    sample::topic("orders", "orders-v1", Permission::Read),
-                    sample::topic("old", "old-v1", Permission::Read),
-                ],
-            );
-            zone.access = access;
-            zone.topics[1].deprecated = deprecated.map(|until| Deprecated { until, replaced_by: None });
-            let zones = [(name("acme"), (ZoneId::derive("home", &name("acme")), Arc::new(zone)))].into();
-            still_shared(&zones, now)[&name("acme")].1.topics.len()
-        };
-        let access = |from, until| Access { valid_from: from, valid_until: until, ..Access::default() };
-        assert_eq!(topics(access(Some(tomorrow), None), Some(tomorrow)), 2);
-        assert_eq!(topics(access(None, Some(tomorrow)), Some(yesterday)), 1);
-        assert_eq!(topics(access(None, Some(yesterday)), None), 0);
-    }
-
-    #[test]
-    fn a_zone_without_a_file_is_not_wanted_and_one_whose_file_cannot_be_used_is_as_it_was() {
-        let text = "apiVersion: v2\nkind: PartnerZone\nmetadata: {name: new}\nspec:\n  cluster: gateway\n  displayName: N\n  \
-                    authenticationMode: {type: PLAIN, serviceAccount: new}\n  topics: []\n";
-        let file = SourceFile { path: "new.yaml".to_owned(), content: Ok(text.as_bytes().into()) };
-        let mut loaded = load([file], &Known::default());
-        loaded.unreadable.zones.insert(name("broken"), Location::start_of("broken.yaml".into()));
-        let record = |zone: &str| store::ZoneRecord {
-            id: ZoneId::derive("made elsewhere", &name(zone)),
-            zone: Arc::new(sample::zone(zone, Vec::new())),
-            changed: Sequence(1),
-            revision: Revision::folder("8c1f"),
-            updated_at: OffsetDateTime::UNIX_EPOCH,
-        };
-        let zones = ["broken", "gone"].map(|zone| (name(zone), Arc::new(record(zone))));
-        let state = State { zones: zones.into(), ..State::default() };
-        let wanted = wanted(&loaded, &state, "home");
-        let ids: Vec<(&str, ZoneId)> = wanted.iter().map(|(name, (id, _))| (name.as_str(), *id)).collect();
-        let kept = ("broken", ZoneId::derive("made elsewhere", &name("broken")));
-        assert_eq!(ids, [kept, ("new", ZoneId::derive("home", &name("new")))]);
-    }
-}
+mod tests;

@@ -13,6 +13,18 @@ pub struct View {
     pub clusters: BTreeMap<ClusterName, Result<Seen, String>>,
 }
 
+impl View {
+    /// As if nothing had been made for these zones.
+    pub(super) fn without(&self, zones: &BTreeSet<ZoneName>) -> Self {
+        let mut view = self.clone();
+        for seen in view.clusters.values_mut().flatten() {
+            seen.users.retain(|zone, _| !zones.contains(zone));
+            seen.allowed.retain(|zone, _| !zones.contains(zone));
+        }
+        view
+    }
+}
+
 /// What one cluster holds that concerns us. All of it is under our prefix, whoever made it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {

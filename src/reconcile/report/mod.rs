@@ -14,7 +14,7 @@ use super::controller::RunError;
 use super::plan::{Desired, Hold, Plan};
 use super::source::{Signer, SourceError};
 use crate::manifest::{Finding, Loaded, Location};
-use crate::store::StoreError;
+use crate::store::{Leadership, StoreError};
 use crate::zone::{
     Condition, ConditionKind, ConditionStatus, ControllerStatus, DETAILS_KEPT, Held, Outcome, Pending,
     Problem, Progress, Revision, Run, Seen, Sequence, ZoneName,
@@ -47,6 +47,12 @@ pub(super) enum Part {
         /// Zones that could not be brought to what they should be.
         failed: BTreeMap<ZoneName, String>,
     },
+}
+
+impl Part {
+    fn is_led(&self) -> bool {
+        matches!(self, Self::Led { .. })
+    }
 }
 
 impl Ended {
@@ -93,6 +99,7 @@ pub(super) fn ended(last: &ControllerStatus, ended: &Ended, now: OffsetDateTime)
         refused: refused.clone(),
         zones: progress(ended, &refused, &failed),
         runs: last.runs.clone(),
+        is_by_leader: !matches!(ended.part, Part::Followed),
     };
     let applied = ended.sequence().map_or([0; 3], |_| plan.tally_applied());
     let run = Run {
@@ -102,7 +109,7 @@ pub(super) fn ended(last: &ControllerStatus, ended: &Ended, now: OffsetDateTime)
         applied,
         refused,
         problems: problems.iter().map(ToString::to_string).collect(),
-        noticed: noticed(plan).collect(),
+        noticed: noticed(ended),
         held: plan.holds().iter().map(|(zone, hold)| (zone.clone(), held(hold))).collect(),
         failed,
         ..blank(outcome, message, now)
@@ -131,10 +138,16 @@ fn blank(outcome: Outcome, message: String, now: OffsetDateTime) -> Run {
     }
 }
 
-fn noticed(plan: &Plan) -> impl Iterator<Item = String> {
-    let impact = |change| Some((change, plan.impact(change)?));
-    let of_plan = plan.changes.iter().filter_map(impact).take(DETAILS_KEPT);
-    of_plan.map(|(change, impact)| format!("{}: {}", change.address, impact.message))
+/// What partners noticed of the run: of what was applied, and nothing of what waits.
+fn noticed(ended: &Ended) -> Vec<String> {
+    let plan = &ended.plan;
+    if !ended.part.is_led() {
+        return Vec::new();
+    }
+    let applied = plan.changes.iter().filter(|change| !plan.is_held(change));
+    let impacts = applied.filter_map(|change| Some((change, plan.impact(change)?)));
+    let told = impacts.take(DETAILS_KEPT);
+    told.map(|(change, impact)| format!("{}: {}", change.address, impact.message)).collect()
 }
 
 fn held(hold: &Hold) -> Held {
@@ -186,13 +199,13 @@ fn progress(
     failed: &BTreeMap<ZoneName, String>,
 ) -> BTreeMap<ZoneName, Progress> {
     let plan = &ended.plan;
-    let led = matches!(ended.part, Part::Led { .. });
+    let led = ended.part.is_led();
     let drifted: BTreeSet<&ZoneName> = plan.drifted().collect();
     let touched: BTreeSet<&ZoneName> =
         plan.changes.iter().map(|change| change.address.zone()).chain(failed.keys()).collect();
     let mut zones = BTreeMap::new();
     for zone in touched {
-        let is_held = plan.changes.iter().any(|it| it.address.zone() == zone && plan.is_held(it));
+        let is_held = plan.changes_of(zone).iter().any(|it| plan.is_held(it));
         let pending = match (failed.get(zone), plan.hold_of(zone)) {
             (Some(why), _) => Some(Pending::Failed(why.clone())),
             (None, Some(hold)) => Some(Pending::Held(held(hold))),
@@ -207,11 +220,13 @@ fn progress(
     zones
 }
 
-/// After a run that failed: what is in force stays, and so does what was last known of the files.
+/// After a run that failed: what is in force stays, and so does what was last known of the files. `leadership` is this node's when it
+/// failed.
 pub(super) fn failed(
     last: &ControllerStatus,
     error: &RunError,
     is_transient: bool,
+    leadership: &Leadership,
     now: OffsetDateTime,
 ) -> (ControllerStatus, Run) {
     let reason = match error {
@@ -248,7 +263,11 @@ pub(super) fn failed(
     let others = last.conditions.iter().filter(|it| !conditions.iter().any(|new| it.kind == new.kind));
     let others: Vec<Condition> = others.cloned().collect();
     conditions.extend(others);
-    let status = ControllerStatus { conditions: since(conditions, last, now), ..last.clone() };
+    let status = ControllerStatus {
+        conditions: since(conditions, last, now),
+        is_by_leader: *leadership == Leadership::Leading && !lost_lead,
+        ..last.clone()
+    };
     (status, blank(Outcome::Failed, message, now))
 }
 
@@ -282,3 +301,6 @@ fn zone_at(loaded: &Loaded, place: &Location) -> Option<ZoneName> {
     let before = of_file.iter().rev().find(|(line, _)| *line <= place.line);
     before.or_else(|| of_file.first()).map(|(_, name)| (*name).clone())
 }
+
+#[cfg(test)]
+mod tests;

@@ -75,6 +75,8 @@ pub struct ControllerStatus {
     /// Zones that are not as they should be; the others are.
     pub zones: BTreeMap<ZoneName, Progress>,
     pub runs: History,
+    /// Whether this node led when it found all of this. Else it is in other words than the leader's, who tells it outside.
+    pub is_by_leader: bool,
 }
 
 /// What is said of one zone, beside what the nodes say of it.

@@ -1,6 +1,6 @@
 //! The order of work on the backing clusters around a commit, with clusters that only write down what they are told.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use partner_zones::manifest::Loaded;
@@ -41,10 +41,8 @@ impl Backing for Notebook {
     fn widen<'a>(&'a self, step: &'a Step) -> BackingFuture<'a, Failures> {
         self.note("widen");
         let failing = self.failing.lock().unwrap().clone();
-        let asked: BTreeSet<_> =
-            step.after.keys().filter(|zone| !step.held.contains(*zone)).cloned().collect();
         let failed =
-            failing.into_iter().filter(|(zone, _)| asked.contains(zone)).map(|(zone, is_terminal)| {
+            failing.into_iter().filter(|(zone, _)| step.touched.contains(zone)).map(|(zone, is_terminal)| {
                 (zone, BackingFailure { message: "not permitted".to_owned(), is_terminal })
             });
         let failed = failed.collect();

@@ -69,3 +69,16 @@ fn what_is_no_plan_is_wrong_usage() {
     }
     assert!(Expected::of_json(br#"{"digest": "sha256:1", "changes": []}"#).is_none());
 }
+
+#[test]
+fn a_plan_that_an_earlier_version_wrote_is_expected_by_its_digest() {
+    let plan = plan_with(&topic("orders", "orders-v1", "WRITE"));
+    let mut json = plan.to_json();
+    let fields = json.as_object_mut().unwrap();
+    fields.insert("formatVersion".to_owned(), "1.1".into());
+    assert!(fields.remove("tree").is_some() && fields.remove("inForce").is_some());
+    let expected = Expected::of_json(json.to_string().as_bytes()).unwrap();
+    assert_eq!(expected.difference(&plan), None);
+    let text = expected.difference(&plan_with("")).unwrap();
+    assert!(text.contains(&plan.digest) && text.contains("--output json"), "{text}");
+}

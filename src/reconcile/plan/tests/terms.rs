@@ -146,3 +146,27 @@ fn a_plan_says_first_what_is_suspended_and_pinned_and_what_it_was_told_to_say() 
     assert!(notices[2].message.contains("everything, by k1: an incident"), "{notices:?}");
     assert_eq!(plan_offline(&wanted, &Terms::default()).notices[0].kind, NoticeKind::Offline);
 }
+
+#[test]
+fn a_digest_binds_the_changes_and_not_which_of_them_wait() {
+    use crate::zone::{Asked, Scope};
+    let acme: ZoneName = "acme".try_into().unwrap();
+    let mut in_force = observed("one", &[zone("acme", &[ORDERS])]);
+    let wanted = desired("two", &[zone("acme", &[BILLS])]);
+    let free = plan(&wanted, &in_force, &Terms::default());
+    let strict = Limits { max_update_percent: 0, floor: 0, ..Limits::default() };
+    let refused = plan(&wanted, &in_force, &Terms { limits: strict, ..Terms::default() });
+    let failed = Holding { failed: [(acme.clone(), "denied".to_owned())].into(), ..Holding::default() };
+    let held = plan(&wanted, &in_force, &Terms { holding: Some(&failed), ..Terms::default() });
+    let only = plan(&wanted, &in_force, &Terms { only: Some(&acme), ..Terms::default() });
+    let asked = Asked { by: "k1".to_owned(), at: time::OffsetDateTime::UNIX_EPOCH, reason: "r".to_owned() };
+    in_force.suspended.insert(Scope::All, asked);
+    let suspended = plan(&wanted, &in_force, &Terms::default());
+    assert_eq!(applicable(&free), ["Update acme"]);
+    for waits in [&refused, &held, &suspended] {
+        assert_eq!(applicable(waits), Vec::<String>::new());
+    }
+    for other in [refused, held, only, suspended] {
+        assert_eq!(other.digest, free.digest);
+    }
+}

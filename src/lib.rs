@@ -122,6 +122,12 @@
 //!   can be suppressed in a file.
 //! * ACLs and SCRAM users are administered over our own broker connection, not through librdkafka's C calls ([`kafka::admin`]): its
 //!   list of users ends at 10 000, and a refused one makes it free memory that is not its own.
+//! * A share that is not open is served without credentials: nobody logs in, and whoever is connected goes, as after a revocation. On
+//!   its cluster rights are there before it begins, so that they are not late, and end with it at the next run.
+//! * A credential that was rotated is not rotated again: what is asked for twice would shorten its life without a word. Its last use
+//!   is kept to ten minutes: a record for each login would be most of the state's traffic.
+//! * What is given on a cluster counts once every broker that lives shows it, not one of them; what is taken away counts once the
+//!   cluster has accepted it.
 //! * A principal on a backing cluster is ours if the state says so, which is written before it is made; or, with the state lost, if
 //!   its credentials have the rounds that only the master key gives. A prefix alone would take over what somebody else made.
 

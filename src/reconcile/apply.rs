@@ -12,7 +12,7 @@ use super::diff::diff;
 use super::plan::{self, Change, Desired, Fate, Observed, Plan};
 use super::source::Signer;
 use crate::store::{self, State, Store, StoreError, ZoneRecord};
-use crate::zone::{ApiKeyRole, ApplyRequest, Asked, Scope, Sequence, ZoneId, ZoneName};
+use crate::zone::{ApiKeyRole, ApplyRequest, Asked, Scope, Sequence, ZoneName};
 
 /// Changes that one audit event lists at most: a record of the audit topic has a limited size.
 const CHANGES_PER_EVENT: usize = 100;
@@ -98,7 +98,7 @@ impl Applier {
         let in_force = state.zones.get(name);
         let wanted = desired.loaded.wanted(name, in_force.map(|record| record.zone.as_ref()))?;
         // An id is made once: it outlives a restore on another cluster.
-        let id = in_force.map_or_else(|| ZoneId::derive(&self.home_cluster_id, name), |record| record.id);
+        let id = state.id_of(name, &self.home_cluster_id);
         Some(store::Change::PutZone(Box::new(ZoneRecord {
             id,
             zone: Arc::clone(&wanted.zone),

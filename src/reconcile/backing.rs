@@ -15,10 +15,17 @@ use std::sync::Arc;
 
 use super::plan::Change;
 use crate::manifest::{Finding, Loaded};
+use crate::store::{State, ZoneRecord};
 use crate::zone::{PartnerZone, ZoneId, ZoneName};
 
 /// Zones as a cluster is to serve them, with the ids that passwords and names are derived from.
 pub type Zones = BTreeMap<ZoneName, (ZoneId, Arc<PartnerZone>)>;
+
+/// The zones of the state.
+pub(super) fn in_force(state: &State) -> Zones {
+    let zone = |record: &ZoneRecord| (record.id, Arc::clone(&record.zone));
+    state.zones.iter().map(|(name, record)| (name.clone(), zone(record))).collect()
+}
 
 /// One run, as far as the clusters are concerned.
 #[derive(Debug, Clone, Default)]

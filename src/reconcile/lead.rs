@@ -1,6 +1,6 @@
 //! One run, from the files to what is in force: on the leader all of it, elsewhere as far as the plan.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::backing::{Backing, Observation, Step, Zones};
+use super::backing::{Backing, Observation, Step, in_force};
 use super::controller::{Controller, RunError};
 use super::flapping::{CORRECTIONS, WINDOW};
 use super::guard::{Allowance, Allowed, AllowedBy};
@@ -18,7 +18,7 @@ use super::principals::wanted;
 use super::report::{Ended, Part};
 use super::source::SourceError;
 use crate::store::{self, State};
-use crate::zone::{ApplyRequest, Asked, BY_CONTROLLER, Scope, Sequence, ZoneId, ZoneName};
+use crate::zone::{ApplyRequest, Asked, BY_CONTROLLER, Scope, Sequence, ZoneName};
 
 /// How long the gateways may take to serve a commit before rights are taken away that it does not need. A node that is silent
 /// for as long is gone.
@@ -170,7 +170,7 @@ impl Controller {
 
     /// The clusters, if the plan has something to do there.
     fn clusters(&self, plan: &Plan) -> Option<Arc<dyn Backing>> {
-        self.backing.clone().filter(|_| plan.changes.iter().any(|change| !plan.is_held(change)))
+        self.backing.clone().filter(|_| plan.going_ahead().next().is_some())
     }
 
     /// Takes away what nobody needs any more, once every live gateway serves the commit.
@@ -256,10 +256,8 @@ impl Controller {
                 self.flapping.forget(zone);
             }
         }
-        let applied = plan.changes.iter().filter(|change| !plan.is_held(change));
-        let noticed = applied.filter_map(|change| Some((&change.address, plan.impact(change)?)));
-        for (address, impact) in noticed.take(NOTICED_IN_LOG) {
-            tracing::warn!(%address, clients = impact.clients, "{}", impact.message);
+        for (change, impact) in plan.noticed().take(NOTICED_IN_LOG) {
+            tracing::warn!(address = %change.address, clients = impact.clients, "{}", impact.message);
         }
         let summary = plan.summary();
         tracing::info!(
@@ -276,8 +274,7 @@ fn step(plan: &Plan, desired: &Desired, state: &State, home_cluster_id: &str) ->
         let wanted = desired.loaded.wanted(name, state.zones.get(name).map(|record| record.zone.as_ref()));
         match (fate, wanted) {
             (Fate::Create | Fate::Update, Some(wanted)) => {
-                let derived = || ZoneId::derive(home_cluster_id, name);
-                let id = state.zones.get(name).map_or_else(derived, |record| record.id);
+                let id = state.id_of(name, home_cluster_id);
                 after.insert(name.clone(), (id, Arc::clone(&wanted.zone)));
             }
             (Fate::Delete, _) => {
@@ -287,15 +284,8 @@ fn step(plan: &Plan, desired: &Desired, state: &State, home_cluster_id: &str) ->
         }
     }
     // And not all but those that are held: a plan of one zone says nothing of the others.
-    let ahead = plan.changes.iter().filter(|change| !plan.is_held(change));
-    Step { before, after, touched: ahead.map(|change| change.address.zone().clone()).collect() }
-}
-
-fn in_force(state: &State) -> Zones {
-    let zone = |(name, record): (&ZoneName, &Arc<store::ZoneRecord>)| {
-        (name.clone(), (record.id, Arc::clone(&record.zone)))
-    };
-    state.zones.iter().map(zone).collect::<BTreeMap<_, _>>()
+    let touched = plan.going_ahead().map(|change| change.address.zone().clone()).collect();
+    Step { before, after, touched }
 }
 
 /// What a request lets pass, for the plan it names and no other.
@@ -324,10 +314,12 @@ fn unexpected(plan: &Plan, request: Option<&ApplyRequest>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::manifest::{AliasPlaces, Loaded, LoadedZone, Location};
     use crate::reconcile::plan::{Action, Address, Change, Origin};
-    use crate::zone::{Permission, Revision, sample};
+    use crate::zone::{Permission, Revision, ZoneId, sample};
 
     fn name(text: &str) -> ZoneName {
         ZoneName::try_from(text).unwrap()

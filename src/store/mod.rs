@@ -61,6 +61,13 @@ pub struct State {
     pub leader: Option<Lease>,
 }
 
+impl State {
+    /// A zone's id: as it was made once, or as it is to be made.
+    pub fn id_of(&self, zone: &ZoneName, home_cluster_id: &str) -> ZoneId {
+        self.zones.get(zone).map_or_else(|| ZoneId::derive(home_cluster_id, zone), |record| record.id)
+    }
+}
+
 /// How exact the state is about a credential's last use: it is not written each time.
 pub const LAST_USE_STEP: time::Duration = time::Duration::minutes(10);
 

@@ -217,6 +217,16 @@ impl Plan {
         self.held.contains(change.address.zone())
     }
 
+    /// The changes that are not held back.
+    pub fn going_ahead(&self) -> impl Iterator<Item = &Change> {
+        self.changes.iter().filter(|change| !self.is_held(change))
+    }
+
+    /// Those of them that partners who are connected now will notice.
+    pub fn noticed(&self) -> impl Iterator<Item = (&Change, &Impact)> {
+        self.going_ahead().filter_map(|change| Some((change, self.impact(change)?)))
+    }
+
     /// Why a zone's changes wait, where that is neither a guard nor an error of its own.
     pub fn hold_of(&self, zone: &ZoneName) -> Option<&Hold> {
         self.holds.get(zone)

@@ -54,8 +54,7 @@ fn topics<'a>(changes: impl IntoIterator<Item = &'a Change>, fates: &BTreeMap<Zo
 /// What was made use of the trailers that let something of this plan pass, once it is applied. What waits is not counted: it needs
 /// them again.
 pub fn spent(plan: &Plan, before: &BTreeMap<String, Spent>) -> BTreeMap<String, Spent> {
-    let applied = plan.changes.iter().filter(|change| !plan.is_held(change));
-    let topics = topics(applied, &plan.fates);
+    let topics = topics(plan.going_ahead(), &plan.fates);
     let [_, updates, deletions] = plan.tally_applied();
     let mut spent = BTreeMap::new();
     for lifted in plan.guard.lifted() {

@@ -9,7 +9,9 @@ use tokio::time::Instant;
 
 use super::{Clusters, Leftovers, Steps, View, Zone, ZoneSteps, changes, findings, obstacles, steps};
 use crate::manifest::{Finding, Loaded};
-use crate::reconcile::backing::{Backing, BackingFailure, BackingFuture, Failures, Observation, Step, Zones};
+use crate::reconcile::backing::{
+    Backing, BackingFailure, BackingFuture, Failures, Observation, Step, Zones, in_force,
+};
 use crate::reconcile::plan::Change;
 use crate::store::{self, State, Store, StoreError};
 use crate::zone::{ZoneId, ZoneName};
@@ -190,10 +192,9 @@ pub fn wanted(loaded: &Loaded, state: &State, home_cluster_id: &str) -> Zones {
     let mut zones = in_force(state);
     zones.retain(|name, _| loaded.unreadable.zones.contains_key(name));
     for name in loaded.zones.keys().chain(loaded.misplaced.keys()) {
-        let in_force = state.zones.get(name);
-        let Some(zone) = loaded.wanted(name, in_force.map(|record| record.zone.as_ref())) else { continue };
-        let id = in_force.map_or_else(|| ZoneId::derive(home_cluster_id, name), |record| record.id);
-        zones.insert(name.clone(), (id, Arc::clone(&zone.zone)));
+        let in_force = state.zones.get(name).map(|record| record.zone.as_ref());
+        let Some(zone) = loaded.wanted(name, in_force) else { continue };
+        zones.insert(name.clone(), (state.id_of(name, home_cluster_id), Arc::clone(&zone.zone)));
     }
     zones
 }
@@ -209,11 +210,6 @@ fn all_steps(
     let leftovers = if state.revision.is_some() { Leftovers::Clear } else { Leftovers::Keep };
     let id_of = |name: &ZoneName| ZoneId::derive(home_cluster_id, name);
     steps(&clusters.setup, view, &state.principals, zones, leftovers, id_of)
-}
-
-fn in_force(state: &State) -> Zones {
-    let zone = |record: &Arc<store::ZoneRecord>| (record.id, Arc::clone(&record.zone));
-    state.zones.iter().map(|(name, record)| (name.clone(), zone(record))).collect()
 }
 
 /// Nothing of it is written on a cluster.

@@ -140,13 +140,10 @@ fn blank(outcome: Outcome, message: String, now: OffsetDateTime) -> Run {
 
 /// What partners noticed of the run: of what was applied, and nothing of what waits.
 fn noticed(ended: &Ended) -> Vec<String> {
-    let plan = &ended.plan;
     if !ended.part.is_led() {
         return Vec::new();
     }
-    let applied = plan.changes.iter().filter(|change| !plan.is_held(change));
-    let impacts = applied.filter_map(|change| Some((change, plan.impact(change)?)));
-    let told = impacts.take(DETAILS_KEPT);
+    let told = ended.plan.noticed().take(DETAILS_KEPT);
     told.map(|(change, impact)| format!("{}: {}", change.address, impact.message)).collect()
 }
 

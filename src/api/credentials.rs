@@ -207,9 +207,18 @@ impl Api {
         gone: Option<&KeyId>,
     ) -> Result<New, Problem> {
         let mode = record.zone.authentication.mode;
-        if mode.mechanisms().is_empty() {
-            let detail = "credentials are for zones that use PLAIN or SCRAM; others need a later version";
-            return Err(Problem::conflict(detail));
+        match mode {
+            AuthenticationMode::Plain | AuthenticationMode::Scram => {}
+            AuthenticationMode::Mtls => {
+                let detail = "partners of this zone log in by certificate (`type: MTLS`); have one issued whose subject maps to the \
+                              zone's serviceAccount, by the authority in spec.authenticationMode.ca or gateway.tls.clientCaFile";
+                return Err(Problem::conflict(detail));
+            }
+            AuthenticationMode::OauthBearer => {
+                let detail =
+                    "credentials are for zones that use PLAIN or SCRAM; OAUTHBEARER needs a later version";
+                return Err(Problem::conflict(detail));
+            }
         }
         let zone = record.zone.name.clone();
         let stays = |it: &&Arc<Credential>| it.zone == zone && Some(&it.key_id) != gone;
@@ -232,7 +241,7 @@ impl Api {
             credential,
             secret,
             bootstrap_servers,
-            security_protocol: zones::security_protocol(&nodes),
+            security_protocol: zones::security_protocol(mode, &nodes),
         })
     }
 }

@@ -54,5 +54,5 @@ mod workers;
 pub use config::{ClusterConfig, GatewayConfig, Limits};
 pub use listener::ListenError;
 pub use runtime::{Gateway, Handle, Report, StartError};
-pub use tls::{ServerTls, TlsFiles};
+pub use tls::{ClientAuth, ClientCertificates, ServerTls, TlsFiles};
 pub use usage::ZoneUsage;

@@ -199,6 +199,8 @@ codes! {
         ReservedGroup = "PZ0211" Error,
         /// A name is not in Unicode's composed form (NFC), so that it looks like another one
         NotComposed = "PZ0212" Error,
+        /// A field has no effect with the way in which the zone's partners log in
+        OtherLogin = "PZ0213" Error,
     }
     /// Rules across zones, and against the configuration.
     Zones {

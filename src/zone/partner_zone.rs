@@ -7,7 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use time::OffsetDateTime;
 
-use super::{ClusterName, GroupName, Permission, ServiceAccount, TopicName, ZoneName};
+use super::{Certificates, ClusterName, GroupName, Permission, ServiceAccount, TopicName, ZoneName};
 use crate::sasl::Mechanism;
 
 /// A partner's zone. Made by `manifest`, which has checked the rules within a zone.
@@ -58,6 +58,8 @@ impl AuthenticationMode {
 pub struct Authentication {
     pub mode: AuthenticationMode,
     pub service_account: ServiceAccount,
+    /// What counts with [`AuthenticationMode::Mtls`].
+    pub certificates: Certificates,
 }
 
 /// An alias and the backing topic behind it.
@@ -192,7 +194,7 @@ impl PartnerZone {
     pub fn unbuilt_protections(&self) -> Vec<&'static str> {
         let topic = |wanted: fn(&SharedTopic) -> bool| self.topics.iter().any(wanted);
         [
-            (self.authentication.mode.mechanisms().is_empty(), "spec.authenticationMode.type"),
+            (self.authentication.mode == AuthenticationMode::OauthBearer, "spec.authenticationMode.type"),
             (self.traffic_control != TrafficControl::default(), "spec.trafficControlPolicies"),
             (self.headers != Headers::default(), "spec.headers"),
             (topic(|t| t.replay.is_some()), "spec.topics[].replay"),

@@ -63,6 +63,7 @@ async fn a_credential_is_refused_where_it_would_be_of_no_use() {
     let admin = key_of(&*store, ApiKeyRole::Admin).await;
     put_zone(&*store, "acme", "PLAIN").await;
     put_zone(&*store, "later", "OAUTHBEARER").await;
+    put_zone(&*store, "certified", "MTLS").await;
     let node = Node::start("n1", Arc::clone(&store) as Arc<dyn Store>).await;
     let (status, problem) = node.send(Method::POST, ISSUE, &admin, None).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
@@ -73,6 +74,7 @@ async fn a_credential_is_refused_where_it_would_be_of_no_use() {
     for (path, body, wanted) in [
         ("/api/v1/zones/none/credentials", None, StatusCode::NOT_FOUND),
         ("/api/v1/zones/later/credentials", None, StatusCode::CONFLICT),
+        ("/api/v1/zones/certified/credentials", None, StatusCode::CONFLICT),
         ("/api/v1/zones/misplaced/credentials", None, StatusCode::CONFLICT),
         (ISSUE, Some(past), StatusCode::BAD_REQUEST),
         (ISSUE, Some(json!({"expires": "1d"})), StatusCode::BAD_REQUEST),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
+use super::super::tls::{Chain, Rules};
 use crate::policy::ZoneView;
 use crate::sasl::Mechanism;
 use crate::zone::{Authentication, Credential, KeyId, ZoneName};
@@ -34,6 +35,8 @@ impl Login {
 pub(crate) enum Proof {
     /// The secret of a credential that was issued here.
     Credential { key_id: KeyId, mechanism: Mechanism },
+    /// The key of a certificate.
+    Certificate(Arc<Chain>),
 }
 
 impl Proof {
@@ -41,6 +44,7 @@ impl Proof {
     pub(crate) fn is_by(&self, other: Mechanism) -> bool {
         match self {
             Self::Credential { mechanism, .. } => *mechanism == other,
+            Self::Certificate(_) => false,
         }
     }
 }
@@ -50,6 +54,7 @@ impl fmt::Display for Proof {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Credential { key_id, mechanism } => write!(f, "{key_id} by {mechanism}"),
+            Self::Certificate(chain) => write!(f, "certificate {}", chain.fingerprint()),
         }
     }
 }
@@ -78,6 +83,8 @@ pub(crate) struct Entrance {
     pub(super) authentication: Authentication,
     /// The zone lets partners in at this time.
     pub(super) open: bool,
+    /// What a certificate is held against; none where nobody logs in by one.
+    pub(crate) rules: Option<Arc<Rules>>,
 }
 
 impl Entrance {

@@ -9,10 +9,12 @@ use super::addresses::{Brokers, Form};
 use super::config::GatewayConfig;
 use super::offer::Offer;
 use super::shared::Port;
+use super::tls::{Rules, ServerTls};
 use super::topology::{ClusterState, Clusters, TopicState, Topology};
 use crate::policy::{Served, ServedZone, ZoneView};
-use crate::zone::{ClusterName, Sequence, TopicName, ZoneName};
+use crate::zone::{ClusterName, Credential, Sequence, TopicName, ZoneName};
 
+mod certificates;
 mod login;
 mod problems;
 
@@ -33,6 +35,10 @@ pub(crate) struct GatewayView {
     zones: HashMap<ZoneName, Arc<Entrance>>,
     /// By service account and key id; of open zones only.
     logins: HashMap<String, Vec<Candidate>>,
+    /// Zones whose partners log in by certificate, by service account.
+    certified: HashMap<String, Arc<Entrance>>,
+    /// What certificates are held against that are shown beside a login by SASL.
+    own_rules: Option<Arc<Rules>>,
     clusters: BTreeMap<ClusterName, Arc<ClusterView>>,
     /// Zones with host names of their own, and the addresses that are told under these.
     hosts: HashMap<ZoneName, Arc<Brokers>>,
@@ -57,6 +63,7 @@ impl GatewayView {
             sequence: served.map(|served| served.sequence),
             clusters: cluster_views(config, clusters, previous),
             settled: true,
+            own_rules: config.tls.as_ref().and_then(ServerTls::own_rules).map(Arc::new),
             ..Self::default()
         };
         view.common_offer =
@@ -67,6 +74,13 @@ impl GatewayView {
                 view.problems.insert(name.clone(), reason);
                 continue;
             }
+            let rules = match certificates::rules(config, served_zone, previous.zones.get(name)) {
+                Ok(rules) => rules,
+                Err(reason) => {
+                    view.problems.insert(name.clone(), reason);
+                    continue;
+                }
+            };
             let state = clusters.get(&served_zone.cluster).cloned().unwrap_or_default();
             view.settled &= is_settled(served_zone, &state);
             if let Some(reason) = problems::of_backing(served_zone, &state) {
@@ -74,7 +88,15 @@ impl GatewayView {
             }
             let zone = zone_view(served_zone, &state, previous);
             view.name_hosts(config, &zone);
-            view.admit(zone, served_zone);
+            view.admit(
+                Entrance {
+                    zone,
+                    authentication: served_zone.zone.authentication.clone(),
+                    open: served_zone.open,
+                    rules,
+                },
+                &served_zone.credentials,
+            );
         }
         view
     }
@@ -95,18 +117,20 @@ impl GatewayView {
         self.hosts.insert(zone, Arc::new(brokers));
     }
 
-    fn admit(&mut self, zone: Arc<ZoneView>, served: &ServedZone) {
-        let authentication = served.zone.authentication.clone();
-        let entrance = Arc::new(Entrance { zone, authentication, open: served.open });
+    fn admit(&mut self, entrance: Entrance, credentials: &[Arc<Credential>]) {
+        let entrance = Arc::new(entrance);
         let account = entrance.authentication.service_account.as_str();
-        for credential in served.credentials.iter().filter(|_| served.open) {
+        for credential in credentials.iter().filter(|_| entrance.open) {
             for (user, by_key_id) in [(account, false), (credential.key_id.as_str(), true)] {
                 let (entrance, credential) = (Arc::clone(&entrance), Arc::clone(credential));
                 let candidate = Candidate { entrance, credential, by_key_id };
                 self.logins.entry(user.to_owned()).or_default().push(candidate);
             }
         }
-        self.zones.insert(served.zone.name.clone(), entrance);
+        if entrance.rules.is_some() {
+            self.certified.insert(account.to_owned(), Arc::clone(&entrance));
+        }
+        self.zones.insert(entrance.zone.name.clone(), entrance);
     }
 
     /// The credentials a user name may prove, each with its zone. Those of a zone that admits nobody from there do not exist, nor
@@ -127,7 +151,8 @@ impl GatewayView {
 
     /// What is left of a login. None if the zone, its identity or its cluster is gone, if it is closed or no longer admits the
     /// address; or if what was proved does not count any more, which for a credential is: it or its user name is gone, or
-    /// the zone no longer accepts the mechanism.
+    /// the zone no longer accepts the mechanism; and for a certificate: the zone's authorities do not vouch for it any more, or
+    /// it is revoked.
     pub(crate) fn standing(&self, login: &Login) -> Option<Standing<'_>> {
         let entrance = self.zones.get(&login.zone.name).filter(|entrance| entrance.is_of(login))?;
         let ends = match &login.proof {
@@ -139,8 +164,31 @@ impl GatewayView {
                 };
                 self.logins.get(&login.user)?.iter().find(known)?.credential.expires_at
             }
+            Proof::Certificate(chain) => {
+                let same = self.certified.get(&login.user).filter(|it| Arc::ptr_eq(it, entrance))?;
+                chain.judge(same.rules.as_ref()?).ok()?;
+                login.expires_at
+            }
         };
         Some(Standing { zone: &entrance.zone, ends })
+    }
+
+    /// The zone whose partner is named by a certificate, if it is open to where the connection came from and to the host that it
+    /// has named. The certificate is to be held against its rules.
+    pub(crate) fn certified(&self, account: &str, origin: Origin<'_>) -> Option<&Entrance> {
+        let entrance = self.certified.get(account)?;
+        let meant = origin.zone.is_none_or(|wanted| entrance.zone.name == *wanted);
+        (entrance.open && meant && entrance.zone.admits(origin.address)).then_some(entrance)
+    }
+
+    /// What a certificate is held against that is shown beside a login by SASL; none if the gateway has no authorities.
+    pub(crate) fn own_rules(&self) -> Option<&Arc<Rules>> {
+        self.own_rules.as_ref()
+    }
+
+    /// What the zones' certificates are held against.
+    pub(crate) fn rules(&self) -> impl Iterator<Item = &Arc<Rules>> {
+        self.certified.values().filter_map(|entrance| entrance.rules.as_ref())
     }
 
     /// None while the cluster has never been reached.

@@ -21,7 +21,7 @@ use crate::policy::verifier::{SCRAM_ITERATIONS, Salts, verifiers};
 use crate::sasl::Mechanism;
 use crate::secret::Secret;
 use crate::store::{Change, Nodes, State, ZoneRecord};
-use crate::zone::{AuthenticationMode, Credential, KeyId, LastUse, ZoneName, parse_duration};
+use crate::zone::{Authentication, AuthenticationMode, Credential, KeyId, LastUse, ZoneName, parse_duration};
 
 /// Credentials of one zone; what is not used any more should be revoked.
 const MAX_PER_ZONE: usize = 100;
@@ -207,18 +207,8 @@ impl Api {
         gone: Option<&KeyId>,
     ) -> Result<New, Problem> {
         let mode = record.zone.authentication.mode;
-        match mode {
-            AuthenticationMode::Plain | AuthenticationMode::Scram => {}
-            AuthenticationMode::Mtls => {
-                let detail = "partners of this zone log in by certificate (`type: MTLS`); have one issued whose subject maps to the \
-                              zone's serviceAccount, by the authority in spec.authenticationMode.ca or gateway.tls.clientCaFile";
-                return Err(Problem::conflict(detail));
-            }
-            AuthenticationMode::OauthBearer => {
-                let detail =
-                    "credentials are for zones that use PLAIN or SCRAM; OAUTHBEARER needs a later version";
-                return Err(Problem::conflict(detail));
-            }
+        if let Some(detail) = useless(&record.zone.authentication) {
+            return Err(Problem::conflict(detail));
         }
         let zone = record.zone.name.clone();
         let stays = |it: &&Arc<Credential>| it.zone == zone && Some(&it.key_id) != gone;
@@ -258,6 +248,23 @@ pub(super) async fn revoke(
         audit::change(&api, &caller, "credential.revoked", &format!("zone/{}", credential.zone), data);
     api.config.store.commit(vec![Change::DeleteCredential(credential.key_id.clone()), event]).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Why a credential would open nothing, and what does.
+fn useless(authentication: &Authentication) -> Option<String> {
+    let account = &authentication.service_account;
+    match authentication.mode {
+        AuthenticationMode::Plain | AuthenticationMode::Scram => None,
+        AuthenticationMode::OauthBearer => Some(format!(
+            "the zone takes tokens (OAUTHBEARER) and no secrets: have its issuer give the partner's client tokens with the subject \
+             `{account}`, or write `type: SCRAM` in the zone's file"
+        )),
+        AuthenticationMode::Mtls => Some(format!(
+            "the zone takes certificates (MTLS) and no secrets: have the authority in spec.authenticationMode.ca, or else in \
+                 gateway.tls.clientCaFile, give the partner's client one whose subject maps to `{account}`, or write `type: SCRAM` in \
+                 the zone's file"
+        )),
+    }
 }
 
 /// Deriving the SCRAM verifiers takes milliseconds of processor time: not on a thread that serves others.

@@ -144,8 +144,8 @@ impl Used {
             Proof::Credential { key_id, .. } => {
                 uses.insert(key_id.clone(), LastUse { at, address: self.address });
             }
-            // Nothing is kept of a certificate that could remember it.
-            Proof::Certificate(_) => {}
+            // Nothing is kept here of tokens and certificates.
+            Proof::Token { .. } | Proof::Certificate(_) => {}
         }
     }
 

@@ -199,8 +199,6 @@ codes! {
         ReservedGroup = "PZ0211" Error,
         /// A name is not in Unicode's composed form (NFC), so that it looks like another one
         NotComposed = "PZ0212" Error,
-        /// A field has no effect with the way in which the zone's partners log in
-        OtherLogin = "PZ0213" Error,
     }
     /// Rules across zones, and against the configuration.
     Zones {
@@ -218,6 +216,8 @@ codes! {
         NoHostName = "PZ0305" Warning suppressible,
         /// A backing group belongs to two zones
         DuplicateBackingGroup = "PZ0306" Error,
+        /// The zone takes tokens of an issuer that is not configured
+        UnknownIssuer = "PZ0307" Error,
     }
     /// Against live state, found while planning.
     Live {

@@ -86,6 +86,7 @@ fn spec(zone: &PartnerZone) -> v2::Spec {
             service_account: zone.authentication.service_account.to_string(),
             ca: pem(&zone.authentication.certificates.ca),
             revoked: zone.authentication.certificates.revoked.iter().map(ToString::to_string).collect(),
+            issuer: zone.authentication.issuer.as_ref().map(ToString::to_string),
         }),
         service_account: None,
         topics: zone.topics.iter().map(topic).collect(),

@@ -137,6 +137,10 @@ pub struct AuthenticationMode {
     /// them. Connections that use one are closed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revoked: Vec<String>,
+    /// OAUTHBEARER only: the configured issuer of the partner's tokens; if it is missing, the first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[0-9a-zA-Z_.\-]{1,100}$"))]
+    pub issuer: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -7,7 +7,9 @@ use std::time::Duration;
 use ipnet::IpNet;
 use time::OffsetDateTime;
 
-use super::{Certificates, ClusterName, GroupName, Permission, ServiceAccount, TopicName, ZoneName};
+use super::{
+    Certificates, ClusterName, GroupName, IssuerName, Permission, ServiceAccount, TopicName, ZoneName,
+};
 use crate::sasl::Mechanism;
 
 /// A partner's zone. Made by `manifest`, which has checked the rules within a zone.
@@ -43,7 +45,7 @@ pub enum AuthenticationMode {
 }
 
 impl AuthenticationMode {
-    /// The mechanisms that prove a credential, the one to recommend first. A zone for PLAIN takes SCRAM as well, which shows
+    /// The mechanisms that prove a credential of ours, the one to recommend first. A zone for PLAIN takes SCRAM as well, which shows
     /// less of the secret; a zone for SCRAM never takes PLAIN, which shows all of it.
     pub fn mechanisms(self) -> &'static [Mechanism] {
         match self {
@@ -58,7 +60,9 @@ impl AuthenticationMode {
 pub struct Authentication {
     pub mode: AuthenticationMode,
     pub service_account: ServiceAccount,
-    /// What counts with [`AuthenticationMode::Mtls`].
+    /// Whose tokens open a zone for OAUTHBEARER; `None` means the first of `oauth.issuers`.
+    pub issuer: Option<IssuerName>,
+    /// Which certificates open a zone for MTLS.
     pub certificates: Certificates,
 }
 
@@ -194,7 +198,6 @@ impl PartnerZone {
     pub fn unbuilt_protections(&self) -> Vec<&'static str> {
         let topic = |wanted: fn(&SharedTopic) -> bool| self.topics.iter().any(wanted);
         [
-            (self.authentication.mode == AuthenticationMode::OauthBearer, "spec.authenticationMode.type"),
             (self.traffic_control != TrafficControl::default(), "spec.trafficControlPolicies"),
             (self.headers != Headers::default(), "spec.headers"),
             (topic(|t| t.replay.is_some()), "spec.topics[].replay"),

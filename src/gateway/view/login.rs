@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
+use super::super::sasl::Method;
 use super::super::tls::{Chain, Rules};
 use crate::policy::ZoneView;
 use crate::sasl::Mechanism;
-use crate::zone::{Authentication, Credential, KeyId, ZoneName};
+use crate::zone::{Authentication, Credential, IssuerName, KeyId, ZoneName};
 
 /// Who a connection belongs to.
 #[derive(Debug, Clone)]
 pub(crate) struct Login {
-    /// As the partner wrote it: the service account or the key id.
+    /// As the partner wrote it: the service account or the key id; for a token, its subject.
     pub(crate) user: String,
     pub(crate) zone: Arc<ZoneView>,
     pub(crate) proof: Proof,
@@ -37,13 +38,16 @@ pub(crate) enum Proof {
     Credential { key_id: KeyId, mechanism: Mechanism },
     /// The key of a certificate.
     Certificate(Arc<Chain>),
+    /// A token of this issuer, by OAUTHBEARER. When it ends is when the login does.
+    Token { issuer: IssuerName },
 }
 
 impl Proof {
     /// Whether it was proved by this mechanism: a connection keeps to the one that it came with.
-    pub(crate) fn is_by(&self, other: Mechanism) -> bool {
+    pub(crate) fn is_by(&self, method: Method) -> bool {
         match self {
-            Self::Credential { mechanism, .. } => *mechanism == other,
+            Self::Credential { mechanism, .. } => method == Method::Secret(*mechanism),
+            Self::Token { .. } => method == Method::Token,
             Self::Certificate(_) => false,
         }
     }
@@ -55,6 +59,7 @@ impl fmt::Display for Proof {
         match self {
             Self::Credential { key_id, mechanism } => write!(f, "{key_id} by {mechanism}"),
             Self::Certificate(chain) => write!(f, "certificate {}", chain.fingerprint()),
+            Self::Token { issuer } => write!(f, "a token of issuer {issuer}"),
         }
     }
 }
@@ -81,6 +86,8 @@ pub(crate) struct Origin<'a> {
 pub(crate) struct Entrance {
     pub(crate) zone: Arc<ZoneView>,
     pub(super) authentication: Authentication,
+    /// Whose tokens open it, if any do.
+    pub(super) issuer: Option<IssuerName>,
     /// The zone lets partners in at this time.
     pub(super) open: bool,
     /// What a certificate is held against; none where nobody logs in by one.

@@ -11,8 +11,9 @@ use super::offer::Offer;
 use super::shared::Port;
 use super::tls::{Rules, ServerTls};
 use super::topology::{ClusterState, Clusters, TopicState, Topology};
+use crate::policy::token::Bearer;
 use crate::policy::{Served, ServedZone, ZoneView};
-use crate::zone::{ClusterName, Credential, Sequence, TopicName, ZoneName};
+use crate::zone::{ClusterName, Credential, IssuerName, Sequence, TopicName, ZoneName};
 
 mod certificates;
 mod login;
@@ -39,6 +40,8 @@ pub(crate) struct GatewayView {
     certified: HashMap<String, Arc<Entrance>>,
     /// What certificates are held against that are shown beside a login by SASL.
     own_rules: Option<Arc<Rules>>,
+    /// Open zones by what a token that opens them says: its issuer and its subject.
+    subjects: HashMap<(IssuerName, String), Arc<Entrance>>,
     clusters: BTreeMap<ClusterName, Arc<ClusterView>>,
     /// Zones with host names of their own, and the addresses that are told under these.
     hosts: HashMap<ZoneName, Arc<Brokers>>,
@@ -88,15 +91,14 @@ impl GatewayView {
             }
             let zone = zone_view(served_zone, &state, previous);
             view.name_hosts(config, &zone);
-            view.admit(
-                Entrance {
-                    zone,
-                    authentication: served_zone.zone.authentication.clone(),
-                    open: served_zone.open,
-                    rules,
-                },
-                &served_zone.credentials,
-            );
+            let entrance = Entrance {
+                zone,
+                authentication: served_zone.zone.authentication.clone(),
+                issuer: config.issuer_of(&served_zone.zone.authentication).cloned(),
+                open: served_zone.open,
+                rules,
+            };
+            view.admit(entrance, &served_zone.credentials);
         }
         view
     }
@@ -130,6 +132,9 @@ impl GatewayView {
         if entrance.rules.is_some() {
             self.certified.insert(account.to_owned(), Arc::clone(&entrance));
         }
+        if let Some(issuer) = entrance.issuer.clone().filter(|_| entrance.open) {
+            self.subjects.insert((issuer, account.to_owned()), Arc::clone(&entrance));
+        }
         self.zones.insert(entrance.zone.name.clone(), entrance);
     }
 
@@ -144,15 +149,31 @@ impl GatewayView {
         if all.iter().any(is_foreign) { &[] } else { all }
     }
 
+    /// The login of whoever has shown a good token of this issuer. As with credentials, a zone that admits nobody from there does
+    /// not exist, nor does another than the one that a host name has named.
+    pub(crate) fn bearer(&self, issuer: IssuerName, bearer: Bearer, origin: Origin<'_>) -> Option<Login> {
+        let key = (issuer, bearer.subject);
+        let zone = &self.subjects.get(&key)?.zone;
+        let (issuer, user) = key;
+        let wanted = zone.admits(origin.address) && origin.zone.is_none_or(|wanted| zone.name == *wanted);
+        wanted.then(|| Login {
+            user,
+            zone: Arc::clone(zone),
+            proof: Proof::Token { issuer },
+            address: origin.address,
+            expires_at: Some(bearer.ends),
+        })
+    }
+
     /// The login's zone as it is now, if the login still counts.
     pub(crate) fn admitted(&self, login: &Login) -> Option<&Arc<ZoneView>> {
         self.standing(login).map(|standing| standing.zone)
     }
 
     /// What is left of a login. None if the zone, its identity or its cluster is gone, if it is closed or no longer admits the
-    /// address; or if what was proved does not count any more, which for a credential is: it or its user name is gone, or
-    /// the zone no longer accepts the mechanism; and for a certificate: the zone's authorities do not vouch for it any more, or
-    /// it is revoked.
+    /// address; or if what was proved does not count any more. For a credential that is: it or its user name is gone, or the
+    /// zone no longer accepts the mechanism; for a token: the zone has another account, takes those of another issuer, or none;
+    /// for a certificate: the zone has another account, its authorities do not vouch for it any more, or it is revoked.
     pub(crate) fn standing(&self, login: &Login) -> Option<Standing<'_>> {
         let entrance = self.zones.get(&login.zone.name).filter(|entrance| entrance.is_of(login))?;
         let ends = match &login.proof {
@@ -163,6 +184,13 @@ impl GatewayView {
                         && candidate.proves_by(*mechanism)
                 };
                 self.logins.get(&login.user)?.iter().find(known)?.credential.expires_at
+            }
+            Proof::Token { issuer } => {
+                let account = entrance.authentication.service_account.as_str();
+                if entrance.issuer.as_ref() != Some(issuer) || account != login.user {
+                    return None;
+                }
+                login.expires_at
             }
             Proof::Certificate(chain) => {
                 let same = self.certified.get(&login.user).filter(|it| Arc::ptr_eq(it, entrance))?;
@@ -210,6 +238,11 @@ impl GatewayView {
     /// offer of a zone's own cluster would tell strangers that there is such a zone.
     pub(crate) fn common_offer(&self) -> &Arc<Offer> {
         &self.common_offer
+    }
+
+    /// The zones that are opened by tokens, each with their issuer.
+    pub(crate) fn issuers(&self) -> impl Iterator<Item = (&ZoneName, &IssuerName)> {
+        self.zones.iter().filter_map(|(name, entrance)| Some((name, entrance.issuer.as_ref()?)))
     }
 
     /// The zones that are served from this cluster.

@@ -10,8 +10,8 @@ use rcgen::{CertificateParams, KeyPair};
 use super::super::tree;
 use super::*;
 use crate::zone::{
-    AddHeader, Authentication, Certificates, ConsumerGroup, Deprecated, Fingerprint, GroupName, Organization,
-    PartnerContact, ServiceAccount, TopicName, ZoneName,
+    AddHeader, Authentication, Certificates, ConsumerGroup, Deprecated, Fingerprint, GroupName, IssuerName,
+    Organization, PartnerContact, ServiceAccount, TopicName, ZoneName,
 };
 
 /// Text that YAML or a terminal could take for something else.
@@ -56,6 +56,7 @@ fn certificates() -> impl Strategy<Value = Authentication> {
     ("[ -~äß]{1,30}", 0..3_usize, revoked).prop_map(|(account, authorities, revoked)| Authentication {
         mode: AuthenticationMode::Mtls,
         service_account: ServiceAccount::of_certificate(&account).unwrap(),
+        issuer: None,
         certificates: Certificates { ca: SIGNED[..authorities].to_vec(), revoked },
     })
 }
@@ -152,14 +153,20 @@ fn zone() -> impl Strategy<Value = PartnerZone> {
         "[a-zA-Z0-9._-]{3,20}",
     );
     let texts = (option::of(text()), option::of(text()), option::of("https?://[a-z]{1,9}\\.com"));
-    let account = ("[a-zA-Z0-9äß_@.-]{1,15}", 0..3_u8).prop_map(|(account, mode)| Authentication {
-        mode: match mode {
+    let account = ("[a-zA-Z0-9äß_@.-]{1,15}", 0..3_u8, option::of("[a-z][a-z0-9.-]{0,9}"));
+    let account = account.prop_map(|(account, mode, issuer)| {
+        let mode = match mode {
             0 => AuthenticationMode::Plain,
             1 => AuthenticationMode::Scram,
             _ => AuthenticationMode::OauthBearer,
-        },
-        service_account: ServiceAccount::try_from(account.as_str()).unwrap(),
-        certificates: Certificates::default(),
+        };
+        let issuer = issuer.filter(|_| mode == AuthenticationMode::OauthBearer);
+        Authentication {
+            mode,
+            service_account: ServiceAccount::try_from(account.as_str()).unwrap(),
+            issuer: issuer.map(|name| IssuerName::try_from(name.as_str()).unwrap()),
+            certificates: Certificates::default(),
+        }
     });
     let account = prop_oneof![account, certificates()];
     (identity, texts, account, topics(), option::of(person), option::of(organization), restrictions())

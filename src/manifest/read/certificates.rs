@@ -37,8 +37,8 @@ impl Reader<'_> {
             let field = pointer.rsplit('/').next().unwrap_or_default();
             let message =
                 format!("`{field}` is about certificates, and with this type nobody logs in by one");
-            let fault = DocumentFault::new(Code::OtherLogin, *pointer, message);
-            self.fault(fault.help("remove it, or write `type: MTLS`").on_key());
+            let fault = DocumentFault::new(Code::UnknownField, *pointer, message);
+            self.fault(fault.help(format!("remove `{field}`, or write `type: MTLS`")).on_key());
         }
         let ca = part.ca.as_deref().map_or(Ok(Vec::new()), authorities);
         let ca = self.value(CA, ca);
@@ -161,7 +161,7 @@ mod tests {
         let (_, pem) = certificate();
         let given =
             json!({"type": "PLAIN", "serviceAccount": "acme", "ca": pem, "revoked": ["ab".repeat(32)]});
-        let other = |pointer: &str| (Code::OtherLogin, pointer.to_owned());
+        let other = |pointer: &str| (Code::UnknownField, pointer.to_owned());
         assert_eq!(faults(&given), [other(CA), other(REVOKED)]);
         let subject = |kind: &str| json!({"type": kind, "serviceAccount": "CN=acme,O=Acme"});
         zone(&subject("MTLS"));

@@ -12,8 +12,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::zone::{
-    Access, Authentication, AuthenticationMode, Certificates, ConsumerGroup, Deprecated, NameError,
-    PartnerZone, Replay, ServiceAccount, SharedTopic, TopicName,
+    Access, Authentication, AuthenticationMode, Certificates, ConsumerGroup, Deprecated, IssuerName,
+    NameError, PartnerZone, Replay, ServiceAccount, SharedTopic, TopicName,
 };
 
 use super::code::Code;
@@ -231,20 +231,36 @@ impl Reader<'_> {
                 .related(CURRENT, "the other one"),
             );
         }
-        let (pointer, account, mode, certificates) = match (current, older) {
-            (Some(current), _) => {
-                let mode = mode(current.kind);
-                let certificates = self.certificates(mode, &current);
-                (CURRENT, current.service_account, mode, certificates)
-            }
-            (None, Some(older)) => (OLDER, older, AuthenticationMode::Plain, Some(Certificates::default())),
-            (None, None) => return None,
+        let Some(current) = current else {
+            let service_account: ServiceAccount = self.name(OLDER, &older?)?;
+            return Some(Authentication {
+                mode: AuthenticationMode::Plain,
+                service_account,
+                issuer: None,
+                certificates: Certificates::default(),
+            });
         };
+        let mode = mode(current.kind);
+        let certificates = self.certificates(mode, &current);
+        let issuer = current.issuer.and_then(|name| self.issuer(&name, mode));
+        let account = &current.service_account;
         let service_account = match mode {
-            AuthenticationMode::Mtls => self.name_by(pointer, &account, ServiceAccount::of_certificate),
-            _ => self.name(pointer, &account),
+            AuthenticationMode::Mtls => self.name_by(CURRENT, account, ServiceAccount::of_certificate),
+            _ => self.name(CURRENT, account),
         };
-        Some(Authentication { mode, service_account: service_account?, certificates: certificates? })
+        Some(Authentication { mode, service_account: service_account?, issuer, certificates: certificates? })
+    }
+
+    /// An issuer has no meaning for who brings no token.
+    fn issuer(&mut self, name: &str, mode: AuthenticationMode) -> Option<IssuerName> {
+        const ISSUER: &str = "/spec/authenticationMode/issuer";
+        if mode != AuthenticationMode::OauthBearer {
+            let message = "`issuer` is for zones whose `type` is OAUTHBEARER";
+            let fault = DocumentFault::new(Code::UnknownField, ISSUER, message).on_key();
+            self.fault(fault.help("remove `issuer`, or write `type: OAUTHBEARER`"));
+            return None;
+        }
+        self.name(ISSUER, name)
     }
 
     /// A misspelt `authenticationMode` is reported as an unknown field, and not as missing too.

@@ -123,10 +123,11 @@ enum Author {
 
 impl Author {
     fn wrote(self, kind: ForgeKind, comment: &Value) -> bool {
-        let writer = match kind {
-            ForgeKind::GitHub => &comment["user"],
-            ForgeKind::GitLab => &comment["author"],
-        };
+        let writer = comment.get(match kind {
+            ForgeKind::GitHub => "user",
+            ForgeKind::GitLab => "author",
+        });
+        let Some(writer) = writer else { return false };
         match self {
             Self::Account(id) => writer["id"].as_u64() == Some(id),
             Self::Bot => writer["type"].as_str() == Some("Bot"),
@@ -201,7 +202,9 @@ impl Forge {
 
     async fn author(&self) -> Result<Author, ForgeError> {
         match self.send(&call::account()).await {
-            Ok(account) => account["id"].as_u64().map(Author::Account).ok_or_else(|| self.strange()),
+            Ok(account) => {
+                account.get("id").and_then(Value::as_u64).map(Author::Account).ok_or_else(|| self.strange())
+            }
             Err(ForgeError::Refused { status: StatusCode::FORBIDDEN, .. })
                 if self.config.kind == ForgeKind::GitHub =>
             {

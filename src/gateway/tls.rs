@@ -293,6 +293,10 @@ fn failed(error: &io::Error) -> Close {
         rustls::Error::InvalidCertificate(
             CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. },
         ) => "the client's certificate is not for clients; issue one whose extended key usage has clientAuth",
+        // Ours alone, see `ClientVerifier`.
+        rustls::Error::InvalidCertificate(CertificateError::Other(_)) => {
+            "the client shows more certificates than are read; its own and what leads to the authority are enough"
+        }
         rustls::Error::InvalidCertificate(_) => "the client's certificate cannot be accepted",
         rustls::Error::PeerIncompatible(_) => {
             "the client has no protocol version or cipher in common with this gateway, which has TLS 1.2 and 1.3"

@@ -227,15 +227,15 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "gateway: {tls: {certificateFile: c, keyFile: k, clientAuth: required}}",
-        "r.yaml:1:50: `gateway.tls.clientAuth` is `required`, and it is not said by whose authority; set `gateway.tls.clientCaFile`",
+        "r.yaml:1:49: `gateway.tls.clientAuth` is `required`, and it is not said by whose authority; set `gateway.tls.clientCaFile`",
     ),
     (
         "gateway: {tls: {certificateFile: c, keyFile: k, clientAuth: none}}",
-        "r.yaml:1:50: `gateway.tls.clientAuth` is `none`; wanted is required or requested",
+        "r.yaml:1:49: `gateway.tls.clientAuth` is `none`; wanted is required or requested",
     ),
     (
         "gateway: {tls: {certificateFile: c, keyFile: k, principalMappingRules: 'DEFAULT, RULE:^CN=(?i)a$/x/'}}",
-        "r.yaml:1:50: `gateway.tls.principalMappingRules` is wrong at character 19: flags such as `(?i)` are not taken; write both \
+        "r.yaml:1:49: `gateway.tls.principalMappingRules` is wrong at character 19: flags such as `(?i)` are not taken; write both \
              cases as `[Aa]`, or L or U at the end of the rule",
     ),
     (

@@ -12,6 +12,8 @@ use crate::kafka::tls::authorities;
 use crate::kafka::tls::fixture::{Authority, Identity};
 use crate::zone::{ClusterName, SniDomain, ZoneName};
 
+mod clients;
+
 const DOMAIN: &str = "partners.example.com";
 
 /// A gateway's entrance with a certificate for the domain and below it.
@@ -23,10 +25,21 @@ struct Entrance {
 }
 
 impl Entrance {
+    /// With an authority, nobody comes in without a certificate.
     fn new(client_ca: Option<&Authority>) -> Self {
+        Self::asking(
+            client_ca,
+            if client_ca.is_some() { ClientAuth::Required } else { ClientAuth::Requested },
+        )
+    }
+
+    fn requesting(client_ca: Option<&Authority>) -> Self {
+        Self::asking(client_ca, ClientAuth::Requested)
+    }
+
+    fn asking(client_ca: Option<&Authority>, auth: ClientAuth) -> Self {
         let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
         let Identity { certificate, key } = issue(&authority, &folder);
-        let auth = if client_ca.is_some() { ClientAuth::Required } else { ClientAuth::Requested };
         let ca = client_ca.map(|ca| ca.write(folder.path(), "clients.pem"));
         let clients = ClientCertificates { ca, auth, ..ClientCertificates::default() };
         let files = TlsFiles { certificate, key, clients };

@@ -285,6 +285,7 @@ fn a_certificate_that_is_taken_back_ends_its_connections_and_comes_in_no_more() 
     assert!(entrance.connect(&listed).is_none());
 
     cut(of_brief, due, "the certificate's end");
+    assert!(product.transcript().contains("the credential has expired"), "{}", product.transcript());
     assert!(entrance.connect(&entrance.config(&brief)).is_none());
 
     // By another authority.

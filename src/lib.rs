@@ -128,6 +128,12 @@
 //!   is kept to ten minutes: a record for each login would be most of the state's traffic.
 //! * What is given on a cluster counts once every broker that lives shows it, not one of them; what is taken away counts once the
 //!   cluster has accepted it.
+//! * Whoever was given a password on a cluster logs in with it on every broker that lives before it counts. The controller does that
+//!   and not the gateways: it knows what it wrote, once for all nodes, and before the zone is served. Where no password was written,
+//!   nobody logs in: it has been proved.
+//! * What takes the gateway's own checks away, for the tests of the second lock, is a gateway that passes bytes and reads none: the
+//!   broker gets all that a partner can say, not only names that stay as they are. No release has it (`debug_assertions`), and no
+//!   configuration reaches it.
 //! * A principal on a backing cluster is ours if the state says so, which is written before it is made; or, with the state lost, if
 //!   its credentials have the rounds that only the master key gives. A prefix alone would take over what somebody else made.
 

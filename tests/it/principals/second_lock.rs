@@ -57,6 +57,9 @@ const NOT_THE_GROUP: i16 = 30;
 const NOT_THE_CLUSTER: i16 = 31;
 const NOT_THE_TRANSACTION: i16 = 53;
 
+/// A coordinator that is only starting.
+const LATER: [i16; 4] = [14, 15, 16, 51];
+
 /// What a partner tries, and the code that the broker refuses it with.
 struct Attempt {
     what: &'static str,
@@ -365,8 +368,6 @@ fn delete_records(wire: &mut Wire, name: &str) -> i16 {
 /// What the broker answers to each of these, over a connection of the partner's.
 fn answers(gateway: &InProcess, attempts: &[Attempt]) -> BTreeMap<&'static str, i16> {
     let mut wire = Wire::logged_in(gateway.broker_port(1), ZONE, SECRET);
-    // A coordinator that is only starting says so.
-    const LATER: [i16; 4] = [14, 15, 16, 51];
     let answered = |attempt: &Attempt| {
         for _ in 0..100 {
             let code = (attempt.ask)(&mut wire);

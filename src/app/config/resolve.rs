@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::environment::Environment;
+use super::oauth::issuers;
 use super::outside::outside;
 use super::settings::{Setting, Settings};
 use super::source::source;
@@ -71,6 +72,7 @@ pub(super) fn resolve(settings: &Settings, environment: &Environment, problems: 
         source: source(&mut reader),
         gateway: gateway(&mut reader),
         clusters: clusters(&mut reader, environment),
+        issuers: issuers(&mut reader),
         guards: Guards {
             max_delete_percent: reader.or(&["guards", "maxDeletePercent"], 30, parse::percent),
             max_update_percent: reader.or(&["guards", "maxUpdatePercent"], 30, parse::percent),

@@ -41,8 +41,10 @@ impl Entrance {
         let authority = Authority::new();
         authority.issue("gateway", &[&format!("*.{DOMAIN}"), "127.0.0.1"]);
         std::fs::write(authority.file("revoked"), "# none\n").unwrap();
-        let names = |zone: &str| (1..=3).map(|id| format!(" b{id}-{zone}.{DOMAIN}")).collect::<String>();
-        let line = |zone: &str| format!("127.0.0.1 {zone}.{DOMAIN}{}\n", names(zone));
+        let line = |zone: &str| {
+            let brokers = [1, 2, 3].map(|id| format!(" b{id}-{zone}.{DOMAIN}"));
+            format!("127.0.0.1 {zone}.{DOMAIN}{}\n", brokers.concat())
+        };
         let hosts = ["acme", "globex", "initech"].map(line).concat();
         std::fs::write(authority.file("hosts"), format!("127.0.0.1 localhost\n{hosts}")).unwrap();
         let product = Product::start_with(zones, |port, _| {
@@ -119,8 +121,9 @@ impl Entrance {
 /// A zone for certificates of this authority.
 fn mtls(zone: &str, topics: &[(&str, &str, &str)], authority: &Authority, more: &str) -> String {
     let pem = std::fs::read_to_string(authority.certificate()).unwrap();
-    let pem: String = pem.lines().map(|line| format!("      {}\n", line.trim())).collect();
-    manifest(zone, topics).replace("type: PLAIN\n", &format!("type: MTLS\n    ca: |\n{pem}{more}"))
+    let lines: Vec<_> = pem.lines().map(|line| format!("      {}\n", line.trim())).collect();
+    let more = lines.concat() + more;
+    manifest(zone, topics).replace("type: PLAIN\n", &format!("type: MTLS\n    ca: |\n{more}"))
 }
 
 fn is_refused(client: Client, connection: &Connection) -> bool {

@@ -128,6 +128,8 @@
 //!   is kept to ten minutes: a record for each login would be most of the state's traffic.
 //! * What is given on a cluster counts once every broker that lives shows it, not one of them; what is taken away counts once the
 //!   cluster has accepted it.
+//! * A balancer's PROXY header is never optional: needed from the addresses that are configured for it, and the end of a connection from
+//!   any other. One that may be missing is one that a client can write itself.
 //! * A principal on a backing cluster is ours if the state says so, which is written before it is made; or, with the state lost, if
 //!   its credentials have the rounds that only the master key gives. A prefix alone would take over what somebody else made.
 

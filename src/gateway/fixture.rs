@@ -105,6 +105,7 @@ pub(super) fn zone(name: &str, topics: &[(&str, &str)]) -> ServedZone {
         zone: Arc::new(zone),
         cluster: cluster(),
         changed: Sequence(1),
+        open: true,
         credentials: vec![Arc::new(credential)],
     }
 }

@@ -129,7 +129,7 @@ impl Dialogue {
     /// The connection to the broker stays, so that a zone which has just moved to another cluster is another one here.
     fn changed(&self, mechanism: Mechanism, login: &Login) -> Option<&'static str> {
         let before = self.before.as_ref()?;
-        if before.mechanism != mechanism {
+        if !before.proof.is_by(mechanism) {
             return Some("Cannot change SASL mechanisms during re-authentication");
         }
         let same = before.zone.id == login.zone.id && before.zone.cluster == login.zone.cluster;

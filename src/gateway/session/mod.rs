@@ -82,7 +82,7 @@ where
         Ok(entered) => entered,
         Err(close) => return close,
     };
-    tracing::info!(zone = %login.zone.name, user = login.user, key_id = %login.key_id, ?port, "partner connected");
+    tracing::info!(zone = %login.zone.name, user = login.user, proof = %login.proof, ?port, "partner connected");
     let (read, write) = broker.into_split();
     let stall = shared.config.limits.write_stall;
     let mut relay = Relay {

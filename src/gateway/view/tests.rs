@@ -1,3 +1,5 @@
+use time::OffsetDateTime;
+
 use super::super::fixture::{
     KEY_ID, LOCAL, SECRET, cluster, clusters, config, present, served, topic, view, zone,
 };
@@ -40,13 +42,16 @@ fn a_zone_that_did_not_change_keeps_its_view_and_one_that_did_gets_a_new_one() {
     let renamed = served(2, vec![zone("acme", &[("uno", "b-one")]), zone("other", &[("two", "b-two")])]);
     let after = GatewayView::build(&config(), Some(&renamed), &topics, &before);
     let name = |text: &str| ZoneName::try_from(text).unwrap();
-    assert!(!Arc::ptr_eq(&before.zones[&name("acme")], &after.zones[&name("acme")]));
-    assert!(Arc::ptr_eq(&before.zones[&name("other")], &after.zones[&name("other")]));
+    assert!(!Arc::ptr_eq(&before.zones[&name("acme")].zone, &after.zones[&name("acme")].zone));
+    assert!(Arc::ptr_eq(&before.zones[&name("other")].zone, &after.zones[&name("other")].zone));
     assert!(Arc::ptr_eq(&before.clusters[&cluster()], &after.clusters[&cluster()]));
 
     let recreated = clusters(&[("b-one", present("b-one again")), ("b-two", present("b-two"))]);
     let later = GatewayView::build(&config(), Some(&renamed), &recreated, &after);
-    assert!(!Arc::ptr_eq(&after.zones[&name("acme")], &later.zones[&name("acme")]), "a topic has a new id");
+    assert!(
+        !Arc::ptr_eq(&after.zones[&name("acme")].zone, &later.zones[&name("acme")].zone),
+        "a topic has a new id"
+    );
 }
 
 #[test]
@@ -59,6 +64,7 @@ fn a_login_ends_with_its_zone_its_credential_its_user_name_and_its_cluster() {
     assert!(!admitted(vec![zone("other", &[])]));
     let revoked = ServedZone { credentials: Vec::new(), ..zone("acme", &[]) };
     assert!(!admitted(vec![revoked]));
+    assert!(!admitted(vec![ServedZone { open: false, ..zone("acme", &[]) }]), "the zone is closed");
     let same_name_again = ServedZone { id: zone("x", &[]).id, ..zone("acme", &[]) };
     assert!(!admitted(vec![same_name_again]));
     let mut renamed = zone("acme", &[]);

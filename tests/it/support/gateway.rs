@@ -93,6 +93,7 @@ pub(crate) fn zone(name: &str, topics: &[Alias<'_>]) -> ServedZone {
         id: ZoneId::derive("test", &zone.name),
         cluster: cluster_name(),
         changed: Sequence(1),
+        open: true,
         credentials: vec![Arc::new(credential)],
         zone: Arc::new(zone),
     }

@@ -135,7 +135,9 @@ async fn who_came_by_scram_does_not_go_on_by_plain() {
     zone.credentials = vec![Arc::new(credential)];
     let (shared, views) = shared(impatient());
     views.send_replace(Arc::new(view(&served(2, vec![zone]), &clusters(&[]))));
-    let by_scram = Login { mechanism: Mechanism::ScramSha256, ..login(&shared, ENDS_SOON) };
+    let key_id = KeyId::try_from(ENDS_SOON).unwrap();
+    let proof = Proof::Credential { key_id, mechanism: Mechanism::ScramSha256 };
+    let by_scram = Login { proof, ..login(&shared, ENDS_SOON) };
     let close = relay_login(by_scram, shared, views, None, 4096, async |ends: &mut Ends| {
         ends.partner.write_all(&[handshake(1, "PLAIN"), token(2, ENDS_SOON, SECRET)].concat()).await.unwrap();
         assert_eq!(answer::<SaslHandshakeResponse>(&mut ends.partner, 1, 1).await.error_code, 0);

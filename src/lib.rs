@@ -88,6 +88,11 @@
 //!   client that asks once, as franz-go does, would never learn of them.
 //! * A repeated login has to be of the same zone and mechanism, not of the same credential: a secret can be rotated on a live
 //!   connection. A session ends with its credential as it is then, and brokers are logged in to again at 80 to 90 % of a session.
+//! * Tokens are verified with `ring` alone, the one crypto library here: the crates for them bring another one, and take the time from
+//!   the system. What is ours is the compact form, the choice of the key and the claims, which are pure ([`policy::token`]).
+//! * A service account belongs to one zone whatever its issuer, which is stricter than one issuer and subject per zone: a zone can change
+//!   its issuer, or its type, without a look at others. A session ends at its token's `exp`; only who is let in after that, within the
+//!   clock skew, has the skew. A token without `kid` is refused, since the issuer's choice of keys could not be followed.
 //! * Where the cluster names a broker as controller that partners cannot reach, another one is named, not none: admin clients
 //!   would wait for it, and through the gateway they change nothing anyway.
 //! * The leader of an empty store takes an API key that it finds in `http.bootstrapKeyFile`, if only its owner can read it: a

@@ -311,6 +311,7 @@ fn gateway_config(config: &Config) -> Result<GatewayConfig, StartError> {
         sni: config.gateway.sni.clone(),
         balancers: config.gateway.balancers.clone(),
         clusters: config.clusters.iter().map(cluster).collect(),
+        issuers: config.issuers.clone(),
         limits: Limits::default(),
     })
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::issuers::IssuerConfig;
 use super::tls::ServerTls;
 use crate::kafka::client::UpstreamSecurity;
 use crate::policy::principal::MasterKey;
-use crate::zone::{ClusterName, SniDomain};
+use crate::zone::{Authentication, AuthenticationMode, ClusterName, IssuerName, SniDomain};
 
 /// The `gateway` and `clusters` parts of the configuration, resolved.
 #[derive(Debug, Clone)]
@@ -28,6 +29,8 @@ pub struct GatewayConfig {
     /// Balancers that say in front of each connection where it comes from. Nobody else may.
     pub balancers: Vec<IpNet>,
     pub clusters: BTreeMap<ClusterName, ClusterConfig>,
+    /// Whose tokens are accepted; the first is the one of zones that name none.
+    pub issuers: Vec<IssuerConfig>,
     pub limits: Limits,
 }
 
@@ -36,6 +39,16 @@ impl GatewayConfig {
     pub(crate) fn is_balancer(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.balancers.iter().any(|block| block.contains(&address))
+    }
+
+    /// The issuer whose tokens open a zone of this kind: the one that it names, else the first; none for another kind of zone, or if it
+    /// is not configured.
+    pub(crate) fn issuer_of(&self, zone: &Authentication) -> Option<&IssuerName> {
+        if zone.mode != AuthenticationMode::OauthBearer {
+            return None;
+        }
+        let mut names = self.issuers.iter().map(|issuer| &issuer.name);
+        names.find(|name| zone.issuer.as_ref().is_none_or(|wanted| wanted == *name))
     }
 }
 

@@ -66,6 +66,7 @@ pub(super) fn config() -> GatewayConfig {
                 broker_port_base: 19_100,
             },
         )]),
+        issuers: Vec::new(),
         limits: Limits::default(),
     }
 }
@@ -147,6 +148,7 @@ pub(super) fn shared(limits: Limits) -> (Shared, watch::Sender<Arc<GatewayView>>
         metrics: Metrics::default(),
         allowances,
         views,
+        issuers: Arc::default(),
         principals: Principals::default(),
         usage: Usage::default(),
         refresh: BTreeMap::new(),

@@ -15,6 +15,7 @@
 //! | `tls` | handshakes, the certificate and its renewal, host names |
 //! | `session` | one connection: `login`, `upstream`, then `request_loop` and `response_loop` side by side |
 //! | `sasl` | the server's side of the mechanisms |
+//! | `issuers` | whose tokens are accepted, and their keys |
 //! | `transport` | pooled reads, gathered writes |
 //! | `relay` | large bodies, passed as they arrive; all others are held under `budget` |
 //! | `allowance` | what one zone may take of it: connections, and a share of the budget |
@@ -34,6 +35,7 @@ mod fixture;
 pub mod fuzzing;
 mod gate;
 mod inflight;
+mod issuers;
 mod listener;
 mod login;
 pub(crate) mod memory;
@@ -56,6 +58,7 @@ mod view;
 mod workers;
 
 pub use config::{ClusterConfig, GatewayConfig, Limits};
+pub use issuers::{IssuerConfig, Refresh, is_protected};
 pub use listener::ListenError;
 pub use runtime::{Gateway, Handle, Report, StartError};
 pub use tls::{ServerTls, TlsFiles};

@@ -16,6 +16,7 @@ use super::allowance::Allowances;
 use super::budget::Budget;
 use super::config::GatewayConfig;
 use super::gate::Gate;
+use super::issuers::Issuers;
 use super::listener::{Blocked, ListenError, Listeners, bind};
 use super::metrics::Metrics;
 use super::shared::{Port, Shared};
@@ -87,6 +88,7 @@ impl Gateway {
         let budget = Budget::new(limits.buffered, limits.budget_within, metrics.buffered.clone());
         let shared = Arc::new(Shared {
             allowances: Allowances::new(budget, limits.connections_per_zone),
+            issuers: Arc::new(Issuers::start(&config.issuers, metrics.clone(), tasks, cancel)),
             principals: Principals::default(),
             usage: Usage::default(),
             metrics,
@@ -218,12 +220,14 @@ struct Publisher {
 
 impl Publisher {
     async fn run(mut self) {
+        let mut issuers = self.shared.issuers.changes();
         loop {
             self.publish();
             let changed = tokio::select! {
                 changed = self.zones.changed() => changed,
                 changed = self.clusters.changed() => changed,
                 changed = self.blocked.changed() => changed,
+                Ok(()) = issuers.changed() => Ok(()),
             };
             if changed.is_err() {
                 // The feed has ended: what was served last is still served, until the gateway is told to stop.
@@ -263,8 +267,15 @@ impl Publisher {
                 problems.entry(zone.clone()).or_insert_with(|| blocked.reason.clone());
             }
         }
+        let mut settled = view.settled;
+        for (zone, issuer) in view.issuers() {
+            settled &= self.shared.issuers.is_settled(issuer);
+            if let Some(trouble) = self.shared.issuers.trouble(issuer) {
+                problems.entry(zone.clone()).or_insert(trouble);
+            }
+        }
         self.reports.send_if_modified(|report| {
-            let serving = if view.settled { view.sequence } else { report.serving };
+            let serving = if settled { view.sequence } else { report.serving };
             let fresh = Report { serving, problems };
             let changed = *report != fresh;
             *report = fresh;

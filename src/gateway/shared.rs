@@ -7,6 +7,7 @@ use tokio::sync::{Notify, watch};
 
 use super::allowance::Allowances;
 use super::config::GatewayConfig;
+use super::issuers::Issuers;
 use super::metrics::Metrics;
 use super::upstream::Principals;
 use super::usage::Usage;
@@ -18,6 +19,7 @@ pub(crate) struct Shared {
     pub(crate) config: GatewayConfig,
     pub(crate) metrics: Metrics,
     pub(crate) allowances: Allowances,
+    pub(crate) issuers: Arc<Issuers>,
     pub(crate) principals: Principals,
     pub(crate) usage: Usage,
     pub(crate) views: watch::Receiver<Arc<GatewayView>>,

@@ -25,6 +25,7 @@ mod http;
 mod life;
 mod manifests;
 mod new_groups;
+mod oauth;
 mod operators;
 mod oracle;
 mod outside;

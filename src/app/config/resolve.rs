@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 
 use super::environment::Environment;
+use super::oauth::issuers;
 use super::outside::outside;
 use super::settings::{Setting, Settings};
 use super::source::source;
@@ -72,6 +73,7 @@ pub(super) fn resolve(settings: &Settings, environment: &Environment, problems: 
         source: source(&mut reader),
         gateway: gateway(&mut reader),
         clusters: clusters(&mut reader, environment),
+        issuers: issuers(&mut reader),
         guards: Guards {
             max_delete_percent: reader.or(&["guards", "maxDeletePercent"], 30, parse::percent),
             max_update_percent: reader.or(&["guards", "maxUpdatePercent"], 30, parse::percent),

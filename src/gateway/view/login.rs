@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
+use super::super::sasl::Method;
 use crate::policy::ZoneView;
 use crate::sasl::Mechanism;
-use crate::zone::{Authentication, Credential, KeyId, ZoneName};
+use crate::zone::{Authentication, Credential, IssuerName, KeyId, ZoneName};
 
 /// Who a connection belongs to.
 #[derive(Debug, Clone)]
 pub(crate) struct Login {
-    /// As the partner wrote it: the service account or the key id.
+    /// As the partner wrote it: the service account or the key id; for a token, its subject.
     pub(crate) user: String,
     pub(crate) zone: Arc<ZoneView>,
     pub(crate) proof: Proof,
@@ -34,13 +35,16 @@ impl Login {
 pub(crate) enum Proof {
     /// The secret of a credential that was issued here.
     Credential { key_id: KeyId, mechanism: Mechanism },
+    /// A token of this issuer, by OAUTHBEARER. When it ends is when the login does.
+    Token { issuer: IssuerName },
 }
 
 impl Proof {
     /// Whether it was proved by this mechanism: a connection keeps to the one that it came with.
-    pub(crate) fn is_by(&self, other: Mechanism) -> bool {
+    pub(crate) fn is_by(&self, method: Method) -> bool {
         match self {
-            Self::Credential { mechanism, .. } => *mechanism == other,
+            Self::Credential { mechanism, .. } => method == Method::Secret(*mechanism),
+            Self::Token { .. } => method == Method::Token,
         }
     }
 }
@@ -50,6 +54,7 @@ impl fmt::Display for Proof {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Credential { key_id, mechanism } => write!(f, "{key_id} by {mechanism}"),
+            Self::Token { issuer } => write!(f, "a token of issuer {issuer}"),
         }
     }
 }
@@ -76,6 +81,8 @@ pub(crate) struct Origin<'a> {
 pub(crate) struct Entrance {
     pub(crate) zone: Arc<ZoneView>,
     pub(super) authentication: Authentication,
+    /// Whose tokens open it, if any do.
+    pub(super) issuer: Option<IssuerName>,
     /// The zone lets partners in at this time.
     pub(super) open: bool,
 }

@@ -10,8 +10,9 @@ use super::config::GatewayConfig;
 use super::offer::Offer;
 use super::shared::Port;
 use super::topology::{ClusterState, Clusters, TopicState, Topology};
+use crate::policy::token::Bearer;
 use crate::policy::{Served, ServedZone, ZoneView};
-use crate::zone::{ClusterName, Sequence, TopicName, ZoneName};
+use crate::zone::{ClusterName, IssuerName, Sequence, TopicName, ZoneName};
 
 mod login;
 mod problems;
@@ -33,6 +34,8 @@ pub(crate) struct GatewayView {
     zones: HashMap<ZoneName, Arc<Entrance>>,
     /// By service account and key id; of open zones only.
     logins: HashMap<String, Vec<Candidate>>,
+    /// Open zones by what a token that opens them says: its issuer and its subject.
+    subjects: HashMap<(IssuerName, String), Arc<Entrance>>,
     clusters: BTreeMap<ClusterName, Arc<ClusterView>>,
     /// Zones with host names of their own, and the addresses that are told under these.
     hosts: HashMap<ZoneName, Arc<Brokers>>,
@@ -74,7 +77,7 @@ impl GatewayView {
             }
             let zone = zone_view(served_zone, &state, previous);
             view.name_hosts(config, &zone);
-            view.admit(zone, served_zone);
+            view.admit(config, zone, served_zone);
         }
         view
     }
@@ -95,9 +98,10 @@ impl GatewayView {
         self.hosts.insert(zone, Arc::new(brokers));
     }
 
-    fn admit(&mut self, zone: Arc<ZoneView>, served: &ServedZone) {
+    fn admit(&mut self, config: &GatewayConfig, zone: Arc<ZoneView>, served: &ServedZone) {
         let authentication = served.zone.authentication.clone();
-        let entrance = Arc::new(Entrance { zone, authentication, open: served.open });
+        let issuer = config.issuer_of(&authentication).cloned();
+        let entrance = Arc::new(Entrance { zone, authentication, issuer, open: served.open });
         let account = entrance.authentication.service_account.as_str();
         for credential in served.credentials.iter().filter(|_| served.open) {
             for (user, by_key_id) in [(account, false), (credential.key_id.as_str(), true)] {
@@ -105,6 +109,9 @@ impl GatewayView {
                 let candidate = Candidate { entrance, credential, by_key_id };
                 self.logins.entry(user.to_owned()).or_default().push(candidate);
             }
+        }
+        if let Some(issuer) = entrance.issuer.clone().filter(|_| served.open) {
+            self.subjects.insert((issuer, account.to_owned()), Arc::clone(&entrance));
         }
         self.zones.insert(served.zone.name.clone(), entrance);
     }
@@ -120,14 +127,30 @@ impl GatewayView {
         if all.iter().any(is_foreign) { &[] } else { all }
     }
 
+    /// The login of whoever has shown a good token of this issuer. As with credentials, a zone that admits nobody from there does
+    /// not exist, nor does another than the one that a host name has named.
+    pub(crate) fn bearer(&self, issuer: IssuerName, bearer: Bearer, origin: Origin<'_>) -> Option<Login> {
+        let key = (issuer, bearer.subject);
+        let zone = &self.subjects.get(&key)?.zone;
+        let (issuer, user) = key;
+        let wanted = zone.admits(origin.address) && origin.zone.is_none_or(|wanted| zone.name == *wanted);
+        wanted.then(|| Login {
+            user,
+            zone: Arc::clone(zone),
+            proof: Proof::Token { issuer },
+            address: origin.address,
+            expires_at: Some(bearer.ends),
+        })
+    }
+
     /// The login's zone as it is now, if the login still counts.
     pub(crate) fn admitted(&self, login: &Login) -> Option<&Arc<ZoneView>> {
         self.standing(login).map(|standing| standing.zone)
     }
 
     /// What is left of a login. None if the zone, its identity or its cluster is gone, if it is closed or no longer admits the
-    /// address; or if what was proved does not count any more, which for a credential is: it or its user name is gone, or
-    /// the zone no longer accepts the mechanism.
+    /// address; or if what was proved does not count any more. For a credential that is: it or its user name is gone, or the
+    /// zone no longer accepts the mechanism; for a token: the zone has another account, takes those of another issuer, or none.
     pub(crate) fn standing(&self, login: &Login) -> Option<Standing<'_>> {
         let entrance = self.zones.get(&login.zone.name).filter(|entrance| entrance.is_of(login))?;
         let ends = match &login.proof {
@@ -138,6 +161,13 @@ impl GatewayView {
                         && candidate.proves_by(*mechanism)
                 };
                 self.logins.get(&login.user)?.iter().find(known)?.credential.expires_at
+            }
+            Proof::Token { issuer } => {
+                let account = entrance.authentication.service_account.as_str();
+                if entrance.issuer.as_ref() != Some(issuer) || account != login.user {
+                    return None;
+                }
+                login.expires_at
             }
         };
         Some(Standing { zone: &entrance.zone, ends })
@@ -162,6 +192,11 @@ impl GatewayView {
     /// offer of a zone's own cluster would tell strangers that there is such a zone.
     pub(crate) fn common_offer(&self) -> &Arc<Offer> {
         &self.common_offer
+    }
+
+    /// The zones that are opened by tokens, each with their issuer.
+    pub(crate) fn issuers(&self) -> impl Iterator<Item = (&ZoneName, &IssuerName)> {
+        self.zones.iter().filter_map(|(name, entrance)| Some((name, entrance.issuer.as_ref()?)))
     }
 
     /// The zones that are served from this cluster.

@@ -170,6 +170,7 @@ impl InProcess {
                     broker_port_base: self.ports.broker_base,
                 },
             )]),
+            issuers: Vec::new(),
             limits: self.limits.clone(),
         };
         let mut registry = Registry::default();

@@ -49,7 +49,7 @@ where
 
 /// Whether these bytes are how a header begins, where none may be.
 pub(super) fn is_header(first: &[u8]) -> bool {
-    first.starts_with(&[b'\r', b'\n', b'\r', b'\n']) || first.starts_with(b"PROX")
+    first.starts_with(b"\r\n\r\n") || first.starts_with(b"PROX")
 }
 
 async fn header<R: AsyncRead + Unpin>(stream: &mut R) -> Result<Source, Close> {
@@ -89,13 +89,13 @@ fn addresses(command: u8, family: u8, rest: &[u8]) -> Result<Source, Malformed> 
         (PROXY, TCP4) => {
             // Source, destination, source port, destination port.
             let (&[a, b, c, d, _, _, _, _, high, low, _, _], _) = rest.split_first_chunk().ok_or(SHORT)?;
-            client(Ipv4Addr::new(a, b, c, d).into(), u16::from_be_bytes([high, low]))
+            Ok(client(Ipv4Addr::new(a, b, c, d).into(), u16::from_be_bytes([high, low])))
         }
         (PROXY, TCP6) => {
             let (address, rest) = rest.split_first_chunk::<16>().ok_or(SHORT)?;
             let (_, rest) = rest.split_first_chunk::<16>().ok_or(SHORT)?;
             let (&[high, low, _, _], _) = rest.split_first_chunk().ok_or(SHORT)?;
-            client(Ipv6Addr::from(*address).into(), u16::from_be_bytes([high, low]))
+            Ok(client(Ipv6Addr::from(*address).into(), u16::from_be_bytes([high, low])))
         }
         (PROXY, _) => Err(Malformed("it is of no TCP connection")),
         _ => Err(Malformed("it is of no version that is known")),
@@ -135,15 +135,15 @@ fn words(line: &[u8]) -> Result<Source, Malformed> {
             if from.is_ipv4() != is_ipv4 || to?.is_ipv4() != is_ipv4 {
                 return Err(WRONG);
             }
-            client(from, port?)
+            Ok(client(from, port?))
         }
         _ => Err(WRONG),
     }
 }
 
 /// One address has one form, whichever way it came.
-fn client(address: IpAddr, port: u16) -> Result<Source, Malformed> {
-    Ok(Source::Client(SocketAddr::new(address.to_canonical(), port)))
+fn client(address: IpAddr, port: u16) -> Source {
+    Source::Client(SocketAddr::new(address.to_canonical(), port))
 }
 
 #[cfg(test)]
@@ -158,7 +158,7 @@ mod tests {
     fn read(bytes: &[u8]) -> (Result<String, &'static str>, Vec<u8>) {
         let mut rest = bytes;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let source = runtime.block_on(source(&mut rest, BALANCER, Duration::from_secs(60)));
+        let source = runtime.block_on(source(&mut rest, BALANCER, Duration::from_mins(1)));
         (source.map(|from| from.to_string()).map_err(|close| close.label()), rest.to_vec())
     }
 

@@ -24,7 +24,7 @@ use super::budget::Budget;
 use super::config::{ClusterConfig, GatewayConfig, Limits};
 use super::metrics::Metrics;
 use super::offer::Offer;
-use super::shared::Shared;
+use super::shared::{Checks, Shared};
 use super::topology::{ClusterState, Clusters, TopicState, Topology};
 use super::upstream::Principals;
 use super::usage::Usage;
@@ -145,6 +145,7 @@ pub(super) fn shared(limits: Limits) -> (Shared, watch::Sender<Arc<GatewayView>>
     let config = GatewayConfig { limits, ..config() };
     let shared = Shared {
         config,
+        checks: Checks::InForce,
         metrics: Metrics::default(),
         allowances,
         views,

@@ -20,6 +20,7 @@
 //! | `relay` | large bodies, passed as they arrive; all others are held under `budget` |
 //! | `allowance` | what one zone may take of it: connections, and a share of the budget |
 //! | `usage` | which aliases the clients connected now use |
+//! | `unchecked` | connections without any of this, for tests of what the brokers refuse by themselves; in no release |
 //! | [`api`] | the closed table, one file per Kafka API |
 
 pub mod addresses;
@@ -52,6 +53,8 @@ mod shared;
 mod tls;
 mod topology;
 mod transport;
+#[cfg(debug_assertions)]
+mod unchecked;
 mod upstream;
 mod usage;
 mod view;

@@ -19,7 +19,7 @@ use super::gate::Gate;
 use super::issuers::Issuers;
 use super::listener::{Blocked, ListenError, Listeners, bind};
 use super::metrics::Metrics;
-use super::shared::{Port, Shared};
+use super::shared::{Checks, Port, Shared};
 use super::topology::{Clusters, Poller};
 use super::upstream::Principals;
 use super::usage::{Usage, ZoneUsage};
@@ -72,6 +72,17 @@ impl Gateway {
         tasks: &TaskTracker,
         cancel: &CancellationToken,
     ) -> Result<Handle, StartError> {
+        Self::begin(config, Checks::InForce, zones, registry, tasks, cancel)
+    }
+
+    pub(super) fn begin(
+        config: GatewayConfig,
+        checks: Checks,
+        zones: Zones,
+        registry: &mut Registry,
+        tasks: &TaskTracker,
+        cancel: &CancellationToken,
+    ) -> Result<Handle, StartError> {
         let listener = bind(SocketAddr::new(config.listen, config.bootstrap_port), "gateway.bootstrapPort")?;
         let bootstrap = listener.local_addr().map_err(|cause| ListenError {
             address: SocketAddr::new(config.listen, config.bootstrap_port),
@@ -94,6 +105,7 @@ impl Gateway {
             metrics,
             views: seen.clone(),
             refresh,
+            checks,
             config,
         });
         let (blocked, blocked_seen) = watch::channel(BTreeMap::new());

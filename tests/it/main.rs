@@ -34,6 +34,7 @@ mod principals;
 mod proxied;
 mod quickstart;
 mod reconcile;
+mod recovery;
 mod source;
 mod store;
 mod support;

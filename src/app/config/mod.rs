@@ -93,6 +93,8 @@ pub struct Gateway {
     pub sni: Option<SniDomain>,
     /// Balancers, each of whose connections begins with a header of the PROXY protocol.
     pub balancers: Vec<IpNet>,
+    /// How long a node that is told to stop still takes connections, while `/readyz` says that it goes.
+    pub drain_delay: Duration,
 }
 
 /// A backing cluster.

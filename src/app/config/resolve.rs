@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ipnet::IpNet;
 
@@ -99,6 +100,7 @@ fn gateway(reader: &mut Reader<'_>) -> Gateway {
         advertised_host,
         tls,
         balancers: balancers(reader),
+        drain_delay: reader.or(&["gateway", "drainDelay"], Duration::ZERO, parse::drain_delay),
     }
 }
 

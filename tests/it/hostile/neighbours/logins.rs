@@ -127,7 +127,7 @@ fn nobody_becomes_a_neighbour_on_a_connection_that_is_open_already() {
     let guessed = format!("\0acme\0{SECRET}").into_bytes();
     for token in [&stolen, &guessed] {
         let mut other = Wire::logged_in(port, "other", SECRET);
-        let told = answers(&mut other, "PLAIN", &[token.clone()]);
+        let told = answers(&mut other, "PLAIN", std::slice::from_ref(token));
         assert_eq!(told[1][4..6], 58_i16.to_be_bytes(), "refused");
         assert_eq!(other.ask(&typed(&MetadataRequest::default(), 12)), None, "and ended");
     }

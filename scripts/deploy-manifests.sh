@@ -16,8 +16,8 @@ for mode in port sni; do
     {
       echo "# Made by scripts/deploy-manifests.sh; do not edit."
       # What tells Helm's own things, and what kustomize does in another way.
-      sed -e '/^# Source: /d; /helm\.sh\/chart:/d; /managed-by: Helm$/d' \
-        -e '/^ *annotations:$/{N; /checksum\/config:/d}' "$work/$mode/partner-zones/templates/$name.yaml" | sed '/^$/d'
+      sed -e '/^$/d; /^# Source: /d; /helm\.sh\/chart:/d; /managed-by: Helm$/d' \
+        -e '/^ *annotations:$/{N; /checksum\/config:/d}' "$work/$mode/partner-zones/templates/$name.yaml"
     } >"$TO/$mode/$name.yaml"
   done
 done

@@ -21,6 +21,7 @@ case ${1:-} in
     # Node from elsewhere is as good, and then Debian's would only be in its way.
     command -v npm >/dev/null || packages nodejs npm
     "$ROOT/scripts/client.sh" prepare
+    "$ROOT/scripts/issuer.sh" prepare
     ;;
   bench)
     brokers

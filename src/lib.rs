@@ -88,6 +88,11 @@
 //!   client that asks once, as franz-go does, would never learn of them.
 //! * A repeated login has to be of the same zone and mechanism, not of the same credential: a secret can be rotated on a live
 //!   connection. A session ends with its credential as it is then, and brokers are logged in to again at 80 to 90 % of a session.
+//! * Tokens are verified with `ring` alone, the one crypto library here: the crates for them bring another one, and take the time from
+//!   the system. What is ours is the compact form, the choice of the key and the claims, which are pure ([`policy::token`]).
+//! * A service account belongs to one zone whatever its issuer, which is stricter than one issuer and subject per zone: a zone can change
+//!   its issuer, or its type, without a look at others. A session ends at its token's `exp`; only who is let in after that, within the
+//!   clock skew, has the skew. A token without `kid` is refused, since the issuer's choice of keys could not be followed.
 //! * Where the cluster names a broker as controller that partners cannot reach, another one is named, not none: admin clients
 //!   would wait for it, and through the gateway they change nothing anyway.
 //! * The leader of an empty store takes an API key that it finds in `http.bootstrapKeyFile`, if only its owner can read it: a
@@ -128,6 +133,12 @@
 //!   is kept to ten minutes: a record for each login would be most of the state's traffic.
 //! * What is given on a cluster counts once every broker that lives shows it, not one of them; what is taken away counts once the
 //!   cluster has accepted it.
+//! * Whoever was given a password on a cluster logs in with it on every broker that lives before it counts. The controller does that
+//!   and not the gateways: it knows what it wrote, once for all nodes, and before the zone is served. Where no password was written,
+//!   nobody logs in: it has been proved.
+//! * What takes the gateway's own checks away, for the tests of the second lock, is a gateway that passes bytes and reads none: the
+//!   broker gets all that a partner can say, not only names that stay as they are. No release has it (`debug_assertions`), and no
+//!   configuration reaches it.
 //! * A principal on a backing cluster is ours if the state says so, which is written before it is made; or, with the state lost, if
 //!   its credentials have the rounds that only the master key gives. A prefix alone would take over what somebody else made.
 

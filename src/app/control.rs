@@ -25,6 +25,7 @@ pub fn known(config: &Config) -> Known {
     Known {
         gateway: Some(config.gateway.name.clone()),
         clusters: Some(config.clusters.iter().map(|cluster| cluster.name.clone()).collect()),
+        issuers: Some(config.issuers.iter().map(|issuer| issuer.name.clone()).collect()),
         sni: config.gateway.sni.clone(),
     }
 }

@@ -310,6 +310,7 @@ fn gateway_config(config: &Config) -> Result<GatewayConfig, StartError> {
         tls: config.gateway.tls.clone().map(ServerTls::load).transpose().map_err(StartError::Tls)?,
         sni: config.gateway.sni.clone(),
         clusters: config.clusters.iter().map(cluster).collect(),
+        issuers: config.issuers.clone(),
         limits: Limits::default(),
     })
 }

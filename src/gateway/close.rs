@@ -28,7 +28,9 @@ pub(crate) enum Close {
     AuthenticationTimeout(u64),
     #[error("login refused")]
     AuthenticationFailed,
-    #[error("the client asked for a SASL mechanism other than PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512")]
+    #[error(
+        "the client asked for a SASL mechanism other than PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512, or for OAUTHBEARER, for which no issuer is configured"
+    )]
     Mechanism,
     #[error(
         "SaslHandshake version 0, whose tokens are not framed, is not served; the partner's client is older than Kafka 1.0"
@@ -60,7 +62,7 @@ pub(crate) enum Close {
     WrongCluster { zone: String, cluster: String },
     #[error("the zone or the credential is no longer served")]
     Revoked,
-    #[error("the credential has expired")]
+    #[error("the credential or token has expired")]
     Expired,
     #[error(
         "zone {0} has as many connections as a zone may have on one node; its partner may leak clients, or needs another gateway node"

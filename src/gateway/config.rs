@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::issuers::IssuerConfig;
 use super::tls::ServerTls;
 use crate::kafka::client::UpstreamSecurity;
 use crate::policy::principal::MasterKey;
-use crate::zone::{ClusterName, SniDomain};
+use crate::zone::{Authentication, AuthenticationMode, ClusterName, IssuerName, SniDomain};
 
 /// The `gateway` and `clusters` parts of the configuration, resolved.
 #[derive(Debug, Clone)]
@@ -24,7 +25,21 @@ pub struct GatewayConfig {
     /// Beside port mode, every zone has hosts below this domain. Needs `tls`.
     pub sni: Option<SniDomain>,
     pub clusters: BTreeMap<ClusterName, ClusterConfig>,
+    /// Whose tokens are accepted; the first is the one of zones that name none.
+    pub issuers: Vec<IssuerConfig>,
     pub limits: Limits,
+}
+
+impl GatewayConfig {
+    /// The issuer whose tokens open a zone of this kind: the one that it names, else the first; none for another kind of zone, or if it
+    /// is not configured.
+    pub(crate) fn issuer_of(&self, zone: &Authentication) -> Option<&IssuerName> {
+        if zone.mode != AuthenticationMode::OauthBearer {
+            return None;
+        }
+        let mut names = self.issuers.iter().map(|issuer| &issuer.name);
+        names.find(|name| zone.issuer.as_ref().is_none_or(|wanted| wanted == *name))
+    }
 }
 
 /// One backing cluster.

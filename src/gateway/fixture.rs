@@ -24,7 +24,7 @@ use super::budget::Budget;
 use super::config::{ClusterConfig, GatewayConfig, Limits};
 use super::metrics::Metrics;
 use super::offer::Offer;
-use super::shared::Shared;
+use super::shared::{Checks, Shared};
 use super::topology::{ClusterState, Clusters, TopicState, Topology};
 use super::upstream::Principals;
 use super::usage::Usage;
@@ -65,6 +65,7 @@ pub(super) fn config() -> GatewayConfig {
                 broker_port_base: 19_100,
             },
         )]),
+        issuers: Vec::new(),
         limits: Limits::default(),
     }
 }
@@ -104,6 +105,7 @@ pub(super) fn zone(name: &str, topics: &[(&str, &str)]) -> ServedZone {
         zone: Arc::new(zone),
         cluster: cluster(),
         changed: Sequence(1),
+        open: true,
         credentials: vec![Arc::new(credential)],
     }
 }
@@ -142,9 +144,11 @@ pub(super) fn shared(limits: Limits) -> (Shared, watch::Sender<Arc<GatewayView>>
     let config = GatewayConfig { limits, ..config() };
     let shared = Shared {
         config,
+        checks: Checks::InForce,
         metrics: Metrics::default(),
         allowances,
         views,
+        issuers: Arc::default(),
         principals: Principals::default(),
         usage: Usage::default(),
         refresh: BTreeMap::new(),

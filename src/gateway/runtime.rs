@@ -15,9 +15,10 @@ use tokio_util::task::TaskTracker;
 use super::allowance::Allowances;
 use super::budget::Budget;
 use super::config::GatewayConfig;
+use super::issuers::Issuers;
 use super::listener::{Blocked, Gate, ListenError, Listeners, bind};
 use super::metrics::Metrics;
-use super::shared::{Port, Shared};
+use super::shared::{Checks, Port, Shared};
 use super::topology::{Clusters, Poller};
 use super::upstream::Principals;
 use super::usage::{Usage, ZoneUsage};
@@ -70,6 +71,17 @@ impl Gateway {
         tasks: &TaskTracker,
         cancel: &CancellationToken,
     ) -> Result<Handle, StartError> {
+        Self::begin(config, Checks::InForce, zones, registry, tasks, cancel)
+    }
+
+    pub(super) fn begin(
+        config: GatewayConfig,
+        checks: Checks,
+        zones: Zones,
+        registry: &mut Registry,
+        tasks: &TaskTracker,
+        cancel: &CancellationToken,
+    ) -> Result<Handle, StartError> {
         let listener = bind(SocketAddr::new(config.listen, config.bootstrap_port), "gateway.bootstrapPort")?;
         let bootstrap = listener.local_addr().map_err(|cause| ListenError {
             address: SocketAddr::new(config.listen, config.bootstrap_port),
@@ -86,11 +98,13 @@ impl Gateway {
         let budget = Budget::new(limits.buffered, limits.budget_within, metrics.buffered.clone());
         let shared = Arc::new(Shared {
             allowances: Allowances::new(budget, limits.connections_per_zone),
+            issuers: Arc::new(Issuers::start(&config.issuers, metrics.clone(), tasks, cancel)),
             principals: Principals::default(),
             usage: Usage::default(),
             metrics,
             views: seen.clone(),
             refresh,
+            checks,
             config,
         });
         let (blocked, blocked_seen) = watch::channel(BTreeMap::new());
@@ -217,12 +231,14 @@ struct Publisher {
 
 impl Publisher {
     async fn run(mut self) {
+        let mut issuers = self.shared.issuers.changes();
         loop {
             self.publish();
             let changed = tokio::select! {
                 changed = self.zones.changed() => changed,
                 changed = self.clusters.changed() => changed,
                 changed = self.blocked.changed() => changed,
+                Ok(()) = issuers.changed() => Ok(()),
             };
             if changed.is_err() {
                 // The feed has ended: what was served last is still served, until the gateway is told to stop.
@@ -262,8 +278,15 @@ impl Publisher {
                 problems.entry(zone.clone()).or_insert_with(|| blocked.reason.clone());
             }
         }
+        let mut settled = view.settled;
+        for (zone, issuer) in view.issuers() {
+            settled &= self.shared.issuers.is_settled(issuer);
+            if let Some(trouble) = self.shared.issuers.trouble(issuer) {
+                problems.entry(zone.clone()).or_insert(trouble);
+            }
+        }
         self.reports.send_if_modified(|report| {
-            let serving = if view.settled { view.sequence } else { report.serving };
+            let serving = if settled { view.sequence } else { report.serving };
             let fresh = Report { serving, problems };
             let changed = *report != fresh;
             *report = fresh;

@@ -10,7 +10,7 @@ use super::config::ClusterConfig;
 use super::shared::{Port, Shared};
 use super::view::{ClusterView, Login};
 use crate::kafka::client::{Connection, Session, UpstreamSecurity};
-use crate::kafka::sasl::{Credentials, Mechanism};
+use crate::kafka::sasl::Credentials;
 use crate::kafka::socket::Socket;
 use crate::policy::ZoneView;
 use crate::policy::principal::{self, Generation};
@@ -72,10 +72,8 @@ impl Principals {
             kept.clear();
         }
         let credentials = kept.entry(zone.id).or_insert_with(|| {
-            let ours = config.security.sasl.as_ref().map(|sasl| sasl.mechanism);
-            let mechanism = ours.filter(|mechanism| mechanism.scram().is_some());
             Credentials::new(
-                mechanism.unwrap_or(Mechanism::ScramSha512),
+                config.security.principals_mechanism(),
                 principal::user(&zone.name),
                 key.password(zone.id, Generation::FIRST),
             )

@@ -216,6 +216,8 @@ codes! {
         NoHostName = "PZ0305" Warning suppressible,
         /// A backing group belongs to two zones
         DuplicateBackingGroup = "PZ0306" Error,
+        /// The zone takes tokens of an issuer that is not configured
+        UnknownIssuer = "PZ0307" Error,
     }
     /// Against live state, found while planning.
     Live {

@@ -30,7 +30,9 @@ pub struct ServedZone {
     pub cluster: ClusterName,
     /// The last commit that changed this zone.
     pub changed: Sequence,
-    /// Those that are good now; none while the zone is not open.
+    /// Whether the zone lets partners in at this time.
+    pub open: bool,
+    /// Those that are good now.
     pub credentials: Vec<Arc<Credential>>,
 }
 

@@ -24,7 +24,7 @@ pub use claim::Claim;
 pub use control::{Acceptance, Asked, BY_CONTROLLER, Controls, Rollback, Scope, Spent, is_commit_id};
 pub use credential::{ApiKey, ApiKeyRole, Credential, KeyId, LastUse, PlainVerifier, ScramVerifier};
 pub use duration::{DurationError, format_duration, parse_duration};
-pub use name::{ClusterName, GroupName, NameError, ServiceAccount, TopicName, ZoneId, ZoneName};
+pub use name::{ClusterName, GroupName, IssuerName, NameError, ServiceAccount, TopicName, ZoneId, ZoneName};
 pub use notice::{CommitState, CommitStatus, Content, Letter, Notice, Urgency};
 pub use partner_zone::{
     Access, AddHeader, Authentication, AuthenticationMode, ConsumerGroup, Deprecated, Headers, Organization,

@@ -26,6 +26,7 @@ mod http;
 mod life;
 mod manifests;
 mod new_groups;
+mod oauth;
 mod operators;
 mod oracle;
 mod outside;

@@ -2,6 +2,7 @@
 //! said of a cluster on which nothing can be done.
 
 mod brokers;
+mod second_lock;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -37,9 +38,13 @@ use crate::support::product::{Product, manifest};
 const WITHIN: Duration = Duration::from_secs(30);
 
 fn security(login: Login) -> UpstreamSecurity {
+    security_by("SCRAM-SHA-512", login)
+}
+
+fn security_by(mechanism: &str, login: Login) -> UpstreamSecurity {
     let properties = [
         ("security.protocol", "SASL_PLAINTEXT"),
-        ("sasl.mechanism", "SCRAM-SHA-512"),
+        ("sasl.mechanism", mechanism),
         ("sasl.username", login.user),
         ("sasl.password", login.password),
     ];
@@ -77,9 +82,13 @@ impl Drop for Controller {
 
 impl Controller {
     fn new(bootstrap: &str, login: Login) -> Self {
+        Self::with(bootstrap, security(login))
+    }
+
+    fn with(bootstrap: &str, security: UpstreamSecurity) -> Self {
         let cancel = CancellationToken::new();
         let store = MemoryStore::start(&TaskTracker::new(), cancel.clone());
-        let target = Target { bootstrap: bootstrap.to_owned(), security: security(login) };
+        let target = Target { bootstrap: bootstrap.to_owned(), security };
         let clusters = Clusters {
             setup: Setup { home: home(), keys: BTreeMap::from([(home(), key())]) },
             targets: BTreeMap::from([(home(), target)]),

@@ -85,8 +85,8 @@ impl World {
             poll_interval: POLL,
             known: Known {
                 gateway: Some("gateway".to_owned()),
-                sni: None,
                 clusters: Some([ClusterName::try_from("default").unwrap()].into()),
+                ..Known::default()
             },
             limits: Limits::default(),
             self_heal,

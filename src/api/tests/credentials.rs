@@ -62,7 +62,8 @@ async fn a_credential_is_refused_where_it_would_be_of_no_use() {
     let store = memory_store();
     let admin = key_of(&*store, ApiKeyRole::Admin).await;
     put_zone(&*store, "acme", "PLAIN").await;
-    put_zone(&*store, "later", "OAUTHBEARER").await;
+    put_zone(&*store, "later", "MTLS").await;
+    put_zone(&*store, "tokens", "OAUTHBEARER").await;
     let node = Node::start("n1", Arc::clone(&store) as Arc<dyn Store>).await;
     let (status, problem) = node.send(Method::POST, ISSUE, &admin, None).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
@@ -73,6 +74,7 @@ async fn a_credential_is_refused_where_it_would_be_of_no_use() {
     for (path, body, wanted) in [
         ("/api/v1/zones/none/credentials", None, StatusCode::NOT_FOUND),
         ("/api/v1/zones/later/credentials", None, StatusCode::CONFLICT),
+        ("/api/v1/zones/tokens/credentials", None, StatusCode::CONFLICT),
         ("/api/v1/zones/misplaced/credentials", None, StatusCode::CONFLICT),
         (ISSUE, Some(past), StatusCode::BAD_REQUEST),
         (ISSUE, Some(json!({"expires": "1d"})), StatusCode::BAD_REQUEST),
@@ -82,6 +84,8 @@ async fn a_credential_is_refused_where_it_would_be_of_no_use() {
     ] {
         assert_eq!(node.send(Method::POST, path, &admin, body.clone()).await.0, wanted, "{path} {body:?}");
     }
+    let (_, problem) = node.send(Method::POST, "/api/v1/zones/tokens/credentials", &admin, None).await;
+    assert!(problem["detail"].as_str().unwrap().contains("tokens with the subject `tokens"), "{problem}");
     assert!(store.state().borrow().as_ref().unwrap().credentials.is_empty());
 }
 

@@ -6,6 +6,7 @@
 mod environment;
 mod file;
 mod keys;
+mod oauth;
 mod outside;
 mod parse;
 mod resolve;
@@ -23,7 +24,7 @@ use thiserror::Error;
 pub use environment::Environment;
 pub use outside::Outside;
 
-use crate::gateway::TlsFiles;
+use crate::gateway::{IssuerConfig, TlsFiles};
 use crate::kafka::client::UpstreamSecurity;
 use crate::policy::principal::MasterKey;
 use crate::reconcile::source::{Access, Limits, Verify};
@@ -39,6 +40,8 @@ pub struct Config {
     pub gateway: Gateway,
     /// In the order of the file; the first is the home cluster.
     pub clusters: Vec<Cluster>,
+    /// Whose tokens are accepted, in the order of the file; the first is the one of zones that name none.
+    pub issuers: Vec<IssuerConfig>,
     pub guards: Guards,
     pub self_heal: SelfHeal,
     pub http: Http,

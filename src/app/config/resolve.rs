@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::environment::Environment;
+use super::oauth::issuers;
 use super::outside::outside;
 use super::settings::{Setting, Settings};
 use super::source::source;
@@ -70,6 +71,7 @@ pub(super) fn resolve(settings: &Settings, environment: &Environment, problems: 
         source: source(&mut reader),
         gateway: gateway(&mut reader),
         clusters: clusters(&mut reader, environment),
+        issuers: issuers(&mut reader),
         guards: Guards {
             max_delete_percent: reader.or(&["guards", "maxDeletePercent"], 30, parse::percent),
             max_update_percent: reader.or(&["guards", "maxUpdatePercent"], 30, parse::percent),

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
 use super::*;
+use crate::gateway::Refresh;
+use crate::policy::token::Algorithm;
 
 fn good(yaml: &str, environment: &Environment) -> Config {
     parse("reconciler.yaml", yaml.as_bytes(), environment).unwrap()
@@ -38,6 +40,21 @@ clusters:
     isolation: shared
     stateReplicationFactor: 3
   east: {bootstrapServers: 'other:9092', brokerPortBase: 29200}
+oauth:
+  issuers:
+    login:
+      issuer: https://login.example.com/realm
+      audience: [kafka, partners]
+      algorithms: RS256
+      clockSkew: 5s
+      subjectClaim: azp
+      scopes: [kafka]
+      jwksUrl: https://keys.example.com/jwks
+      caFile: /etc/ca.pem
+      refreshInterval: 5m
+      unknownKeyInterval: 10s
+      keepKeys: 12h
+    local: {issuer: 'http://127.0.0.1:8080', audience: kafka}
 guards: {maxDeletePercent: 20, maxUpdatePercent: 100, floor: 5}
 forge: {kind: gitlab, repository: streams/zones, tokenFile: /run/secrets/forge}
 notify: {webhook: {url: 'https://hooks.example.com/zones', secretFile: /run/secrets/hook}}
@@ -73,6 +90,21 @@ fn every_documented_key_that_is_built_arrives() {
     assert_eq!(config.guards, Guards { max_delete_percent: 20, max_update_percent: 100, floor: 5 });
     assert_eq!(config.http.advertised_url, "http://controller-1:9080");
     assert_eq!(config.node, "controller-1");
+    let [login, local] = &config.issuers[..] else { panic!("{:?}", config.issuers) };
+    assert_eq!(
+        (login.name.as_str(), login.rules.issuer.as_str()),
+        ("login", "https://login.example.com/realm")
+    );
+    assert_eq!((login.rules.audiences.len(), &login.rules.algorithms[..]), (2, &[Algorithm::Rs256][..]));
+    assert_eq!((login.rules.subject_claim.as_str(), login.rules.scopes.len()), ("azp", 1));
+    assert_eq!(login.rules.clock_skew, Duration::from_secs(5));
+    assert_eq!(login.jwks_url.as_ref().unwrap().as_str(), "https://keys.example.com/jwks");
+    assert_eq!(login.ca_file.as_deref(), Some(Path::new("/etc/ca.pem")));
+    let minutes = [login.refresh.interval, login.refresh.unknown_key, login.refresh.keep];
+    assert_eq!(minutes, [Duration::from_mins(5), Duration::from_secs(10), Duration::from_hours(12)]);
+    assert_eq!((&local.jwks_url, &local.rules.algorithms[..]), (&None, &Algorithm::ALL[..]));
+    assert_eq!((local.rules.subject_claim.as_str(), local.rules.scopes.len()), ("sub", 0));
+    assert_eq!((local.rules.clock_skew, local.refresh), (Duration::from_secs(30), Refresh::default()));
     let properties = config.home().unwrap().librdkafka_properties();
     let pairs: Vec<_> = properties.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     let wanted = [
@@ -391,4 +423,42 @@ fn whom_to_tell_is_whole_or_left_out() {
             "r.yaml:1:9: `forge.kind` is `gitea`; wanted is github or gitlab",
         ]
     );
+}
+
+#[test]
+fn an_issuer_is_whole_protected_and_there_once() {
+    let issuer = |changes: &str| {
+        let yaml =
+            format!("oauth:\n  issuers:\n    a: {{issuer: 'https://a.example.com', audience: k{changes}}}");
+        problems(&yaml, &Environment::default()).join("; ")
+    };
+    for (changes, wanted) in [
+        (", algorithms: [RS256, none]", "r.yaml:3:"),
+        (", algorithms: none", "\"none\" is none of RS256, "),
+        (", algorithms: HS256", "\"HS256\" is none of"),
+        (", algorithms: []", "is empty"),
+        (", clockSkew: 10m", "at most 5m"),
+        (", scopes: 'a b'", "a space in it"),
+        (", jwksUrl: 'http://keys.example.com'", "wanted is https, and http to this machine alone"),
+        (", jwksUrl: 'https://u:p@keys.example.com'", "wanted is an https address"),
+        (", refreshInterval: 1ms", "between 1s and 1d"),
+        (", keepKeys: 30d", "between 1m and 7d"),
+        (", secret: x", "unknown key `oauth.issuers.a.secret`"),
+    ] {
+        let found = issuer(changes);
+        assert!(found.starts_with("r.yaml:3:") && found.contains(wanted), "{changes}: {found}");
+    }
+    for (yaml, wanted) in [
+        ("{a: {issuer: 'https://a.example.com'}}", "`oauth.issuers.a.audience` is missing"),
+        ("{a: {audience: k}}", "`oauth.issuers.a.issuer` is missing"),
+        ("{a: {issuer: 'http://a.example.com', audience: k}}", "wanted is https"),
+        ("{'a b': {issuer: 'https://a.example.com', audience: k}}", "names an issuer `a b`, which holds ' '"),
+        (
+            "{a: {issuer: 'https://a.example.com', audience: k}, b: {issuer: 'https://a.example.com', audience: l}}",
+            "is the same issuer as `oauth.issuers.a`",
+        ),
+    ] {
+        let found = problems(&format!("oauth: {{issuers: {yaml}}}"), &Environment::default()).join("; ");
+        assert!(found.contains(wanted), "{yaml}: {found}");
+    }
 }

@@ -3,6 +3,7 @@
 use super::super::config::GatewayConfig;
 use super::super::topology::{ClusterState, TopicState};
 use crate::policy::ServedZone;
+use crate::zone::AuthenticationMode;
 
 /// Reasons to serve nothing of the zone at all.
 pub(super) fn not_servable(config: &GatewayConfig, served: &ServedZone) -> Option<String> {
@@ -26,6 +27,14 @@ pub(super) fn not_servable(config: &GatewayConfig, served: &ServedZone) -> Optio
             "unknown cluster `{}`; the configuration has {}. Correct spec.underlyingCluster or add it to `clusters`",
             served.cluster,
             known.join(", ")
+        ));
+    }
+    let authentication = &zone.authentication;
+    if authentication.mode == AuthenticationMode::OauthBearer && config.issuer_of(authentication).is_none() {
+        let wanted =
+            authentication.issuer.as_ref().map_or("of tokens".to_owned(), |name| format!("`{name}`"));
+        return Some(format!(
+            "this gateway has no issuer {wanted}; correct spec.authenticationMode.issuer or add it to `oauth.issuers`"
         ));
     }
     None

@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Seen, Setup, View, ZoneSteps, readback};
+use super::{Seen, Setup, View, ZoneSteps, logins, readback};
 use crate::kafka::admin::{Acl, AclDeletion, Admin, AdminError, ScramChange};
 use crate::kafka::client::UpstreamSecurity;
+use crate::kafka::sasl::Credentials;
 use crate::policy::principal::{self, Generation, MasterKey};
 use crate::sasl::ScramHash;
 use crate::store::{Store, StoreError};
@@ -172,7 +173,21 @@ impl Target {
             steps.iter().filter(|step| !failures.contains_key(&step.zone)).copied().collect();
         let late = readback::on_every_broker(&mut admin, &self.security, &written, half).await;
         failures.extend(counted(late, half)?);
+        if half == Half::Widening {
+            let given = written.iter().filter(|step| !failures.contains_key(&step.zone));
+            let principals = given.filter_map(|step| Some((step.zone.clone(), self.login(step, key)?)));
+            let principals = principals.collect();
+            failures.extend(logins::on_every_broker(&mut admin, &self.security, &principals).await?);
+        }
         Ok(failures)
+    }
+
+    /// How a gateway will log in as this zone, where these steps change its password.
+    fn login(&self, step: &ZoneSteps, key: &MasterKey) -> Option<Credentials> {
+        let mechanism = self.security.principals_mechanism();
+        let is_put = mechanism.scram().is_some_and(|hash| step.put.contains_key(&hash));
+        let password = || key.password(step.id, Generation::FIRST);
+        is_put.then(|| Credentials::new(mechanism, principal::user(&step.zone), password()))
     }
 }
 

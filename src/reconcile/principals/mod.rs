@@ -10,6 +10,7 @@
 //! | `own` | the part of a run that deals with them |
 //! | `clusters` | reads and writes the clusters, in bulk |
 //! | `readback` | waits until every broker knows what was written |
+//! | `logins` | logs in as the principals whose passwords were written, on every broker |
 //!
 //! # What is ours
 //!
@@ -20,6 +21,7 @@
 
 mod clusters;
 mod compare;
+mod logins;
 mod own;
 mod readback;
 mod rules;

@@ -74,9 +74,15 @@ impl OwnPrincipals {
         steps
     }
 
-    /// What has not been read back is written again in full, so that it is read back in full.
+    /// What has not been read back is written again in full, so that it is read back in full. So is a new zone that the state
+    /// knows a principal of: whoever wrote it did not come as far as the zone.
     fn widening(&self, view: &View, state: &State, step: &Step) -> Steps {
-        let unread = self.unread().clone();
+        let mut unread = self.unread().clone();
+        let is_begun = |zone: &&ZoneName| {
+            let is_new = step.after.contains_key(*zone) && !step.before.contains_key(*zone);
+            is_new && state.principals.keys().any(|(_, of)| of == *zone)
+        };
+        unread.extend(step.touched.iter().filter(is_begun).cloned());
         let mut steps = if unread.is_empty() {
             self.steps(view, state, step)
         } else {

@@ -54,7 +54,7 @@ pub(super) async fn on_every_broker(
 }
 
 /// Tells which brokers live.
-trait Living {
+pub(super) trait Living {
     fn brokers(&mut self) -> impl Future<Output = Result<Vec<String>, AdminError>> + Send;
 }
 

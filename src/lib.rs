@@ -116,6 +116,12 @@
 //! * A commit that an operator accepted lets in what follows it only until what is in force follows it as well.
 //! * Commits are checked for SSH signatures only: OpenPGP would add a fifth to the build, and its rules of expiry and subkeys are
 //!   ours to get wrong. Another kind of signature is held like none.
+//! * Each commit says which store it belongs to, which ones that goes on from, and how many zones and credentials there are
+//!   ([`store`], `continuity`): by sequence alone a store that was made anew overtakes the one that was lost, and empties every node.
+//! * `state import` is no request to the leader: it is needed when nobody can lead. It fences whoever leads, writes one commit, and ends; the
+//!   fenced leader goes on from it. It only adds, and never to a store with credentials unless told to.
+//! * A controller that must not lead (its version is older than the state, or the state is unfit for it) leaves the leader group for
+//!   a while, so that one that can is given the lead. A lease or a group membership that it kept would leave nobody leading.
 //! * A store topic with fewer copies than the default is a warning: a cluster that grew must not stop its nodes from starting.
 //!   Fewer than a configured `stateReplicationFactor` are refused.
 //! * Telemetry is answered here, with none, but advertised only where the cluster has it: librdkafka asks late, and the answer that

@@ -19,13 +19,15 @@ pub(super) async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// This node serves partners or leads. A controller that stands by is not ready: a load balancer sends its callers to
-/// one that does something.
+/// This node serves partners or leads, and goes on doing so. A controller that stands by is not ready: a load balancer sends its
+/// callers to one that does something.
 pub(super) async fn ready(State(api): State<Arc<Api>>) -> Result<&'static str, Problem> {
     let has_state = api.config.store.state().borrow().is_some();
     let serves = *api.config.serves.borrow();
     let leads = *api.config.store.leadership().borrow() == Leadership::Leading;
-    if has_state && (serves || leads) {
+    if *api.config.leaving.borrow() {
+        Err(Problem::unavailable("this node is about to stop"))
+    } else if has_state && (serves || leads) {
         Ok("ready\n")
     } else if has_state {
         Err(Problem::unavailable("this node neither serves partners nor leads"))

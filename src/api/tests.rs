@@ -27,6 +27,7 @@ use crate::zone::{ApiKeyRole, Revision, Sequence, ZoneId};
 struct Node {
     address: SocketAddr,
     serves: watch::Sender<bool>,
+    leaving: watch::Sender<bool>,
     /// What was asked of the controller.
     asked: mpsc::Receiver<ApplyRequest>,
     http: Client,
@@ -64,6 +65,7 @@ impl Node {
         let mut registry = Registry::default();
         let metrics = ApiMetrics::register(&mut registry);
         let (serves, serving) = watch::channel(false);
+        let (leaving, is_leaving) = watch::channel(false);
         let (apply, asked) = mpsc::channel(1);
         let config = ApiConfig {
             store,
@@ -74,6 +76,7 @@ impl Node {
             controller: watch::channel(Arc::new(controller)).1,
             apply,
             serves: serving,
+            leaving: is_leaving,
             hints,
         };
         let router = router(config, metrics, Arc::new(registry)).unwrap();
@@ -81,7 +84,7 @@ impl Node {
         let address = listener.local_addr().unwrap();
         let cancel = CancellationToken::new();
         tokio::spawn(serve(listener, router, cancel.clone()));
-        Self { address, serves, asked, http: Client::new(), cancel }
+        Self { address, serves, leaving, asked, http: Client::new(), cancel }
     }
 
     fn request(&self, method: Method, path: &str, key: &str) -> RequestBuilder {
@@ -174,9 +177,17 @@ async fn health_needs_no_key_and_ready_means_serving_or_leading() {
     assert_eq!(follower.get("/readyz", "").await.0, StatusCode::SERVICE_UNAVAILABLE);
     follower.serves.send_replace(true);
     assert_eq!(follower.get("/readyz", "").await.0, StatusCode::OK);
+    for node in [&leader, &follower] {
+        node.leaving.send_replace(true);
+        assert_eq!(
+            node.get("/readyz", "").await.0,
+            StatusCode::SERVICE_UNAVAILABLE,
+            "balancers go elsewhere"
+        );
+    }
     let (status, metrics) = follower.get("/metrics", "").await;
     assert_eq!(status, StatusCode::OK);
-    let counted = "partner_zones_http_requests_total{route=\"/readyz\",method=\"GET\",status=\"503\"} 1";
+    let counted = "partner_zones_http_requests_total{route=\"/readyz\",method=\"GET\",status=\"503\"} 2";
     assert!(metrics.as_str().unwrap().contains(counted), "{metrics}");
 }
 

@@ -5,13 +5,17 @@
 //!
 //! | file | what it holds |
 //! |---|---|
+//! | [`backup`] | the whole state as a document, and what puts it back |
 //! | `changes` | what a commit does to a [`State`], the same for both stores |
+//! | `continuity` | whether what is read goes on from what is known |
 //! | `roster` | which nodes live |
 //! | `record` | the records of the state topic |
 //! | [`kafka`] | the store in Kafka |
 //! | [`memory`] | the store in memory |
 
+pub mod backup;
 mod changes;
+mod continuity;
 pub mod kafka;
 pub mod memory;
 mod record;
@@ -29,6 +33,8 @@ use thiserror::Error;
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
+pub use self::continuity::Lineage;
+pub use self::record::Later;
 use crate::zone::{
     Acceptance, ApiKey, Asked, ClusterName, Controls, Credential, KeyId, LastUse, Letter, PartnerZone,
     Revision, Rollback, Scope, Sequence, Spent, ZoneId, ZoneName,
@@ -59,7 +65,17 @@ pub struct State {
     pub clusters: BTreeMap<ClusterName, String>,
     /// Who leads, as the leader's lease record says.
     pub leader: Option<Lease>,
+    /// The store that this is, and those that it goes on from.
+    pub lineage: Lineage,
+    /// What a leader has to know to write here: [`LEADER_VERSION`] of the newest that led.
+    pub leader_version: u32,
+    /// What a later version wrote and this one does not know. It stays as it is.
+    pub later: Later,
 }
+
+/// Raised when an older leader would do harm to what this version writes, although it keeps what it does not know: from then on
+/// it leaves the lead to newer ones.
+pub const LEADER_VERSION: u32 = 1;
 
 impl State {
     /// A zone's id: as it was made once, or as it is to be made.
@@ -142,6 +158,12 @@ pub enum Change {
     /// The source revision that the state now reflects. What was spent before it is forgotten: its commits' trailers do not
     /// count any more.
     Applied(Revision),
+    /// Writes no record of its own: what is written with it goes on from another store, which had come to this commit. So the
+    /// commit's number is a later one, and whoever has read that store takes what this one holds.
+    GoesOn {
+        from: Sequence,
+        lineage: Lineage,
+    },
     /// An event of the audit log (CloudEvents 1.0), written with the commit or not at all. `data.sequence` is filled in by the
     /// store: the number of the commit.
     Audit(serde_json::Value),
@@ -252,6 +274,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Tells the others that this node lives and what it serves.
     fn heartbeat(&self, heartbeat: Heartbeat) -> StoreFuture<'_, ()>;
+
+    /// Tells the others that this node is gone, so that nobody waits for it.
+    fn leave(&self, node: String) -> StoreFuture<'_, ()>;
 
     /// Appends to the audit log what no commit goes with: a CloudEvents 1.0 JSON object.
     fn audit(&self, event: serde_json::Value) -> StoreFuture<'_, ()>;

@@ -33,6 +33,7 @@ mod plan_command;
 mod principals;
 mod quickstart;
 mod reconcile;
+mod recovery;
 mod source;
 mod store;
 mod support;

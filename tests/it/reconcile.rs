@@ -458,6 +458,10 @@ impl Store for Other {
         self.store.heartbeat(heartbeat)
     }
 
+    fn leave(&self, node: String) -> StoreFuture<'_, ()> {
+        self.store.leave(node)
+    }
+
     fn audit(&self, event: serde_json::Value) -> StoreFuture<'_, ()> {
         self.store.audit(event)
     }

@@ -165,3 +165,21 @@ async fn a_credential_that_takes_anothers_place_lets_it_go_on_for_a_while() {
     let (status, _) = node.send(Method::POST, &rotate(&second["keyId"]), &admin, None).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn a_backup_is_for_admins_alone_holds_no_secret_and_stands_in_the_audit_log() {
+    let store = memory_store();
+    let [admin, viewer] =
+        [key_of(&*store, ApiKeyRole::Admin).await, key_of(&*store, ApiKeyRole::Viewer).await];
+    let node = Node::start("n1", Arc::clone(&store) as _).await;
+    assert_eq!(node.get("/api/v1/state/backup", &viewer).await.0, StatusCode::FORBIDDEN);
+    let (status, backup) = node.get("/api/v1/state/backup", &admin).await;
+    assert_eq!((status, backup["formatVersion"].as_str()), (StatusCode::OK, Some("1.0")));
+    assert_eq!(backup["records"].as_object().unwrap().len(), 2);
+    for key in [admin, viewer] {
+        let secret = key.splitn(3, '_').last().unwrap();
+        assert!(!backup.to_string().contains(secret));
+    }
+    let told = store.audit_events();
+    assert_eq!(told.last().unwrap()["type"], "partner-zones.state.exported");
+}

@@ -90,6 +90,8 @@ pub struct Gateway {
     pub tls: Option<TlsFiles>,
     /// None: port mode alone.
     pub sni: Option<SniDomain>,
+    /// How long a node that is told to stop still takes connections, while `/readyz` says that it goes.
+    pub drain_delay: Duration,
 }
 
 /// A backing cluster.

@@ -20,6 +20,16 @@ pub(super) fn interval(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Longer than any balancer needs is a mistake: a process that does not end is killed.
+pub(super) fn drain_delay(text: &str) -> Result<Duration, String> {
+    let delay = parse_duration(text).map_err(|error| format!("is `{text}`, which {error}"))?;
+    if delay <= Duration::from_mins(5) {
+        Ok(delay)
+    } else {
+        Err(format!("is `{text}`; at most 5m is possible"))
+    }
+}
+
 pub(super) fn not_empty(text: &str) -> Result<String, String> {
     if text.trim().is_empty() { Err("is empty".to_owned()) } else { Ok(text.to_owned()) }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::environment::Environment;
 use super::oauth::issuers;
@@ -96,6 +97,7 @@ fn gateway(reader: &mut Reader<'_>) -> Gateway {
         sni: sni(reader, advertised_host.as_deref().unwrap_or_default(), tls.is_some()),
         advertised_host,
         tls,
+        drain_delay: reader.or(&["gateway", "drainDelay"], Duration::ZERO, parse::drain_delay),
     }
 }
 

@@ -16,10 +16,13 @@
 //! | `lease` | who leads |
 //! | `revision` | the last record of every transaction: the commit's sequence, and the Git revision applied last |
 //!
-//! A key of another kind was written by a later version: it is left alone. A value that cannot be read, or has a schema
+//! A key of another kind was written by a later version: it is left alone. So is a field beside those that this version knows:
+//! whoever writes the record again keeps it. A value that cannot be read, or has a schema
 //! version above ours, is an error and never "absent": what is absent gets created anew, or loses its access.
 
 mod controls;
+mod end;
+mod later;
 mod letters;
 mod rows;
 #[cfg(test)]
@@ -29,16 +32,20 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use self::controls::{AcceptanceRow, AskedRow, RollbackRow, SpentRow};
+pub(super) use self::end::CommitEnd;
+use self::end::EndRow;
+pub use self::later::Later;
 use self::letters::LetterRow;
-use self::rows::{ApiKeyRow, ClusterRow, CredentialRow, PrincipalRow, RevisionRow, ZoneRow};
+use self::rows::{ApiKeyRow, ClusterRow, CredentialRow, PrincipalRow, ZoneRow};
 use super::changes::numbered;
 use super::{Change, Lease, StoreError, ZoneRecord};
 use crate::zone::{
-    Acceptance, ApiKey, Asked, ClusterName, Credential, KeyId, LastUse, Letter, Revision, Rollback, Scope,
-    Sequence, Spent, ZoneName,
+    Acceptance, ApiKey, Asked, ClusterName, Credential, KeyId, LastUse, Letter, Rollback, Scope, Sequence,
+    Spent, ZoneName,
 };
 
-/// Raised only when an older reader would misread a record; a field that is merely new needs no new version.
+/// Raised only when an older reader would misread a record. A field that is merely new needs no new version where it stands
+/// beside the others, and not within one of them: there an older writer would lose it.
 const SCHEMA_VERSION: u32 = 1;
 
 const LEASE: &str = "lease";
@@ -61,7 +68,7 @@ pub(super) enum Record {
     Letter(String, Option<Letter>),
     Cluster(ClusterName, Option<String>),
     Lease(Option<Lease>),
-    Revision(Sequence, Option<Revision>),
+    End(CommitEnd),
     /// Of a kind this version does not know.
     Unknown,
 }
@@ -127,8 +134,8 @@ impl Record {
             }
             None if key == LEASE => Self::Lease(value.map(decode).transpose()?),
             None if key == REVISION => {
-                let row: RevisionRow = decode(value.ok_or("it was deleted")?)?;
-                Self::Revision(Sequence(row.sequence), row.revision.map(Revision::recorded))
+                let row: EndRow = decode(value.ok_or("it was deleted")?)?;
+                Self::End(row.into_end())
             }
             _ => Self::Unknown,
         };
@@ -185,7 +192,7 @@ impl Line {
                 Self::put(format!("cluster/{name}"), &ClusterRow { id: id.clone() })?
             }
             Change::Audit(event) => Self::event(event, sequence)?,
-            Change::Expect(_) | Change::Applied(_) => return Ok(None),
+            Change::Expect(_) | Change::Applied(_) | Change::GoesOn { .. } => return Ok(None),
         };
         Ok(Some(line))
     }
@@ -194,8 +201,9 @@ impl Line {
         Self::put(LEASE.to_owned(), lease)
     }
 
-    pub(super) fn revision(sequence: Sequence, revision: Option<&Revision>) -> Result<Self, StoreError> {
-        Self::put(REVISION.to_owned(), &RevisionRow::new(sequence, revision))
+    /// The last line of every transaction.
+    pub(super) fn end(end: &CommitEnd) -> Result<Self, StoreError> {
+        Self::put(REVISION.to_owned(), &EndRow::new(end))
     }
 
     fn put<T: Serialize>(key: String, row: &T) -> Result<Self, StoreError> {

@@ -1,4 +1,4 @@
-//! The JSON values, row by row. Fields that a later version adds are ignored.
+//! The JSON values, row by row. Fields that a later version adds are no part of a row; see `later`.
 
 use std::sync::Arc;
 
@@ -201,20 +201,6 @@ impl ApiKeyRow {
 #[serde(rename_all = "camelCase")]
 pub(super) struct PrincipalRow {
     pub(super) cluster_id: String,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct RevisionRow {
-    pub(super) sequence: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) revision: Option<String>,
-}
-
-impl RevisionRow {
-    pub(super) fn new(sequence: Sequence, revision: Option<&Revision>) -> Self {
-        Self { sequence: sequence.0, revision: revision.map(|r| r.as_str().to_owned()) }
-    }
 }
 
 #[derive(Serialize, Deserialize)]

@@ -3,8 +3,9 @@ use serde_json::json;
 use time::macros::datetime;
 
 use super::*;
+use crate::store::continuity::Tally;
 use crate::store::samples::{controls, credential, letters, zone};
-use crate::zone::{ApiKeyRole, ClusterName, LastUse, PlainVerifier, Spent};
+use crate::zone::{ApiKeyRole, ClusterName, LastUse, PlainVerifier, Revision, Spent};
 
 fn reread(line: &Line) -> Record {
     Record::read(&line.key, line.value.as_deref()).expect("what was written can be read")
@@ -130,9 +131,12 @@ fn lease_and_revision_are_read_back() {
         renewed_at: datetime!(2026-11-22 10:00 UTC),
     };
     assert_eq!(reread(&Line::lease(&lease).unwrap()), Record::Lease(Some(lease)));
-    for revision in [None, Some(Revision::commit("main", "8c1f"))] {
-        let line = Line::revision(Sequence(9), revision.as_ref()).unwrap();
-        assert_eq!(reread(&line), Record::Revision(Sequence(9), revision));
+    for (revision, tally) in
+        [(None, None), (Some(Revision::commit("main", "8c1f")), Some(Tally { zones: 3, credentials: 4 }))]
+    {
+        let lineage = [uuid::Uuid::from_u128(7)].into();
+        let end = CommitEnd { sequence: Sequence(9), revision, lineage, tally, leader_version: 2 };
+        assert_eq!(reread(&Line::end(&end).unwrap()), Record::End(end));
     }
 }
 
@@ -181,7 +185,8 @@ fn a_value_of_a_later_schema_version_is_an_error_and_not_an_absence() {
 #[test]
 fn a_field_that_a_later_version_adds_is_ignored() {
     let value = br#"{"schemaVersion":1,"sequence":4,"comment":"new"}"#;
-    assert_eq!(Record::read("revision", Some(value)), Ok(Record::Revision(Sequence(4), None)));
+    let end = CommitEnd { sequence: Sequence(4), ..CommitEnd::default() };
+    assert_eq!(Record::read("revision", Some(value)), Ok(Record::End(end)));
 }
 
 #[test]

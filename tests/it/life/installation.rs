@@ -18,16 +18,16 @@ const START: Duration = Duration::from_mins(1);
 const ZONE: &str = "acme";
 
 /// One zone behind two gateways.
-pub(super) struct Installation {
-    controller: Product,
-    pub(super) gateways: [GatewayProcess; 2],
-    pub(super) partner: Partner,
+pub(crate) struct Installation {
+    pub(crate) controller: Product,
+    pub(crate) gateways: [GatewayProcess; 2],
+    pub(crate) partner: Partner,
     /// Where the balancer is: partners start here, and broker n is n further on.
-    pub(super) port: u16,
+    pub(crate) port: u16,
 }
 
 /// A gateway on an address of its own, on the same ports as the other.
-pub(super) struct GatewayProcess {
+pub(crate) struct GatewayProcess {
     folder: TempDir,
     /// None only while it restarts.
     process: Option<Process>,
@@ -36,7 +36,7 @@ pub(super) struct GatewayProcess {
 
 impl Installation {
     /// Shares these topics under their own names with WRITE and waits until both gateways serve them.
-    pub(super) fn start(cluster: &Cluster, topics: &[&str]) -> Self {
+    pub(crate) fn start(cluster: &Cluster, topics: &[&str]) -> Self {
         let aliases: Vec<_> = topics.iter().map(|topic| (*topic, *topic, "WRITE")).collect();
         let zones = [("acme.yaml", manifest(ZONE, &aliases))];
         let zones = zones.each_ref().map(|(name, text)| (*name, text.as_str()));
@@ -57,12 +57,12 @@ impl Installation {
     }
 
     /// The connection of a partner who does nothing just now.
-    pub(super) fn idle(&self, broker: u16) -> Wire {
+    pub(crate) fn idle(&self, broker: u16) -> Wire {
         Wire::logged_in(self.port + broker, &self.partner.username, &self.partner.secret)
     }
 
     /// Waits until the controller, which was not restarted, sees the zone served.
-    pub(super) fn await_ready(&self) {
+    pub(crate) fn await_ready(&self) {
         self.controller.wait_for_status(ZONE, "READY");
     }
 }
@@ -96,8 +96,13 @@ impl GatewayProcess {
         self.process = Some(process);
     }
 
+    /// Where its admin API answers.
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.http)
+    }
+
     /// SIGTERM, and the same again. It has to end in good order: before its connections are cut off for not following.
-    pub(super) fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         let mut process = self.process.take().unwrap();
         process.terminate();
         let begun = Instant::now();

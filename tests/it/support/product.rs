@@ -134,6 +134,11 @@ impl Product {
         self.process.as_mut().expect("the product runs").wait_for_line(text, SETTLE);
     }
 
+    /// Whether it says that it is ready.
+    pub(crate) fn is_ready(&self) -> bool {
+        get(&format!("127.0.0.1:{}", self.http), "/readyz").is_some_and(|(status, _)| status == 200)
+    }
+
     /// What `/metrics` shows.
     pub(crate) fn metrics(&self) -> String {
         get(&format!("127.0.0.1:{}", self.http), "/metrics").unwrap().1

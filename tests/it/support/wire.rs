@@ -22,7 +22,11 @@ pub(crate) struct Wire {
 
 impl Wire {
     pub(crate) fn connect(port: u16) -> Self {
-        let socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        Self::connect_to(([127, 0, 0, 1], port))
+    }
+
+    fn connect_to(address: ([u8; 4], u16)) -> Self {
+        let socket = TcpStream::connect(SocketAddr::from(address)).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         socket.set_write_timeout(Some(Duration::from_secs(2))).unwrap();
         Self { socket }
@@ -51,9 +55,14 @@ impl Wire {
     /// Logged in with PLAIN. A credential that was issued just now takes a moment to reach the gateway, and so does a broker that
     /// has just started.
     pub(crate) fn logged_in(port: u16, user: &str, secret: &str) -> Self {
+        Self::logged_in_at(([127, 0, 0, 1], port), user, secret)
+    }
+
+    /// As [`logged_in`](Self::logged_in), at another address of this machine.
+    pub(crate) fn logged_in_at(address: ([u8; 4], u16), user: &str, secret: &str) -> Self {
         let begun = Instant::now();
         loop {
-            let mut wire = Self::connect(port);
+            let mut wire = Self::connect_to(address);
             let token = format!("\0{user}\0{secret}");
             let answer = wire
                 .ask(&request(17, 1, &string("PLAIN")))

@@ -2,9 +2,11 @@
 
 use std::sync::Mutex;
 
+use rustls::ServerConfig;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use super::super::config::Limits;
 use super::super::fixture::{clusters, served, shared, zone};
@@ -12,6 +14,8 @@ use super::super::metrics::Metrics;
 use super::super::shared::Shared;
 use super::super::view::GatewayView;
 use super::*;
+use crate::kafka::tls::fixture::{Authority, Identity};
+use crate::kafka::tls::{certificates, private_key, provider};
 use crate::policy::ServedZone;
 use crate::policy::token::fixture::{NOW, Signer, rules};
 use crate::zone::AuthenticationMode;
@@ -196,6 +200,44 @@ async fn an_answer_that_leads_elsewhere_or_never_ends_is_none() {
         let told = issuers.trouble(&config.name).unwrap();
         assert!(told.contains(trouble) && !told.contains("hidden"), "{told}");
     }
+}
+
+/// An HTTPS server that answers everything with this body, under this certificate.
+async fn secured(identity: &Identity, body: String) -> String {
+    let tls = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();
+    let (chain, key) = (certificates(&identity.certificate).unwrap(), private_key(&identity.key).unwrap());
+    let tls = TlsAcceptor::from(Arc::new(tls.with_no_client_auth().with_single_cert(chain, key).unwrap()));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("https://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        loop {
+            let (socket, _) = listener.accept().await.unwrap();
+            let Ok(mut socket) = tls.accept(socket).await else { continue };
+            let _ = socket.read(&mut [0; 4096]).await;
+            let head =
+                format!("HTTP/1.1 200 X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            let _ = socket.write_all((head + &body).as_bytes()).await;
+            let _ = socket.shutdown().await;
+        }
+    });
+    base
+}
+
+#[tokio::test]
+async fn only_the_authorities_of_its_file_vouch_for_an_issuer_and_the_file_may_be_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let (right, wrong) = (Authority::new(), Authority::new());
+    let identity = right.issue(folder.path(), "issuer", &["127.0.0.1"], |_| {});
+    let good = Signer::new("k");
+    let base = secured(&identity, published(&[&good])).await;
+    let mut config = config(Some(&base));
+    config.ca_file = Some(wrong.write(folder.path(), "ca.pem"));
+    let (issuers, _running) = start(&config);
+    assert_eq!(log_in(&issuers, &good).await, Err(Refusal::UnknownKey));
+    let told = issuers.trouble(&config.name).unwrap();
+    assert!(told.contains("cannot be reached") && told.contains("certificate"), "{told}");
+    right.write(folder.path(), "ca.pem");
+    assert!(log_in(&issuers, &good).await.is_ok(), "it is read anew for every fetch");
 }
 
 #[tokio::test]

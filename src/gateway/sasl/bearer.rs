@@ -15,6 +15,9 @@ pub(crate) const INVALID_TOKEN: &str = r#"{"status":"invalid_token"}"#;
 /// A token, an identity and some extensions.
 const MAX_MESSAGE: usize = MAX_TOKEN + (4 << 10);
 
+/// Letters of a subject in the log; a service account has no more.
+const SHOWN: usize = 255;
+
 /// What separates and ends the parts of a message.
 const CONTROL_A: char = '\x01';
 
@@ -34,15 +37,18 @@ pub(super) fn authenticate(
     message: &[u8],
     now: OffsetDateTime,
 ) -> Result<Login, ()> {
+    // Whose it is may be told once the issuer has vouched for it.
+    let mut subject = None;
     let checked = Message::parse(message).ok_or(Refusal::Malformed).and_then(|message| {
         let (issuer, bearer) = issuers.check(message.token, now)?;
+        subject = Some(bearer.subject.chars().take(SHOWN).collect::<String>());
         if message.identity.is_some_and(|identity| identity != bearer.subject) {
             return Err(Refusal::Identity);
         }
         view.bearer(issuer, bearer, origin).ok_or(Refusal::NoZone)
     });
     checked.map_err(|refusal| {
-        tracing::info!(address = %origin.address, reason = refusal.label(), "a token is refused: {refusal}");
+        tracing::info!(address = %origin.address, reason = refusal.label(), subject, "a token is refused: {refusal}");
         issuers.refused(refusal);
     })
 }

@@ -70,6 +70,7 @@ pub(super) const KEYS: &[Key] = &[
     text(&["gateway", "tls", "revokedFile"]),
     text(&["gateway", "tls", "principalMappingRules"]),
     text(&["gateway", "sni", "domain"]),
+    list(&["gateway", "proxyProtocol", "from"]),
     text(&["gateway", "drainDelay"]),
     text(&["clusters", "*", "bootstrapServers"]),
     text(&["clusters", "*", "properties", "security.protocol"]),

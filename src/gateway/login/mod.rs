@@ -16,6 +16,7 @@ pub(crate) use self::identity::Identity;
 use super::api::{api_versions, sasl_authenticate, sasl_handshake};
 use super::close::Close;
 use super::inflight::response_frame;
+use super::proxied;
 use super::shared::{Port, Shared};
 use super::tls::Chain;
 use super::transport::{Inbound, Outbound};
@@ -93,7 +94,13 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Desk<'_, R, W> {
         self.need(LENGTH_PREFIX).await?;
         let prefix: [u8; LENGTH_PREFIX] =
             self.partner_in.buffered().first_chunk().copied().unwrap_or_default();
-        if matches!(prefix, [0x16, 0x03, ..]) { Err(Close::TlsOnPlainPort) } else { Ok(prefix) }
+        if matches!(prefix, [0x16, 0x03, ..]) {
+            return Err(Close::TlsOnPlainPort);
+        }
+        if proxied::is_header(&prefix) {
+            return Err(Close::UnexpectedProxyHeader);
+        }
+        Ok(prefix)
     }
 
     async fn next_request(&mut self) -> Result<(RequestHeader, Bytes), Close> {

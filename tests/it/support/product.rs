@@ -99,13 +99,6 @@ impl Product {
         fs::write(self.config(), common + sections).unwrap();
     }
 
-    /// Ends the process at once (SIGKILL).
-    pub(crate) fn kill(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            process.kill();
-        }
-    }
-
     /// Stops the process if it runs (SIGTERM) and starts it on the same configuration.
     pub(crate) fn restart(&mut self) {
         self.stop();

@@ -139,6 +139,8 @@
 //!   is kept to ten minutes: a record for each login would be most of the state's traffic.
 //! * What is given on a cluster counts once every broker that lives shows it, not one of them; what is taken away counts once the
 //!   cluster has accepted it.
+//! * A balancer's PROXY header is never optional: needed from the addresses that are configured for it, and the end of a connection from
+//!   any other. One that may be missing is one that a client can write itself.
 //! * Whoever was given a password on a cluster logs in with it on every broker that lives before it counts. The controller does that
 //!   and not the gateways: it knows what it wrote, once for all nodes, and before the zone is served. Where no password was written,
 //!   nobody logs in: it has been proved.

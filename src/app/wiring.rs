@@ -339,6 +339,7 @@ fn gateway_config(config: &Config) -> Result<GatewayConfig, StartError> {
         bootstrap_port: config.gateway.bootstrap_port,
         tls: config.gateway.tls.clone().map(ServerTls::load).transpose().map_err(StartError::Tls)?,
         sni: config.gateway.sni.clone(),
+        balancers: config.gateway.balancers.clone(),
         clusters: config.clusters.iter().map(cluster).collect(),
         issuers: config.issuers.clone(),
         limits: Limits::default(),

@@ -24,6 +24,18 @@ pub(crate) enum Close {
         "no cluster has been reached yet, so it is not known what to offer; see the errors about the cluster"
     )]
     NotReady,
+    #[error(
+        "there are as many connections as there may be, or as many of this address that have not logged in"
+    )]
+    Crowded,
+    #[error(
+        "no usable PROXY header: {0}; let the balancer send one (send-proxy-v2 with HAProxy), or take its address out of gateway.proxyProtocol.from"
+    )]
+    ProxyHeader(&'static str),
+    #[error(
+        "a PROXY header from an address that gateway.proxyProtocol.from does not name; add the balancer's address, or let it send none"
+    )]
+    UnexpectedProxyHeader,
     #[error("not authenticated within {0} s")]
     AuthenticationTimeout(u64),
     #[error("login refused")]
@@ -107,6 +119,9 @@ impl Close {
             Self::Idle(_) => "idle",
             Self::Shutdown => "shutdown",
             Self::NotReady => "not_ready",
+            Self::Crowded => "too_many_connections",
+            Self::ProxyHeader(_) => "proxy_header",
+            Self::UnexpectedProxyHeader => "unexpected_proxy_header",
             Self::AuthenticationTimeout(_) => "authentication_timeout",
             Self::AuthenticationFailed => "authentication_failed",
             Self::Mechanism => "mechanism",
@@ -145,6 +160,7 @@ impl Close {
                 | Self::PartnerGone(_)
                 | Self::Idle(_)
                 | Self::Shutdown
+                | Self::Crowded
                 | Self::DeniedUnacknowledged
         )
     }

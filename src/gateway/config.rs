@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::issuers::IssuerConfig;
 use super::tls::ServerTls;
 use crate::kafka::client::UpstreamSecurity;
@@ -24,6 +26,8 @@ pub struct GatewayConfig {
     pub tls: Option<ServerTls>,
     /// Beside port mode, every zone has hosts below this domain. Needs `tls`.
     pub sni: Option<SniDomain>,
+    /// Balancers that say in front of each connection where it comes from. Nobody else may.
+    pub balancers: Vec<IpNet>,
     pub clusters: BTreeMap<ClusterName, ClusterConfig>,
     /// Whose tokens are accepted; the first is the one of zones that name none.
     pub issuers: Vec<IssuerConfig>,
@@ -31,6 +35,12 @@ pub struct GatewayConfig {
 }
 
 impl GatewayConfig {
+    /// Whether a connection from there begins with a header of the PROXY protocol.
+    pub(crate) fn is_balancer(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.balancers.iter().any(|block| block.contains(&address))
+    }
+
     /// The issuer whose tokens open a zone of this kind: the one that it names, else the first; none for another kind of zone, or if it
     /// is not configured.
     pub(crate) fn issuer_of(&self, zone: &Authentication) -> Option<&IssuerName> {
@@ -66,6 +76,8 @@ pub struct Limits {
     pub unauthenticated_per_address: usize,
     /// Bytes of a frame before authentication; a PLAIN token is far smaller.
     pub unauthenticated_frame: usize,
+    /// How long a balancer's header may take. It comes with the first byte of its client, or before.
+    pub proxy_header_within: Duration,
     /// From accept to a successful login.
     pub authenticate_within: Duration,
     /// How long a failed login waits for its answer, as Kafka's `connection.failed.authentication.delay.ms`.
@@ -111,6 +123,7 @@ impl Default for Limits {
             connections_per_zone: 2_500,
             unauthenticated_per_address: 128,
             unauthenticated_frame: 64 << 10,
+            proxy_header_within: Duration::from_secs(3),
             authenticate_within: Duration::from_secs(10),
             failed_login_delay: Duration::from_millis(100),
             produce_frame: 100 << 20,

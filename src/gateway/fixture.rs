@@ -56,6 +56,7 @@ pub(super) fn config() -> GatewayConfig {
         bootstrap_port: 0,
         tls: None,
         sni: None,
+        balancers: Vec::new(),
         clusters: BTreeMap::from([(
             cluster(),
             ClusterConfig {

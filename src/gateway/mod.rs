@@ -8,7 +8,9 @@
 //! | [`addresses`] | where partners find them: by port or by host name |
 //! | `topology` | each cluster's brokers, versions and topic ids, polled |
 //! | `view` | zones and clusters put together, immutable |
-//! | `listener` | ports, limits on connections |
+//! | `listener` | ports |
+//! | `gate` | limits on connections |
+//! | `proxied` | what a balancer says of its clients |
 //! | `workers` | the threads that serve connections |
 //! | `tls` | handshakes, the certificate and its renewal, host names |
 //! | `session` | one connection: `login`, `upstream`, then `request_loop` and `response_loop` side by side |
@@ -32,6 +34,7 @@ pub mod config;
 mod fixture;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod gate;
 mod inflight;
 mod issuers;
 mod listener;
@@ -39,6 +42,7 @@ mod login;
 pub(crate) mod memory;
 mod metrics;
 pub mod offer;
+mod proxied;
 mod relay;
 mod request_loop;
 mod response_loop;

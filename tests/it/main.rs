@@ -32,6 +32,7 @@ mod oracle;
 mod outside;
 mod plan_command;
 mod principals;
+mod proxied;
 mod quickstart;
 mod reconcile;
 mod recovery;

@@ -67,6 +67,7 @@ pub(super) const KEYS: &[Key] = &[
     text(&["gateway", "tls", "keyFile"]),
     text(&["gateway", "tls", "clientCaFile"]),
     text(&["gateway", "sni", "domain"]),
+    list(&["gateway", "proxyProtocol", "from"]),
     text(&["gateway", "drainDelay"]),
     text(&["clusters", "*", "bootstrapServers"]),
     text(&["clusters", "*", "properties", "security.protocol"]),

@@ -19,6 +19,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use thiserror::Error;
 
 pub use environment::Environment;
@@ -90,6 +91,8 @@ pub struct Gateway {
     pub tls: Option<TlsFiles>,
     /// None: port mode alone.
     pub sni: Option<SniDomain>,
+    /// Balancers, each of whose connections begins with a header of the PROXY protocol.
+    pub balancers: Vec<IpNet>,
     /// How long a node that is told to stop still takes connections, while `/readyz` says that it goes.
     pub drain_delay: Duration,
 }

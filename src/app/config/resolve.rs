@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::environment::Environment;
 use super::oauth::issuers;
 use super::outside::outside;
@@ -97,6 +99,7 @@ fn gateway(reader: &mut Reader<'_>) -> Gateway {
         sni: sni(reader, advertised_host.as_deref().unwrap_or_default(), tls.is_some()),
         advertised_host,
         tls,
+        balancers: balancers(reader),
         drain_delay: reader.or(&["gateway", "drainDelay"], Duration::ZERO, parse::drain_delay),
     }
 }
@@ -114,6 +117,27 @@ fn tls(reader: &mut Reader<'_>) -> Option<TlsFiles> {
         }
     }
     Some(TlsFiles { certificate: certificate?, key: key?, client_ca })
+}
+
+/// Blocks of addresses, whose word is taken for where a partner comes from.
+fn balancers(reader: &mut Reader<'_>) -> Vec<IpNet> {
+    let at = ["gateway", "proxyProtocol", "from"];
+    let Some(setting) = reader.settings.get(&at) else { return Vec::new() };
+    let parsed: Result<Vec<_>, _> = reader.list(&at).iter().map(|text| parse::addresses(text)).collect();
+    match parsed {
+        Ok(blocks) if blocks.is_empty() => {
+            reader.report(setting, "names nobody; list the balancers' addresses, or leave it out");
+        }
+        Ok(blocks) if blocks.iter().any(|block| block.prefix_len() == 0) => {
+            reader.report(
+                setting,
+                "holds every address there is: partners could say that they come from anywhere",
+            );
+        }
+        Ok(blocks) => return blocks,
+        Err(problem) => reader.report(setting, &problem),
+    }
+    Vec::new()
 }
 
 /// The host name is read from the TLS handshake: without TLS there is none.

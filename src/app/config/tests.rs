@@ -33,6 +33,7 @@ gateway:
   brokerPortBase: 29100
   tls: {certificateFile: /etc/tls.crt, keyFile: /etc/tls.key, clientCaFile: /etc/partners-ca.crt}
   sni: {domain: partners.example.com}
+  proxyProtocol: {from: [10.1.0.0/16, 192.0.2.7]}
 clusters:
   west:
     bootstrapServers: broker-1:9092,broker-2:9092
@@ -81,6 +82,8 @@ fn every_documented_key_that_is_built_arrives() {
     let tls = config.gateway.tls.as_ref().unwrap();
     assert_eq!((tls.key.as_path(), tls.client_ca.is_some()), (Path::new("/etc/tls.key"), true));
     assert_eq!(config.gateway.sni.as_ref().unwrap().to_string(), "partners.example.com");
+    let balancers: Vec<_> = config.gateway.balancers.iter().map(ToString::to_string).collect();
+    assert_eq!(balancers, ["10.1.0.0/16", "192.0.2.7/32"]);
     let names: Vec<_> = config.clusters.iter().map(|c| (c.name.as_str(), c.broker_port_base)).collect();
     assert_eq!(
         names,
@@ -233,6 +236,25 @@ const WRONG: &[(&str, &str)] = &[
         "gateway: {tls: {certificateFile: c, keyFile: k}, sni: {domain: Example.com}}",
         "r.yaml:1:56: `gateway.sni.domain` is `Example.com`, which is not a domain such as partners.example.com, in lower case and \
              of at most 180 characters",
+    ),
+    (
+        "gateway: {proxyProtocol: {from: balancer}}",
+        "r.yaml:1:27: `gateway.proxyProtocol.from` holds `balancer`; wanted is an address or a block of them, for example \
+             10.0.0.0/24",
+    ),
+    (
+        "gateway: {proxyProtocol: {from: 10.0.0.1/8}}",
+        "r.yaml:1:27: `gateway.proxyProtocol.from` holds `10.0.0.1/8`, whose address has bits set behind the prefix; the block \
+             is 10.0.0.0/8",
+    ),
+    (
+        "gateway: {proxyProtocol: {from: '::/0'}}",
+        "r.yaml:1:27: `gateway.proxyProtocol.from` holds every address there is: partners could say that they come from \
+             anywhere",
+    ),
+    (
+        "gateway: {proxyProtocol: {from: []}}",
+        "r.yaml:1:27: `gateway.proxyProtocol.from` names nobody; list the balancers' addresses, or leave it out",
     ),
     (
         "http: {portal: 127.0.0.1:1}",

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::allowance::Seat;
 use super::close::Close;
-use super::listener::Admission;
+use super::gate::Admission;
 use super::login::{Desk, Identity};
 use super::memory::Memory;
 use super::request_loop::RequestLoop;

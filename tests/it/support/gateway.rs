@@ -174,6 +174,7 @@ impl InProcess {
             bootstrap_port: self.ports.bootstrap,
             tls: None,
             sni: None,
+            balancers: Vec::new(),
             clusters: BTreeMap::from([(
                 cluster_name(),
                 ClusterConfig {

@@ -124,6 +124,16 @@ impl Product {
         }
     }
 
+    /// Ends the process at once (SIGKILL).
+    pub(crate) fn kill(&mut self) {
+        self.process.take().expect("the product runs").kill();
+    }
+
+    /// Asks the process to end (SIGTERM), and does not wait.
+    pub(crate) fn terminate(&self) {
+        self.process.as_ref().expect("the product runs").terminate();
+    }
+
     /// Everything the process has written, for a failing test's message.
     pub(crate) fn transcript(&self) -> String {
         self.process.as_ref().map(Process::transcript).unwrap_or_default()

@@ -34,11 +34,14 @@ impl Wire {
 
     /// From this address of the machine; closing it resets the connection. None: the other side does not take it.
     pub(crate) fn from(address: [u8; 4], port: u16) -> Option<Self> {
+        Self::between(address, [127, 0, 0, 1], port)
+    }
+
+    /// As [`from`](Self::from), to that address of it.
+    pub(crate) fn between(address: [u8; 4], to: [u8; 4], port: u16) -> Option<Self> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.bind(&SocketAddr::from((address, 0)).into()).unwrap();
-        socket
-            .connect_timeout(&SocketAddr::from(([127, 0, 0, 1], port)).into(), Duration::from_secs(5))
-            .ok()?;
+        socket.connect_timeout(&SocketAddr::from((to, port)).into(), Duration::from_secs(5)).ok()?;
         // Gone at once, so that thousands of them do not use up the machine's ports.
         socket.set_linger(Some(Duration::ZERO)).unwrap();
         let socket = TcpStream::from(socket);

@@ -2,6 +2,7 @@
 //! behind a balancer, while a partner connects all the time.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -52,7 +53,7 @@ impl Site<'_> {
             password = ADMIN.password,
         );
         for (setting, key) in ["masterKeyFile", "previousMasterKeyFile"].iter().zip(keys) {
-            text += &format!("{setting}: {}\n", self.key_file(key));
+            writeln!(text, "{setting}: {}", self.key_file(key)).unwrap();
         }
         text
     }

@@ -13,7 +13,7 @@ use super::tls::{Rules, ServerTls};
 use super::topology::{ClusterState, Clusters, TopicState, Topology};
 use crate::policy::token::Bearer;
 use crate::policy::{Served, ServedZone, ZoneView};
-use crate::zone::{ClusterName, Credential, IssuerName, Sequence, TopicName, ZoneName};
+use crate::zone::{ClusterName, Credential, IssuerName, Sequence, Slots, TopicName, ZoneName};
 
 mod certificates;
 mod login;
@@ -40,6 +40,8 @@ pub(crate) struct GatewayView {
     certified: HashMap<String, Arc<Entrance>>,
     /// What certificates are held against that are shown beside a login by SASL.
     own_rules: Option<Arc<Rules>>,
+    /// The passwords of the zones' own principals, as far as the state has them.
+    slots: HashMap<ZoneName, Slots>,
     /// Open zones by what a token that opens them says: its issuer and its subject.
     subjects: HashMap<(IssuerName, String), Arc<Entrance>>,
     clusters: BTreeMap<ClusterName, Arc<ClusterView>>,
@@ -89,6 +91,10 @@ impl GatewayView {
             if let Some(reason) = problems::of_backing(served_zone, &state) {
                 view.problems.insert(name.clone(), reason);
             }
+            if let Some(reason) = problems::of_principal(config, served_zone) {
+                view.problems.insert(name.clone(), reason);
+            }
+            view.slots.extend(served_zone.slots.clone().map(|slots| (name.clone(), slots)));
             let zone = zone_view(served_zone, &state, previous);
             view.name_hosts(config, &zone);
             let entrance = Entrance {
@@ -217,6 +223,16 @@ impl GatewayView {
     /// What the zones' certificates are held against.
     pub(crate) fn rules(&self) -> impl Iterator<Item = &Arc<Rules>> {
         self.certified.values().filter_map(|entrance| entrance.rules.as_ref())
+    }
+
+    /// The passwords of a zone's own principal; none that the state knows of.
+    pub(crate) fn slots(&self, zone: &ZoneName) -> Option<&Slots> {
+        self.slots.get(zone)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn zone(&self, name: &ZoneName) -> Option<&Arc<ZoneView>> {
+        self.zones.get(name).map(|entrance| &entrance.zone)
     }
 
     /// None while the cluster has never been reached.

@@ -15,7 +15,7 @@ fn controllers_fail_in_every_way_and_the_other_one_goes_on() {
     a_leader_that_comes_back_late_does_no_harm(&mut stage, Kind::LeaderPaused);
     a_leader_that_comes_back_late_does_no_harm(&mut stage, Kind::LeaderSilent);
     a_full_disk_keeps_what_is_in_force(&mut stage);
-    a_clock_that_jumps_changes_nothing(&mut stage);
+    a_clock_that_jumps_takes_nothing_away(&mut stage);
     without_the_store_gateways_serve_what_they_know(&mut stage);
     stage.settle();
 }
@@ -80,7 +80,8 @@ fn a_full_disk_keeps_what_is_in_force(stage: &mut Stage) {
     stage.check();
 }
 
-fn a_clock_that_jumps_changes_nothing(stage: &mut Stage) {
+/// It may cost the leadership: time that is up is up.
+fn a_clock_that_jumps_takes_nothing_away(stage: &mut Stage) {
     for kind in [Kind::ClockAhead, Kind::ClockBehind].into_iter().filter(|kind| kind.is_possible()) {
         let jumped = Fault::lasting(kind, std::time::Duration::from_secs(2)).inject(stage);
         jumped.last(stage);

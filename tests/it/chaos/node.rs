@@ -22,6 +22,9 @@ const DISK: &str = "4m";
 /// Debian's package `faketime` has it.
 const LIBFAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
 
+/// What is mounted in a name space of its own is gone with the process, in whatever way that ends.
+const MOUNT: &str = r#"mount -t tmpfs -o "size=$1" none "$2" && shift 2 && exec "$@""#;
+
 /// A controller or a gateway.
 #[derive(Debug)]
 pub(super) struct Node {
@@ -75,8 +78,6 @@ impl Node {
             command.args(["run", "--role", "gateway"]);
             return command;
         }
-        // What is mounted in a name space of its own is gone with the process, in whatever way that ends.
-        const MOUNT: &str = r#"mount -t tmpfs -o "size=$1" none "$2" && shift 2 && exec "$@""#;
         let mut command = Command::new(if has_disks() { "unshare" } else { "env" });
         if has_disks() {
             command.args(["--map-root-user", "--mount", "sh", "-c", MOUNT, "sh", DISK]).arg(self.data());

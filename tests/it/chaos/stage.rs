@@ -49,7 +49,7 @@ impl Stage {
     pub(super) fn start() -> Self {
         // Nothing is compacted away, so that the end can be held against the beginning.
         let kafka = Cluster::private_behind(HOST, &["log.cleaner.backoff.ms=604800000"]);
-        let ports = kafka.sasl_bootstrap().split(',').map(|address| port_of(address)).collect::<Vec<_>>();
+        let ports = kafka.sasl_bootstrap().split(',').map(port_of).collect::<Vec<_>>();
         let relay = Relay::start(ports.into_iter());
         for owner in ZONES.iter().chain(&[DIRECT]) {
             let copies = [("min.insync.replicas", "2")];
@@ -94,15 +94,22 @@ impl Stage {
 
     /// A new credential of a zone, which both gateways know.
     pub(super) fn account(&self, zone: &str) -> Account {
-        let output = Command::new(env!("CARGO_BIN_EXE_reconciler"))
-            .arg("--config")
-            .arg(self.controllers[0].config())
-            .args(["credentials", "issue", zone, "-o", "json"])
-            .env("RECONCILER_API_KEY", self.key())
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let issued: Value = serde_json::from_slice(&output.stdout).unwrap();
+        // As an operator would, who is told that the leader has just changed.
+        let issued: Value = self.wait("a credential is issued", || {
+            let output = Command::new(env!("CARGO_BIN_EXE_reconciler"))
+                .arg("--config")
+                .arg(self.controllers[0].config())
+                .args(["credentials", "issue", zone, "-o", "json"])
+                .env("RECONCILER_API_KEY", self.key())
+                .output()
+                .unwrap();
+            let said = || String::from_utf8_lossy(&output.stderr).into_owned();
+            if output.status.success() {
+                Ok(serde_json::from_slice(&output.stdout).unwrap())
+            } else {
+                Err(said())
+            }
+        });
         let text = |field: &str| issued[field].as_str().unwrap().to_owned();
         let partner = Partner {
             bootstrap: text("bootstrapServers"),

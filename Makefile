@@ -1,6 +1,6 @@
 # Every target gets what it needs from outside, or says in one line what is missing.
 
-.PHONY: help build quickstart test chaos lint fuzz bench kafka-up kafka-down
+.PHONY: help build quickstart test chaos lint lint-deploy fuzz bench kafka-up kafka-down
 
 help:
 	@echo "make build       the release binary: target/release/reconciler"
@@ -8,6 +8,7 @@ help:
 	@echo "make test        every test, on real Kafka (fetched into .cache/)"
 	@echo "make chaos       200 random faults under load, on real Kafka; ROUNDS=20 for fewer, SEED=7 to repeat a run"
 	@echo "make lint        format and clippy"
+	@echo "make lint-deploy all that is in deploy/, by the tools of its fields (fetched into .cache/)"
 	@echo "make bench       the gateway against HAProxy and none, on real Kafka"
 	@echo "make fuzz        a minute of every fuzz target, on the stable toolchain; SECONDS=600 for longer"
 	@echo "make kafka-up    three real Kafka brokers on 127.0.0.1:29092-29094; BROKERS=1 for one"
@@ -35,6 +36,9 @@ lint:
 	@scripts/deps.sh build
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+
+lint-deploy:
+	@scripts/deploy-lint.sh
 
 fuzz:
 	@scripts/deps.sh build

@@ -22,10 +22,11 @@ case ${1:-} in
   test)
     brokers
     packages faketime
-    packages python3 python3-venv openssh-server
+    packages python3 python3-venv openssh-server haproxy
     # Node from elsewhere is as good, and then Debian's would only be in its way.
     command -v npm >/dev/null || packages nodejs npm
     "$ROOT/scripts/client.sh" prepare
+    "$ROOT/scripts/issuer.sh" prepare
     ;;
   bench)
     brokers

@@ -88,6 +88,11 @@
 //!   client that asks once, as franz-go does, would never learn of them.
 //! * A repeated login has to be of the same zone and mechanism, not of the same credential: a secret can be rotated on a live
 //!   connection. A session ends with its credential as it is then, and brokers are logged in to again at 80 to 90 % of a session.
+//! * Tokens are verified with `ring` alone, the one crypto library here: the crates for them bring another one, and take the time from
+//!   the system. What is ours is the compact form, the choice of the key and the claims, which are pure ([`policy::token`]).
+//! * A service account belongs to one zone whatever its issuer, which is stricter than one issuer and subject per zone: a zone can change
+//!   its issuer, or its type, without a look at others. A session ends at its token's `exp`; only who is let in after that, within the
+//!   clock skew, has the skew. A token without `kid` is refused, since the issuer's choice of keys could not be followed.
 //! * Where the cluster names a broker as controller that partners cannot reach, another one is named, not none: admin clients
 //!   would wait for it, and through the gateway they change nothing anyway.
 //! * The leader of an empty store takes an API key that it finds in `http.bootstrapKeyFile`, if only its owner can read it: a
@@ -111,6 +116,12 @@
 //! * A commit that an operator accepted lets in what follows it only until what is in force follows it as well.
 //! * Commits are checked for SSH signatures only: OpenPGP would add a fifth to the build, and its rules of expiry and subkeys are
 //!   ours to get wrong. Another kind of signature is held like none.
+//! * Each commit says which store it belongs to, which ones that goes on from, and how many zones and credentials there are
+//!   ([`store`], `continuity`): by sequence alone a store that was made anew overtakes the one that was lost, and empties every node.
+//! * `state import` is no request to the leader: it is needed when nobody can lead. It fences whoever leads, writes one commit, and ends; the
+//!   fenced leader goes on from it. It only adds, and never to a store with credentials unless told to.
+//! * A controller that must not lead (its version is older than the state, or the state is unfit for it) leaves the leader group for
+//!   a while, so that one that can is given the lead. A lease or a group membership that it kept would leave nobody leading.
 //! * A store topic with fewer copies than the default is a warning: a cluster that grew must not stop its nodes from starting.
 //!   Fewer than a configured `stateReplicationFactor` are refused.
 //! * Telemetry is answered here, with none, but advertised only where the cluster has it: librdkafka asks late, and the answer that
@@ -128,6 +139,22 @@
 //!   is kept to ten minutes: a record for each login would be most of the state's traffic.
 //! * What is given on a cluster counts once every broker that lives shows it, not one of them; what is taken away counts once the
 //!   cluster has accepted it.
+//! * A balancer's PROXY header is never optional: needed from the addresses that are configured for it, and the end of a connection from
+//!   any other. One that may be missing is one that a client can write itself.
+//! * Whoever was given a password on a cluster logs in with it on every broker that lives before it counts. The controller does that
+//!   and not the gateways: it knows what it wrote, once for all nodes, and before the zone is served. Where no password was written,
+//!   nobody logs in: it has been proved.
+//! * What takes the gateway's own checks away, for the tests of the second lock, is a gateway that passes bytes and reads none: the
+//!   broker gets all that a partner can say, not only names that stay as they are. No release has it (`debug_assertions`), and no
+//!   configuration reaches it.
+//! * A zone's password has no generation that is counted: the state says of each of its two SCRAM slots which master key it is made of,
+//!   by a name that follows from the key, and which slot is in force. The old slot is written anew not at once but when the old key is
+//!   no longer configured: until then connections of before may renew their logins by it. No password changes that a gateway which
+//!   lives could not follow (heartbeats name the keys of each node), so the order of restarts does not matter.
+//! * `isolation: principal` is the default where a master key is configured, and nothing else decides it: what a cluster lets be done
+//!   at the moment could change, and would then take the second lock away. A cluster that does not let it be done keeps its new zones
+//!   waiting (PZ0410) until somebody writes `isolation: shared`; and without that word no zone that has a principal is served as
+//!   anybody else, should the key be missing.
 //! * A principal on a backing cluster is ours if the state says so, which is written before it is made; or, with the state lost, if
 //!   its credentials have the rounds that only the master key gives. A prefix alone would take over what somebody else made.
 

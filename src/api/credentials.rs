@@ -21,7 +21,7 @@ use crate::policy::verifier::{SCRAM_ITERATIONS, Salts, verifiers};
 use crate::sasl::Mechanism;
 use crate::secret::Secret;
 use crate::store::{Change, Nodes, State, ZoneRecord};
-use crate::zone::{AuthenticationMode, Credential, KeyId, LastUse, ZoneName, parse_duration};
+use crate::zone::{Authentication, AuthenticationMode, Credential, KeyId, LastUse, ZoneName, parse_duration};
 
 /// Credentials of one zone; what is not used any more should be revoked.
 const MAX_PER_ZONE: usize = 100;
@@ -207,8 +207,7 @@ impl Api {
         gone: Option<&KeyId>,
     ) -> Result<New, Problem> {
         let mode = record.zone.authentication.mode;
-        if mode.mechanisms().is_empty() {
-            let detail = "credentials are for zones that use PLAIN or SCRAM; others need a later version";
+        if let Some(detail) = useless(&record.zone.authentication) {
             return Err(Problem::conflict(detail));
         }
         let zone = record.zone.name.clone();
@@ -249,6 +248,21 @@ pub(super) async fn revoke(
         audit::change(&api, &caller, "credential.revoked", &format!("zone/{}", credential.zone), data);
     api.config.store.commit(vec![Change::DeleteCredential(credential.key_id.clone()), event]).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Why a credential would open nothing, and what does.
+fn useless(authentication: &Authentication) -> Option<String> {
+    let account = &authentication.service_account;
+    match authentication.mode {
+        AuthenticationMode::Plain | AuthenticationMode::Scram => None,
+        AuthenticationMode::OauthBearer => Some(format!(
+            "the zone takes tokens (OAUTHBEARER) and no secrets: have its issuer give the partner's client tokens with the subject \
+             `{account}`, or write `type: SCRAM` in the zone's file"
+        )),
+        AuthenticationMode::Mtls => {
+            Some("credentials are for zones that use PLAIN or SCRAM; MTLS needs a later version".to_owned())
+        }
+    }
 }
 
 /// Deriving the SCRAM verifiers takes milliseconds of processor time: not on a thread that serves others.

@@ -14,26 +14,21 @@ use crate::store::{Health, Leadership};
 /// The media type of what `prometheus_client` writes.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// No more is said to whoever asks: why it is so is in the log.
-const STALE: &str = "ready, with a stale state: the store cannot be read\n";
-
-fn is_stale(api: &Api) -> bool {
-    matches!(*api.config.store.health().borrow(), Health::Stale { .. })
-}
-
 /// The process runs and answers.
 pub(super) async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// This node serves partners or leads. A controller that stands by is not ready: a load balancer sends its callers to
-/// one that does something. One that has lost the store goes on with the last state it has read, and says so.
+/// This node serves partners or leads, and goes on doing so. A controller that stands by is not ready: a load balancer sends its
+/// callers to one that does something.
 pub(super) async fn ready(State(api): State<Arc<Api>>) -> Result<&'static str, Problem> {
     let has_state = api.config.store.state().borrow().is_some();
     let serves = *api.config.serves.borrow();
     let leads = *api.config.store.leadership().borrow() == Leadership::Leading;
-    if has_state && (serves || leads) {
-        Ok(if is_stale(&api) { STALE } else { "ready\n" })
+    if *api.config.leaving.borrow() {
+        Err(Problem::unavailable("this node is about to stop"))
+    } else if has_state && (serves || leads) {
+        Ok("ready\n")
     } else if has_state {
         Err(Problem::unavailable("this node neither serves partners nor leads"))
     } else {
@@ -42,7 +37,8 @@ pub(super) async fn ready(State(api): State<Arc<Api>>) -> Result<&'static str, P
 }
 
 pub(super) async fn metrics(State(api): State<Arc<Api>>) -> Result<Response, Problem> {
-    api.metrics.stale.set(is_stale(&api).into());
+    let is_stale = matches!(*api.config.store.health().borrow(), Health::Stale { .. });
+    api.metrics.stale.set(is_stale.into());
     let mut text = String::new();
     encode(&mut text, &api.registry).map_err(|error| {
         tracing::error!(%error, "the metrics cannot be written");

@@ -17,7 +17,7 @@ use super::Api;
 pub(super) struct Metrics {
     requests: Family<RequestLabels, Counter>,
     pub(super) refused_keys: Counter,
-    /// Set when it is asked for.
+    /// 1: what this node knows of the state may be out of date.
     pub(super) stale: Gauge,
 }
 
@@ -35,9 +35,10 @@ impl Metrics {
         let http = registry.sub_registry_with_prefix("partner_zones_http");
         http.register("requests", "Requests to the admin API", metrics.requests.clone());
         http.register("refused_keys", "API keys that were not valid", metrics.refused_keys.clone());
-        registry.register(
-            "partner_zones_state_stale",
-            "Whether the store cannot be read, so that what is served is the last that was",
+        let what = "Whether this node has lost the store and goes on with what it read last";
+        registry.sub_registry_with_prefix("partner_zones").register(
+            "state_stale",
+            what,
             metrics.stale.clone(),
         );
         metrics

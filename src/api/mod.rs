@@ -8,6 +8,7 @@
 //! | `POST /api/v1/zones/{name}/credentials`, `DELETE /api/v1/credentials/{keyId}` | admin | |
 //! | `POST /api/v1/credentials/{keyId}/rotate` | admin | `{"overlap": "24h"}` |
 //! | `GET /api/v1/nodes`, `/api/v1/state` | viewer | the live gateways; all that `plan` compares with |
+//! | `GET /api/v1/state/backup` | admin | everything that the state holds, as this node has read it |
 //! | `GET /api/v1/controller` | viewer | how the leading controller stands, and what was asked of it |
 //! | `POST /api/v1/controller/suspend`, `/resume`, `/accept`, `/apply`, `POST`, `DELETE /api/v1/controller/rollback` | admin | |
 //! | `GET /api/v1/api-keys` | viewer | |
@@ -20,6 +21,7 @@
 mod api_keys;
 mod audit;
 mod auth;
+mod backup;
 mod body;
 mod bootstrap;
 mod controller;
@@ -87,6 +89,8 @@ pub struct ApiConfig {
     pub apply: mpsc::Sender<ApplyRequest>,
     /// Whether the gateway of this process serves partners; false for ever where there is none.
     pub serves: watch::Receiver<bool>,
+    /// Whether this process is about to end.
+    pub leaving: watch::Receiver<bool>,
     /// Where a forge may say that the source changed; `None` where it may not.
     pub hints: Option<Hints>,
 }
@@ -140,6 +144,7 @@ pub fn router(config: ApiConfig, metrics: ApiMetrics, registry: Arc<Registry>) -
         .route("/credentials/{key_id}/rotate", post(credentials::rotate))
         .route("/nodes", get(nodes::list))
         .route("/state", get(state::show))
+        .route("/state/backup", get(backup::export))
         .route("/controller", get(controller::show).layer(to_leader))
         .route("/controller/suspend", post(controls::suspend))
         .route("/controller/resume", post(controls::resume))

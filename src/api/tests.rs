@@ -5,7 +5,7 @@ mod credentials;
 mod following;
 mod hints;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
@@ -21,12 +21,13 @@ use crate::store::memory::MemoryStore;
 use crate::store::{
     Change, Health, Heartbeat, Leadership, Lease, Nodes, State, StoreError, StoreFuture, ZoneRecord,
 };
-use crate::zone::{ApiKeyRole, Revision, Sequence, ZoneId};
+use crate::zone::{ApiKeyRole, Revision, ScramHash, Sequence, ZoneId};
 
 /// A node's API on a port of its own. Dropping it ends its tasks.
 struct Node {
     address: SocketAddr,
     serves: watch::Sender<bool>,
+    leaving: watch::Sender<bool>,
     /// What was asked of the controller.
     asked: mpsc::Receiver<ApplyRequest>,
     http: Client,
@@ -64,6 +65,7 @@ impl Node {
         let mut registry = Registry::default();
         let metrics = ApiMetrics::register(&mut registry);
         let (serves, serving) = watch::channel(false);
+        let (leaving, is_leaving) = watch::channel(false);
         let (apply, asked) = mpsc::channel(1);
         let config = ApiConfig {
             store,
@@ -74,6 +76,7 @@ impl Node {
             controller: watch::channel(Arc::new(controller)).1,
             apply,
             serves: serving,
+            leaving: is_leaving,
             hints,
         };
         let router = router(config, metrics, Arc::new(registry)).unwrap();
@@ -81,7 +84,7 @@ impl Node {
         let address = listener.local_addr().unwrap();
         let cancel = CancellationToken::new();
         tokio::spawn(serve(listener, router, cancel.clone()));
-        Self { address, serves, asked, http: Client::new(), cancel }
+        Self { address, serves, leaving, asked, http: Client::new(), cancel }
     }
 
     fn request(&self, method: Method, path: &str, key: &str) -> RequestBuilder {
@@ -154,6 +157,7 @@ async fn heartbeat(store: &dyn Store, serving: u64) {
         zone_domain: None,
         problems: BTreeMap::new(),
         connections: 0,
+        master_keys: BTreeSet::new(),
         usage: BTreeMap::new(),
         credentials: BTreeMap::new(),
         usage_is_partial: false,
@@ -174,9 +178,17 @@ async fn health_needs_no_key_and_ready_means_serving_or_leading() {
     assert_eq!(follower.get("/readyz", "").await.0, StatusCode::SERVICE_UNAVAILABLE);
     follower.serves.send_replace(true);
     assert_eq!(follower.get("/readyz", "").await.0, StatusCode::OK);
+    for node in [&leader, &follower] {
+        node.leaving.send_replace(true);
+        assert_eq!(
+            node.get("/readyz", "").await.0,
+            StatusCode::SERVICE_UNAVAILABLE,
+            "balancers go elsewhere"
+        );
+    }
     let (status, metrics) = follower.get("/metrics", "").await;
     assert_eq!(status, StatusCode::OK);
-    let counted = "partner_zones_http_requests_total{route=\"/readyz\",method=\"GET\",status=\"503\"} 1";
+    let counted = "partner_zones_http_requests_total{route=\"/readyz\",method=\"GET\",status=\"503\"} 2";
     assert!(metrics.as_str().unwrap().contains(counted), "{metrics}");
 }
 
@@ -283,6 +295,7 @@ async fn under_sni_a_zone_has_an_address_of_its_own_and_credentials_say_tls() {
         zone_domain: tls.then(|| "partners.example.com:19092".to_owned()),
         problems: BTreeMap::new(),
         connections: 0,
+        master_keys: BTreeSet::new(),
         usage: BTreeMap::new(),
         credentials: BTreeMap::new(),
         usage_is_partial: false,
@@ -352,7 +365,10 @@ async fn what_plan_reads_over_http_is_the_state() {
     let ours = Change::PutPrincipal {
         cluster: ClusterName::try_from("default").unwrap(),
         zone: "acme".try_into().unwrap(),
-        cluster_id: "c1".to_owned(),
+        principal: crate::zone::Principal {
+            cluster_id: "c1".to_owned(),
+            slots: Some(crate::zone::Slots::both(&crate::zone::KeyName::of(&[7; 8]), ScramHash::Sha512)),
+        },
     };
     let accepted = Change::Accept(crate::zone::Acceptance { commit, asked: asked.clone() });
     let spent = crate::zone::Spent { deletions: 2, updates: 0 };

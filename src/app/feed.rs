@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use crate::policy::{Served, ServedZone};
 use crate::store::{State, ZoneRecord};
-use crate::zone::{ClusterName, Credential, PartnerZone, ZoneName};
+use crate::zone::{ClusterName, Credential, Slots, ZoneName};
 
 /// Expiry is looked at this often at least: the wall clock may be set while we sleep.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -65,38 +65,43 @@ impl Feed {
         }
         let mut last = std::mem::take(&mut self.last);
         for (name, record) in &state.zones {
-            let mut credentials = credentials.remove(name).unwrap_or_default();
-            if !record.zone.access.is_open(now) {
-                credentials.clear();
-            }
-            let zone = record.zone.without_ended(now);
-            let same = last.remove(name).filter(|fed| fed.is(record, &zone, &credentials));
-            let fed = same.unwrap_or_else(|| self.fed(record, zone, credentials));
-            self.last.insert(name.clone(), fed);
+            let served = ServedZone {
+                id: record.id,
+                zone: record.zone.without_ended(now),
+                cluster: self.cluster_of(record),
+                changed: record.changed,
+                slots: self.slots(record, state),
+                open: record.zone.access.is_open(now),
+                credentials: credentials.remove(name).unwrap_or_default(),
+            };
+            let same = last.remove(name).filter(|fed| fed.is(record, &served));
+            let fresh = || Fed { record: Arc::clone(record), served: Arc::new(served) };
+            self.last.insert(name.clone(), same.unwrap_or_else(fresh));
         }
         let zones = self.last.values().map(|fed| Arc::clone(&fed.served)).collect();
         Served { sequence: state.sequence, zones }
     }
 
-    fn fed(
-        &self,
-        record: &Arc<ZoneRecord>,
-        zone: Arc<PartnerZone>,
-        credentials: Vec<Arc<Credential>>,
-    ) -> Fed {
-        let cluster = record.zone.underlying_cluster.clone().unwrap_or_else(|| self.default_cluster.clone());
-        let served = ServedZone { id: record.id, zone, cluster, changed: record.changed, credentials };
-        Fed { record: Arc::clone(record), served: Arc::new(served) }
+    /// The passwords of the zone's principal on its cluster.
+    fn slots(&self, record: &ZoneRecord, state: &State) -> Option<Slots> {
+        let of = (self.cluster_of(record), record.zone.name.clone());
+        state.principals.get(&of)?.slots.clone()
+    }
+
+    fn cluster_of(&self, record: &ZoneRecord) -> ClusterName {
+        record.zone.underlying_cluster.clone().unwrap_or_else(|| self.default_cluster.clone())
     }
 }
 
 impl Fed {
-    fn is(&self, record: &Arc<ZoneRecord>, zone: &PartnerZone, credentials: &[Arc<Credential>]) -> bool {
+    fn is(&self, record: &Arc<ZoneRecord>, served: &ServedZone) -> bool {
         Arc::ptr_eq(&self.record, record)
+            && self.served.open == served.open
+            && self.served.slots == served.slots
             // Time only takes aliases away, one after the other.
-            && self.served.zone.topics.len() == zone.topics.len()
-            && self.served.credentials.len() == credentials.len()
-            && self.served.credentials.iter().zip(credentials).all(|(a, b)| Arc::ptr_eq(a, b))
+            && self.served.zone.topics.len() == served.zone.topics.len()
+            && self.served.credentials.len() == served.credentials.len()
+            && self.served.credentials.iter().zip(&served.credentials).all(|(a, b)| Arc::ptr_eq(a, b))
     }
 }
 

@@ -76,6 +76,10 @@ impl Store for Checked {
         self.store.heartbeat(heartbeat)
     }
 
+    fn leave(&self, node: String) -> StoreFuture<'_, ()> {
+        self.store.leave(node)
+    }
+
     fn audit(&self, event: Value) -> StoreFuture<'_, ()> {
         self.store.audit(event)
     }

@@ -41,10 +41,11 @@ pub(super) async fn open(
         let cluster_id = memory_cluster_id.unwrap_or_else(|| MEMORY_CLUSTER_ID.to_owned());
         return Ok(Storage { store, cluster_id });
     }
+    let in_kafka = if role.controls() { kafka::Role::Controller } else { kafka::Role::Gateway };
     loop {
         // Each attempt's tasks end with it.
         let attempt = cancel.child_token();
-        match KafkaStore::open(options(config, role)?, tracker, attempt.clone()).await {
+        match KafkaStore::open(options(config, in_kafka)?, tracker, attempt.clone()).await {
             Ok(store) => return Ok(Storage { cluster_id: store.cluster_id().to_owned(), store }),
             Err(error @ (StoreError::Unreachable(_) | StoreError::NotSetUp(_))) => {
                 attempt.cancel();
@@ -59,13 +60,14 @@ pub(super) async fn open(
     }
 }
 
-fn options(config: &Config, role: Role) -> Result<KafkaOptions, ConfigError> {
+/// How to open the store on the configuration's home cluster.
+pub fn options(config: &Config, role: kafka::Role) -> Result<KafkaOptions, ConfigError> {
     let home = config.home()?;
     Ok(KafkaOptions {
         bootstrap_servers: home.bootstrap_servers.clone(),
         properties: home.librdkafka_properties(),
         replication: home.state_replication_factor,
-        role: if role.controls() { kafka::Role::Controller } else { kafka::Role::Gateway },
+        role,
         node: config.node.clone(),
         advertised_url: config.http.advertised_url.clone(),
         names: Names::default(),

@@ -35,6 +35,9 @@ use crate::zone::{ApplyRequest, ControllerStatus};
 /// For partners' owed answers and open requests to the API.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(15);
 
+/// For the others to hear that this node is gone.
+const GOODBYE_DEADLINE: Duration = Duration::from_secs(2);
+
 /// For the store's last writes, after everything that uses it has ended.
 const STORE_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -99,6 +102,10 @@ pub struct Running {
     store: Arc<dyn Store>,
     admin: SocketAddr,
     gateway: Option<Arc<Handle>>,
+    node: String,
+    drain_delay: Duration,
+    /// Told to whoever asks whether this node is ready.
+    leaving: watch::Sender<bool>,
 }
 
 impl Running {
@@ -132,9 +139,21 @@ impl Running {
     }
 
     /// Stops everything, partners' connections last to notice; `false` if a part had to be left behind or had failed.
+    ///
+    /// Balancers hear first: for `gateway.drainDelay` connections are still taken, while this node says that it is not ready.
     pub async fn stop(self) -> bool {
         let failed = self.front.failed() || self.back.failed();
+        self.leaving.send_replace(true);
+        if !failed && self.gateway.is_some() {
+            tokio::time::sleep(self.drain_delay).await;
+        }
         let drained = self.front.stop(DRAIN_DEADLINE).await;
+        if self.gateway.is_some() {
+            let goodbye = self.store.leave(self.node.clone());
+            if !matches!(tokio::time::timeout(GOODBYE_DEADLINE, goodbye).await, Ok(Ok(()))) {
+                tracing::debug!("the other nodes were not told; they will notice by its silence");
+            }
+        }
         let closed = self.back.stop(STORE_DEADLINE).await;
         if !(drained && closed) {
             tracing::warn!("not everything ended in time; leaving it behind");
@@ -171,6 +190,7 @@ pub async fn start(
         Some(source) => controller(&config, source, &storage, requests, &mut registry, &front)?,
         None => watch::channel(Arc::default()).1,
     };
+    let (leaving, is_leaving) = watch::channel(false);
     let (serves, serving) = watch::channel(false);
     let gateway =
         if role.serves() { Some(gateway(&config, &store, serves, &mut registry, &front)?) } else { None };
@@ -183,6 +203,7 @@ pub async fn start(
         controller,
         apply,
         serves: serving,
+        leaving: is_leaving,
         hints,
     };
     let router = api::router(api, api_metrics, Arc::new(registry))?;
@@ -194,7 +215,16 @@ pub async fn start(
     });
     tracing::info!(%admin, node = config.node, ?role, "started");
     let _ = (unfinished.0.disarm(), unfinished.1.disarm());
-    Ok(Running { front, back, store, admin, gateway })
+    Ok(Running {
+        front,
+        back,
+        store,
+        admin,
+        gateway,
+        node: config.node,
+        drain_delay: config.gateway.drain_delay,
+        leaving,
+    })
 }
 
 /// Starts the control plane and the maker of the first key.
@@ -297,7 +327,8 @@ fn gateway_config(config: &Config) -> Result<GatewayConfig, StartError> {
         let config = ClusterConfig {
             bootstrap_servers: servers,
             security: cluster.security.clone(),
-            principals: cluster.isolation.master_key().cloned(),
+            principals: cluster.isolation.master_keys().cloned(),
+            gives_principals_up: cluster.isolation.gives_principals_up(),
             broker_port_base: cluster.broker_port_base,
         };
         (cluster.name.clone(), config)
@@ -309,7 +340,9 @@ fn gateway_config(config: &Config) -> Result<GatewayConfig, StartError> {
         bootstrap_port: config.gateway.bootstrap_port,
         tls: config.gateway.tls.clone().map(ServerTls::load).transpose().map_err(StartError::Tls)?,
         sni: config.gateway.sni.clone(),
+        balancers: config.gateway.balancers.clone(),
         clusters: config.clusters.iter().map(cluster).collect(),
+        issuers: config.issuers.clone(),
         limits: Limits::default(),
     })
 }

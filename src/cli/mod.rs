@@ -18,6 +18,7 @@ pub mod quickstart;
 pub mod report;
 pub mod run;
 pub mod schema;
+pub mod state;
 pub mod validate;
 
 use std::ffi::OsString;
@@ -70,6 +71,7 @@ enum Command {
     Resume(controls::Resume),
     Rollback(controls::RollBack),
     Source(controls::Source),
+    State(state::Args),
 }
 
 /// What every command is given: the process's surroundings, as values.
@@ -143,6 +145,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failu
         Command::Resume(args) => controls::resume(args, context).await,
         Command::Rollback(args) => controls::roll_back(args, context).await,
         Command::Source(args) => controls::source(args, context).await,
+        Command::State(args) => state::run(args, context).await,
     }
 }
 
@@ -187,6 +190,7 @@ mod tests {
             "resume",
             "rollback",
             "source",
+            "state",
         ] {
             assert!(commands.iter().any(|command| command == wanted), "{wanted}");
         }

@@ -24,11 +24,25 @@ pub(crate) enum Close {
         "no cluster has been reached yet, so it is not known what to offer; see the errors about the cluster"
     )]
     NotReady,
+    #[error(
+        "there are as many connections as there may be, or as many of this address that have not logged in"
+    )]
+    Crowded,
+    #[error(
+        "no usable PROXY header: {0}; let the balancer send one (send-proxy-v2 with HAProxy), or take its address out of gateway.proxyProtocol.from"
+    )]
+    ProxyHeader(&'static str),
+    #[error(
+        "a PROXY header from an address that gateway.proxyProtocol.from does not name; add the balancer's address, or let it send none"
+    )]
+    UnexpectedProxyHeader,
     #[error("not authenticated within {0} s")]
     AuthenticationTimeout(u64),
     #[error("login refused")]
     AuthenticationFailed,
-    #[error("the client asked for a SASL mechanism other than PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512")]
+    #[error(
+        "the client asked for a SASL mechanism other than PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512, or for OAUTHBEARER, for which no issuer is configured"
+    )]
     Mechanism,
     #[error(
         "SaslHandshake version 0, whose tokens are not framed, is not served; the partner's client is older than Kafka 1.0"
@@ -60,7 +74,7 @@ pub(crate) enum Close {
     WrongCluster { zone: String, cluster: String },
     #[error("the zone or the credential is no longer served")]
     Revoked,
-    #[error("the credential has expired")]
+    #[error("the credential or token has expired")]
     Expired,
     #[error(
         "zone {0} has as many connections as a zone may have on one node; its partner may leak clients, or needs another gateway node"
@@ -68,6 +82,10 @@ pub(crate) enum Close {
     ZoneFull(String),
     #[error("no broker can be reached: {0}")]
     NoBroker(String),
+    #[error(
+        "the zone's password on its cluster is made of the master key {0}, which this node does not have; give it that one as `masterKeyFile` or `previousMasterKeyFile`"
+    )]
+    MasterKey(String),
     #[error("not a Kafka frame: {0}")]
     BadFrame(#[from] FrameError),
     #[error("the partner closed inside a frame")]
@@ -105,6 +123,9 @@ impl Close {
             Self::Idle(_) => "idle",
             Self::Shutdown => "shutdown",
             Self::NotReady => "not_ready",
+            Self::Crowded => "too_many_connections",
+            Self::ProxyHeader(_) => "proxy_header",
+            Self::UnexpectedProxyHeader => "unexpected_proxy_header",
             Self::AuthenticationTimeout(_) => "authentication_timeout",
             Self::AuthenticationFailed => "authentication_failed",
             Self::Mechanism => "mechanism",
@@ -121,6 +142,7 @@ impl Close {
             Self::Expired => "expired",
             Self::ZoneFull(_) => "zone_full",
             Self::NoBroker(_) => "no_broker",
+            Self::MasterKey(_) => "master_key",
             Self::BadFrame(_) => "bad_frame",
             Self::CutFrame => "cut_frame",
             Self::SlowFrame => "slow_frame",
@@ -143,6 +165,7 @@ impl Close {
                 | Self::PartnerGone(_)
                 | Self::Idle(_)
                 | Self::Shutdown
+                | Self::Crowded
                 | Self::DeniedUnacknowledged
         )
     }

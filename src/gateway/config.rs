@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
+use super::issuers::IssuerConfig;
 use super::tls::ServerTls;
 use crate::kafka::client::UpstreamSecurity;
-use crate::policy::principal::MasterKey;
-use crate::zone::{ClusterName, SniDomain};
+use crate::policy::principal::MasterKeys;
+use crate::zone::{Authentication, AuthenticationMode, ClusterName, IssuerName, SniDomain};
 
 /// The `gateway` and `clusters` parts of the configuration, resolved.
 #[derive(Debug, Clone)]
@@ -23,8 +26,30 @@ pub struct GatewayConfig {
     pub tls: Option<ServerTls>,
     /// Beside port mode, every zone has hosts below this domain. Needs `tls`.
     pub sni: Option<SniDomain>,
+    /// Balancers that say in front of each connection where it comes from. Nobody else may.
+    pub balancers: Vec<IpNet>,
     pub clusters: BTreeMap<ClusterName, ClusterConfig>,
+    /// Whose tokens are accepted; the first is the one of zones that name none.
+    pub issuers: Vec<IssuerConfig>,
     pub limits: Limits,
+}
+
+impl GatewayConfig {
+    /// Whether a connection from there begins with a header of the PROXY protocol.
+    pub(crate) fn is_balancer(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.balancers.iter().any(|block| block.contains(&address))
+    }
+
+    /// The issuer whose tokens open a zone of this kind: the one that it names, else the first; none for another kind of zone, or if it
+    /// is not configured.
+    pub(crate) fn issuer_of(&self, zone: &Authentication) -> Option<&IssuerName> {
+        if zone.mode != AuthenticationMode::OauthBearer {
+            return None;
+        }
+        let mut names = self.issuers.iter().map(|issuer| &issuer.name);
+        names.find(|name| zone.issuer.as_ref().is_none_or(|wanted| wanted == *name))
+    }
 }
 
 /// One backing cluster.
@@ -35,7 +60,9 @@ pub struct ClusterConfig {
     /// How the gateway proves itself, for what it asks itself; and for partners' requests where zones have no principals.
     pub security: UpstreamSecurity,
     /// What the passwords of the zones' own principals come from; none: zones have no principals on this cluster.
-    pub principals: Option<MasterKey>,
+    pub principals: Option<MasterKeys>,
+    /// Whether a zone that has a principal is served as the gateway's own user all the same.
+    pub gives_principals_up: bool,
     /// Broker n is served at `broker_port_base + n`.
     pub broker_port_base: u16,
 }
@@ -51,6 +78,8 @@ pub struct Limits {
     pub unauthenticated_per_address: usize,
     /// Bytes of a frame before authentication; a PLAIN token is far smaller.
     pub unauthenticated_frame: usize,
+    /// How long a balancer's header may take. It comes with the first byte of its client, or before.
+    pub proxy_header_within: Duration,
     /// From accept to a successful login.
     pub authenticate_within: Duration,
     /// How long a failed login waits for its answer, as Kafka's `connection.failed.authentication.delay.ms`.
@@ -96,6 +125,7 @@ impl Default for Limits {
             connections_per_zone: 2_500,
             unauthenticated_per_address: 128,
             unauthenticated_frame: 64 << 10,
+            proxy_header_within: Duration::from_secs(3),
             authenticate_within: Duration::from_secs(10),
             failed_login_delay: Duration::from_millis(100),
             produce_frame: 100 << 20,

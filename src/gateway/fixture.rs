@@ -24,7 +24,7 @@ use super::budget::Budget;
 use super::config::{ClusterConfig, GatewayConfig, Limits};
 use super::metrics::Metrics;
 use super::offer::Offer;
-use super::shared::Shared;
+use super::shared::{Checks, Shared};
 use super::topology::{ClusterState, Clusters, TopicState, Topology};
 use super::upstream::Principals;
 use super::usage::Usage;
@@ -56,15 +56,18 @@ pub(super) fn config() -> GatewayConfig {
         bootstrap_port: 0,
         tls: None,
         sni: None,
+        balancers: Vec::new(),
         clusters: BTreeMap::from([(
             cluster(),
             ClusterConfig {
                 bootstrap_servers: vec!["127.0.0.1:9".to_owned()],
                 security: UpstreamSecurity::default(),
                 principals: None,
+                gives_principals_up: false,
                 broker_port_base: 19_100,
             },
         )]),
+        issuers: Vec::new(),
         limits: Limits::default(),
     }
 }
@@ -104,6 +107,8 @@ pub(super) fn zone(name: &str, topics: &[(&str, &str)]) -> ServedZone {
         zone: Arc::new(zone),
         cluster: cluster(),
         changed: Sequence(1),
+        open: true,
+        slots: None,
         credentials: vec![Arc::new(credential)],
     }
 }
@@ -142,9 +147,11 @@ pub(super) fn shared(limits: Limits) -> (Shared, watch::Sender<Arc<GatewayView>>
     let config = GatewayConfig { limits, ..config() };
     let shared = Shared {
         config,
+        checks: Checks::InForce,
         metrics: Metrics::default(),
         allowances,
         views,
+        issuers: Arc::default(),
         principals: Principals::default(),
         usage: Usage::default(),
         refresh: BTreeMap::new(),

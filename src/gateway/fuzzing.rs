@@ -1,6 +1,6 @@
 //! What the targets under `fuzz/` feed.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use time::OffsetDateTime;
 
@@ -10,6 +10,10 @@ use super::sasl::{Attempt, Step};
 use super::view::GatewayView;
 use crate::sasl::Mechanism;
 
+/// `{"alg":"EdDSA","kid":"k"}.{"iss":"https://i","aud":"k","exp":1}`, and a signature that is none.
+const BEARER: &str =
+    "eyJhbGciOiJFZERTQSIsImtpZCI6ImsifQ.eyJpc3MiOiJodHRwczovL2kiLCJhdWQiOiJrIiwiZXhwIjoxfQ.AAAA";
+
 /// A login's tokens: the mechanism, then each with its length.
 ///
 /// # Panics
@@ -18,7 +22,9 @@ pub fn logins(data: &[u8]) {
     static VIEW: LazyLock<GatewayView> =
         LazyLock::new(|| view(&served(1, vec![zone("acme", &[("orders", "backing")])]), &clusters(&[])));
     let Some((&mechanism, mut rest)) = data.split_first() else { return };
-    let mut attempt = Attempt::new(Mechanism::ALL[usize::from(mechanism) % 3]);
+    // Beside those with a secret there is OAUTHBEARER, here with nobody's tokens.
+    let mechanism = Mechanism::ALL.get(usize::from(mechanism) % (Mechanism::ALL.len() + 1));
+    let mut attempt = mechanism.map_or_else(|| Attempt::Bearer(Arc::default()), |it| Attempt::new(*it));
     while let Some((&len, after)) = rest.split_first_chunk() {
         let (token, after) = after.split_at(usize::from(u16::from_be_bytes(len)).min(after.len()));
         attempt = match attempt.advance(&VIEW, LOCAL, token, OffsetDateTime::UNIX_EPOCH) {
@@ -48,5 +54,6 @@ pub fn login_seeds() -> Vec<Vec<u8>> {
         of(0, &["\0acme-app\0wrong".to_owned()]),
         of(1, &[first.clone(), last.clone()]),
         of(2, &[first, last]),
+        of(3, &[format!("n,a=acme-app,\x01auth=Bearer {BEARER}\x01trace=1\x01\x01"), "\x01".to_owned()]),
     ]
 }

@@ -1,24 +1,25 @@
 //! The ports partners connect to: one to start from, one for every broker.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use super::close::Close;
+use super::gate::{Admission, Gate};
 use super::shared::{Port, Shared};
 use super::view::GatewayView;
 use super::workers::Workers;
-use super::{session, tls};
+use super::{proxied, session, tls};
 use crate::kafka::client::configure;
 
 /// A port that cannot be listened on.
@@ -169,8 +170,11 @@ async fn accept_for_ever(
         };
         pause = SHORTEST;
         shared.metrics.accepted.inc();
-        let Some((place, admission)) = gate.admit(peer.ip()) else {
-            shared.metrics.closed("too_many_connections");
+        let balancer = shared.config.is_balancer(peer.ip()).then_some(peer);
+        let admitted =
+            if balancer.is_some() { gate.admit_balanced(peer.ip()) } else { gate.admit(peer.ip()) };
+        let Some((place, admission)) = admitted else {
+            shared.metrics.closed(Close::Crowded.label());
             continue;
         };
         // It goes to another event loop than the one that has just accepted it.
@@ -181,25 +185,39 @@ async fn accept_for_ever(
                 continue;
             }
         };
-        let span = tracing::info_span!("connection", %peer);
+        let span = tracing::info_span!("connection", %peer, client = tracing::field::Empty);
         let (shared, port, cancel) = (Arc::clone(&shared), port.clone(), cancel.clone());
-        let served = async move { serve(&shared, socket, &port, place, admission, &cancel).await };
+        let arrival = Arrival { socket, balancer, place, admission };
+        let served = async move { serve(&shared, arrival, &port, &cancel).await };
         workers.spawn(served.instrument(span));
     }
 }
 
-async fn serve(
-    shared: &Shared,
+/// An accepted connection.
+struct Arrival {
     socket: std::net::TcpStream,
-    port: &Port,
+    /// Who has to say first where it comes from.
+    balancer: Option<SocketAddr>,
     place: OwnedSemaphorePermit,
     admission: Admission,
-    cancel: &CancellationToken,
-) {
+}
+
+async fn serve(shared: &Shared, arrival: Arrival, port: &Port, cancel: &CancellationToken) {
+    let Arrival { socket, balancer, place, admission } = arrival;
     shared.metrics.connections.inc();
     let entering = async {
-        let socket = TcpStream::from_std(socket).map_err(Close::PartnerGone)?;
-        tls::enter(shared, socket, port).await
+        let mut socket = TcpStream::from_std(socket).map_err(Close::PartnerGone)?;
+        let admission = match balancer {
+            Some(balancer) => {
+                let within = shared.config.limits.proxy_header_within;
+                let client = proxied::source(&mut socket, balancer, within).await?;
+                tracing::Span::current().record("client", tracing::field::display(client));
+                admission.from(client.ip()).ok_or(Close::Crowded)?
+            }
+            None => admission,
+        };
+        let (socket, port) = tls::enter(shared, socket, port).await?;
+        Ok((socket, port, admission))
     };
     let entered = tokio::select! {
         biased;
@@ -208,7 +226,9 @@ async fn serve(
         entered = Box::pin(entering) => entered,
     };
     let close = match entered {
-        Ok((socket, port)) => Box::pin(session::serve(shared, socket, &port, admission, cancel)).await,
+        Ok((socket, port, admission)) => {
+            Box::pin(session::serve(shared, socket, &port, admission, cancel)).await
+        }
         Err(close) => close,
     };
     shared.metrics.connections.dec();
@@ -221,139 +241,9 @@ async fn serve(
     drop(place);
 }
 
-/// How many connections there may be.
-#[derive(Debug)]
-pub(crate) struct Gate {
-    places: Arc<Semaphore>,
-    /// Half of the places: what strangers take is not taken from partners.
-    strangers: usize,
-    per_address: usize,
-    unknown: Mutex<Strangers>,
-}
-
-/// Connections that nobody has logged in to yet.
-#[derive(Debug, Default)]
-struct Strangers {
-    all: usize,
-    by_network: HashMap<IpAddr, usize>,
-}
-
-/// A connection that nobody has logged in to yet, counted against its network until dropped.
-#[derive(Debug)]
-pub(crate) struct Admission {
-    gate: Arc<Gate>,
-    address: IpAddr,
-    network: IpAddr,
-}
-
-impl Admission {
-    /// Where it came from.
-    pub(crate) fn address(&self) -> IpAddr {
-        self.address
-    }
-
-    /// What of that counts as one, see [`network`].
-    pub(crate) fn network(&self) -> IpAddr {
-        self.network
-    }
-}
-
-impl Gate {
-    pub(crate) fn new(connections: usize, unauthenticated_per_address: usize) -> Self {
-        let connections = connections.min(Semaphore::MAX_PERMITS);
-        Self {
-            places: Arc::new(Semaphore::new(connections)),
-            strangers: connections.div_ceil(2),
-            per_address: unauthenticated_per_address,
-            unknown: Mutex::default(),
-        }
-    }
-
-    /// A place for the connection's life, and one among the strangers, all and those of its network, until it has logged in.
-    fn admit(self: &Arc<Self>, address: IpAddr) -> Option<(OwnedSemaphorePermit, Admission)> {
-        let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
-        let network = network(address);
-        let mut unknown = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = unknown.by_network.get(&network).copied().unwrap_or_default();
-        if unknown.all >= self.strangers || count >= self.per_address {
-            return None;
-        }
-        unknown.all += 1;
-        unknown.by_network.insert(network, count + 1);
-        Some((place, Admission { gate: Arc::clone(self), address, network }))
-    }
-}
-
-impl Drop for Admission {
-    fn drop(&mut self) {
-        let mut unknown = self.gate.unknown.lock().unwrap_or_else(PoisonError::into_inner);
-        unknown.all -= 1;
-        if let Some(count) = unknown.by_network.get_mut(&self.network) {
-            *count -= 1;
-            if *count == 0 {
-                unknown.by_network.remove(&self.network);
-            }
-        }
-    }
-}
-
-/// What one subscriber has: an IPv4 address, or the 2^64 addresses of an IPv6 network, any of which its machines may use.
-fn network(address: IpAddr) -> IpAddr {
-    const NETWORK: u128 = !0 << 64;
-    match address.to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & NETWORK).into(),
-        address @ IpAddr::V4(_) => address,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_address_gets_only_so_many_connections_before_it_logs_in() {
-        let gate = Arc::new(Gate::new(10, 2));
-        let (one, two) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2]));
-        let (_place, first) = gate.admit(one).unwrap();
-        let _second = gate.admit(one).unwrap();
-        assert!(gate.admit(one).is_none());
-        assert!(gate.admit(two).is_some());
-        drop(first);
-        assert!(gate.admit(one).is_some());
-    }
-
-    #[test]
-    fn places_are_given_back_and_nothing_is_remembered_of_an_address() {
-        let gate = Arc::new(Gate::new(1, 5));
-        let admitted = gate.admit(IpAddr::from([127, 0, 0, 1])).unwrap();
-        assert!(gate.admit(IpAddr::from([127, 0, 0, 2])).is_none());
-        drop(admitted);
-        assert!(gate.unknown.lock().unwrap().by_network.is_empty());
-        assert!(gate.admit(IpAddr::from([127, 0, 0, 2])).is_some());
-    }
-
-    #[test]
-    fn an_ipv6_network_counts_as_one_address() {
-        let gate = Arc::new(Gate::new(10, 1));
-        let admit = |text: &str| gate.admit(text.parse().unwrap());
-        let _first = admit("2001:db8:0:1::1").unwrap();
-        assert!(admit("2001:db8:0:1:ffff::2").is_none());
-        let _second = admit("2001:db8:0:2::1").unwrap();
-        let _mapped = admit("::ffff:192.0.2.1").unwrap();
-        assert!(admit("192.0.2.1").is_none());
-        assert!(admit("::ffff:192.0.2.2").is_some(), "in no network with the other one");
-    }
-
-    #[test]
-    fn strangers_leave_half_of_the_places_to_partners() {
-        let gate = Arc::new(Gate::new(4, 4));
-        let admit = |last: u8| gate.admit(IpAddr::from([127, 0, 0, last]));
-        let (_place, first) = admit(1).unwrap();
-        let _second = admit(2).unwrap();
-        assert!(admit(3).is_none());
-        drop(first);
-        assert!(admit(3).is_some(), "the first has logged in");
-    }
 
     #[tokio::test]
     async fn a_port_in_use_names_the_address_and_the_setting() {

@@ -16,6 +16,7 @@ pub(crate) struct Metrics {
     requests: Family<Api, Counter>,
     closed: Family<Reason, Counter>,
     authentications: Family<Authentication, Counter>,
+    refused_tokens: Family<Reason, Counter>,
     handshakes: Family<Handshake, Counter>,
     certificates: Family<Loaded, Counter>,
     pub(crate) buffered: Gauge,
@@ -77,6 +78,11 @@ impl Metrics {
         registry.register("closed", "Connections that ended, by reason", metrics.closed.clone());
         registry.register("authentications", "Logins by result", metrics.authentications.clone());
         registry.register(
+            "refused_tokens",
+            "OAUTHBEARER tokens that were refused, by reason",
+            metrics.refused_tokens.clone(),
+        );
+        registry.register(
             "handshakes",
             "TLS handshakes that succeeded, by protocol version",
             metrics.handshakes.clone(),
@@ -124,6 +130,10 @@ impl Metrics {
     /// `result`: `replaced` or `refused`.
     pub(crate) fn certificate(&self, result: &'static str) {
         self.certificates.get_or_create(&Loaded { result }).inc();
+    }
+
+    pub(crate) fn token_refused(&self, reason: &'static str) {
+        self.refused_tokens.get_or_create(&Reason { reason }).inc();
     }
 
     pub(crate) fn authenticated(&self, result: &'static str) {

@@ -8,15 +8,19 @@
 //! | [`addresses`] | where partners find them: by port or by host name |
 //! | `topology` | each cluster's brokers, versions and topic ids, polled |
 //! | `view` | zones and clusters put together, immutable |
-//! | `listener` | ports, limits on connections |
+//! | `listener` | ports |
+//! | `gate` | limits on connections |
+//! | `proxied` | what a balancer says of its clients |
 //! | `workers` | the threads that serve connections |
 //! | `tls` | handshakes, the certificate and its renewal, host names |
 //! | `session` | one connection: `login`, `upstream`, then `request_loop` and `response_loop` side by side |
 //! | `sasl` | the server's side of the mechanisms |
+//! | `issuers` | whose tokens are accepted, and their keys |
 //! | `transport` | pooled reads, gathered writes |
 //! | `relay` | large bodies, passed as they arrive; all others are held under `budget` |
 //! | `allowance` | what one zone may take of it: connections, and a share of the budget |
 //! | `usage` | which aliases the clients connected now use |
+//! | `unchecked` | connections without any of this, for tests of what the brokers refuse by themselves; in no release |
 //! | [`api`] | the closed table, one file per Kafka API |
 
 pub mod addresses;
@@ -30,12 +34,15 @@ pub mod config;
 mod fixture;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod gate;
 mod inflight;
+mod issuers;
 mod listener;
 mod login;
 pub(crate) mod memory;
 mod metrics;
 pub mod offer;
+mod proxied;
 mod relay;
 mod request_loop;
 mod response_loop;
@@ -46,12 +53,15 @@ mod shared;
 mod tls;
 mod topology;
 mod transport;
+#[cfg(debug_assertions)]
+mod unchecked;
 mod upstream;
 mod usage;
 mod view;
 mod workers;
 
 pub use config::{ClusterConfig, GatewayConfig, Limits};
+pub use issuers::{IssuerConfig, Refresh, is_protected};
 pub use listener::ListenError;
 pub use runtime::{Gateway, Handle, Report, StartError};
 pub use tls::{ServerTls, TlsFiles};

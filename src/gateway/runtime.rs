@@ -1,6 +1,6 @@
 //! Starts the data plane and tells what it really serves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,16 +15,18 @@ use tokio_util::task::TaskTracker;
 use super::allowance::Allowances;
 use super::budget::Budget;
 use super::config::GatewayConfig;
-use super::listener::{Blocked, Gate, ListenError, Listeners, bind};
+use super::gate::Gate;
+use super::issuers::Issuers;
+use super::listener::{Blocked, ListenError, Listeners, bind};
 use super::metrics::Metrics;
-use super::shared::{Port, Shared};
+use super::shared::{Checks, Port, Shared};
 use super::topology::{Clusters, Poller};
 use super::upstream::Principals;
 use super::usage::{Usage, ZoneUsage};
 use super::view::{GatewayView, wanted_topics};
 use super::workers::Workers;
 use crate::policy::Served;
-use crate::zone::{ClusterName, KeyId, LastUse, Sequence, TopicName, ZoneName};
+use crate::zone::{ClusterName, KeyId, KeyName, LastUse, Sequence, TopicName, ZoneName};
 
 /// The zones to serve; `None` until there has been a snapshot.
 pub type Zones = watch::Receiver<Option<Arc<Served>>>;
@@ -70,6 +72,17 @@ impl Gateway {
         tasks: &TaskTracker,
         cancel: &CancellationToken,
     ) -> Result<Handle, StartError> {
+        Self::begin(config, Checks::InForce, zones, registry, tasks, cancel)
+    }
+
+    pub(super) fn begin(
+        config: GatewayConfig,
+        checks: Checks,
+        zones: Zones,
+        registry: &mut Registry,
+        tasks: &TaskTracker,
+        cancel: &CancellationToken,
+    ) -> Result<Handle, StartError> {
         let listener = bind(SocketAddr::new(config.listen, config.bootstrap_port), "gateway.bootstrapPort")?;
         let bootstrap = listener.local_addr().map_err(|cause| ListenError {
             address: SocketAddr::new(config.listen, config.bootstrap_port),
@@ -86,11 +99,13 @@ impl Gateway {
         let budget = Budget::new(limits.buffered, limits.budget_within, metrics.buffered.clone());
         let shared = Arc::new(Shared {
             allowances: Allowances::new(budget, limits.connections_per_zone),
+            issuers: Arc::new(Issuers::start(&config.issuers, metrics.clone(), tasks, cancel)),
             principals: Principals::default(),
             usage: Usage::default(),
             metrics,
             views: seen.clone(),
             refresh,
+            checks,
             config,
         });
         let (blocked, blocked_seen) = watch::channel(BTreeMap::new());
@@ -139,6 +154,12 @@ impl Handle {
         u64::try_from(self.shared.metrics.connections.get()).unwrap_or_default()
     }
 
+    /// The master keys that this node can make passwords of.
+    pub fn master_keys(&self) -> BTreeSet<KeyName> {
+        let keys = self.shared.config.clusters.values().filter_map(|cluster| cluster.principals.as_ref());
+        keys.flat_map(|keys| keys.all().map(|(name, _)| name.clone())).collect()
+    }
+
     /// The clients that are connected now, and the aliases they use.
     pub fn usage(&self) -> BTreeMap<ZoneName, ZoneUsage> {
         self.shared.usage.summary()
@@ -176,7 +197,7 @@ impl Handle {
     }
 }
 
-type Wanted = BTreeMap<ClusterName, watch::Sender<Arc<std::collections::BTreeSet<TopicName>>>>;
+type Wanted = BTreeMap<ClusterName, watch::Sender<Arc<BTreeSet<TopicName>>>>;
 
 fn start_pollers(
     config: &GatewayConfig,
@@ -217,12 +238,14 @@ struct Publisher {
 
 impl Publisher {
     async fn run(mut self) {
+        let mut issuers = self.shared.issuers.changes();
         loop {
             self.publish();
             let changed = tokio::select! {
                 changed = self.zones.changed() => changed,
                 changed = self.clusters.changed() => changed,
                 changed = self.blocked.changed() => changed,
+                Ok(()) = issuers.changed() => Ok(()),
             };
             if changed.is_err() {
                 // The feed has ended: what was served last is still served, until the gateway is told to stop.
@@ -262,8 +285,15 @@ impl Publisher {
                 problems.entry(zone.clone()).or_insert_with(|| blocked.reason.clone());
             }
         }
+        let mut settled = view.settled;
+        for (zone, issuer) in view.issuers() {
+            settled &= self.shared.issuers.is_settled(issuer);
+            if let Some(trouble) = self.shared.issuers.trouble(issuer) {
+                problems.entry(zone.clone()).or_insert(trouble);
+            }
+        }
         self.reports.send_if_modified(|report| {
-            let serving = if view.settled { view.sequence } else { report.serving };
+            let serving = if settled { view.sequence } else { report.serving };
             let fresh = Report { serving, problems };
             let changed = *report != fresh;
             *report = fresh;

@@ -7,6 +7,7 @@ use tokio::sync::{Notify, watch};
 
 use super::allowance::Allowances;
 use super::config::GatewayConfig;
+use super::issuers::Issuers;
 use super::metrics::Metrics;
 use super::upstream::Principals;
 use super::usage::Usage;
@@ -16,8 +17,10 @@ use crate::zone::{ClusterName, ZoneName};
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) config: GatewayConfig,
+    pub(crate) checks: Checks,
     pub(crate) metrics: Metrics,
     pub(crate) allowances: Allowances,
+    pub(crate) issuers: Arc<Issuers>,
     pub(crate) principals: Principals,
     pub(crate) usage: Usage,
     pub(crate) views: watch::Receiver<Arc<GatewayView>>,
@@ -30,6 +33,15 @@ impl Shared {
     pub(crate) fn view(&self) -> Arc<GatewayView> {
         Arc::clone(&self.views.borrow())
     }
+}
+
+/// What keeps partners in their zones once they have logged in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Checks {
+    InForce,
+    /// Nothing does here: a test asks what the brokers refuse by themselves.
+    #[cfg(debug_assertions)]
+    TakenAway,
 }
 
 /// What a partner connected to.

@@ -14,6 +14,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::close::Close;
 use super::metrics::Metrics;
+use super::proxied;
 use super::shared::{Port, Shared};
 use crate::kafka::socket::Socket;
 use crate::kafka::tls::{FromFiles, Refreshed, TlsError, authorities, certificates, private_key, provider};
@@ -137,16 +138,18 @@ pub(super) async fn enter(shared: &Shared, stream: TcpStream, port: &Port) -> Re
     Ok((Socket::Tls(Box::new(stream.into())), port))
 }
 
-/// Looks at the first byte without taking it: TLS says only "not TLS" of what else may come.
+/// Looks at the first bytes without taking them: TLS says only "not TLS" of what else may come.
 async fn recognise(stream: &TcpStream) -> Result<(), Close> {
     const HANDSHAKE: u8 = 0x16;
-    let mut first = [0];
-    match (stream.peek(&mut first).await.map_err(Close::PartnerGone)?, first) {
-        (0, _) => Err(Close::PartnerDone),
-        (_, [HANDSHAKE]) => Ok(()),
-        (_, [b'A'..=b'Z']) => Err(Close::PlainOnTlsPort("an HTTP request")),
+    let mut first = [0; 4];
+    let length = stream.peek(&mut first).await.map_err(Close::PartnerGone)?;
+    match first.get(..length).unwrap_or_default() {
+        [] => Err(Close::PartnerDone),
+        [HANDSHAKE, ..] => Ok(()),
+        header if proxied::is_header(header) => Err(Close::UnexpectedProxyHeader),
+        [b'A'..=b'Z', ..] => Err(Close::PlainOnTlsPort("an HTTP request")),
         // The high byte of a Kafka frame's length, which is never as large as the two above.
-        (_, [0]) => Err(Close::PlainOnTlsPort("a Kafka client without TLS")),
+        [0, ..] => Err(Close::PlainOnTlsPort("a Kafka client without TLS")),
         _ => Err(Close::PlainOnTlsPort("something that is neither TLS nor Kafka")),
     }
 }

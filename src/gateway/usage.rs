@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use time::OffsetDateTime;
 
-use super::view::Login;
+use super::view::{Login, Proof};
 use crate::zone::{KeyId, LastUse, TopicName, ZoneName};
 
 /// Aliases that are noted of one connection.
@@ -37,7 +37,7 @@ pub(crate) struct Used {
     network: IpAddr,
     address: IpAddr,
     /// What it has logged in with last.
-    credential: Mutex<KeyId>,
+    proof: Mutex<Proof>,
     last_uses: Arc<LastUses>,
     /// A hash of the client id in its first request.
     client: OnceLock<u64>,
@@ -72,7 +72,7 @@ impl Usage {
         let live = self.live();
         let mut credentials = self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
         for used in &live {
-            credentials.insert(used.key_id(), LastUse { at: now, address: used.address });
+            used.note_use_in(&mut credentials, now);
         }
         credentials.retain(|_, last| now - last.at < REMEMBERED);
         let all = credentials.clone();
@@ -120,7 +120,7 @@ impl Used {
             zone: login.zone.name.clone(),
             network,
             address: login.address,
-            credential: Mutex::new(login.key_id.clone()),
+            proof: Mutex::new(login.proof.clone()),
             last_uses,
             client: OnceLock::new(),
             aliases: Mutex::default(),
@@ -130,18 +130,23 @@ impl Used {
     /// It has logged in again, perhaps with another credential.
     pub(crate) fn renewed(&self, login: &Login) {
         self.note_use(OffsetDateTime::now_utc());
-        *self.credential.lock().unwrap_or_else(PoisonError::into_inner) = login.key_id.clone();
+        *self.proof.lock().unwrap_or_else(PoisonError::into_inner) = login.proof.clone();
         self.note_use(OffsetDateTime::now_utc());
-    }
-
-    fn key_id(&self) -> KeyId {
-        self.credential.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// However short a connection is, its login was a use of the credential.
     fn note_use(&self, at: OffsetDateTime) {
-        let last = LastUse { at, address: self.address };
-        self.last_uses.lock().unwrap_or_else(PoisonError::into_inner).insert(self.key_id(), last);
+        self.note_use_in(&mut self.last_uses.lock().unwrap_or_else(PoisonError::into_inner), at);
+    }
+
+    fn note_use_in(&self, uses: &mut BTreeMap<KeyId, LastUse>, at: OffsetDateTime) {
+        match &*self.proof.lock().unwrap_or_else(PoisonError::into_inner) {
+            Proof::Credential { key_id, .. } => {
+                uses.insert(key_id.clone(), LastUse { at, address: self.address });
+            }
+            // Nothing is kept here of a token.
+            Proof::Token { .. } => {}
+        }
     }
 
     /// The client id of a request; the first one names the client.
@@ -189,8 +194,7 @@ mod tests {
         Login {
             user: key_id.to_owned(),
             zone: Arc::new(ZoneView::new(&served_zone(zone, &[]), &HashMap::new())),
-            key_id: key_id.try_into().unwrap(),
-            mechanism: Mechanism::Plain,
+            proof: Proof::Credential { key_id: key_id.try_into().unwrap(), mechanism: Mechanism::Plain },
             address,
             expires_at: None,
         }

@@ -216,6 +216,8 @@ codes! {
         NoHostName = "PZ0305" Warning suppressible,
         /// A backing group belongs to two zones
         DuplicateBackingGroup = "PZ0306" Error,
+        /// The zone takes tokens of an issuer that is not configured
+        UnknownIssuer = "PZ0307" Error,
     }
     /// Against live state, found while planning.
     Live {
@@ -235,6 +237,8 @@ codes! {
         PrincipalDenied = "PZ0412" Warning,
         /// Everybody may do with data what a zone's principal may not
         EverybodyAllowed = "PZ0413" Warning,
+        /// Zones have principals on a cluster that is set to `isolation: shared`
+        PrincipalsLeft = "PZ0414" Warning,
     }
     /// The commit.
     Commit {

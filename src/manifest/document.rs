@@ -81,6 +81,7 @@ fn spec(zone: &PartnerZone) -> v2::Spec {
                 AuthenticationMode::Mtls => v2::AuthenticationType::Mtls,
             },
             service_account: zone.authentication.service_account.to_string(),
+            issuer: zone.authentication.issuer.as_ref().map(ToString::to_string),
         }),
         service_account: None,
         topics: zone.topics.iter().map(topic).collect(),

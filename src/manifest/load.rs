@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::zone::{ClusterName, PartnerZone, SniDomain, TopicName, ZoneName};
+use crate::zone::{ClusterName, IssuerName, PartnerZone, SniDomain, TopicName, ZoneName};
 
 use super::bytes;
 use super::code::Code;
@@ -49,6 +49,8 @@ pub struct Known {
     pub gateway: Option<String>,
     /// Keys of `clusters`.
     pub clusters: Option<BTreeSet<ClusterName>>,
+    /// Keys of `oauth.issuers`.
+    pub issuers: Option<BTreeSet<IssuerName>>,
     /// `gateway.sni.domain`: every zone is to have host names of its own.
     pub sni: Option<SniDomain>,
 }

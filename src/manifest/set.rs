@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::zone::{Claim, ClusterName, PartnerZone, ZoneName};
+use crate::zone::{
+    Authentication, AuthenticationMode, Claim, ClusterName, IssuerName, PartnerZone, ZoneName,
+};
 
 use super::code::Code;
 use super::fault::{DocumentFault, join};
@@ -35,7 +37,31 @@ pub(super) fn against_configuration(zone: &PartnerZone, known: &Known) -> Vec<Do
         let message = format!("the cluster {} is not configured", quote(wanted.as_str()));
         faults.push(DocumentFault::new(Code::UnknownCluster, "/spec/underlyingCluster", message).help(help));
     }
+    faults.extend(known.issuers.as_ref().and_then(|issuers| unknown_issuer(&zone.authentication, issuers)));
     faults
+}
+
+/// A zone for OAUTHBEARER needs the issuer that it names, or any if it names none.
+fn unknown_issuer(authentication: &Authentication, issuers: &BTreeSet<IssuerName>) -> Option<DocumentFault> {
+    if authentication.mode != AuthenticationMode::OauthBearer {
+        return None;
+    }
+    let names: Vec<_> = issuers.iter().map(IssuerName::as_str).collect();
+    let (place, message) = match &authentication.issuer {
+        Some(wanted) if issuers.contains(wanted) => return None,
+        Some(wanted) => ("issuer", format!("the issuer {} is not configured", quote(wanted.as_str()))),
+        None if issuers.is_empty() => ("type", "no issuer of tokens is configured".to_owned()),
+        None => return None,
+    };
+    let meant =
+        authentication.issuer.as_ref().and_then(|wanted| closest(wanted.as_str(), names.iter().copied()));
+    let help = match meant {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None if names.is_empty() => "configure one under `oauth.issuers`".to_owned(),
+        None => format!("the configured issuers are {}", names.join(", ")),
+    };
+    let pointer = format!("/spec/authenticationMode/{place}");
+    Some(DocumentFault::new(Code::UnknownIssuer, pointer, message).help(help))
 }
 
 /// In SNI mode a zone's name is part of its host names. One that cannot be is reached by port all the same, so this is a warning:

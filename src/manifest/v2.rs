@@ -128,6 +128,10 @@ pub struct AuthenticationMode {
     /// The name the partner logs in with: for OAUTHBEARER the token's subject, for MTLS the mapped certificate name.
     #[schemars(length(min = 1, max = 255))]
     pub service_account: String,
+    /// OAUTHBEARER only: the configured issuer of the partner's tokens; if it is missing, the first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[0-9a-zA-Z_.\-]{1,100}$"))]
+    pub issuer: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

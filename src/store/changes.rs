@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::continuity::Tally;
 use super::{Change, State, StoreError};
 use crate::zone::{KeyId, Sequence, ZoneName};
 
 /// Completes a caller's changes so that every credential always has its zone: deleting a zone deletes its credentials, and a
 /// credential for a zone that is not there is a conflict. And what was spent of trailers is gone with the next revision.
-pub(super) fn complete(changes: Vec<Change>, state: &State) -> Result<Vec<Change>, StoreError> {
+///
+/// Gives how much there is after them as well.
+pub(super) fn complete(changes: Vec<Change>, state: &State) -> Result<(Vec<Change>, Tally), StoreError> {
     let mut zones: BTreeSet<ZoneName> = state.zones.keys().cloned().collect();
     let mut owners: BTreeMap<KeyId, ZoneName> =
         state.credentials.values().map(|c| (c.key_id.clone(), c.zone.clone())).collect();
@@ -58,13 +61,23 @@ pub(super) fn complete(changes: Vec<Change>, state: &State) -> Result<Vec<Change
             | Change::ForgetUse(_)
             | Change::Spend(..)
             | Change::ForgetSpent(_)
+            | Change::GoesOn { .. }
             | Change::Audit(_) => {}
         }
         complete.push(change);
     }
     let gone = state.last_uses.keys().filter(|key_id| !owners.contains_key(*key_id));
     complete.extend(gone.cloned().map(Change::ForgetUse));
-    Ok(complete)
+    Ok((complete, Tally { zones: zones.len(), credentials: owners.len() }))
+}
+
+/// The number of a commit of these changes that follows this one.
+pub(super) fn number(changes: &[Change], last: Sequence) -> Sequence {
+    let others = changes.iter().filter_map(|change| match change {
+        Change::GoesOn { from, .. } => Some(*from),
+        _ => None,
+    });
+    others.fold(last, Sequence::max).next()
 }
 
 /// An event of the audit log as part of commit `sequence`.
@@ -108,8 +121,8 @@ impl State {
                 Change::DeleteApiKey(id) => {
                     state.api_keys.remove(&id);
                 }
-                Change::PutPrincipal { cluster, zone, cluster_id } => {
-                    state.principals.insert((cluster, zone), cluster_id);
+                Change::PutPrincipal { cluster, zone, principal } => {
+                    state.principals.insert((cluster, zone), principal);
                 }
                 Change::DeletePrincipal { cluster, zone } => {
                     state.principals.remove(&(cluster, zone));
@@ -139,6 +152,7 @@ impl State {
                     state.spent.remove(&commit);
                 }
                 Change::Applied(revision) => state.revision = Some(revision),
+                Change::GoesOn { lineage, .. } => state.lineage.extend(lineage),
                 Change::Expect(_) | Change::Audit(_) => {}
             }
         }
@@ -153,8 +167,10 @@ mod tests {
     use crate::zone::Credential;
 
     fn committed(state: &State, changes: Vec<Change>) -> State {
-        let changes = complete(changes, state).expect("no conflict");
-        state.after(changes, state.sequence.next())
+        let (changes, tally) = complete(changes, state).expect("no conflict");
+        let after = state.after(changes, state.sequence.next());
+        assert_eq!(tally, Tally::of(&after));
+        after
     }
 
     #[test]
@@ -184,7 +200,7 @@ mod tests {
             let old = Credential { expires_at: None, ..known.clone() };
             complete(vec![Change::Expect(Box::new(known.clone())), Change::PutCredential(old)], state)
         };
-        assert_eq!(replaced(&state).unwrap().len(), 1, "the expectation writes nothing");
+        assert_eq!(replaced(&state).unwrap().0.len(), 1, "the expectation writes nothing");
         let shorter = Credential { expires_at: Some(known.created_at), ..known.clone() };
         for meanwhile in [Change::DeleteCredential(known.key_id.clone()), Change::PutCredential(shorter)] {
             let state = committed(&state, vec![meanwhile]);

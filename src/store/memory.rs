@@ -83,8 +83,8 @@ impl MemoryStore {
         // The sender's lock makes reading the old state and publishing the new one a single step.
         self.state.send_if_modified(|published| {
             let state = published.as_deref().cloned().unwrap_or_default();
-            let sequence = state.sequence.next();
-            outcome = changes::complete(changes, &state).map(|complete| {
+            let sequence = changes::number(&changes, state.sequence);
+            outcome = changes::complete(changes, &state).map(|(complete, _)| {
                 for change in &complete {
                     if let Change::Audit(event) = change {
                         self.append(changes::numbered(event, sequence));
@@ -129,6 +129,15 @@ impl Store for MemoryStore {
         Box::pin(async move {
             let mut roster = lock(&self.roster);
             roster.record(heartbeat, Instant::now());
+            self.nodes.send_replace(roster.nodes());
+            Ok(())
+        })
+    }
+
+    fn leave(&self, node: String) -> StoreFuture<'_, ()> {
+        Box::pin(async move {
+            let mut roster = lock(&self.roster);
+            roster.remove(&node);
             self.nodes.send_replace(roster.nodes());
             Ok(())
         })

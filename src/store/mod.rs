@@ -5,13 +5,17 @@
 //!
 //! | file | what it holds |
 //! |---|---|
+//! | [`backup`] | the whole state as a document, and what puts it back |
 //! | `changes` | what a commit does to a [`State`], the same for both stores |
+//! | `continuity` | whether what is read goes on from what is known |
 //! | `roster` | which nodes live |
 //! | `record` | the records of the state topic |
 //! | [`kafka`] | the store in Kafka |
 //! | [`memory`] | the store in memory |
 
+pub mod backup;
 mod changes;
+mod continuity;
 pub mod kafka;
 pub mod memory;
 mod record;
@@ -19,7 +23,7 @@ mod roster;
 #[cfg(test)]
 pub(crate) mod samples;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -29,9 +33,11 @@ use thiserror::Error;
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
+pub use self::continuity::Lineage;
+pub use self::record::{Later, PrincipalRow};
 use crate::zone::{
     Acceptance, ApiKey, Asked, ClusterName, Controls, Credential, KeyId, LastUse, Letter, PartnerZone,
-    Revision, Rollback, Scope, Sequence, Spent, ZoneId, ZoneName,
+    Principal, Revision, Rollback, Scope, Sequence, Spent, ZoneId, ZoneName,
 };
 
 /// Everything the state topic holds, as of one commit. Immutable once published.
@@ -46,8 +52,8 @@ pub struct State {
     /// When each was used last, to about [ten minutes](LAST_USE_STEP). What nodes say of the moment is more exact.
     pub last_uses: BTreeMap<KeyId, LastUse>,
     pub api_keys: BTreeMap<String, Arc<ApiKey>>,
-    /// The principals on backing clusters that are ours, and the id that the cluster had when each was made. Written before the
-    /// principal is made, and gone after it: what is under our name and not in here is somebody else's.
+    /// The principals on backing clusters that are ours. Written before the principal is made, and gone after it: what is under our
+    /// name and not in here is somebody else's.
     pub principals: Principals,
     /// What operators asked of the controller.
     pub controls: Controls,
@@ -59,7 +65,17 @@ pub struct State {
     pub clusters: BTreeMap<ClusterName, String>,
     /// Who leads, as the leader's lease record says.
     pub leader: Option<Lease>,
+    /// The store that this is, and those that it goes on from.
+    pub lineage: Lineage,
+    /// What a leader has to know to write here: [`LEADER_VERSION`] of the newest that led.
+    pub leader_version: u32,
+    /// What a later version wrote and this one does not know. It stays as it is.
+    pub later: Later,
 }
+
+/// Raised when an older leader would do harm to what this version writes, although it keeps what it does not know: from then on
+/// it leaves the lead to newer ones.
+pub const LEADER_VERSION: u32 = 1;
 
 impl State {
     /// A zone's id: as it was made once, or as it is to be made.
@@ -71,8 +87,8 @@ impl State {
 /// How exact the state is about a credential's last use: it is not written each time.
 pub const LAST_USE_STEP: time::Duration = time::Duration::minutes(10);
 
-/// A zone's principal on a cluster → the cluster's id.
-pub type Principals = BTreeMap<(ClusterName, ZoneName), String>;
+/// The zones' own principals, each on its cluster.
+pub type Principals = BTreeMap<(ClusterName, ZoneName), Principal>;
 
 /// A zone as it was last applied.
 #[derive(Debug, Clone, PartialEq)]
@@ -115,11 +131,11 @@ pub enum Change {
     ForgetUse(KeyId),
     PutApiKey(ApiKey),
     DeleteApiKey(String),
-    /// This zone's principal on this cluster, which has this id, is ours.
+    /// This zone's principal on this cluster is ours.
     PutPrincipal {
         cluster: ClusterName,
         zone: ZoneName,
-        cluster_id: String,
+        principal: Principal,
     },
     DeletePrincipal {
         cluster: ClusterName,
@@ -142,6 +158,12 @@ pub enum Change {
     /// The source revision that the state now reflects. What was spent before it is forgotten: its commits' trailers do not
     /// count any more.
     Applied(Revision),
+    /// Writes no record of its own: what is written with it goes on from another store, which had come to this commit. So the
+    /// commit's number is a later one, and whoever has read that store takes what this one holds.
+    GoesOn {
+        from: Sequence,
+        lineage: Lineage,
+    },
     /// An event of the audit log (CloudEvents 1.0), written with the commit or not at all. `data.sequence` is filled in by the
     /// store: the number of the commit.
     Audit(serde_json::Value),
@@ -165,6 +187,9 @@ pub struct Heartbeat {
     /// Zones it cannot serve as wanted, with the reason (zone name → reason).
     pub problems: BTreeMap<String, String>,
     pub connections: u64,
+    /// The names of the master keys that this node has.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub master_keys: BTreeSet<String>,
     /// Clients that are connected now, by zone: for plans, which say whom a change concerns.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub usage: BTreeMap<String, ZoneUsage>,
@@ -252,6 +277,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Tells the others that this node lives and what it serves.
     fn heartbeat(&self, heartbeat: Heartbeat) -> StoreFuture<'_, ()>;
+
+    /// Tells the others that this node is gone, so that nobody waits for it.
+    fn leave(&self, node: String) -> StoreFuture<'_, ()>;
 
     /// Appends to the audit log what no commit goes with: a CloudEvents 1.0 JSON object.
     fn audit(&self, event: serde_json::Value) -> StoreFuture<'_, ()>;

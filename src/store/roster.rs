@@ -27,6 +27,12 @@ impl Roster {
         self.nodes.insert(heartbeat.node.clone(), heartbeat);
     }
 
+    /// It says that it goes.
+    pub(super) fn remove(&mut self, node: &str) {
+        self.last_heard.remove(node);
+        self.nodes.remove(node);
+    }
+
     /// Forgets nodes not heard of for their lifetime; whether there were any.
     pub(super) fn expire(&mut self, now: Instant) -> bool {
         let live = self.nodes.len();
@@ -57,5 +63,7 @@ mod tests {
         assert_eq!(roster.nodes().keys().collect::<Vec<_>>(), ["b"]);
         roster.record(heartbeat("a", 2), start + Duration::from_secs(12));
         assert_eq!(roster.nodes().get("a").map(|h| h.serving), Some(2));
+        roster.remove("a");
+        assert_eq!(roster.nodes().keys().collect::<Vec<_>>(), ["b"], "it said that it goes");
     }
 }

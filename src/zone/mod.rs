@@ -11,6 +11,7 @@ pub mod name;
 pub mod notice;
 pub mod partner_zone;
 pub mod permission;
+pub mod principal;
 pub mod revision;
 pub mod run;
 #[cfg(any(test, fuzzing))]
@@ -24,13 +25,14 @@ pub use claim::Claim;
 pub use control::{Acceptance, Asked, BY_CONTROLLER, Controls, Rollback, Scope, Spent, is_commit_id};
 pub use credential::{ApiKey, ApiKeyRole, Credential, KeyId, LastUse, PlainVerifier, ScramVerifier};
 pub use duration::{DurationError, format_duration, parse_duration};
-pub use name::{ClusterName, GroupName, NameError, ServiceAccount, TopicName, ZoneId, ZoneName};
+pub use name::{ClusterName, GroupName, IssuerName, NameError, ServiceAccount, TopicName, ZoneId, ZoneName};
 pub use notice::{CommitState, CommitStatus, Content, Letter, Notice, Urgency};
 pub use partner_zone::{
     Access, AddHeader, Authentication, AuthenticationMode, ConsumerGroup, Deprecated, Headers, Organization,
     PartnerContact, PartnerZone, Replay, SharedTopic, TrafficControl,
 };
 pub use permission::{Operation, Permission};
+pub use principal::{KeyName, Principal, Slots};
 pub use revision::{Revision, Sequence};
 pub use run::{ApplyRequest, DETAILS_KEPT, Held, History, Outcome, Run};
 pub use sni::{NoHost, NotADomain, SniDomain, SniHost};

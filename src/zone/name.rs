@@ -137,6 +137,16 @@ name! {
 }
 
 name! {
+    /// A key of `oauth.issuers` in the configuration.
+    IssuerName, Rule {
+        limit: 100,
+        allowed: "0-9 a-z A-Z _ - .",
+        character: |c| matches!(c, '0'..='9' | 'a'..='z' | 'A'..='Z' | '_' | '-' | '.'),
+        reserved: dot_or_dots,
+    }
+}
+
+name! {
     /// A consumer group as the partner or the provider names it.
     GroupName, Rule {
         limit: 255,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use time::OffsetDateTime;
 
-use super::{ClusterName, GroupName, Permission, ServiceAccount, TopicName, ZoneName};
+use super::{ClusterName, GroupName, IssuerName, Permission, ServiceAccount, TopicName, ZoneName};
 use crate::sasl::Mechanism;
 
 /// A partner's zone. Made by `manifest`, which has checked the rules within a zone.
@@ -43,7 +43,7 @@ pub enum AuthenticationMode {
 }
 
 impl AuthenticationMode {
-    /// The mechanisms that prove a credential, the one to recommend first. A zone for PLAIN takes SCRAM as well, which shows
+    /// The mechanisms that prove a credential of ours, the one to recommend first. A zone for PLAIN takes SCRAM as well, which shows
     /// less of the secret; a zone for SCRAM never takes PLAIN, which shows all of it.
     pub fn mechanisms(self) -> &'static [Mechanism] {
         match self {
@@ -58,6 +58,8 @@ impl AuthenticationMode {
 pub struct Authentication {
     pub mode: AuthenticationMode,
     pub service_account: ServiceAccount,
+    /// Whose tokens open a zone for OAUTHBEARER; `None` means the first of `oauth.issuers`.
+    pub issuer: Option<IssuerName>,
 }
 
 /// An alias and the backing topic behind it.
@@ -192,7 +194,7 @@ impl PartnerZone {
     pub fn unbuilt_protections(&self) -> Vec<&'static str> {
         let topic = |wanted: fn(&SharedTopic) -> bool| self.topics.iter().any(wanted);
         [
-            (self.authentication.mode.mechanisms().is_empty(), "spec.authenticationMode.type"),
+            (self.authentication.mode == AuthenticationMode::Mtls, "spec.authenticationMode.type"),
             (self.traffic_control != TrafficControl::default(), "spec.trafficControlPolicies"),
             (self.headers != Headers::default(), "spec.headers"),
             (topic(|t| t.replay.is_some()), "spec.topics[].replay"),

@@ -26,6 +26,7 @@ pub(crate) fn zone(name: &str, topics: Vec<SharedTopic>) -> PartnerZone {
         description: None,
         url: None,
         authentication: Authentication {
+            issuer: None,
             mode: AuthenticationMode::Plain,
             service_account: ServiceAccount::try_from(format!("{name}-app").as_str())
                 .expect("a service account"),

@@ -1,5 +1,7 @@
 //! Access that ends: taken away, run out, or for the wrong place; and access that begins. Whatever a connection does then, it is cut.
 
+mod failover;
+
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -27,7 +29,12 @@ struct Busy(Vec<JoinHandle<Instant>>);
 
 impl Busy {
     fn log_in(product: &Product, partner: &Partner) -> Self {
-        let at = |broker: u16| Wire::logged_in(product.port + broker, &partner.username, &partner.secret);
+        Self::at(([127, 0, 0, 1], product.port), partner)
+    }
+
+    /// At the gateway that listens there, broker n being n further on.
+    fn at((host, port): ([u8; 4], u16), partner: &Partner) -> Self {
+        let at = |broker: u16| Wire::logged_in_at((host, port + broker), &partner.username, &partner.secret);
         // Only its leader takes records of which no answer is wanted, and keeps the connection.
         let mut wire = at(0);
         let topic = MetadataRequestTopic::default().with_name(Some(orders()));

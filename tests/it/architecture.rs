@@ -235,6 +235,33 @@ fn the_pure_rings_have_no_clock_no_io_and_nothing_asynchronous() {
     assert_eq!(wrong, Vec::<&String>::new());
 }
 
+/// What takes the gateway's own checks away is there for tests, and no release has it: each mention outside its own file, which is
+/// let in by one of them, stands behind the attribute. And whatever is built, no configuration reaches it.
+#[test]
+fn a_release_cannot_be_without_the_gateways_checks() {
+    const NAMES: [&str; 4] = ["start_unchecked", "TakenAway", "mod unchecked", "unchecked::"];
+    const GATE: &str = "#[cfg(debug_assertions)]";
+    let (mut mentions, mut wrong) = (0, Vec::new());
+    for source in sources().iter().filter(|source| source.path != "gateway/unchecked.rs") {
+        let mut before = "";
+        for line in source.code.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            if NAMES.iter().any(|name| line.contains(name)) || line == "use super::unchecked;" {
+                mentions += 1;
+                // Inside an arm that is gated as a whole.
+                let is_gated = before == GATE || before == "Checks::TakenAway => {";
+                if !is_gated || source.module() != "gateway" {
+                    wrong.push(format!("{}: {line}", source.path));
+                }
+            }
+            before = line;
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+    assert!(mentions >= 4, "found only {mentions}: the test looks in the wrong place");
+    let manifest = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
+    assert!(!manifest.contains("debug-assertions"), "a profile says itself what a release is");
+}
+
 #[test]
 fn no_file_is_too_long_to_be_read() {
     let long = |source: &&Source| source.lines > if source.is_test() { 800 } else { 500 };

@@ -1,6 +1,7 @@
 //! The life of a connection on real Kafka: how each side leaves, and what is lost by it, which is nothing.
 
-mod installation;
+mod failing;
+pub(crate) mod installation;
 mod rolling;
 
 use std::io::Read as _;

@@ -92,7 +92,8 @@ fn the_example_zones_are_ready_to_be_served() {
         path: format!("zones/{name}.yaml"),
         content: Ok(content.clone().into()),
     });
-    let known = Known { gateway: Some("gateway".into()), clusters: Some(BTreeSet::new()), sni: None };
+    let known =
+        Known { gateway: Some("gateway".into()), clusters: Some(BTreeSet::new()), ..Known::default() };
     let loaded = load(sources, &known);
     let beyond_notes = loaded.findings.iter().any(|finding| finding.severity() != Severity::Note);
     assert!(!beyond_notes, "{}", shown(&loaded));

@@ -2,6 +2,8 @@
 //! said of a cluster on which nothing can be done.
 
 mod brokers;
+mod rotation;
+mod second_lock;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,7 +23,7 @@ use partner_zones::sasl::ScramHash;
 use partner_zones::secret::Secret;
 use partner_zones::store::Store;
 use partner_zones::store::memory::MemoryStore;
-use partner_zones::zone::{ClusterName, PartnerZone, ZoneId, ZoneName};
+use partner_zones::zone::{ClusterName, PartnerZone, Principal, ZoneId, ZoneName};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
@@ -37,11 +39,19 @@ use crate::support::product::{Product, manifest};
 const WITHIN: Duration = Duration::from_secs(30);
 
 fn security(login: Login) -> UpstreamSecurity {
+    security_by("SCRAM-SHA-512", login)
+}
+
+fn security_by(mechanism: &str, login: Login) -> UpstreamSecurity {
+    security_of(mechanism, login.user, login.password)
+}
+
+fn security_of(mechanism: &str, user: &str, password: &str) -> UpstreamSecurity {
     let properties = [
         ("security.protocol", "SASL_PLAINTEXT"),
-        ("sasl.mechanism", "SCRAM-SHA-512"),
-        ("sasl.username", login.user),
-        ("sasl.password", login.password),
+        ("sasl.mechanism", mechanism),
+        ("sasl.username", user),
+        ("sasl.password", password),
     ];
     UpstreamSecurity::from_properties(
         &properties.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
@@ -77,12 +87,24 @@ impl Drop for Controller {
 
 impl Controller {
     fn new(bootstrap: &str, login: Login) -> Self {
+        Self::with(bootstrap, security(login))
+    }
+
+    fn with(bootstrap: &str, security: UpstreamSecurity) -> Self {
         let cancel = CancellationToken::new();
         let store = MemoryStore::start(&TaskTracker::new(), cancel.clone());
-        let target = Target { bootstrap: bootstrap.to_owned(), security: security(login) };
         let clusters = Clusters {
-            setup: Setup { home: home(), keys: BTreeMap::from([(home(), key())]) },
-            targets: BTreeMap::from([(home(), target)]),
+            setup: Setup {
+                home: home(),
+                keys: BTreeMap::from([(home(), key().into())]),
+                preferred: security
+                    .principals_mechanism()
+                    .scram()
+                    .map(|hash| (home(), hash))
+                    .into_iter()
+                    .collect(),
+            },
+            targets: BTreeMap::from([(home(), Target { bootstrap: bootstrap.to_owned(), security })]),
         };
         Self { clusters, store, records: Records::new(), cancel }
     }
@@ -104,7 +126,9 @@ impl Controller {
     async fn run(&mut self, zones: &[PartnerZone], of: &BTreeSet<ZoneName>) -> Failures {
         let steps = self.steps(zones, of).await;
         for step in &steps {
-            self.records.insert((step.cluster.clone(), step.zone.clone()), step.cluster_id.clone());
+            let (cluster_id, slots) = (step.cluster_id.clone(), step.slots.clone());
+            let of = (step.cluster.clone(), step.zone.clone());
+            self.records.insert(of, Principal { cluster_id, slots });
         }
         let mut failures = self.clusters.widen(&*self.store, &steps).await.unwrap();
         failures.extend(self.clusters.narrow(&*self.store, &steps).await.unwrap());

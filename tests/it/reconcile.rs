@@ -85,8 +85,8 @@ impl World {
             poll_interval: POLL,
             known: Known {
                 gateway: Some("gateway".to_owned()),
-                sni: None,
                 clusters: Some([ClusterName::try_from("default").unwrap()].into()),
+                ..Known::default()
             },
             limits: Limits::default(),
             self_heal,
@@ -456,6 +456,10 @@ impl Store for Other {
 
     fn heartbeat(&self, heartbeat: Heartbeat) -> StoreFuture<'_, ()> {
         self.store.heartbeat(heartbeat)
+    }
+
+    fn leave(&self, node: String) -> StoreFuture<'_, ()> {
+        self.store.leave(node)
     }
 
     fn audit(&self, event: serde_json::Value) -> StoreFuture<'_, ()> {

@@ -2,6 +2,7 @@
 
 mod contract;
 mod leadership;
+mod loss;
 mod reading;
 mod topics;
 
@@ -61,6 +62,7 @@ impl Installation {
                 session: Duration::from_secs(6),
                 lease_renewal: Duration::from_secs(2),
                 node_lifetime: Duration::from_secs(3),
+                all_heard: Duration::from_millis(100),
             },
         }
     }

@@ -1,9 +1,10 @@
-//! `docs/gitops.md`: every trap has its line, and every test that a line names is one.
+//! `docs/gitops.md` and `docs/security.md`: every trap and every attack has its line, and every test that a line names is one.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 const TRAPS: usize = 40;
+const ATTACKS: usize = 25;
 
 /// The names of all test functions below a folder.
 fn tests(folder: &Path, found: &mut BTreeSet<String>) {
@@ -32,29 +33,42 @@ fn of_file(text: &str) -> Vec<String> {
     found
 }
 
-#[test]
-fn every_trap_has_a_test_that_exists() {
+/// The lines of a page that begin with this letter and a number, so many and in their order, end with the names of tests.
+fn every_line_is_shown(page: &str, letter: char, lines: usize, columns: usize) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut known = BTreeSet::new();
     tests(&root.join("src"), &mut known);
     tests(&root.join("tests"), &mut known);
     assert!(known.len() > 500 && known.contains("every_trap_has_a_test_that_exists"), "{}", known.len());
 
-    let text = std::fs::read_to_string(root.join("docs/gitops.md")).unwrap();
+    let text = std::fs::read_to_string(root.join(page)).unwrap();
     let rows: Vec<Vec<&str>> = text
         .lines()
-        .filter(|line| line.starts_with("| T"))
+        .filter(|line| {
+            let number = line.strip_prefix("| ").and_then(|line| line.strip_prefix(letter));
+            number.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+        })
         .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
         .collect();
     let numbers: Vec<&str> = rows.iter().map(|row| row[0]).collect();
-    let wanted: Vec<String> = (1..=TRAPS).map(|number| format!("T{number}")).collect();
-    assert_eq!(numbers, wanted, "each trap once, in its order");
+    let wanted: Vec<String> = (1..=lines).map(|number| format!("{letter}{number}")).collect();
+    assert_eq!(numbers, wanted, "each once, in its order");
     for row in &rows {
-        assert_eq!(row.len(), 4, "{row:?}");
+        assert_eq!(row.len(), columns, "{row:?}");
         // Names alone, between backticks, separated by commas.
-        for name in row[3].split(", ") {
+        for name in row[columns - 1].split(", ") {
             let name = name.strip_prefix('`').and_then(|name| name.strip_suffix('`'));
             assert!(name.is_some_and(|name| known.contains(name)), "{}: there is no test {name:?}", row[0]);
         }
     }
+}
+
+#[test]
+fn every_trap_has_a_test_that_exists() {
+    every_line_is_shown("docs/gitops.md", 'T', TRAPS, 4);
+}
+
+#[test]
+fn every_attack_has_a_test_that_exists() {
+    every_line_is_shown("docs/security.md", 'S', ATTACKS, 5);
 }

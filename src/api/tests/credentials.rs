@@ -62,7 +62,8 @@ async fn a_credential_is_refused_where_it_would_be_of_no_use() {
     let store = memory_store();
     let admin = key_of(&*store, ApiKeyRole::Admin).await;
     put_zone(&*store, "acme", "PLAIN").await;
-    put_zone(&*store, "later", "OAUTHBEARER").await;
+    put_zone(&*store, "later", "MTLS").await;
+    put_zone(&*store, "tokens", "OAUTHBEARER").await;
     let node = Node::start("n1", Arc::clone(&store) as Arc<dyn Store>).await;
     let (status, problem) = node.send(Method::POST, ISSUE, &admin, None).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
@@ -73,6 +74,7 @@ async fn a_credential_is_refused_where_it_would_be_of_no_use() {
     for (path, body, wanted) in [
         ("/api/v1/zones/none/credentials", None, StatusCode::NOT_FOUND),
         ("/api/v1/zones/later/credentials", None, StatusCode::CONFLICT),
+        ("/api/v1/zones/tokens/credentials", None, StatusCode::CONFLICT),
         ("/api/v1/zones/misplaced/credentials", None, StatusCode::CONFLICT),
         (ISSUE, Some(past), StatusCode::BAD_REQUEST),
         (ISSUE, Some(json!({"expires": "1d"})), StatusCode::BAD_REQUEST),
@@ -82,6 +84,8 @@ async fn a_credential_is_refused_where_it_would_be_of_no_use() {
     ] {
         assert_eq!(node.send(Method::POST, path, &admin, body.clone()).await.0, wanted, "{path} {body:?}");
     }
+    let (_, problem) = node.send(Method::POST, "/api/v1/zones/tokens/credentials", &admin, None).await;
+    assert!(problem["detail"].as_str().unwrap().contains("tokens with the subject `tokens"), "{problem}");
     assert!(store.state().borrow().as_ref().unwrap().credentials.is_empty());
 }
 
@@ -160,4 +164,22 @@ async fn a_credential_that_takes_anothers_place_lets_it_go_on_for_a_while() {
     }
     let (status, _) = node.send(Method::POST, &rotate(&second["keyId"]), &admin, None).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_backup_is_for_admins_alone_holds_no_secret_and_stands_in_the_audit_log() {
+    let store = memory_store();
+    let [admin, viewer] =
+        [key_of(&*store, ApiKeyRole::Admin).await, key_of(&*store, ApiKeyRole::Viewer).await];
+    let node = Node::start("n1", Arc::clone(&store) as _).await;
+    assert_eq!(node.get("/api/v1/state/backup", &viewer).await.0, StatusCode::FORBIDDEN);
+    let (status, backup) = node.get("/api/v1/state/backup", &admin).await;
+    assert_eq!((status, backup["formatVersion"].as_str()), (StatusCode::OK, Some("1.0")));
+    assert_eq!(backup["records"].as_object().unwrap().len(), 2);
+    for key in [admin, viewer] {
+        let secret = key.splitn(3, '_').last().unwrap();
+        assert!(!backup.to_string().contains(secret));
+    }
+    let told = store.audit_events();
+    assert_eq!(told.last().unwrap()["type"], "partner-zones.state.exported");
 }

@@ -85,6 +85,10 @@ impl Store for Follower {
         self.inner.heartbeat(heartbeat)
     }
 
+    fn leave(&self, node: String) -> StoreFuture<'_, ()> {
+        self.inner.leave(node)
+    }
+
     fn audit(&self, event: Value) -> StoreFuture<'_, ()> {
         self.inner.audit(event)
     }

@@ -6,6 +6,7 @@
 mod environment;
 mod file;
 mod keys;
+mod oauth;
 mod outside;
 mod parse;
 mod resolve;
@@ -18,14 +19,15 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use thiserror::Error;
 
 pub use environment::Environment;
 pub use outside::Outside;
 
-use crate::gateway::TlsFiles;
+use crate::gateway::{IssuerConfig, TlsFiles};
 use crate::kafka::client::UpstreamSecurity;
-use crate::policy::principal::MasterKey;
+use crate::policy::principal::MasterKeys;
 use crate::reconcile::source::{Access, Limits, Verify};
 use crate::zone::{ClusterName, SniDomain};
 
@@ -39,6 +41,8 @@ pub struct Config {
     pub gateway: Gateway,
     /// In the order of the file; the first is the home cluster.
     pub clusters: Vec<Cluster>,
+    /// Whose tokens are accepted, in the order of the file; the first is the one of zones that name none.
+    pub issuers: Vec<IssuerConfig>,
     pub guards: Guards,
     pub self_heal: SelfHeal,
     pub http: Http,
@@ -87,6 +91,10 @@ pub struct Gateway {
     pub tls: Option<TlsFiles>,
     /// None: port mode alone.
     pub sni: Option<SniDomain>,
+    /// Balancers, each of whose connections begins with a header of the PROXY protocol.
+    pub balancers: Vec<IpNet>,
+    /// How long a node that is told to stop still takes connections, while `/readyz` says that it goes.
+    pub drain_delay: Duration,
 }
 
 /// A backing cluster.
@@ -107,18 +115,27 @@ pub struct Cluster {
 #[derive(Debug, Clone)]
 pub enum Isolation {
     /// The user of `properties`, whatever the zone.
-    Shared,
+    Shared {
+        /// Somebody wrote it. Without, no zone that has a principal is served as anybody else: a master key that is missing may be
+        /// an accident.
+        asked_for: bool,
+    },
     /// The zone's own principal, made here: the cluster keeps zones apart as well.
-    Principal(MasterKey),
+    Principal(MasterKeys),
 }
 
 impl Isolation {
     /// What the passwords of the zones' principals come from; none where they have no principals.
-    pub fn master_key(&self) -> Option<&MasterKey> {
+    pub fn master_keys(&self) -> Option<&MasterKeys> {
         match self {
-            Self::Shared => None,
-            Self::Principal(key) => Some(key),
+            Self::Shared { .. } => None,
+            Self::Principal(keys) => Some(keys),
         }
+    }
+
+    /// Whether a zone that has a principal may be served as the user of `properties`.
+    pub fn gives_principals_up(&self) -> bool {
+        matches!(self, Self::Shared { asked_for: true })
     }
 }
 

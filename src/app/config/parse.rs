@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::environment::Environment;
 use super::{OnHistoryRewrite, SelfHeal, StoreKind};
 use crate::secret::Secret;
@@ -17,6 +19,16 @@ pub(super) fn interval(text: &str) -> Result<Duration, String> {
         Ok(interval)
     } else {
         Err(format!("is `{text}`; wanted is something between 1s and 1d"))
+    }
+}
+
+/// Longer than any balancer needs is a mistake: a process that does not end is killed.
+pub(super) fn drain_delay(text: &str) -> Result<Duration, String> {
+    let delay = parse_duration(text).map_err(|error| format!("is `{text}`, which {error}"))?;
+    if delay <= Duration::from_mins(5) {
+        Ok(delay)
+    } else {
+        Err(format!("is `{text}`; at most 5m is possible"))
     }
 }
 
@@ -59,6 +71,23 @@ pub(super) fn at_most<T: PartialOrd + Copy + fmt::Display>(limit: T, value: T) -
 
 pub(super) fn ip(text: &str) -> Result<IpAddr, String> {
     text.parse().map_err(|_| format!("is `{text}`; wanted is an IP address, 0.0.0.0 for all of them"))
+}
+
+/// A block of addresses, or one address.
+pub(super) fn addresses(text: &str) -> Result<IpNet, String> {
+    let one = text.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()));
+    let block = one.or_else(|_| text.parse::<IpNet>()).map_err(|_| {
+        format!("holds `{text}`; wanted is an address or a block of them, for example 10.0.0.0/24")
+    })?;
+    // The block is not the one that was meant.
+    if block.trunc() == block {
+        Ok(block)
+    } else {
+        Err(format!(
+            "holds `{text}`, whose address has bits set behind the prefix; the block is {}",
+            block.trunc()
+        ))
+    }
 }
 
 pub(super) fn listen_address(text: &str) -> Result<SocketAddr, String> {

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
 use super::*;
+use crate::gateway::Refresh;
+use crate::policy::token::Algorithm;
 
 fn good(yaml: &str, environment: &Environment) -> Config {
     parse("reconciler.yaml", yaml.as_bytes(), environment).unwrap()
@@ -31,6 +33,7 @@ gateway:
   brokerPortBase: 29100
   tls: {certificateFile: /etc/tls.crt, keyFile: /etc/tls.key, clientCaFile: /etc/partners-ca.crt}
   sni: {domain: partners.example.com}
+  proxyProtocol: {from: [10.1.0.0/16, 192.0.2.7]}
 clusters:
   west:
     bootstrapServers: broker-1:9092,broker-2:9092
@@ -38,6 +41,21 @@ clusters:
     isolation: shared
     stateReplicationFactor: 3
   east: {bootstrapServers: 'other:9092', brokerPortBase: 29200}
+oauth:
+  issuers:
+    login:
+      issuer: https://login.example.com/realm
+      audience: [kafka, partners]
+      algorithms: RS256
+      clockSkew: 5s
+      subjectClaim: azp
+      scopes: [kafka]
+      jwksUrl: https://keys.example.com/jwks
+      caFile: /etc/ca.pem
+      refreshInterval: 5m
+      unknownKeyInterval: 10s
+      keepKeys: 12h
+    local: {issuer: 'http://127.0.0.1:8080', audience: kafka}
 guards: {maxDeletePercent: 20, maxUpdatePercent: 100, floor: 5}
 forge: {kind: gitlab, repository: streams/zones, tokenFile: /run/secrets/forge}
 notify: {webhook: {url: 'https://hooks.example.com/zones', secretFile: /run/secrets/hook}}
@@ -64,6 +82,8 @@ fn every_documented_key_that_is_built_arrives() {
     let tls = config.gateway.tls.as_ref().unwrap();
     assert_eq!((tls.key.as_path(), tls.client_ca.is_some()), (Path::new("/etc/tls.key"), true));
     assert_eq!(config.gateway.sni.as_ref().unwrap().to_string(), "partners.example.com");
+    let balancers: Vec<_> = config.gateway.balancers.iter().map(ToString::to_string).collect();
+    assert_eq!(balancers, ["10.1.0.0/16", "192.0.2.7/32"]);
     let names: Vec<_> = config.clusters.iter().map(|c| (c.name.as_str(), c.broker_port_base)).collect();
     assert_eq!(
         names,
@@ -73,6 +93,21 @@ fn every_documented_key_that_is_built_arrives() {
     assert_eq!(config.guards, Guards { max_delete_percent: 20, max_update_percent: 100, floor: 5 });
     assert_eq!(config.http.advertised_url, "http://controller-1:9080");
     assert_eq!(config.node, "controller-1");
+    let [login, local] = &config.issuers[..] else { panic!("{:?}", config.issuers) };
+    assert_eq!(
+        (login.name.as_str(), login.rules.issuer.as_str()),
+        ("login", "https://login.example.com/realm")
+    );
+    assert_eq!((login.rules.audiences.len(), &login.rules.algorithms[..]), (2, &[Algorithm::Rs256][..]));
+    assert_eq!((login.rules.subject_claim.as_str(), login.rules.scopes.len()), ("azp", 1));
+    assert_eq!(login.rules.clock_skew, Duration::from_secs(5));
+    assert_eq!(login.jwks_url.as_ref().unwrap().as_str(), "https://keys.example.com/jwks");
+    assert_eq!(login.ca_file.as_deref(), Some(Path::new("/etc/ca.pem")));
+    let minutes = [login.refresh.interval, login.refresh.unknown_key, login.refresh.keep];
+    assert_eq!(minutes, [Duration::from_mins(5), Duration::from_secs(10), Duration::from_hours(12)]);
+    assert_eq!((&local.jwks_url, &local.rules.algorithms[..]), (&None, &Algorithm::ALL[..]));
+    assert_eq!((local.rules.subject_claim.as_str(), local.rules.scopes.len()), ("sub", 0));
+    assert_eq!((local.rules.clock_skew, local.refresh), (Duration::from_secs(30), Refresh::default()));
     let properties = config.home().unwrap().librdkafka_properties();
     let pairs: Vec<_> = properties.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     let wanted = [
@@ -203,12 +238,31 @@ const WRONG: &[(&str, &str)] = &[
              of at most 180 characters",
     ),
     (
+        "gateway: {proxyProtocol: {from: balancer}}",
+        "r.yaml:1:27: `gateway.proxyProtocol.from` holds `balancer`; wanted is an address or a block of them, for example \
+             10.0.0.0/24",
+    ),
+    (
+        "gateway: {proxyProtocol: {from: 10.0.0.1/8}}",
+        "r.yaml:1:27: `gateway.proxyProtocol.from` holds `10.0.0.1/8`, whose address has bits set behind the prefix; the block \
+             is 10.0.0.0/8",
+    ),
+    (
+        "gateway: {proxyProtocol: {from: '::/0'}}",
+        "r.yaml:1:27: `gateway.proxyProtocol.from` holds every address there is: partners could say that they come from \
+             anywhere",
+    ),
+    (
+        "gateway: {proxyProtocol: {from: []}}",
+        "r.yaml:1:27: `gateway.proxyProtocol.from` names nobody; list the balancers' addresses, or leave it out",
+    ),
+    (
         "http: {portal: 127.0.0.1:1}",
         "r.yaml:1:8: `http.portal` needs a later version; remove it, it would have no effect",
     ),
     (
         "masterKey: '0123456789012345678901234567890123456789'",
-        "r.yaml:1:1: `masterKey` is set, and no cluster has `isolation: principal`: it would have no effect",
+        "r.yaml:1:1: `masterKey` is set, and every cluster has `isolation: shared`: it would have no effect",
     ),
     (
         "source: {writeBack: {mode: commit}}",
@@ -314,7 +368,7 @@ fn zones_of_their_own_principal_need_a_master_key_that_cannot_be_guessed() {
     let environment = Environment::from([("KEY", "k".repeat(40).as_str())]);
     for rest in [file.as_str(), "masterKey: ${KEY}"] {
         let config = good(&yaml(rest), &environment);
-        assert!(config.clusters[0].isolation.master_key().is_some(), "{rest}");
+        assert!(config.clusters[0].isolation.master_keys().is_some(), "{rest}");
         assert!(!format!("{config:?}").contains("kkk"), "a secret never shows");
     }
     for (rest, wanted) in [
@@ -326,6 +380,48 @@ fn zones_of_their_own_principal_need_a_master_key_that_cannot_be_guessed() {
         let found = problems(&yaml(rest), &environment);
         assert!(matches!(&found[..], [only] if only.contains(wanted)), "{rest}: {found:?}");
     }
+}
+
+#[test]
+fn where_there_is_a_master_key_zones_have_principals_unless_somebody_wrote_otherwise() {
+    let sasl = "properties: {security.protocol: sasl_plaintext, sasl.mechanism: PLAIN, sasl.username: u, sasl.password: p}";
+    let folder = tempfile::tempdir().unwrap();
+    let file = |letter: &str| {
+        let path = folder.path().join(letter);
+        std::fs::write(&path, letter.repeat(40)).unwrap();
+        path.display().to_string()
+    };
+    let [new, old] = ["n", "o"].map(file);
+    let yaml = |cluster: &str, rest: &str| {
+        format!(
+            "clusters: {{a: {{bootstrapServers: 'b:1', {sasl}}}, b: {{bootstrapServers: 'c:1', brokerPortBase: 19200{cluster}}}}}\n{rest}"
+        )
+    };
+    let none = Environment::default();
+    let with_key = format!("masterKeyFile: {new}\npreviousMasterKeyFile: {old}");
+    let config = good(&yaml(&format!(", isolation: shared, {sasl}"), &with_key), &none);
+    let [a, b] = [&config.clusters[0].isolation, &config.clusters[1].isolation];
+    assert_eq!(a.master_keys().map(|keys| keys.all().count()), Some(2));
+    assert!(b.master_keys().is_none() && b.gives_principals_up());
+    let config = good(&yaml("", ""), &none);
+    assert!(config.clusters.iter().all(|it| it.isolation.master_keys().is_none()));
+    assert!(config.clusters.iter().all(|it| !it.isolation.gives_principals_up()), "nobody wrote it");
+    for (cluster, rest, wanted) in [
+        ("", with_key.as_str(), "or `clusters.b.isolation` to `shared`"),
+        (", isolation: shared", &format!("previousMasterKeyFile: {old}"), "which takes its place, is not"),
+        (
+            ", isolation: shared",
+            &format!("masterKeyFile: {new}\npreviousMasterKeyFile: {new}"),
+            "the master key itself",
+        ),
+    ] {
+        let found = problems(&yaml(cluster, rest), &none);
+        assert!(matches!(&found[..], [only] if only.contains(wanted)), "{rest}: {found:?}");
+    }
+    let all_shared =
+        format!("clusters: {{a: {{bootstrapServers: 'b:1', isolation: shared}}}}\nmasterKeyFile: {new}");
+    let found = problems(&all_shared, &none);
+    assert!(matches!(&found[..], [only] if only.contains("no effect")), "{found:?}");
 }
 
 #[test]
@@ -391,4 +487,42 @@ fn whom_to_tell_is_whole_or_left_out() {
             "r.yaml:1:9: `forge.kind` is `gitea`; wanted is github or gitlab",
         ]
     );
+}
+
+#[test]
+fn an_issuer_is_whole_protected_and_there_once() {
+    let issuer = |changes: &str| {
+        let yaml =
+            format!("oauth:\n  issuers:\n    a: {{issuer: 'https://a.example.com', audience: k{changes}}}");
+        problems(&yaml, &Environment::default()).join("; ")
+    };
+    for (changes, wanted) in [
+        (", algorithms: [RS256, none]", "r.yaml:3:"),
+        (", algorithms: none", "\"none\" is none of RS256, "),
+        (", algorithms: HS256", "\"HS256\" is none of"),
+        (", algorithms: []", "is empty"),
+        (", clockSkew: 10m", "at most 5m"),
+        (", scopes: 'a b'", "a space in it"),
+        (", jwksUrl: 'http://keys.example.com'", "wanted is https, and http to this machine alone"),
+        (", jwksUrl: 'https://u:p@keys.example.com'", "wanted is an https address"),
+        (", refreshInterval: 1ms", "between 1s and 1d"),
+        (", keepKeys: 30d", "between 1m and 7d"),
+        (", secret: x", "unknown key `oauth.issuers.a.secret`"),
+    ] {
+        let found = issuer(changes);
+        assert!(found.starts_with("r.yaml:3:") && found.contains(wanted), "{changes}: {found}");
+    }
+    for (yaml, wanted) in [
+        ("{a: {issuer: 'https://a.example.com'}}", "`oauth.issuers.a.audience` is missing"),
+        ("{a: {audience: k}}", "`oauth.issuers.a.issuer` is missing"),
+        ("{a: {issuer: 'http://a.example.com', audience: k}}", "wanted is https"),
+        ("{'a b': {issuer: 'https://a.example.com', audience: k}}", "names an issuer `a b`, which holds ' '"),
+        (
+            "{a: {issuer: 'https://a.example.com', audience: k}, b: {issuer: 'https://a.example.com', audience: l}}",
+            "is the same issuer as `oauth.issuers.a`",
+        ),
+    ] {
+        let found = problems(&format!("oauth: {{issuers: {yaml}}}"), &Environment::default()).join("; ");
+        assert!(found.contains(wanted), "{yaml}: {found}");
+    }
 }

@@ -109,7 +109,7 @@ fn partners_are_let_in_while_their_zone_is_open_and_an_alias_is_there_until_its_
     ] {
         let now = NOW + second.seconds();
         let served = Arc::clone(&feed.next(&state, now).zones[0]);
-        assert_eq!((served.credentials.len() == 1, served.zone.topics.len()), (open, topics), "{second}");
+        assert_eq!((served.open, served.zone.topics.len()), (open, topics), "{second}");
         assert_eq!(until_next_change(&state, now), next.map(Duration::from_secs), "{second}");
         assert_eq!(last.is_none_or(|last| !Arc::ptr_eq(&last, &served)), is_new, "{second}");
         last = Some(served);

@@ -12,10 +12,11 @@ use super::super::client::{Client, Server};
 use super::super::{Context, Failure};
 use crate::api::state::{ObservedState, Planning};
 use crate::app::config::{Cluster, Config, StoreKind};
+use crate::app::storage;
 use crate::kafka::topics;
 use crate::manifest::Loaded;
 use crate::reconcile::plan::{Connected, MissingTopics, Notice, NoticeKind};
-use crate::store::kafka::{KafkaOptions, KafkaStore, Names, Role, Timing};
+use crate::store::kafka::{KafkaOptions, KafkaStore, Role};
 use crate::store::{Heartbeat, Nodes, State, Store};
 use crate::zone::{ClusterName, Outcome, TopicName};
 
@@ -63,9 +64,9 @@ pub(in crate::cli) async fn observed(
         return Err(Failure::usage("with `store: memory` only the running process knows the state")
             .next("name its admin address with --url, and an API key with --api-key"));
     }
-    let home =
-        config.home().map_err(|error| Failure::usage(error).next("or name a running server with --url"))?;
-    from_topic(home, config).await
+    let options = storage::options(config, Role::Gateway)
+        .map_err(|error| Failure::usage(error).next("or name a running server with --url"))?;
+    from_topic(options).await
 }
 
 /// What a server tells by its state alone.
@@ -112,17 +113,7 @@ async fn failing(client: &Client) -> Option<Notice> {
     Some(Notice::new(NoticeKind::NotFollowed, format!("the controller's last run failed: {message}")))
 }
 
-async fn from_topic(home: &Cluster, config: &Config) -> Result<Live, Failure> {
-    let options = KafkaOptions {
-        bootstrap_servers: home.bootstrap_servers.clone(),
-        properties: home.librdkafka_properties(),
-        replication: home.state_replication_factor,
-        role: Role::Gateway,
-        node: config.node.clone(),
-        advertised_url: config.http.advertised_url.clone(),
-        names: Names::default(),
-        timing: Timing::default(),
-    };
+async fn from_topic(options: KafkaOptions) -> Result<Live, Failure> {
     let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
     let unknown = |cause: &dyn std::fmt::Display| {
         Failure::unreachable(format!("what is in force is not known: {cause}"))

@@ -57,6 +57,8 @@ pub(super) fn view_with_groups(
         zone: Arc::new(zone),
         cluster: ClusterName::try_from("default").unwrap(),
         changed: Sequence(1),
+        open: true,
+        slots: None,
         credentials: Vec::new(),
     };
     Arc::new(ZoneView::new(&served, &ids))

@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use super::super::api::{Refusal, sasl_authenticate, sasl_handshake};
 use super::super::close::Close;
-use super::super::sasl::{Attempt, Step};
+use super::super::sasl::{Attempt, INVALID_TOKEN, Method, Step};
 use super::super::shared::{Port, Shared};
 use super::super::view::{Login, Origin};
 use crate::kafka::codec;
@@ -28,7 +28,7 @@ pub(crate) struct Dialogue {
     /// Where the connection came from.
     address: IpAddr,
     /// None before the handshake.
-    agreed: Option<(Mechanism, Attempt)>,
+    agreed: Option<(Method, Attempt)>,
     /// Who the connection belongs to already.
     before: Option<Arc<Login>>,
 }
@@ -64,11 +64,16 @@ impl Dialogue {
         body: Bytes,
     ) -> Result<Reply, Close> {
         let request: SaslHandshakeRequest = decode(&sasl_handshake::REQUEST, header.version, body)?;
-        let wanted = Mechanism::ALL.into_iter().find(|known| known.name() == request.mechanism.as_str());
+        let offered: Vec<Method> = Method::offered(&shared.issuers).collect();
+        let wanted = offered.iter().find(|known| known.name() == request.mechanism.as_str()).copied();
         let refusal = match wanted {
             _ if header.version == 0 => Some((ResponseError::UnsupportedVersion, Close::OldHandshake)),
-            Some(mechanism) => {
-                self.agreed = Some((mechanism, Attempt::new(mechanism)));
+            Some(method) => {
+                let attempt = match method {
+                    Method::Secret(mechanism) => Attempt::new(mechanism),
+                    Method::Token => Attempt::Bearer(Arc::clone(&shared.issuers)),
+                };
+                self.agreed = Some((method, attempt));
                 None
             }
             None => {
@@ -76,10 +81,10 @@ impl Dialogue {
                 Some((ResponseError::UnsupportedSaslMechanism, Close::Mechanism))
             }
         };
-        let offered = Mechanism::ALL.map(|mechanism| StrBytes::from_static_str(mechanism.name()));
+        let offered = offered.into_iter().map(|method| StrBytes::from_static_str(method.name()));
         let response = SaslHandshakeResponse::default()
             .with_error_code(refusal.as_ref().map_or(0, |(error, _)| error.code()))
-            .with_mechanisms(offered.to_vec());
+            .with_mechanisms(offered.collect());
         let body = encode(&response, &sasl_handshake::RESPONSE, header.version)?;
         Ok(Reply { body, then: refusal.map_or(Ok(None), |(_, close)| Err(close)) })
     }
@@ -94,8 +99,9 @@ impl Dialogue {
         body: Bytes,
     ) -> Result<Reply, Close> {
         let request: SaslAuthenticateRequest = decode(&sasl_authenticate::REQUEST, header.version, body)?;
-        let (mechanism, attempt) =
+        let (method, attempt) =
             self.agreed.take().ok_or(Close::LoginOutOfOrder(sasl_authenticate::REQUEST.name))?;
+        attempt.prepare(&request.auth_bytes).await;
         let view = shared.view();
         if view.sequence.is_none() {
             return Err(Close::NotReady);
@@ -104,14 +110,14 @@ impl Dialogue {
         let origin = Origin { address: self.address, zone: port.zone() };
         let (response, then) = match attempt.advance(&view, origin, &request.auth_bytes, now) {
             Step::Challenge(text, attempt) => {
-                self.agreed = Some((mechanism, attempt));
+                self.agreed = Some((method, attempt));
                 (SaslAuthenticateResponse::default().with_auth_bytes(text.into()), Ok(None))
             }
-            Step::Accepted(last, login) => match self.changed(mechanism, &login) {
+            Step::Accepted(last, login) => match self.changed(method, &login) {
                 Some(reason) => (refused(reason), Err(Close::OtherIdentity)),
                 None => (accepted(last, &login, header.version, now), Ok(Some(login))),
             },
-            Step::Refused => (refused(reason(mechanism)), Err(Close::AuthenticationFailed)),
+            Step::Refused => (refused(reason(method)), Err(Close::AuthenticationFailed)),
         };
         if then.is_err() {
             sleep(shared.config.limits.failed_login_delay).await;
@@ -127,9 +133,9 @@ impl Dialogue {
 
     /// What another login on the same connection may not change. The zone is the identity: another credential of it will do.
     /// The connection to the broker stays, so that a zone which has just moved to another cluster is another one here.
-    fn changed(&self, mechanism: Mechanism, login: &Login) -> Option<&'static str> {
+    fn changed(&self, method: Method, login: &Login) -> Option<&'static str> {
         let before = self.before.as_ref()?;
-        if before.mechanism != mechanism {
+        if !before.proof.is_by(method) {
             return Some("Cannot change SASL mechanisms during re-authentication");
         }
         let same = before.zone.id == login.zone.id && before.zone.cluster == login.zone.cluster;
@@ -157,13 +163,14 @@ fn refused(reason: &'static str) -> SaslAuthenticateResponse {
 }
 
 /// In the words of Kafka's brokers, which people search for.
-fn reason(mechanism: Mechanism) -> &'static str {
-    match mechanism {
-        Mechanism::Plain => "Authentication failed: Invalid username or password",
-        Mechanism::ScramSha256 => {
+fn reason(method: Method) -> &'static str {
+    match method {
+        Method::Token => INVALID_TOKEN,
+        Method::Secret(Mechanism::Plain) => "Authentication failed: Invalid username or password",
+        Method::Secret(Mechanism::ScramSha256) => {
             "Authentication failed during authentication due to invalid credentials with SASL mechanism SCRAM-SHA-256"
         }
-        Mechanism::ScramSha512 => {
+        Method::Secret(Mechanism::ScramSha512) => {
             "Authentication failed during authentication due to invalid credentials with SASL mechanism SCRAM-SHA-512"
         }
     }
@@ -215,7 +222,7 @@ mod tests {
             Login { zone: Arc::new(ZoneView::new(&served, &HashMap::new())), ..before.clone() }
         };
         let dialogue = Dialogue::again(Arc::new(before.clone()));
-        assert_eq!(dialogue.changed(Mechanism::Plain, &on("default")), None);
-        assert!(dialogue.changed(Mechanism::Plain, &on("another")).is_some());
+        assert_eq!(dialogue.changed(Method::Secret(Mechanism::Plain), &on("default")), None);
+        assert!(dialogue.changed(Method::Secret(Mechanism::Plain), &on("another")).is_some());
     }
 }

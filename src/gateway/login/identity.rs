@@ -35,9 +35,8 @@ impl Identity {
     /// prolonged is good for connections that came before: clients log in again when they next have something to say.
     pub(crate) async fn revoked(&self, mut views: watch::Receiver<Arc<GatewayView>>) -> Close {
         loop {
-            let proved =
-                views.borrow_and_update().proved(&self.login()).map(|proved| proved.credential.expires_at);
-            let Some(ends) = proved else { return Close::Revoked };
+            let ends = views.borrow_and_update().standing(&self.login()).map(|standing| standing.ends);
+            let Some(ends) = ends else { return Close::Revoked };
             tokio::select! {
                 () = expired(ends) => return Close::Expired,
                 () = self.renewed.notified() => {}

@@ -15,6 +15,7 @@ pub(crate) use self::identity::Identity;
 use super::api::{api_versions, sasl_authenticate, sasl_handshake};
 use super::close::Close;
 use super::inflight::response_frame;
+use super::proxied;
 use super::shared::{Port, Shared};
 use super::transport::{Inbound, Outbound};
 use super::view::Login;
@@ -71,6 +72,9 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Desk<'_, R, W> {
             self.partner_in.buffered().first_chunk().copied().unwrap_or_default();
         if matches!(prefix, [0x16, 0x03, ..]) {
             return Err(Close::TlsOnPlainPort);
+        }
+        if proxied::is_header(&prefix) {
+            return Err(Close::UnexpectedProxyHeader);
         }
         let len = request_length(prefix, self.shared.config.limits.unauthenticated_frame)?;
         self.need(LENGTH_PREFIX + len).await?;

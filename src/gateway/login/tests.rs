@@ -1,3 +1,5 @@
+mod bearer;
+
 use bytes::{BufMut as _, BytesMut};
 use kafka_protocol::messages::{
     ApiVersionsRequest, ApiVersionsResponse, SaslAuthenticateRequest, SaslAuthenticateResponse,

@@ -46,7 +46,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
         self.answer(request, &reply.body).await?;
         match reply.then? {
             Some(login) => {
-                tracing::debug!(user = login.user, key_id = %login.key_id, "partner logged in again");
+                tracing::debug!(user = login.user, proof = %login.proof, "partner logged in again");
                 self.used.renewed(&login);
                 self.identity.renew(login);
             }

@@ -130,7 +130,7 @@ fn text(message: &[u8]) -> Option<&str> {
 }
 
 /// A name as SCRAM writes it: `=2C` is a comma, `=3D` an equals sign, and no other `=` may occur.
-fn saslname(written: &str) -> Option<String> {
+pub(super) fn saslname(written: &str) -> Option<String> {
     let mut parts = written.split('=');
     let mut name = parts.next()?.to_owned();
     for part in parts {

@@ -11,13 +11,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::allowance::Seat;
 use super::close::Close;
-use super::listener::Admission;
+use super::gate::Admission;
 use super::login::{Desk, Identity};
 use super::memory::Memory;
 use super::request_loop::RequestLoop;
 use super::response_loop::ResponseLoop;
-use super::shared::{Port, Shared};
+use super::shared::{Checks, Port, Shared};
 use super::transport::{Inbound, Outbound, Peer};
+#[cfg(debug_assertions)]
+use super::unchecked;
 use super::upstream;
 use super::usage::Used;
 use super::view::Login;
@@ -82,9 +84,17 @@ where
         Ok(entered) => entered,
         Err(close) => return close,
     };
-    tracing::info!(zone = %login.zone.name, user = login.user, key_id = %login.key_id, ?port, "partner connected");
-    let (read, write) = broker.into_split();
+    tracing::info!(zone = %login.zone.name, user = login.user, proof = %login.proof, ?port, "partner connected");
     let stall = shared.config.limits.write_stall;
+    match shared.checks {
+        Checks::InForce => {}
+        #[cfg(debug_assertions)]
+        Checks::TakenAway => {
+            let passing = unchecked::pass(partner_in, partner_out, broker, stall);
+            return cancel.run_until_cancelled(passing).await.unwrap_or(Close::Shutdown);
+        }
+    }
+    let (read, write) = broker.into_split();
     let mut relay = Relay {
         shared,
         port,

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use super::super::config::Limits;
 use super::super::fixture::{LOCAL, SECRET, clusters, impatient, served, shared, view, zone};
 use super::super::sasl;
-use super::super::view::GatewayView;
+use super::super::view::{GatewayView, Proof};
 use super::*;
 use crate::kafka::codec;
 use crate::kafka::frame::{RequestHeader, ResponseHeader};

@@ -1,80 +1,21 @@
 //! Everything a connection looks things up in: immutable, rebuilt when the zones or a cluster change, read once per request.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use time::OffsetDateTime;
-
+use self::login::Entrance;
+pub(crate) use self::login::{Candidate, Login, Origin, Proof, Standing};
 use super::addresses::{Brokers, Form};
 use super::config::GatewayConfig;
 use super::offer::Offer;
 use super::shared::Port;
 use super::topology::{ClusterState, Clusters, TopicState, Topology};
+use crate::policy::token::Bearer;
 use crate::policy::{Served, ServedZone, ZoneView};
-use crate::sasl::Mechanism;
-use crate::zone::{AuthenticationMode, ClusterName, Credential, KeyId, Sequence, TopicName, ZoneName};
+use crate::zone::{ClusterName, IssuerName, Sequence, Slots, TopicName, ZoneName};
 
+mod login;
 mod problems;
-
-/// Who a connection belongs to.
-#[derive(Debug, Clone)]
-pub(crate) struct Login {
-    /// As the partner wrote it: the service account or the key id.
-    pub(crate) user: String,
-    pub(crate) zone: Arc<ZoneView>,
-    pub(crate) key_id: KeyId,
-    /// How the credential was proved.
-    pub(crate) mechanism: Mechanism,
-    /// Where it came from.
-    pub(crate) address: IpAddr,
-    pub(crate) expires_at: Option<OffsetDateTime>,
-}
-
-impl Login {
-    pub(crate) fn is_expired(&self, now: OffsetDateTime) -> bool {
-        self.expires_at.is_some_and(|at| at <= now)
-    }
-}
-
-/// What is known of a connection before anybody has logged in.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Origin<'a> {
-    pub(crate) address: IpAddr,
-    /// The zone that a host name has named.
-    pub(crate) zone: Option<&'a ZoneName>,
-}
-
-/// A credential that a user name may prove, and what it opens.
-#[derive(Debug, Clone)]
-pub(crate) struct Candidate {
-    pub(crate) zone: Arc<ZoneView>,
-    pub(crate) credential: Arc<Credential>,
-    mode: AuthenticationMode,
-    /// The user name is the key id, not the service account.
-    by_key_id: bool,
-}
-
-impl Candidate {
-    /// Whether the zone accepts a proof by this mechanism under this user name. All credentials of a zone share its service
-    /// account, and SCRAM must know before the proof which one is meant.
-    pub(crate) fn proves_by(&self, mechanism: Mechanism) -> bool {
-        (self.by_key_id || mechanism == Mechanism::Plain)
-            && self.credential.mechanisms(self.mode).any(|accepted| accepted == mechanism)
-    }
-
-    /// The login of whoever has proved it.
-    pub(crate) fn login(&self, user: &str, mechanism: Mechanism, address: IpAddr) -> Login {
-        Login {
-            user: user.to_owned(),
-            zone: Arc::clone(&self.zone),
-            key_id: self.credential.key_id.clone(),
-            mechanism,
-            address,
-            expires_at: self.credential.expires_at,
-        }
-    }
-}
 
 /// A cluster as connections use it.
 #[derive(Debug, PartialEq, Eq)]
@@ -90,8 +31,13 @@ pub(crate) struct ClusterView {
 pub(crate) struct GatewayView {
     /// The commit it was made from; none before the first.
     pub(crate) sequence: Option<Sequence>,
-    zones: HashMap<ZoneName, Arc<ZoneView>>,
+    zones: HashMap<ZoneName, Arc<Entrance>>,
+    /// By service account and key id; of open zones only.
     logins: HashMap<String, Vec<Candidate>>,
+    /// The passwords of the zones' own principals, as far as the state has them.
+    slots: HashMap<ZoneName, Slots>,
+    /// Open zones by what a token that opens them says: its issuer and its subject.
+    subjects: HashMap<(IssuerName, String), Arc<Entrance>>,
     clusters: BTreeMap<ClusterName, Arc<ClusterView>>,
     /// Zones with host names of their own, and the addresses that are told under these.
     hosts: HashMap<ZoneName, Arc<Brokers>>,
@@ -131,9 +77,13 @@ impl GatewayView {
             if let Some(reason) = problems::of_backing(served_zone, &state) {
                 view.problems.insert(name.clone(), reason);
             }
+            if let Some(reason) = problems::of_principal(config, served_zone) {
+                view.problems.insert(name.clone(), reason);
+            }
+            view.slots.extend(served_zone.slots.clone().map(|slots| (name.clone(), slots)));
             let zone = zone_view(served_zone, &state, previous);
             view.name_hosts(config, &zone);
-            view.admit(&zone, served_zone);
+            view.admit(config, zone, served_zone);
         }
         view
     }
@@ -154,17 +104,22 @@ impl GatewayView {
         self.hosts.insert(zone, Arc::new(brokers));
     }
 
-    fn admit(&mut self, zone: &Arc<ZoneView>, served: &ServedZone) {
-        let authentication = &served.zone.authentication;
-        for credential in &served.credentials {
-            let users = [authentication.service_account.as_str(), credential.key_id.as_str()];
-            for (user, by_key_id) in users.into_iter().zip([false, true]) {
-                let (zone, credential) = (Arc::clone(zone), Arc::clone(credential));
-                let candidate = Candidate { zone, credential, mode: authentication.mode, by_key_id };
+    fn admit(&mut self, config: &GatewayConfig, zone: Arc<ZoneView>, served: &ServedZone) {
+        let authentication = served.zone.authentication.clone();
+        let issuer = config.issuer_of(&authentication).cloned();
+        let entrance = Arc::new(Entrance { zone, authentication, issuer, open: served.open });
+        let account = entrance.authentication.service_account.as_str();
+        for credential in served.credentials.iter().filter(|_| served.open) {
+            for (user, by_key_id) in [(account, false), (credential.key_id.as_str(), true)] {
+                let (entrance, credential) = (Arc::clone(&entrance), Arc::clone(credential));
+                let candidate = Candidate { entrance, credential, by_key_id };
                 self.logins.entry(user.to_owned()).or_default().push(candidate);
             }
         }
-        self.zones.insert(zone.name.clone(), Arc::clone(zone));
+        if let Some(issuer) = entrance.issuer.clone().filter(|_| served.open) {
+            self.subjects.insert((issuer, account.to_owned()), Arc::clone(&entrance));
+        }
+        self.zones.insert(served.zone.name.clone(), entrance);
     }
 
     /// The credentials a user name may prove, each with its zone. Those of a zone that admits nobody from there do not exist, nor
@@ -172,28 +127,66 @@ impl GatewayView {
     pub(crate) fn credentials(&self, user: &str, origin: Origin<'_>) -> &[Candidate] {
         let all = self.logins.get(user).map(Vec::as_slice).unwrap_or_default();
         let is_foreign = |candidate: &Candidate| {
-            !candidate.zone.admits(origin.address)
-                || origin.zone.is_some_and(|wanted| candidate.zone.name != *wanted)
+            !candidate.entrance.zone.admits(origin.address)
+                || origin.zone.is_some_and(|wanted| candidate.entrance.zone.name != *wanted)
         };
         if all.iter().any(is_foreign) { &[] } else { all }
     }
 
-    /// The login's zone as it is now; none if the zone, its identity, its cluster, the user name or the credential is gone, or
-    /// the zone no longer accepts the mechanism or the address.
-    pub(crate) fn admitted(&self, login: &Login) -> Option<&Arc<ZoneView>> {
-        self.proved(login).map(|candidate| &candidate.zone)
+    /// The login of whoever has shown a good token of this issuer. As with credentials, a zone that admits nobody from there does
+    /// not exist, nor does another than the one that a host name has named.
+    pub(crate) fn bearer(&self, issuer: IssuerName, bearer: Bearer, origin: Origin<'_>) -> Option<Login> {
+        let key = (issuer, bearer.subject);
+        let zone = &self.subjects.get(&key)?.zone;
+        let (issuer, user) = key;
+        let wanted = zone.admits(origin.address) && origin.zone.is_none_or(|wanted| zone.name == *wanted);
+        wanted.then(|| Login {
+            user,
+            zone: Arc::clone(zone),
+            proof: Proof::Token { issuer },
+            address: origin.address,
+            expires_at: Some(bearer.ends),
+        })
     }
 
-    /// What the login has proved, as it is now.
-    pub(crate) fn proved(&self, login: &Login) -> Option<&Candidate> {
-        let known = |candidate: &&Candidate| {
-            candidate.zone.id == login.zone.id
-                && candidate.zone.cluster == login.zone.cluster
-                && candidate.credential.key_id == login.key_id
-                && candidate.proves_by(login.mechanism)
+    /// The login's zone as it is now, if the login still counts.
+    pub(crate) fn admitted(&self, login: &Login) -> Option<&Arc<ZoneView>> {
+        self.standing(login).map(|standing| standing.zone)
+    }
+
+    /// What is left of a login. None if the zone, its identity or its cluster is gone, if it is closed or no longer admits the
+    /// address; or if what was proved does not count any more. For a credential that is: it or its user name is gone, or the
+    /// zone no longer accepts the mechanism; for a token: the zone has another account, takes those of another issuer, or none.
+    pub(crate) fn standing(&self, login: &Login) -> Option<Standing<'_>> {
+        let entrance = self.zones.get(&login.zone.name).filter(|entrance| entrance.is_of(login))?;
+        let ends = match &login.proof {
+            Proof::Credential { key_id, mechanism } => {
+                let known = |candidate: &&Candidate| {
+                    candidate.credential.key_id == *key_id
+                        && Arc::ptr_eq(&candidate.entrance, entrance)
+                        && candidate.proves_by(*mechanism)
+                };
+                self.logins.get(&login.user)?.iter().find(known)?.credential.expires_at
+            }
+            Proof::Token { issuer } => {
+                let account = entrance.authentication.service_account.as_str();
+                if entrance.issuer.as_ref() != Some(issuer) || account != login.user {
+                    return None;
+                }
+                login.expires_at
+            }
         };
-        let origin = Origin { address: login.address, zone: None };
-        self.credentials(&login.user, origin).iter().find(known)
+        Some(Standing { zone: &entrance.zone, ends })
+    }
+
+    /// The passwords of a zone's own principal; none that the state knows of.
+    pub(crate) fn slots(&self, zone: &ZoneName) -> Option<&Slots> {
+        self.slots.get(zone)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn zone(&self, name: &ZoneName) -> Option<&Arc<ZoneView>> {
+        self.zones.get(name).map(|entrance| &entrance.zone)
     }
 
     /// None while the cluster has never been reached.
@@ -217,9 +210,15 @@ impl GatewayView {
         &self.common_offer
     }
 
+    /// The zones that are opened by tokens, each with their issuer.
+    pub(crate) fn issuers(&self) -> impl Iterator<Item = (&ZoneName, &IssuerName)> {
+        self.zones.iter().filter_map(|(name, entrance)| Some((name, entrance.issuer.as_ref()?)))
+    }
+
     /// The zones that are served from this cluster.
     pub(crate) fn zones_on(&self, cluster: &ClusterName) -> impl Iterator<Item = &ZoneName> {
-        self.zones.values().filter(move |zone| zone.cluster == *cluster).map(|zone| &zone.name)
+        let zones = self.zones.values().map(|entrance| &entrance.zone);
+        zones.filter(move |zone| zone.cluster == *cluster).map(|zone| &zone.name)
     }
 
     pub(crate) fn clusters(&self) -> &BTreeMap<ClusterName, Arc<ClusterView>> {
@@ -280,6 +279,7 @@ fn zone_view(served: &ServedZone, state: &ClusterState, previous: &GatewayView) 
     previous
         .zones
         .get(&served.zone.name)
+        .map(|before| &before.zone)
         .filter(|before| before.equals(&fresh))
         .cloned()
         .unwrap_or_else(|| Arc::new(fresh))

@@ -1,8 +1,13 @@
+use time::OffsetDateTime;
+
+use super::super::config::Limits;
 use super::super::fixture::{
     KEY_ID, LOCAL, SECRET, cluster, clusters, config, present, served, topic, view, zone,
 };
+use super::super::issuers::tests::{shared_for_tokens, token_view, token_zone};
 use super::super::sasl;
 use super::*;
+use crate::zone::{AuthenticationMode, PartnerZone};
 
 fn plain(user: &str, password: &str) -> Vec<u8> {
     format!("\0{user}\0{password}").into_bytes()
@@ -40,13 +45,16 @@ fn a_zone_that_did_not_change_keeps_its_view_and_one_that_did_gets_a_new_one() {
     let renamed = served(2, vec![zone("acme", &[("uno", "b-one")]), zone("other", &[("two", "b-two")])]);
     let after = GatewayView::build(&config(), Some(&renamed), &topics, &before);
     let name = |text: &str| ZoneName::try_from(text).unwrap();
-    assert!(!Arc::ptr_eq(&before.zones[&name("acme")], &after.zones[&name("acme")]));
-    assert!(Arc::ptr_eq(&before.zones[&name("other")], &after.zones[&name("other")]));
+    assert!(!Arc::ptr_eq(&before.zones[&name("acme")].zone, &after.zones[&name("acme")].zone));
+    assert!(Arc::ptr_eq(&before.zones[&name("other")].zone, &after.zones[&name("other")].zone));
     assert!(Arc::ptr_eq(&before.clusters[&cluster()], &after.clusters[&cluster()]));
 
     let recreated = clusters(&[("b-one", present("b-one again")), ("b-two", present("b-two"))]);
     let later = GatewayView::build(&config(), Some(&renamed), &recreated, &after);
-    assert!(!Arc::ptr_eq(&after.zones[&name("acme")], &later.zones[&name("acme")]), "a topic has a new id");
+    assert!(
+        !Arc::ptr_eq(&after.zones[&name("acme")].zone, &later.zones[&name("acme")].zone),
+        "a topic has a new id"
+    );
 }
 
 #[test]
@@ -59,6 +67,7 @@ fn a_login_ends_with_its_zone_its_credential_its_user_name_and_its_cluster() {
     assert!(!admitted(vec![zone("other", &[])]));
     let revoked = ServedZone { credentials: Vec::new(), ..zone("acme", &[]) };
     assert!(!admitted(vec![revoked]));
+    assert!(!admitted(vec![ServedZone { open: false, ..zone("acme", &[]) }]), "the zone is closed");
     let same_name_again = ServedZone { id: zone("x", &[]).id, ..zone("acme", &[]) };
     assert!(!admitted(vec![same_name_again]));
     let mut renamed = zone("acme", &[]);
@@ -142,4 +151,49 @@ fn only_backing_topics_of_served_zones_are_asked_for() {
     let wanted = wanted_topics(&config(), Some(&zones));
     assert_eq!(wanted[&cluster()], BTreeSet::from([topic("b-one"), topic("b-x")]));
     assert!(wanted_topics(&config(), None)[&cluster()].is_empty());
+}
+
+#[test]
+fn a_token_login_lasts_while_its_zone_takes_the_tokens_of_its_issuer_for_that_account() {
+    let (shared, _views, _) = shared_for_tokens(Limits::default());
+    let issuer = shared.config.issuers[0].name.clone();
+    let ends = OffsetDateTime::UNIX_EPOCH + time::Duration::minutes(1);
+    let enter = |view: &GatewayView, subject: &str| {
+        view.bearer(issuer.clone(), Bearer { subject: subject.to_owned(), ends }, LOCAL)
+    };
+    let login = enter(&shared.view(), "acme-app").unwrap();
+    let standing = |zone: ServedZone| token_view(&shared, vec![zone]).standing(&login).map(|it| it.ends);
+    let with = |change: fn(&mut PartnerZone)| {
+        let mut zone = token_zone("acme");
+        change(Arc::make_mut(&mut zone.zone));
+        zone
+    };
+    assert_eq!(standing(token_zone("acme")), Some(Some(ends)));
+    let named = |zone: &mut PartnerZone| zone.authentication.issuer = Some("main".try_into().unwrap());
+    assert_eq!(standing(with(named)), Some(Some(ends)), "it names the issuer that was the first");
+    for (gone, why) in [
+        (ServedZone { open: false, ..token_zone("acme") }, "closed"),
+        (ServedZone { id: zone("x", &[]).id, ..token_zone("acme") }, "another zone of this name"),
+        (with(|zone| zone.authentication.issuer = Some("other".try_into().unwrap())), "another issuer"),
+        (with(|zone| zone.authentication.mode = AuthenticationMode::Scram), "no tokens"),
+        (with(|zone| zone.authentication.service_account = "else".try_into().unwrap()), "another account"),
+        (with(|zone| zone.access.allowed_cidrs = vec!["192.0.2.0/24".parse().unwrap()]), "not from here"),
+    ] {
+        assert_eq!(standing(gone.clone()), None, "{why}");
+        let view = token_view(&shared, vec![gone]);
+        let anew = enter(&view, "acme-app").is_some();
+        assert_eq!(anew, why == "another zone of this name", "{why}");
+    }
+}
+
+#[test]
+fn a_zone_for_tokens_of_an_issuer_that_is_not_there_says_what_to_correct() {
+    let (shared, _views, _) = shared_for_tokens(Limits::default());
+    let mut zone = token_zone("acme");
+    Arc::make_mut(&mut zone.zone).authentication.issuer = Some("other".try_into().unwrap());
+    let problems = token_view(&shared, vec![zone]).problems;
+    let problem = problems.values().next().unwrap();
+    assert!(problem.contains("no issuer `other`") && problem.contains("oauth.issuers"), "{problem}");
+    let none = view(&served(1, vec![token_zone("acme")]), &clusters(&[])).problems;
+    assert!(none.values().next().unwrap().contains("no issuer of tokens"), "{none:?}");
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::kafka::sasl::{Credentials, UnknownMechanism};
+use crate::kafka::sasl::{Credentials, Mechanism, UnknownMechanism};
 use crate::kafka::tls::{UpstreamTls, UpstreamTlsFiles};
 use crate::secret::Secret;
 
@@ -64,6 +64,13 @@ impl UpstreamSecurity {
             tls: if has_tls { Some(properties.tls()?) } else { None },
             sasl: if has_sasl { Some(properties.sasl()?) } else { None },
         })
+    }
+
+    /// How zones' principals prove themselves on this listener: as this process does, if that is SCRAM, the only one that their
+    /// passwords are made for.
+    pub fn principals_mechanism(&self) -> Mechanism {
+        let ours = self.sasl.as_ref().map(|sasl| sasl.mechanism);
+        ours.filter(|mechanism| mechanism.scram().is_some()).unwrap_or(Mechanism::ScramSha512)
     }
 
     /// The same in librdkafka's words.
@@ -154,7 +161,6 @@ impl Properties<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kafka::sasl::Mechanism;
 
     fn from(pairs: &[(&str, &str)]) -> Result<UpstreamSecurity, SecurityError> {
         let properties =

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use super::super::tree;
 use super::*;
 use crate::zone::{
-    AddHeader, Authentication, ConsumerGroup, Deprecated, GroupName, Organization, PartnerContact,
-    ServiceAccount, TopicName, ZoneName,
+    AddHeader, Authentication, ConsumerGroup, Deprecated, GroupName, IssuerName, Organization,
+    PartnerContact, ServiceAccount, TopicName, ZoneName,
 };
 
 /// Text that YAML or a terminal could take for something else.
@@ -137,14 +137,20 @@ fn zone() -> impl Strategy<Value = PartnerZone> {
         "[a-zA-Z0-9._-]{3,20}",
     );
     let texts = (option::of(text()), option::of(text()), option::of("https?://[a-z]{1,9}\\.com"));
-    let account = ("[a-zA-Z0-9äß_@.-]{1,15}", 0..4_u8).prop_map(|(account, mode)| Authentication {
-        mode: match mode {
+    let account = ("[a-zA-Z0-9äß_@.-]{1,15}", 0..4_u8, option::of("[a-z][a-z0-9.-]{0,9}"));
+    let account = account.prop_map(|(account, mode, issuer)| {
+        let mode = match mode {
             0 => AuthenticationMode::Plain,
             1 => AuthenticationMode::Scram,
             2 => AuthenticationMode::OauthBearer,
             _ => AuthenticationMode::Mtls,
-        },
-        service_account: ServiceAccount::try_from(account.as_str()).unwrap(),
+        };
+        let issuer = issuer.filter(|_| mode == AuthenticationMode::OauthBearer);
+        Authentication {
+            mode,
+            service_account: ServiceAccount::try_from(account.as_str()).unwrap(),
+            issuer: issuer.map(|name| IssuerName::try_from(name.as_str()).unwrap()),
+        }
     });
     (identity, texts, account, topics(), option::of(person), option::of(organization), restrictions())
         .prop_map(|(identity, texts, authentication, topics, partner, organization, restrictions)| {

@@ -137,11 +137,37 @@ fn a_backing_group_belongs_to_one_zone() {
 }
 
 #[test]
+fn a_zone_for_tokens_needs_an_issuer_that_is_configured() {
+    let zone = |rest: &str| {
+        let tokens = format!("authenticationMode: {{type: OAUTHBEARER, serviceAccount: a{rest}}}");
+        zone("a", "a").replace("serviceAccount: a", &tokens)
+    };
+    let found = |text: String, issuers: &[&str]| {
+        let issuers = issuers.iter().map(|name| IssuerName::try_from(*name).unwrap()).collect();
+        let known = Known { issuers: Some(issuers), ..Known::default() };
+        let loaded = load([file("a.yaml", text)], &known);
+        assert_eq!(loaded.misplaced.len(), errors(&loaded).len());
+        loaded.findings.first().map(|finding| (finding.code, finding.help.clone().unwrap_or_default()))
+    };
+    assert_eq!(found(zone(""), &["main"]), None);
+    assert_eq!(found(zone(", issuer: main"), &["main", "other"]), None);
+    for (text, issuers, help) in [
+        (zone(""), &[][..], "configure one under `oauth.issuers`"),
+        (zone(", issuer: mian"), &["main", "other"], "did you mean `main`?"),
+        (zone(", issuer: x"), &["main", "other"], "the configured issuers are main, other"),
+    ] {
+        assert_eq!(found(text, issuers), Some((Code::UnknownIssuer, help.to_owned())));
+    }
+    let without = load([file("a.yaml", zone(", issuer: x"))], &Known::default());
+    assert_eq!(errors(&without), [], "nothing is known of the configuration");
+}
+
+#[test]
 fn the_configuration_is_checked_only_where_it_is_known() {
     let text = zone("a", "a").replace("cluster: gateway", "cluster: gatewy\n  underlyingCluster: west");
     assert_eq!(errors(&load([file("a.yaml", text.clone())], &Known::default())), []);
     let clusters = [ClusterName::try_from("east").unwrap()].into();
-    let known = Known { gateway: Some("gateway".into()), clusters: Some(clusters), sni: None };
+    let known = Known { gateway: Some("gateway".into()), clusters: Some(clusters), ..Known::default() };
     let loaded = load([file("a.yaml", text)], &known);
     assert_eq!(
         errors(&loaded),

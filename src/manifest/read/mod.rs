@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::zone::{
-    Access, Authentication, AuthenticationMode, ConsumerGroup, Deprecated, NameError, PartnerZone, Replay,
-    ServiceAccount, SharedTopic, TopicName,
+    Access, Authentication, AuthenticationMode, ConsumerGroup, Deprecated, IssuerName, NameError,
+    PartnerZone, Replay, ServiceAccount, SharedTopic, TopicName,
 };
 
 use super::code::Code;
@@ -221,13 +221,26 @@ impl Reader<'_> {
                 .related(CURRENT, "the other one"),
             );
         }
-        let (pointer, account, mode) = match (current, older) {
-            (Some(current), _) => (CURRENT, current.service_account, mode(current.kind)),
-            (None, Some(older)) => (OLDER, older, AuthenticationMode::Plain),
-            (None, None) => return None,
+        let Some(current) = current else {
+            let service_account: ServiceAccount = self.name(OLDER, &older?)?;
+            return Some(Authentication { mode: AuthenticationMode::Plain, service_account, issuer: None });
         };
-        let service_account: ServiceAccount = self.name(pointer, &account)?;
-        Some(Authentication { mode, service_account })
+        let mode = mode(current.kind);
+        let issuer = current.issuer.and_then(|name| self.issuer(&name, mode));
+        let service_account: ServiceAccount = self.name(CURRENT, &current.service_account)?;
+        Some(Authentication { mode, service_account, issuer })
+    }
+
+    /// An issuer has no meaning for who brings no token.
+    fn issuer(&mut self, name: &str, mode: AuthenticationMode) -> Option<IssuerName> {
+        const ISSUER: &str = "/spec/authenticationMode/issuer";
+        if mode != AuthenticationMode::OauthBearer {
+            let message = "`issuer` is for zones whose `type` is OAUTHBEARER";
+            let fault = DocumentFault::new(Code::UnknownField, ISSUER, message).on_key();
+            self.fault(fault.help("remove `issuer`, or write `type: OAUTHBEARER`"));
+            return None;
+        }
+        self.name(ISSUER, name)
     }
 
     /// A misspelt `authenticationMode` is reported as an unknown field, and not as missing too.

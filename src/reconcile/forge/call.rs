@@ -48,6 +48,11 @@ pub(super) fn status(kind: ForgeKind, repository: &str, status: &CommitStatus) -
     Call::new(Method::POST, of(kind, repository, &["statuses", &status.commit]), Some(body))
 }
 
+/// Whose token it is. Both forges have it at the same place.
+pub(super) fn account() -> Call {
+    Call::new(Method::GET, vec!["user".to_owned()], None)
+}
+
 /// One page of a pull request's comments, the oldest first.
 pub(super) fn comments(kind: ForgeKind, repository: &str, pull: u64, page: u32) -> Call {
     let mut call = Call::new(Method::GET, of_pull(kind, repository, pull), None);

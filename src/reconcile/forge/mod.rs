@@ -1,7 +1,8 @@
 //! GitHub and GitLab, as far as a reconciler speaks to them: a status on a commit, and one comment on a pull request, which is edited
 //! in place.
 //!
-//! Posts are repeatable: the same status again changes nothing, and the comment is found by the marker that its text begins with.
+//! Posts are repeatable: the same status again changes nothing, and the comment is found by its author, which is us, and by the marker
+//! that its text begins with.
 //! Nothing that a forge answers is shown to anybody but its number and the status of HTTP.
 
 mod call;
@@ -111,6 +112,29 @@ fn hint(status: StatusCode) -> &'static str {
     }
 }
 
+/// Whose comments are ours. Anybody can write one that begins with our marker, and what its author may change nobody should read.
+#[derive(Debug, Clone, Copy)]
+enum Author {
+    /// The token's own account.
+    Account(u64),
+    /// The token of an app or of a job on GitHub, which may not ask whose it is: it writes as a bot.
+    Bot,
+}
+
+impl Author {
+    fn wrote(self, kind: ForgeKind, comment: &Value) -> bool {
+        let writer = comment.get(match kind {
+            ForgeKind::GitHub => "user",
+            ForgeKind::GitLab => "author",
+        });
+        let Some(writer) = writer else { return false };
+        match self {
+            Self::Account(id) => writer["id"].as_u64() == Some(id),
+            Self::Bot => writer["type"].as_str() == Some("Bot"),
+        }
+    }
+}
+
 /// A client of one repository's forge.
 #[derive(Debug)]
 pub struct Forge {
@@ -146,7 +170,7 @@ impl Forge {
         let (kind, repository) = (self.config.kind, &self.config.repository);
         if let Some(comment) = self.comment(pull, marker).await? {
             let edited = self.send(&call::edit(kind, repository, pull, comment, text)).await;
-            // Gone meanwhile, or somebody else's who began with our marker: a new one it is.
+            // Gone meanwhile, or another bot's that began with our marker: a new one it is.
             let Err(ForgeError::Refused { status: StatusCode::NOT_FOUND | StatusCode::FORBIDDEN, .. }) =
                 edited
             else {
@@ -156,14 +180,16 @@ impl Forge {
         self.send(&call::comment(kind, repository, pull, text)).await.map(drop)
     }
 
-    /// The number of the first comment that begins with `marker`.
+    /// The number of our first comment that begins with `marker`.
     async fn comment(&self, pull: u64, marker: &str) -> Result<Option<u64>, ForgeError> {
+        let author = self.author().await?;
         for page in 1..=MAX_PAGES {
             let listed =
                 self.send(&call::comments(self.config.kind, &self.config.repository, pull, page)).await?;
             let listed = listed.as_array().ok_or_else(|| self.strange())?;
-            let sticky =
-                |comment: &&Value| comment["body"].as_str().is_some_and(|body| body.starts_with(marker));
+            let begins =
+                |comment: &Value| comment["body"].as_str().is_some_and(|body| body.starts_with(marker));
+            let sticky = |comment: &&Value| author.wrote(self.config.kind, comment) && begins(comment);
             if let Some(found) = listed.iter().find(sticky) {
                 return found["id"].as_u64().map(Some).ok_or_else(|| self.strange());
             }
@@ -172,6 +198,20 @@ impl Forge {
             }
         }
         Ok(None)
+    }
+
+    async fn author(&self) -> Result<Author, ForgeError> {
+        match self.send(&call::account()).await {
+            Ok(account) => {
+                account.get("id").and_then(Value::as_u64).map(Author::Account).ok_or_else(|| self.strange())
+            }
+            Err(ForgeError::Refused { status: StatusCode::FORBIDDEN, .. })
+                if self.config.kind == ForgeKind::GitHub =>
+            {
+                Ok(Author::Bot)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn send(&self, call: &Call) -> Result<Value, ForgeError> {

@@ -16,13 +16,18 @@ use crate::zone::CommitState;
 
 const MARKER: &str = "<!-- partner-zones -->";
 
+/// The account of the token.
+const OWN_ACCOUNT: u64 = 7;
+
 /// What a forge holds.
 #[derive(Default)]
 struct Held {
     statuses: Vec<(String, Value)>,
     comments: Vec<(u64, String)>,
-    /// Comments that may not be edited.
+    /// Comments of somebody else.
     foreign: Vec<u64>,
+    /// The token is one of a job, which may not ask whose it is.
+    is_job: bool,
     requests: usize,
 }
 
@@ -59,7 +64,23 @@ async fn comments(
     admitted(&held, &headers)?;
     let held = held.lock().unwrap();
     let of_page = held.comments.iter().skip((page.page - 1) * page.per_page).take(page.per_page);
-    Ok(Json(of_page.map(|(id, body)| json!({ "id": id, "body": body })).collect()))
+    let written = |(id, body): &(u64, String)| {
+        let who = match (held.foreign.contains(id), held.is_job) {
+            (true, _) => json!({ "id": 13, "type": "User" }),
+            (false, true) => json!({ "id": 41, "type": "Bot" }),
+            (false, false) => json!({ "id": OWN_ACCOUNT, "type": "User" }),
+        };
+        json!({ "id": id, "body": body, "user": who, "author": who })
+    };
+    Ok(Json(of_page.map(written).collect()))
+}
+
+async fn account(State(held): State<Shared>, headers: HeaderMap) -> Result<Json<Value>, StatusCode> {
+    admitted(&held, &headers)?;
+    if held.lock().unwrap().is_job {
+        return Err(StatusCode::FORBIDDEN);
+    }
+    Ok(Json(json!({ "id": OWN_ACCOUNT })))
 }
 
 async fn comment(
@@ -95,10 +116,12 @@ async fn edit(
 async fn stand_in() -> (SocketAddr, Shared) {
     let held = Shared::default();
     let github = Router::new()
+        .route("/user", get(account))
         .route("/repos/{owner}/{name}/statuses/{sha}", post(set_status))
         .route("/repos/{owner}/{name}/issues/{number}/comments", get(comments).post(comment))
         .route("/repos/{owner}/{name}/issues/comments/{id}", patch(edit));
     let gitlab = Router::new()
+        .route("/api/v4/user", get(account))
         .route("/api/v4/projects/{id}/statuses/{sha}", post(set_status))
         .route("/api/v4/projects/{id}/merge_requests/{number}/notes", get(comments).post(comment))
         .route("/api/v4/projects/{id}/merge_requests/{number}/notes/{note}", put(edit));
@@ -174,18 +197,25 @@ async fn there_is_one_comment_however_often_it_is_put_and_however_many_others_th
 }
 
 #[tokio::test]
-async fn a_comment_of_somebody_else_with_our_marker_does_not_silence_us() {
+async fn a_comment_of_somebody_else_with_our_marker_is_never_taken_for_ours() {
     let token = token("t0ken");
-    let (address, held) = stand_in().await;
-    held.lock().unwrap().comments.push((1, format!("{MARKER} forged")));
-    held.lock().unwrap().foreign.push(1);
-    forge(ForgeKind::GitHub, address, &token)
-        .put_comment(7, MARKER, &format!("{MARKER}\nplan"))
-        .await
-        .unwrap();
-    let held = held.lock().unwrap();
-    assert_eq!(held.comments[0].1, format!("{MARKER} forged"));
-    assert_eq!(held.comments[1].1, format!("{MARKER}\nplan"));
+    for (kind, is_job) in [(ForgeKind::GitHub, false), (ForgeKind::GitHub, true), (ForgeKind::GitLab, false)]
+    {
+        let (address, held) = stand_in().await;
+        {
+            let mut held = held.lock().unwrap();
+            held.comments.push((1, format!("{MARKER} forged")));
+            held.foreign.push(1);
+            held.is_job = is_job;
+        }
+        let forge = forge(kind, address, &token);
+        for text in ["plan", "another plan"] {
+            forge.put_comment(7, MARKER, &format!("{MARKER}\n{text}")).await.unwrap();
+        }
+        let held = held.lock().unwrap();
+        let texts: Vec<&str> = held.comments.iter().map(|(_, text)| text.as_str()).collect();
+        assert_eq!(texts, [&format!("{MARKER} forged"), &format!("{MARKER}\nanother plan")]);
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use rdkafka::producer::{FutureProducer, FutureRecord};
-use serde::Serialize;
 
 use super::connection::{Connection, Reports};
 use super::{Names, PARTITION};
@@ -35,26 +34,33 @@ impl Announcer {
     }
 
     pub(super) async fn heartbeat(&self, heartbeat: &Heartbeat) -> Result<(), StoreError> {
-        self.send(&self.status, &heartbeat.node, heartbeat, HEARTBEAT).await
+        let what = |error| StoreError::Unreachable(format!("a heartbeat cannot be written: {error}"));
+        let payload = serde_json::to_vec(heartbeat).map_err(what)?;
+        self.send(&self.status, &heartbeat.node, &payload, HEARTBEAT).await
+    }
+
+    /// A node's heartbeat that says nothing is its last one.
+    pub(super) async fn leave(&self, node: &str) -> Result<(), StoreError> {
+        self.send(&self.status, node, &[], HEARTBEAT).await
     }
 
     /// Events of one subject stay in order; one without goes under an empty key.
     pub(super) async fn audit(&self, event: &serde_json::Value) -> Result<(), StoreError> {
         let subject = event.get("subject").and_then(serde_json::Value::as_str).unwrap_or_default();
-        self.send(&self.audit, subject, event, AUDIT).await
+        let what = |error| StoreError::Unreachable(format!("an audit event cannot be written: {error}"));
+        let payload = serde_json::to_vec(event).map_err(what)?;
+        self.send(&self.audit, subject, &payload, AUDIT).await
     }
 
-    async fn send<T: Serialize>(
+    async fn send(
         &self,
         topic: &str,
         key: &str,
-        value: &T,
+        payload: &[u8],
         patience: Duration,
     ) -> Result<(), StoreError> {
         let what = format!("writing to topic `{topic}`");
-        let payload =
-            serde_json::to_vec(value).map_err(|e| StoreError::Unreachable(format!("{what}: {e}")))?;
-        let record = FutureRecord::to(topic).partition(PARTITION).key(key).payload(&payload);
+        let record = FutureRecord::to(topic).partition(PARTITION).key(key).payload(payload);
         match tokio::time::timeout(patience, self.producer.send(record, patience)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err((error, _))) => Err(self.reports.unreachable(&what, &error)),

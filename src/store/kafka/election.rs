@@ -2,7 +2,7 @@
 //!
 //! This is for liveness alone: the group notices that a leader died. Safety is the [writer](super::writer)'s.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -23,6 +23,30 @@ pub(super) enum Candidacy {
     Bystander,
 }
 
+/// Who else might lead.
+#[derive(Debug)]
+pub(super) enum Rivals {
+    /// The other members of the leader group; this process is out of it until then.
+    Group(watch::Sender<Instant>),
+    /// Nobody is asked. The sender says so for as long as it lives.
+    NoMatter { _candidacy: watch::Sender<Candidacy> },
+}
+
+impl Rivals {
+    /// Takes this process out of the election for a while, so that the group gives the leadership to another one.
+    pub(super) fn let_others(&self, time: Duration) {
+        if let Self::Group(back_at) = self {
+            back_at.send_replace(Instant::now() + time);
+        }
+    }
+}
+
+/// For a process that leads whoever else does.
+pub(super) fn unopposed() -> (watch::Receiver<Candidacy>, Rivals) {
+    let (sender, candidacy) = watch::channel(Candidacy::Candidate);
+    (candidacy, Rivals::NoMatter { _candidacy: sender })
+}
+
 /// Joins the leader group on a thread of its own, and leaves it at `cancel`.
 pub(super) fn start(
     connection: &Connection,
@@ -30,20 +54,36 @@ pub(super) fn start(
     session: Duration,
     tracker: &TaskTracker,
     cancel: CancellationToken,
-) -> Result<watch::Receiver<Candidacy>, StoreError> {
+) -> Result<(watch::Receiver<Candidacy>, Rivals), StoreError> {
     let (sender, candidacy) = watch::channel(Candidacy::Bystander);
-    let mut member = join(connection, names, session, sender.clone())?;
+    let (rivals, back_at) = watch::channel(Instant::now());
+    let mut member = Some(join(connection, names, session, sender.clone())?);
     let (connection, names) = (connection.clone(), names.clone());
     tracker.spawn_blocking(move || {
         while !cancel.is_cancelled() {
-            match member.poll(POLL) {
+            if *back_at.borrow() > Instant::now() {
+                // Dropped, it leaves the group.
+                if member.take().is_some() {
+                    sender.send_replace(Candidacy::Bystander);
+                }
+                std::thread::sleep(POLL);
+                continue;
+            }
+            let Some(consumer) = &member else {
+                match join(&connection, &names, session, sender.clone()) {
+                    Ok(joined) => member = Some(joined),
+                    Err(error) => {
+                        tracing::error!(%error, "the leader group cannot be joined");
+                        std::thread::sleep(POLL);
+                    }
+                }
+                continue;
+            };
+            match consumer.poll(POLL) {
                 Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
                     tracing::error!(%code, "the leader group is lost; joining it anew");
                     sender.send_replace(Candidacy::Bystander);
-                    match join(&connection, &names, session, sender.clone()) {
-                        Ok(joined) => member = joined,
-                        Err(error) => tracing::error!(%error, "the leader group cannot be joined"),
-                    }
+                    member = None;
                 }
                 Some(Err(error)) => tracing::debug!(%error, "leader group"),
                 // The partition is paused: only the membership matters.
@@ -52,7 +92,7 @@ pub(super) fn start(
         }
         sender.send_replace(Candidacy::Bystander);
     });
-    Ok(candidacy)
+    Ok((candidacy, Rivals::Group(rivals)))
 }
 
 fn join(

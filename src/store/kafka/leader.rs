@@ -8,23 +8,28 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use super::Names;
 use super::connection::Connection;
-use super::election::Candidacy;
+use super::election::{Candidacy, Rivals};
 use super::tail::Tail;
 use super::writer::{After, Failure, Writer};
-use crate::store::record::Line;
-use crate::store::{Change, Health, Leadership, Lease, StoreError, changes};
-use crate::zone::{Revision, Sequence};
+use crate::store::continuity::{self, Tally};
+use crate::store::record::{CommitEnd, Line};
+use crate::store::{Change, Health, LEADER_VERSION, Leadership, Lease, Nodes, State, StoreError, changes};
+use crate::zone::Sequence;
 
 /// How long the tail may take to read what was written before.
 const CATCH_UP: Duration = Duration::from_secs(30);
 /// Between two tries to lead.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long a node that must not lead leaves it to others. One that is of a later version, or reads what this one cannot, has the
+/// lead by then and keeps it.
+const ASIDE: Duration = Duration::from_secs(10);
 
 /// What the leader is asked to do. The answer is dropped unsent when nobody leads.
 #[derive(Debug)]
@@ -47,6 +52,10 @@ pub(super) struct Leader {
     pub(super) lease_renewal: Duration,
     pub(super) tail: Tail,
     pub(super) candidacy: watch::Receiver<Candidacy>,
+    pub(super) rivals: Rivals,
+    /// The nodes that serve partners, and from when on those that live have been heard.
+    pub(super) nodes: watch::Receiver<Arc<Nodes>>,
+    pub(super) all_heard: Instant,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) leadership: watch::Sender<Leadership>,
     pub(super) tracker: TaskTracker,
@@ -56,8 +65,7 @@ pub(super) struct Leader {
 /// One time of leading: what was written last, so that nothing has to be read for the next record.
 struct Term {
     writer: Arc<Writer>,
-    sequence: Sequence,
-    revision: Option<Revision>,
+    end: CommitEnd,
 }
 
 impl Leader {
@@ -65,7 +73,7 @@ impl Leader {
         while self.await_candidacy().await {
             match self.take_over().await {
                 Ok(term) => {
-                    tracing::info!(sequence = %term.sequence, "this node leads");
+                    tracing::info!(sequence = %term.end.sequence, "this node leads");
                     self.leadership.send_replace(Leadership::Leading);
                     self.lead(term).await;
                     self.leadership.send_replace(Leadership::Following);
@@ -73,6 +81,9 @@ impl Leader {
                 }
                 Err(error) => {
                     tracing::warn!(%error, "this node could not take over as leader; it tries again");
+                    if matches!(error, StoreError::Unfit(_)) {
+                        self.rivals.let_others(ASIDE);
+                    }
                 }
             }
             self.cancel.run_until_cancelled(sleep(PAUSE)).await;
@@ -103,14 +114,17 @@ impl Leader {
         });
         let (writer, end) = taken.await.map_err(|error| StoreError::Unreachable(error.to_string()))??;
         let caught_up = self.catch_up(end).await;
-        let mut term = Term { writer, sequence: Sequence::default(), revision: None };
-        if let Err(error) = caught_up {
-            self.retire(term);
-            return Err(error);
-        }
-        if let Some(state) = self.tail.state.borrow().as_ref() {
-            term.sequence = state.sequence;
-            term.revision.clone_from(&state.revision);
+        let mut term = Term { writer, end: CommitEnd::default() };
+        let state = match caught_up {
+            Ok(()) => self.fit_to_lead().await,
+            Err(error) => Err(error),
+        };
+        match state {
+            Ok(state) => term.end = continued(&state),
+            Err(error) => {
+                self.retire(term);
+                return Err(error);
+            }
         }
         match self.renew(&term).await {
             Ok(()) => Ok(term),
@@ -121,6 +135,27 @@ impl Leader {
         }
     }
 
+    /// The state, if this node may write what comes next.
+    async fn fit_to_lead(&self) -> Result<Arc<State>, StoreError> {
+        let state = self.tail.state.borrow().clone().unwrap_or_default();
+        if state.leader_version > LEADER_VERSION {
+            return Err(StoreError::Unfit(format!(
+                "a later version of this program has led (it is {}, this one is {LEADER_VERSION}), and knows of things that this one \
+                 would spoil; upgrade this node",
+                state.leader_version
+            )));
+        }
+        if state.sequence == Sequence::default() && matches!(self.rivals, Rivals::Group(_)) {
+            self.cancel.run_until_cancelled(sleep_until(self.all_heard)).await;
+            let nodes = self.nodes.borrow();
+            let serving = nodes.iter().map(|(node, beat)| (node.as_str(), Sequence(beat.serving)));
+            if let Some(problem) = continuity::emptied(serving) {
+                return Err(StoreError::Unfit(problem));
+            }
+        }
+        Ok(state)
+    }
+
     /// Waits until the tail has read everything before `end`, and what it read is fit.
     async fn catch_up(&mut self, end: i64) -> Result<(), StoreError> {
         let (mut position, mut health) = (self.tail.position.clone(), self.tail.health.clone());
@@ -129,7 +164,10 @@ impl Leader {
             let _ = position.wait_for(|p| *p >= end).await;
             let healthy = health.wait_for(|h| *h != Health::Starting).await;
             match healthy.map(|h| h.clone()) {
-                Ok(Health::Stale { reason, .. }) => Err(StoreError::Unfit(reason)),
+                Ok(Health::Stale { reason, .. }) if *self.tail.unfit.borrow() => {
+                    Err(StoreError::Unfit(reason))
+                }
+                Ok(Health::Stale { reason, .. }) => Err(StoreError::Unreachable(reason)),
                 Ok(Health::Current | Health::Starting) => Ok(()),
                 Err(_) => Err(StoreError::NotLeader),
             }
@@ -153,6 +191,10 @@ impl Leader {
                 () = self.cancel.cancelled() => break,
                 _ = self.candidacy.wait_for(|c| *c == Candidacy::Bystander) => {
                     tracing::info!("the leader group gives the leadership to another node");
+                    break;
+                }
+                _ = self.tail.unfit.wait_for(|unfit| *unfit) => {
+                    tracing::error!("the state is not what this node wrote; it writes nothing more");
                     break;
                 }
                 _ = renewal.tick() => None,
@@ -215,36 +257,46 @@ impl Leader {
             url: self.identity.url.clone(),
             renewed_at: OffsetDateTime::now_utc(),
         };
-        let lines = Line::lease(&lease)
-            .and_then(|lease| Ok(vec![lease, Line::revision(term.sequence, term.revision.as_ref())?]))
-            .map_err(usable)?;
+        let lines =
+            Line::lease(&lease).and_then(|lease| Ok(vec![lease, Line::end(&term.end)?])).map_err(usable)?;
         self.transact(&term.writer, lines).await
     }
 
     async fn commit(&self, changes: Vec<Change>, term: &mut Term) -> Result<Sequence, Failure> {
         let state = self.tail.state.borrow().clone().unwrap_or_default();
-        let changes = changes::complete(changes, &state).map_err(usable)?;
+        let (changes, tally) = changes::complete(changes, &state).map_err(usable)?;
         self.tail.written.begin(&changes);
-        let outcome = self.write(&changes, term).await;
+        let outcome = self.write(&changes, tally, &state, term).await;
         self.tail.written.end();
         outcome
     }
 
     /// Writes them, and waits until this process has read them back.
-    async fn write(&self, changes: &[Change], term: &mut Term) -> Result<Sequence, Failure> {
-        let sequence = term.sequence.next();
-        let revision = changes.iter().rev().find_map(|change| match change {
-            Change::Applied(revision) => Some(revision.clone()),
-            _ => None,
-        });
-        let revision = revision.or_else(|| term.revision.clone());
+    async fn write(
+        &self,
+        changes: &[Change],
+        tally: Tally,
+        state: &State,
+        term: &mut Term,
+    ) -> Result<Sequence, Failure> {
+        let mut end = term.end.clone();
+        end.sequence = changes::number(changes, end.sequence);
+        end.tally = Some(tally);
         let mut lines = Vec::with_capacity(changes.len() + 1);
         for change in changes {
-            lines.extend(Line::of(change, sequence).map_err(usable)?);
+            match change {
+                Change::Applied(revision) => end.revision = Some(revision.clone()),
+                Change::GoesOn { lineage, .. } => end.lineage.extend(lineage),
+                _ => {}
+            }
+            if let Some(line) = Line::of(change, end.sequence).map_err(usable)? {
+                lines.push(line.with(&state.later).map_err(usable)?);
+            }
         }
-        lines.push(Line::revision(sequence, revision.as_ref()).map_err(usable)?);
+        lines.push(Line::end(&end).map_err(usable)?);
         self.transact(&term.writer, lines).await?;
-        (term.sequence, term.revision) = (sequence, revision);
+        let sequence = end.sequence;
+        term.end = end;
         self.await_tail(sequence).await?;
         Ok(sequence)
     }
@@ -271,6 +323,21 @@ impl Leader {
     /// Closing a producer waits for its broker connections.
     fn retire(&self, term: Term) {
         self.tracker.spawn_blocking(move || drop(term));
+    }
+}
+
+/// What ends the commits of a new term, until it makes one. A store has an id from its first leader on.
+fn continued(state: &State) -> CommitEnd {
+    let mut lineage = state.lineage.clone();
+    if lineage.is_empty() {
+        lineage.insert(Uuid::new_v4());
+    }
+    CommitEnd {
+        sequence: state.sequence,
+        revision: state.revision.clone(),
+        lineage,
+        tally: Some(Tally::of(state)),
+        leader_version: LEADER_VERSION,
     }
 }
 

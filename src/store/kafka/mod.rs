@@ -8,6 +8,7 @@
 //! | `leader` | takes over, renews the lease, commits, steps down (`writer` is its transactional producer) |
 //! | `status` | which nodes live |
 //! | `announcer` | sends heartbeats and audit events |
+//! | `upkeep` | makes topics again whose loss is no loss of state |
 //! | `connection` | how to reach the cluster |
 //!
 //! librdkafka's calls block: each reader has a thread of its own, and transactions run on blocking threads.
@@ -20,6 +21,7 @@ mod snapshot;
 mod status;
 mod tail;
 mod topics;
+mod upkeep;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -27,11 +29,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::announcer::Announcer;
-use self::connection::Connection;
+use self::connection::{Connection, Reports};
 use self::leader::{Command, Identity, Leader};
 use self::tail::Tail;
 use super::roster::NODE_LIFETIME;
@@ -76,6 +79,8 @@ impl std::fmt::Debug for KafkaOptions {
 pub enum Role {
     /// Creates the topics, and may lead.
     Controller,
+    /// Creates the topics, and leads at once, whoever does: for a single commit, after which that one goes on.
+    Restorer,
     /// Reads the state and sends heartbeats; also what a command that only looks uses.
     Gateway,
 }
@@ -120,6 +125,8 @@ pub struct Timing {
     pub lease_renewal: Duration,
     /// How long a node lives after its last heartbeat.
     pub node_lifetime: Duration,
+    /// After this time every node that lives has been heard. Longer than from one heartbeat to the next.
+    pub all_heard: Duration,
 }
 
 impl Default for Timing {
@@ -128,6 +135,7 @@ impl Default for Timing {
             session: Duration::from_secs(10),
             lease_renewal: Duration::from_secs(5),
             node_lifetime: NODE_LIFETIME,
+            all_heard: Duration::from_millis(2_500),
         }
     }
 }
@@ -160,19 +168,32 @@ impl KafkaStore {
         tracker: &TaskTracker,
         cancel: CancellationToken,
     ) -> Result<Arc<Self>, StoreError> {
-        let KafkaOptions { names, timing, role, .. } = options;
+        let KafkaOptions { names, timing, role, replication, .. } = options;
+        let opened = Instant::now();
         let connection = Connection::new(options.properties, options.bootstrap_servers);
-        let cluster_id = topics::prepare(&connection, &names, options.replication, role).await?;
+        let cluster_id = topics::prepare(&connection, &names, replication, role).await?;
         // What was started ends again when the rest cannot be.
         let cancel = cancel.child_token();
         let unfinished = cancel.clone().drop_guard();
         let tail = tail::start(&connection, &names, tracker, cancel.clone())?;
         let nodes = status::start(&connection, &names, timing.node_lifetime, tracker, cancel.clone())?;
         let announcer = Announcer::new(&connection, &names)?;
+        if role == Role::Controller {
+            let admin = connection.client(&[], Reports::default())?;
+            let upkeep = upkeep::run(admin, connection.clone(), names.clone(), replication);
+            let cancel = cancel.clone();
+            tracker.spawn(async move { cancel.run_until_cancelled(upkeep).await });
+        }
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let leadership = watch::Sender::new(Leadership::Following);
-        if role == Role::Controller {
-            let candidacy = election::start(&connection, &names, timing.session, tracker, cancel.clone())?;
+        let election = match role {
+            Role::Gateway => None,
+            Role::Controller => {
+                Some(election::start(&connection, &names, timing.session, tracker, cancel.clone())?)
+            }
+            Role::Restorer => Some(election::unopposed()),
+        };
+        if let Some((candidacy, rivals)) = election {
             let leader = Leader {
                 connection,
                 names,
@@ -180,6 +201,9 @@ impl KafkaStore {
                 lease_renewal: timing.lease_renewal,
                 tail: tail.clone(),
                 candidacy,
+                rivals,
+                nodes: nodes.clone(),
+                all_heard: opened + timing.all_heard,
                 commands: inbox,
                 leadership: leadership.clone(),
                 tracker: tracker.clone(),
@@ -232,6 +256,10 @@ impl Store for KafkaStore {
 
     fn heartbeat(&self, heartbeat: Heartbeat) -> StoreFuture<'_, ()> {
         Box::pin(async move { self.announcer.heartbeat(&heartbeat).await })
+    }
+
+    fn leave(&self, node: String) -> StoreFuture<'_, ()> {
+        Box::pin(async move { self.announcer.leave(&node).await })
     }
 
     fn audit(&self, event: serde_json::Value) -> StoreFuture<'_, ()> {

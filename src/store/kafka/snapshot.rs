@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::store::continuity::{self, Tally};
 use crate::store::record::Record;
 use crate::store::{Change, State, ZoneRecord};
 use crate::zone::{PartnerZone, ZoneName};
@@ -49,6 +50,8 @@ pub(super) struct Snapshot {
     written: Written,
     /// Records that could not be read, until a later one with the same key can be.
     broken: BTreeMap<String, String>,
+    /// How much there is, as the last commit says.
+    told: Option<Tally>,
     /// Records were taken whose commit has not ended yet.
     open: bool,
     unknown_kinds: BTreeSet<String>,
@@ -80,6 +83,7 @@ impl Snapshot {
             }
         };
         self.broken.remove(&*key);
+        self.state.later.note(&key, value, &record);
         match record {
             Record::Zone(name, mut zone) => {
                 if let Some(record) = &mut zone {
@@ -92,9 +96,7 @@ impl Snapshot {
             }
             Record::LastUse(id, last) => set(&mut self.state.last_uses, id, last),
             Record::ApiKey(id, api_key) => set(&mut self.state.api_keys, id, api_key.map(Arc::new)),
-            Record::Principal(principal, cluster_id) => {
-                set(&mut self.state.principals, principal, cluster_id);
-            }
+            Record::Principal(of, principal) => set(&mut self.state.principals, of, principal),
             Record::Suspension(scope, asked) => set(&mut self.state.controls.suspended, scope, asked),
             Record::Rollback(rollback) => self.state.controls.rollback = rollback,
             Record::Acceptance(acceptance) => self.state.controls.accepted = acceptance,
@@ -102,9 +104,12 @@ impl Snapshot {
             Record::Letter(id, letter) => set(&mut self.state.outbox, id, letter.map(Arc::new)),
             Record::Cluster(name, id) => set(&mut self.state.clusters, name, id),
             Record::Lease(lease) => self.state.leader = lease,
-            Record::Revision(sequence, revision) => {
-                self.state.sequence = sequence;
-                self.state.revision = revision;
+            Record::End(end) => {
+                self.state.sequence = end.sequence;
+                self.state.revision = end.revision;
+                self.state.lineage = end.lineage;
+                self.state.leader_version = end.leader_version;
+                self.told = end.tally;
                 self.open = false;
                 return Taken::Commit;
             }
@@ -113,10 +118,13 @@ impl Snapshot {
         Taken::Part
     }
 
-    /// The state after the last commit; or, where a record cannot be read, which and why.
+    /// The state after the last commit; or, where a record cannot be read, which and why, or that records are missing.
     pub(super) fn state(&self) -> Result<&State, String> {
         match self.broken.first_key_value() {
-            None => Ok(&self.state),
+            None => match self.told.and_then(|told| continuity::missing(&self.state, told)) {
+                None => Ok(&self.state),
+                Some(problem) => Err(problem),
+            },
             Some((key, problem)) => {
                 let more = match self.broken.len() {
                     1 => String::new(),
@@ -154,7 +162,7 @@ fn set<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, value: Option<V>) {
 mod tests {
     use super::*;
     use crate::store::changes;
-    use crate::store::record::Line;
+    use crate::store::record::{CommitEnd, Line};
     use crate::store::samples::{controls, credential, letters, zone};
     use crate::zone::{Revision, Scope, Sequence};
 
@@ -165,7 +173,7 @@ mod tests {
                 take(snapshot, &line);
             }
         }
-        take(snapshot, &Line::revision(sequence, None).unwrap())
+        take(snapshot, &Line::end(&CommitEnd { sequence, ..CommitEnd::default() }).unwrap())
     }
 
     fn take(snapshot: &mut Snapshot, line: &Line) -> Taken {
@@ -184,7 +192,7 @@ mod tests {
         fifth.push(Change::DeleteLetter(letters()[0].content.id()));
         let (mut snapshot, mut state) = (Snapshot::default(), State::default());
         for (number, commit) in (1..).zip([first, second, third, fourth, fifth]) {
-            let commit = changes::complete(commit, &state).unwrap();
+            let (commit, _) = changes::complete(commit, &state).unwrap();
             assert_eq!(take_all(&mut snapshot, &commit, number), Taken::Commit);
             state = state.after(commit, Sequence(number));
         }
@@ -242,7 +250,44 @@ mod tests {
     fn the_revision_applied_last_comes_with_the_commit() {
         let mut snapshot = Snapshot::default();
         let revision = Revision::commit("refs/heads/main", "8c1f");
-        take(&mut snapshot, &Line::revision(Sequence(1), Some(&revision)).unwrap());
+        let end =
+            CommitEnd { sequence: Sequence(1), revision: Some(revision.clone()), ..CommitEnd::default() };
+        take(&mut snapshot, &Line::end(&end).unwrap());
         assert_eq!(snapshot.state().unwrap().revision, Some(revision));
+    }
+    #[test]
+    fn a_state_that_lost_records_is_unfit_and_says_what_was_there() {
+        let mut snapshot = Snapshot::default();
+        let end = |zones| CommitEnd {
+            sequence: Sequence(4),
+            tally: Some(Tally { zones, credentials: 0 }),
+            ..CommitEnd::default()
+        };
+        let put = Line::of(&Change::PutZone(Box::new(zone("acme"))), Sequence(4)).unwrap().unwrap();
+        take(&mut snapshot, &put);
+        take(&mut snapshot, &Line::end(&end(2)).unwrap());
+        let problem = snapshot.state().expect_err("a zone is missing");
+        assert!(problem.contains("2 zones") && problem.contains("it holds 1 and 0"), "{problem}");
+        take(&mut snapshot, &Line::end(&end(1)).unwrap());
+        assert!(snapshot.state().is_ok());
+    }
+
+    #[test]
+    fn what_a_later_version_wrote_is_kept_until_it_is_deleted() {
+        let mut snapshot = Snapshot::default();
+        snapshot.take(Some(b"share/s1"), Some(b"{\"schemaVersion\":3,\"new\":1}"));
+        let put = Line::of(&Change::PutCredential(credential("acme", 1)), Sequence(1)).unwrap().unwrap();
+        let mut value: serde_json::Value = serde_json::from_slice(put.value.as_deref().unwrap()).unwrap();
+        value["scopes"] = "orders".into();
+        snapshot.take(Some(put.key.as_bytes()), Some(value.to_string().as_bytes()));
+        let rewritten = put.clone().with(&snapshot.state().unwrap().later).unwrap();
+        let again: serde_json::Value = serde_json::from_slice(rewritten.value.as_deref().unwrap()).unwrap();
+        assert_eq!(again, value);
+        assert_eq!(snapshot.state().unwrap().later.records().count(), 1);
+        for key in [put.key.as_bytes(), b"share/s1"] {
+            snapshot.take(Some(key), None);
+        }
+        assert_eq!(snapshot.state().unwrap().later, crate::store::Later::default());
+        assert_eq!(put.clone().with(&snapshot.state().unwrap().later).unwrap(), put);
     }
 }

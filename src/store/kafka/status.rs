@@ -34,7 +34,9 @@ pub(super) fn start(
         while !cancel.is_cancelled() {
             let heard = match consumer.poll(POLL) {
                 None | Some(Err(KafkaError::PartitionEOF(_))) => false,
-                Some(Ok(message)) => record(&mut roster, message.payload().unwrap_or_default()),
+                Some(Ok(message)) => {
+                    record(&mut roster, message.key(), message.payload().unwrap_or_default())
+                }
                 Some(Err(error)) => {
                     tracing::debug!(%error, "reading heartbeats");
                     // The topic's retention may overtake a reader that was cut off: the end is where to go on.
@@ -59,7 +61,11 @@ fn follow(consumer: &BaseConsumer<Reports>, topic: &str) -> Result<(), KafkaErro
     consumer.assign(&partitions)
 }
 
-fn record(roster: &mut Roster, payload: &[u8]) -> bool {
+fn record(roster: &mut Roster, node: Option<&[u8]>, payload: &[u8]) -> bool {
+    if payload.is_empty() {
+        roster.remove(&String::from_utf8_lossy(node.unwrap_or_default()));
+        return true;
+    }
     match serde_json::from_slice::<Heartbeat>(payload) {
         Ok(heartbeat) => {
             roster.record(heartbeat, Instant::now());

@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 use super::connection::{Connection, POLL, QUESTION, Reports};
 use super::snapshot::{Snapshot, Taken, Written};
 use super::{Names, PARTITION};
+use crate::store::continuity::{self, REMEDY};
 use crate::store::{Health, State, StoreError};
 
 /// How often the broker is asked something, so that a lost store is noticed where nothing is written.
@@ -34,6 +35,8 @@ const TRUNCATED: &str = "the state topic was truncated or made anew; it is read 
 pub(super) struct Tail {
     pub(super) state: watch::Receiver<Option<Arc<State>>>,
     pub(super) health: watch::Receiver<Health>,
+    /// What is there is not the state, or cannot be read: nobody may write on the strength of it. It does not pass by itself.
+    pub(super) unfit: watch::Receiver<bool>,
     /// The offset up to which everything is part of what was read.
     pub(super) position: watch::Receiver<i64>,
     /// What this process writes and is about to read.
@@ -59,11 +62,14 @@ pub(super) fn start(
         last_contact: OffsetDateTime::now_utc(),
         state: watch::Sender::new(None),
         health: watch::Sender::new(Health::Starting),
+        unfit: watch::Sender::new(false),
+        is_gone: false,
         position: watch::Sender::new(0),
     };
     let tail = Tail {
         state: reading.state.subscribe(),
         health: reading.health.subscribe(),
+        unfit: reading.unfit.subscribe(),
         position: reading.position.subscribe(),
         written,
     };
@@ -82,6 +88,9 @@ struct Reading {
     last_contact: OffsetDateTime,
     state: watch::Sender<Option<Arc<State>>>,
     health: watch::Sender<Health>,
+    unfit: watch::Sender<bool>,
+    /// There was no topic when it was looked for last.
+    is_gone: bool,
     position: watch::Sender<i64>,
 }
 
@@ -160,15 +169,11 @@ impl Reading {
     fn publish(&self) {
         let state = match self.snapshot.state() {
             Ok(state) => state,
-            Err(problem) => return self.stale(&problem),
+            Err(problem) => return self.unfit(&problem),
         };
-        let read_before = self.state.borrow().as_ref().map_or(state.sequence, |known| known.sequence);
-        if state.sequence < read_before {
-            return self.stale(&format!(
-                "the state topic is at commit {} and this node has already read commit {read_before}; restore the topic, \
-                 or restart the nodes to go on from what it holds",
-                state.sequence
-            ));
+        let known = self.state.borrow().clone();
+        if let Some(problem) = known.and_then(|known| continuity::broken(&known, state)) {
+            return self.unfit(&problem);
         }
         self.state.send_replace(Some(Arc::new(state.clone())));
         self.current();
@@ -177,6 +182,10 @@ impl Reading {
     fn contact(&mut self, consumer: &BaseConsumer<Reports>) {
         let high = match consumer.fetch_watermarks(&self.topic, PARTITION, QUESTION) {
             Ok((_, high)) => high,
+            Err(error) if is_unknown(&error) => {
+                self.is_gone = true;
+                return self.unfit(&format!("the state topic is gone; {REMEDY}"));
+            }
             Err(error) => {
                 return self.stale(&self.reports.unreachable("reading the state", &error).to_string());
             }
@@ -184,7 +193,7 @@ impl Reading {
         let now = OffsetDateTime::now_utc();
         let away = now - self.last_contact;
         self.last_contact = now;
-        if high < *self.position.borrow() {
+        if high < *self.position.borrow() || std::mem::take(&mut self.is_gone) {
             self.stale(TRUNCATED);
             self.read_again(consumer);
         } else if away > REREAD_AFTER {
@@ -203,6 +212,7 @@ impl Reading {
     }
 
     fn current(&self) {
+        self.unfit.send_replace(false);
         let recovered = self.health.send_if_modified(|health| {
             let changed = *health != Health::Current;
             *health = Health::Current;
@@ -211,6 +221,11 @@ impl Reading {
         if recovered {
             tracing::info!("the state is up to date");
         }
+    }
+
+    fn unfit(&self, problem: &str) {
+        self.stale(problem);
+        self.unfit.send_replace(true);
     }
 
     fn stale(&self, problem: &str) {
@@ -234,6 +249,17 @@ fn position(consumer: &BaseConsumer<Reports>, topic: &str) -> Option<i64> {
         Offset::Offset(offset) => Some(offset),
         _ => None,
     }
+}
+
+fn is_unknown(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::UnknownTopicOrPartition
+                | RDKafkaErrorCode::UnknownTopic
+                | RDKafkaErrorCode::UnknownPartition
+        )
+    )
 }
 
 fn lost_position(error: &KafkaError) -> bool {

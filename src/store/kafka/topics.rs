@@ -3,10 +3,12 @@
 //! A state topic that some client auto-created with time retention would evaporate: such a topic is refused, never repaired,
 //! since it may belong to somebody else.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use rdkafka::admin::{
-    AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication,
+    AdminClient, AdminOptions, AlterConfig, ConfigResource, ConfigSource, NewTopic, ResourceSpecifier,
+    TopicReplication,
 };
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
@@ -61,6 +63,63 @@ fn forms(names: &Names) -> [Form<'_>; 3] {
     ]
 }
 
+/// Makes the status and the audit topic again if they are missing, and sets them right if somebody else has made them: brokers
+/// that create topics by themselves do so at the next heartbeat. They were checked when this process started, so they are ours.
+pub(super) async fn mend(
+    admin: &AdminClient<Reports>,
+    connection: &Connection,
+    names: &Names,
+    replication: Option<u16>,
+) -> Result<(), StoreError> {
+    let reports = Reports::clone(admin.inner().context());
+    let [_, others @ ..] = forms(names);
+    for form in others {
+        match described(admin, form.name).await {
+            Ok(settings) if check_settings(&form, &settings).is_ok() => {}
+            Ok(settings) => {
+                tracing::error!(
+                    topic = form.name,
+                    "a topic of the store is not as it must be; it is set right"
+                );
+                set(admin, &form, &settings).await?;
+            }
+            Err(error) if is_unknown(&error) => {
+                tracing::error!(
+                    topic = form.name,
+                    "a topic of the store is gone, with what was in it; it is made again"
+                );
+                let reader = connection.reader(&names.reader_group, reports.clone())?;
+                let observer = Observer { reader, reports: reports.clone() };
+                let (_, cluster) = observer.look(names).await?;
+                create(admin, &[&form], replication, cluster.brokers).await?;
+            }
+            Err(error) => return Err(reports.unreachable("looking after the store's topics", &error)),
+        }
+    }
+    Ok(())
+}
+
+/// Beside what the topic is set to otherwise.
+async fn set(
+    admin: &AdminClient<Reports>,
+    form: &Form<'_>,
+    settings: &ConfigResource,
+) -> Result<(), StoreError> {
+    let own = settings.entries.iter().filter(|entry| entry.source == ConfigSource::DynamicTopic);
+    let own = own.filter_map(|entry| Some((entry.name.as_str(), entry.value.as_deref()?)));
+    let entries: HashMap<&str, &str> = own.chain(form.required.iter().copied()).collect();
+    let config = AlterConfig { specifier: ResourceSpecifier::Topic(form.name), entries };
+    let options = AdminOptions::new().request_timeout(Some(REQUEST));
+    let altered = admin.alter_configs([&config], &options).await;
+    match altered.map(|mut all| all.pop()) {
+        Ok(Some(Err((_, code)))) => {
+            Err(StoreError::Unreachable(format!("topic `{}` cannot be set right: {code}", form.name)))
+        }
+        Ok(_) => Ok(()),
+        Err(error) => Err(admin.inner().context().unreachable("setting a topic right", &error)),
+    }
+}
+
 /// Makes what is missing, where the role may, and checks all; gives the home cluster's id.
 pub(super) async fn prepare(
     connection: &Connection,
@@ -77,7 +136,9 @@ pub(super) async fn prepare(
     if let Some(form) = missing.first() {
         match role {
             Role::Gateway => return Err(StoreError::NotSetUp(form.name.to_owned())),
-            Role::Controller => create(&admin, &missing, replication, cluster.brokers).await?,
+            Role::Controller | Role::Restorer => {
+                create(&admin, &missing, replication, cluster.brokers).await?;
+            }
         }
         cluster = observer.await_leaders(names).await?;
     }
@@ -233,21 +294,30 @@ fn check_settings(form: &Form<'_>, settings: &ConfigResource) -> Result<(), Stor
 
 async fn settings(admin: &AdminClient<Reports>, topic: &str) -> Result<ConfigResource, StoreError> {
     let deadline = Instant::now() + SETUP;
-    let options = AdminOptions::new().request_timeout(Some(REQUEST));
     loop {
-        let described = admin.describe_configs([&ResourceSpecifier::Topic(topic)], &options).await;
-        let error = match described.map(|mut all| all.pop()) {
-            Ok(Some(Ok(settings))) if !settings.entries.is_empty() => return Ok(settings),
-            // A broker that has not heard of a new topic yet says so, or says nothing.
-            Ok(Some(Ok(_)) | None) => KafkaError::AdminOp(RDKafkaErrorCode::UnknownTopicOrPartition),
-            Ok(Some(Err(code))) => KafkaError::AdminOp(code),
+        let error = match described(admin, topic).await {
+            Ok(settings) => return Ok(settings),
             Err(error) => error,
         };
-        let unknown = matches!(error, KafkaError::AdminOp(RDKafkaErrorCode::UnknownTopicOrPartition));
-        if !unknown || Instant::now() >= deadline {
+        if !is_unknown(&error) || Instant::now() >= deadline {
             let what = format!("reading the settings of topic `{topic}`");
             return Err(admin.inner().context().unreachable(&what, &error));
         }
         sleep(PAUSE).await;
     }
+}
+
+async fn described(admin: &AdminClient<Reports>, topic: &str) -> Result<ConfigResource, KafkaError> {
+    let options = AdminOptions::new().request_timeout(Some(REQUEST));
+    let mut described = admin.describe_configs([&ResourceSpecifier::Topic(topic)], &options).await?;
+    match described.pop() {
+        Some(Ok(settings)) if !settings.entries.is_empty() => Ok(settings),
+        // A broker that has not heard of a new topic yet says so, or says nothing.
+        Some(Ok(_)) | None => Err(KafkaError::AdminOp(RDKafkaErrorCode::UnknownTopicOrPartition)),
+        Some(Err(code)) => Err(KafkaError::AdminOp(code)),
+    }
+}
+
+fn is_unknown(error: &KafkaError) -> bool {
+    matches!(error, KafkaError::AdminOp(RDKafkaErrorCode::UnknownTopicOrPartition))
 }

@@ -6,7 +6,7 @@
 //! | `credential/<key id>` | verifiers, base64 |
 //! | `last-use/<key id>` | when and from where this credential was used last |
 //! | `api-key/<id>` | role and verifier |
-//! | `principal/<cluster>/<zone>` | the id of the cluster on which this principal is ours |
+//! | `principal/<cluster>/<zone>` | the id of the cluster on which this principal is ours, and the master keys of its passwords |
 //! | `suspension/all`, `suspension/source`, `suspension/zone/<name>` | who asked for it, when and why |
 //! | `rollback` | the commit to apply instead of the branch's head, and until when |
 //! | `acceptance` | the commit of a rewritten history that may be applied |
@@ -16,11 +16,15 @@
 //! | `lease` | who leads |
 //! | `revision` | the last record of every transaction: the commit's sequence, and the Git revision applied last |
 //!
-//! A key of another kind was written by a later version: it is left alone. A value that cannot be read, or has a schema
+//! A key of another kind was written by a later version: it is left alone. So is a field beside those that this version knows:
+//! whoever writes the record again keeps it. A value that cannot be read, or has a schema
 //! version above ours, is an error and never "absent": what is absent gets created anew, or loses its access.
 
 mod controls;
+mod end;
+mod later;
 mod letters;
+mod principal;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -29,16 +33,21 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use self::controls::{AcceptanceRow, AskedRow, RollbackRow, SpentRow};
+pub(super) use self::end::CommitEnd;
+use self::end::EndRow;
+pub use self::later::Later;
 use self::letters::LetterRow;
-use self::rows::{ApiKeyRow, ClusterRow, CredentialRow, PrincipalRow, RevisionRow, ZoneRow};
+pub use self::principal::PrincipalRow;
+use self::rows::{ApiKeyRow, ClusterRow, CredentialRow, ZoneRow};
 use super::changes::numbered;
 use super::{Change, Lease, StoreError, ZoneRecord};
 use crate::zone::{
-    Acceptance, ApiKey, Asked, ClusterName, Credential, KeyId, LastUse, Letter, Revision, Rollback, Scope,
+    Acceptance, ApiKey, Asked, ClusterName, Credential, KeyId, LastUse, Letter, Principal, Rollback, Scope,
     Sequence, Spent, ZoneName,
 };
 
-/// Raised only when an older reader would misread a record; a field that is merely new needs no new version.
+/// Raised only when an older reader would misread a record. A field that is merely new needs no new version where it stands
+/// beside the others, and not within one of them: there an older writer would lose it.
 const SCHEMA_VERSION: u32 = 1;
 
 const LEASE: &str = "lease";
@@ -53,7 +62,7 @@ pub(super) enum Record {
     Credential(KeyId, Option<Credential>),
     LastUse(KeyId, Option<LastUse>),
     ApiKey(String, Option<ApiKey>),
-    Principal((ClusterName, ZoneName), Option<String>),
+    Principal((ClusterName, ZoneName), Option<Principal>),
     Suspension(Scope, Option<Asked>),
     Rollback(Option<Rollback>),
     Acceptance(Option<Acceptance>),
@@ -61,7 +70,7 @@ pub(super) enum Record {
     Letter(String, Option<Letter>),
     Cluster(ClusterName, Option<String>),
     Lease(Option<Lease>),
-    Revision(Sequence, Option<Revision>),
+    End(CommitEnd),
     /// Of a kind this version does not know.
     Unknown,
 }
@@ -96,7 +105,7 @@ impl Record {
                     ClusterName::try_from(cluster).map_err(|error| format!("the cluster {error}"))?;
                 let zone = ZoneName::try_from(zone).map_err(|error| format!("the zone {error}"))?;
                 let row = value.map(decode::<PrincipalRow>).transpose()?;
-                Self::Principal((cluster, zone), row.map(|row| row.cluster_id))
+                Self::Principal((cluster, zone), row.map(PrincipalRow::into_principal).transpose()?)
             }
             // A scope that cannot be read is one of a later version.
             Some(("suspension", scope)) => match Scope::parse(scope) {
@@ -127,8 +136,8 @@ impl Record {
             }
             None if key == LEASE => Self::Lease(value.map(decode).transpose()?),
             None if key == REVISION => {
-                let row: RevisionRow = decode(value.ok_or("it was deleted")?)?;
-                Self::Revision(Sequence(row.sequence), row.revision.map(Revision::recorded))
+                let row: EndRow = decode(value.ok_or("it was deleted")?)?;
+                Self::End(row.into_end())
             }
             _ => Self::Unknown,
         };
@@ -168,8 +177,8 @@ impl Line {
             Change::ForgetUse(id) => Self::delete(last_use(id)),
             Change::PutApiKey(key) => Self::put(format!("api-key/{}", key.id), &ApiKeyRow::new(key))?,
             Change::DeleteApiKey(id) => Self::delete(format!("api-key/{id}")),
-            Change::PutPrincipal { cluster, zone, cluster_id } => {
-                Self::put(principal(cluster, zone), &PrincipalRow { cluster_id: cluster_id.clone() })?
+            Change::PutPrincipal { cluster, zone, principal: it } => {
+                Self::put(principal(cluster, zone), &PrincipalRow::new(it))?
             }
             Change::DeletePrincipal { cluster, zone } => Self::delete(principal(cluster, zone)),
             Change::Suspend(scope, asked) => Self::put(suspension(scope), &AskedRow::new(asked))?,
@@ -185,7 +194,7 @@ impl Line {
                 Self::put(format!("cluster/{name}"), &ClusterRow { id: id.clone() })?
             }
             Change::Audit(event) => Self::event(event, sequence)?,
-            Change::Expect(_) | Change::Applied(_) => return Ok(None),
+            Change::Expect(_) | Change::Applied(_) | Change::GoesOn { .. } => return Ok(None),
         };
         Ok(Some(line))
     }
@@ -194,8 +203,9 @@ impl Line {
         Self::put(LEASE.to_owned(), lease)
     }
 
-    pub(super) fn revision(sequence: Sequence, revision: Option<&Revision>) -> Result<Self, StoreError> {
-        Self::put(REVISION.to_owned(), &RevisionRow::new(sequence, revision))
+    /// The last line of every transaction.
+    pub(super) fn end(end: &CommitEnd) -> Result<Self, StoreError> {
+        Self::put(REVISION.to_owned(), &EndRow::new(end))
     }
 
     fn put<T: Serialize>(key: String, row: &T) -> Result<Self, StoreError> {

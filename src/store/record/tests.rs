@@ -3,8 +3,11 @@ use serde_json::json;
 use time::macros::datetime;
 
 use super::*;
+use crate::store::continuity::Tally;
 use crate::store::samples::{controls, credential, letters, zone};
-use crate::zone::{ApiKeyRole, ClusterName, LastUse, PlainVerifier, Spent};
+use crate::zone::{
+    ApiKeyRole, ClusterName, KeyName, LastUse, PlainVerifier, Revision, ScramHash, Slots, Spent,
+};
 
 fn reread(line: &Line) -> Record {
     Record::read(&line.key, line.value.as_deref()).expect("what was written can be read")
@@ -109,12 +112,20 @@ fn the_id_of_a_cluster_is_read_back_under_its_name() {
 #[test]
 fn a_principal_that_is_ours_is_read_back_and_a_key_that_names_none_is_an_error() {
     let (cluster, zone) = (ClusterName::try_from("West").unwrap(), ZoneName::try_from("acme").unwrap());
-    let put =
-        Change::PutPrincipal { cluster: cluster.clone(), zone: zone.clone(), cluster_id: "id-1".to_owned() };
-    let line = written(&put);
-    assert_eq!(line.key, "principal/West/acme");
     let key = (cluster.clone(), zone.clone());
-    assert_eq!(reread(&line), Record::Principal(key.clone(), Some("id-1".to_owned())));
+    let begun = Principal { cluster_id: "id-1".to_owned(), slots: None };
+    let [one, two] = [1, 2].map(|number| KeyName::of(&[number; 8]));
+    let slots = Slots::both(&one, ScramHash::Sha512).with(ScramHash::Sha256, &two);
+    let proved = Principal { slots: Some(slots), ..begun.clone() };
+    for principal in [begun, proved] {
+        let line = written(&Change::PutPrincipal {
+            cluster: cluster.clone(),
+            zone: zone.clone(),
+            principal: principal.clone(),
+        });
+        assert_eq!(line.key, "principal/West/acme");
+        assert_eq!(reread(&line), Record::Principal(key.clone(), Some(principal)));
+    }
     let gone = written(&Change::DeletePrincipal { cluster, zone });
     assert_eq!(reread(&gone), Record::Principal(key, None));
     for key in ["principal/West", "principal/West/Acme", "principal//acme"] {
@@ -130,9 +141,12 @@ fn lease_and_revision_are_read_back() {
         renewed_at: datetime!(2026-11-22 10:00 UTC),
     };
     assert_eq!(reread(&Line::lease(&lease).unwrap()), Record::Lease(Some(lease)));
-    for revision in [None, Some(Revision::commit("main", "8c1f"))] {
-        let line = Line::revision(Sequence(9), revision.as_ref()).unwrap();
-        assert_eq!(reread(&line), Record::Revision(Sequence(9), revision));
+    for (revision, tally) in
+        [(None, None), (Some(Revision::commit("main", "8c1f")), Some(Tally { zones: 3, credentials: 4 }))]
+    {
+        let lineage = [uuid::Uuid::from_u128(7)].into();
+        let end = CommitEnd { sequence: Sequence(9), revision, lineage, tally, leader_version: 2 };
+        assert_eq!(reread(&Line::end(&end).unwrap()), Record::End(end));
     }
 }
 
@@ -181,7 +195,8 @@ fn a_value_of_a_later_schema_version_is_an_error_and_not_an_absence() {
 #[test]
 fn a_field_that_a_later_version_adds_is_ignored() {
     let value = br#"{"schemaVersion":1,"sequence":4,"comment":"new"}"#;
-    assert_eq!(Record::read("revision", Some(value)), Ok(Record::Revision(Sequence(4), None)));
+    let end = CommitEnd { sequence: Sequence(4), ..CommitEnd::default() };
+    assert_eq!(Record::read("revision", Some(value)), Ok(Record::End(end)));
 }
 
 #[test]

@@ -1,17 +1,20 @@
 //! Two zones on one broker, and what one of them tries with the names that it should not know of the other's things: requests
 //! by hand, as no client writes them.
 
+mod administration;
 mod groups;
+mod logins;
 mod names;
 mod topics;
 mod transactions;
 mod victim;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kafka_protocol::messages::{
-    ConsumerGroupDescribeRequest, DescribeTransactionsRequest, FindCoordinatorRequest, HeartbeatRequest,
-    ListGroupsRequest, ListTransactionsRequest, MetadataRequest,
+    ApiVersionsRequest, ConsumerGroupDescribeRequest, DescribeTransactionsRequest, FindCoordinatorRequest,
+    HeartbeatRequest, ListGroupsRequest, ListTransactionsRequest, MetadataRequest,
 };
 use partner_zones::policy::ServedZone;
 use partner_zones::zone::{ConsumerGroup, GroupName};
@@ -25,6 +28,11 @@ use crate::support::wire::{Wire, request, string, typed};
 
 /// The attacker's only topic.
 const OWN: &str = "mine";
+/// Topics that are in no zone: the brokers' own, the product's own, somebody's.
+const INTERNAL: [&str; 4] = ["__consumer_offsets", "__transaction_state", "_partner-zones.state", "payments"];
+/// SaslHandshake, ApiVersions and SaslAuthenticate, which name nothing but whoever logs in; that is [`logins`]. InitProducerId
+/// makes something new whenever it is asked.
+const TRIED_ELSEWHERE: [i16; 4] = [17, 18, 22, 36];
 
 /// How the zone's things are called; what is drawn by brokers comes when it is at work.
 fn names() -> Names {
@@ -40,6 +48,9 @@ fn names() -> Names {
         producer_epoch: -1,
         topics: ["invoices", "erp.books"].map(str::to_owned),
         ids: [Uuid::nil(); 2],
+        internal: INTERNAL.map(str::to_owned).to_vec(),
+        internal_ids: Vec::new(),
+        account: "acme".to_owned(),
         fetch_session: 0,
     }
 }
@@ -54,7 +65,9 @@ fn acme(names: &Names) -> ServedZone {
 
 /// Everything that can be tried with a name, and changes nothing for whoever tries it.
 fn attacks(names: &Names) -> Vec<Vec<u8>> {
-    [groups::attacks(names, OWN), transactions::attacks(names, OWN), topics::attacks(names)].concat()
+    let groups = groups::attacks(names, OWN);
+    let transactions = transactions::attacks(names, OWN);
+    [groups, transactions, topics::attacks(names), administration::attacks(names)].concat()
 }
 
 /// Questions that name nobody, or somebody by a pattern or a number.
@@ -125,20 +138,47 @@ fn replaced(bytes: &[u8], these: &[Vec<u8>], those: &[Vec<u8>]) -> Vec<u8> {
     out
 }
 
+/// The victim's names, with a gateway in front of a cluster that has its topics and the attacker's.
+fn at_war(cluster: &Cluster) -> (InProcess, Victim) {
+    let mut names = names();
+    for topic in [&names.topics[1], "others.backing", INTERNAL[2], INTERNAL[3]] {
+        cluster.create_topic(topic, 1);
+    }
+    let gateway = InProcess::start(cluster);
+    gateway.serve([acme(&names), zone("other", &[(OWN, "others.backing", "WRITE")])]);
+    let mut acme = Wire::logged_in(gateway.broker_port(1), "acme", SECRET);
+    make_coordinators(&mut acme);
+    let mut broker = Wire::connect(port_of(cluster));
+    names.ids = [id_of(&mut acme, &names.topics[0]), id_of(&mut broker, &names.topics[1])];
+    names.internal_ids = names.internal.iter().map(|name| id_of(&mut broker, name)).collect();
+    (gateway, Victim::at_work(acme, names))
+}
+
+fn port_of(cluster: &Cluster) -> u16 {
+    cluster.bootstrap().rsplit(':').next().unwrap().parse().unwrap()
+}
+
+/// What no answer to the attacker may hold: the names of the victim and of its own things behind the gateway, and whatever
+/// else the cluster says of itself to those who may ask it.
+fn secrets(cluster: &Cluster, shown: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let port = port_of(cluster);
+    let id = Wire::connect(port).call(&MetadataRequest::default(), 12).cluster_id.unwrap();
+    let own = [b"other:".to_vec(), b"others.backing".to_vec()];
+    let of_the_cluster =
+        [u32::from(port).to_be_bytes().to_vec(), id.as_bytes().to_vec(), b"ANONYMOUS".to_vec()];
+    [shown, &own, &of_the_cluster].concat()
+}
+
+/// Which APIs the frames are of.
+fn keys(frames: &[Vec<u8>]) -> BTreeSet<i16> {
+    frames.iter().map(|frame| i16::from_be_bytes([frame[4], frame[5]])).collect()
+}
+
 #[test]
 fn a_neighbours_names_lead_nowhere_and_leave_it_as_it_was() {
     let cluster = Cluster::private(1);
-    let mut names = names();
-    cluster.create_topic(&names.topics[1], 1);
-    cluster.create_topic("others.backing", 1);
-    let gateway = InProcess::start(&cluster);
-    gateway.serve([acme(&names), zone("other", &[(OWN, "others.backing", "WRITE")])]);
+    let (gateway, victim) = at_war(&cluster);
     let port = gateway.broker_port(1);
-    let mut acme = Wire::logged_in(port, "acme", SECRET);
-    let broker = cluster.bootstrap().rsplit(':').next().unwrap().parse().unwrap();
-    names.ids = [id_of(&mut acme, &names.topics[0]), id_of(&mut Wire::connect(broker), &names.topics[1])];
-    make_coordinators(&mut acme);
-    let victim = Victim::at_work(acme, names);
     let names = victim.names.clone();
     let nothing = names.of_nothing();
 
@@ -146,13 +186,16 @@ fn a_neighbours_names_lead_nowhere_and_leave_it_as_it_was() {
     await_coordinators(&mut attacker, &names);
     await_coordinators(&mut other, &nothing);
     let [shown, nowhere] = [&names, &nothing].map(Names::as_written);
-    let secrets = [&shown[..], &[b"other:".to_vec(), b"others.backing".to_vec()]].concat();
+    let secrets = secrets(&cluster, &shown);
     let mut findings = Vec::new();
     let questions = |names: &Names| [listings(names), attacks(names)].concat();
     let attacks = questions(&names);
-    assert!(attacks.len() > 200, "{}", attacks.len());
+    let advertised = attacker.call(&ApiVersionsRequest::default(), 0).api_keys;
+    let advertised: BTreeSet<i16> = advertised.iter().map(|range| range.api_key).collect();
+    assert_eq!(&keys(&attacks) | &TRIED_ELSEWHERE.into(), advertised, "each API that is served is tried");
+    assert!(attacks.len() > 700, "{}", attacks.len());
     for (attack, control) in attacks.iter().zip(&questions(&nothing)) {
-        let answer = attacker.ask(attack).expect("an answer");
+        let answer = attacker.ask(attack).unwrap_or_else(|| panic!("no answer to {}", shown_as(attack)));
         if let Some(secret) = told(attack, &answer, &secrets) {
             findings.push(format!("{} shows {}", shown_as(attack), shown_as(secret)));
         }
@@ -166,8 +209,16 @@ fn a_neighbours_names_lead_nowhere_and_leave_it_as_it_was() {
         strangers_get_no_answer(port, attack);
     }
     assert!(findings.is_empty(), "{}", findings.join("\n"));
+    what_is_not_served_gets_no_answer(port, &advertised);
     what_is_begun_anew_is_the_attackers_own(&mut attacker, &names);
     victim.goes_on_as_it_was();
+}
+
+/// Brokers' own APIs, markers of transactions and fetches of followers among them.
+fn what_is_not_served_gets_no_answer(port: u16, advertised: &BTreeSet<i16>) {
+    for key in (0..120).filter(|key| !advertised.contains(key)) {
+        assert_eq!(Wire::logged_in(port, "other", SECRET).ask(&request(key, 0, b"")), None, "API {key}");
+    }
 }
 
 /// Before a login, and in the middle of one.

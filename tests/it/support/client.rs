@@ -50,10 +50,12 @@ pub(crate) struct ClientTls {
 /// SASL over plain text.
 #[derive(Debug, Clone)]
 pub(crate) struct SaslLogin {
-    /// `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.
+    /// `PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512` or `OAUTHBEARER`.
     pub(crate) mechanism: String,
     pub(crate) user: String,
     pub(crate) password: String,
+    /// Where tokens are fetched, for OAUTHBEARER: the user and password are then those of the issuer's client.
+    pub(crate) tokens: Option<String>,
 }
 
 impl Connection {
@@ -68,15 +70,27 @@ impl Connection {
             mechanism: mechanism.to_owned(),
             user: user.to_owned(),
             password: password.to_owned(),
+            tokens: None,
         };
         Self { bootstrap: bootstrap.to_owned(), login: Some(login), tls: None }
     }
 
     /// `name=value` lines in the spelling of `client`.
     pub(crate) fn settings(&self, client: Client) -> String {
-        let Some(SaslLogin { mechanism, user, password }) = &self.login else { return String::new() };
-        let login = match client {
-            Client::Java | Client::Java2 => {
+        let Some(SaslLogin { mechanism, user, password, tokens }) = &self.login else { return String::new() };
+        let login = match (client, tokens) {
+            (Client::Java | Client::Java2, Some(tokens)) => format!(
+                "sasl.jaas.config=org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required \
+                 clientId=\"{user}\" clientSecret=\"{password}\" scope=\"kafka\";\n\
+                 sasl.login.callback.handler.class=\
+                 org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginCallbackHandler\n\
+                 sasl.oauthbearer.token.endpoint.url={tokens}\n"
+            ),
+            (_, Some(tokens)) => format!(
+                "sasl.oauthbearer.method=oidc\nsasl.oauthbearer.client.id={user}\nsasl.oauthbearer.client.secret={password}\n\
+                 sasl.oauthbearer.scope=kafka\nsasl.oauthbearer.token.endpoint.url={tokens}\n"
+            ),
+            (Client::Java | Client::Java2, None) => {
                 let module =
                     if mechanism == "PLAIN" { "plain.PlainLoginModule" } else { "scram.ScramLoginModule" };
                 format!(
@@ -84,7 +98,7 @@ impl Connection {
                      username=\"{user}\" password=\"{password}\";\n"
                 )
             }
-            _ => format!("sasl.username={user}\nsasl.password={password}\n"),
+            (_, None) => format!("sasl.username={user}\nsasl.password={password}\n"),
         };
         let (protocol, tls) = match &self.tls {
             None => ("SASL_PLAINTEXT", String::new()),
@@ -148,6 +162,11 @@ impl Client {
         command.arg(self.name()).args(&arguments[..1]);
         command.args(["--bootstrap", &connection.bootstrap, "--config"]).arg(settings.path());
         command.args(&arguments[1..]);
+        if let Some(tokens) = connection.login.as_ref().and_then(|login| login.tokens.as_ref()) {
+            // A Java client asks no address that its operator has not allowed.
+            let allowed = format!("-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={tokens}");
+            command.env("JDK_JAVA_OPTIONS", allowed);
+        }
         let mut files = vec![settings];
         if let Some(tls) = &connection.tls {
             let openssl = NamedTempFile::new().unwrap();

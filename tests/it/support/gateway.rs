@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use partner_zones::gateway::{ClusterConfig, Gateway, GatewayConfig, Handle, Limits};
+use partner_zones::gateway::{ClusterConfig, Gateway, GatewayConfig, Handle, Limits, StartError};
 use partner_zones::kafka::client::UpstreamSecurity;
 use partner_zones::manifest::document::from_document;
+use partner_zones::policy::principal::{MasterKey, MasterKeys};
 use partner_zones::policy::{Served, ServedZone};
 use partner_zones::zone::{ClusterName, Credential, KeyId, PlainVerifier, Sequence, ZoneId};
 use prometheus_client::registry::Registry;
@@ -18,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::client::Connection;
-use super::kafka::{Cluster, GATEWAY};
+use super::kafka::{ADMIN, Cluster, GATEWAY, Login};
 use super::product::free_ports;
 
 /// Every zone's secret here.
@@ -30,9 +31,19 @@ pub(crate) struct InProcess {
     ports: Ports,
     upstream: Upstream,
     limits: Limits,
+    begin: Begin,
     zones: watch::Sender<Option<Arc<Served>>>,
     running: Option<Running>,
 }
+
+/// How a gateway is started.
+type Begin = fn(
+    GatewayConfig,
+    watch::Receiver<Option<Arc<Served>>>,
+    &mut Registry,
+    &TaskTracker,
+    &CancellationToken,
+) -> Result<Handle, StartError>;
 
 struct Running {
     runtime: Runtime,
@@ -53,6 +64,7 @@ struct Ports {
 struct Upstream {
     bootstrap: String,
     security: UpstreamSecurity,
+    principals: Option<MasterKey>,
 }
 
 /// One alias: (alias, backing topic, permission).
@@ -93,6 +105,8 @@ pub(crate) fn zone(name: &str, topics: &[Alias<'_>]) -> ServedZone {
         id: ZoneId::derive("test", &zone.name),
         cluster: cluster_name(),
         changed: Sequence(1),
+        open: true,
+        slots: None,
         credentials: vec![Arc::new(credential)],
         zone: Arc::new(zone),
     }
@@ -123,16 +137,14 @@ impl InProcess {
 
     /// In front of the cluster's SASL listeners, as the gateway's own user.
     pub(crate) fn start_with_login(cluster: &Cluster, mechanism: &str) -> Self {
-        let properties = [
-            ("security.protocol", "SASL_PLAINTEXT"),
-            ("sasl.mechanism", mechanism),
-            ("sasl.username", GATEWAY.user),
-            ("sasl.password", GATEWAY.password),
-        ];
-        let properties: BTreeMap<String, String> =
-            properties.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        let security = UpstreamSecurity::from_properties(&properties).unwrap();
-        Self::in_front_of(Upstream { bootstrap: cluster.sasl_bootstrap().to_owned(), security })
+        Self::in_front_of(Upstream::sasl(cluster, GATEWAY, mechanism))
+    }
+
+    /// One that keeps no partner in its zone, in front of the cluster's SASL listeners: with a master key it is each zone's own
+    /// principal, else a super user whatever the zone.
+    pub(crate) fn start_unchecked(cluster: &Cluster, principals: Option<MasterKey>) -> Self {
+        let upstream = Upstream { principals, ..Upstream::sasl(cluster, ADMIN, "SCRAM-SHA-512") };
+        Self::begin(Ports::free(), upstream, Limits::default(), Gateway::start_unchecked)
     }
 
     fn in_front_of(upstream: Upstream) -> Self {
@@ -140,8 +152,12 @@ impl InProcess {
     }
 
     fn on(ports: Ports, upstream: Upstream, limits: Limits) -> Self {
+        Self::begin(ports, upstream, limits, Gateway::start)
+    }
+
+    fn begin(ports: Ports, upstream: Upstream, limits: Limits, begin: Begin) -> Self {
         let (zones, _) = watch::channel(None);
-        let mut gateway = Self { ports, upstream, limits, zones, running: None };
+        let mut gateway = Self { ports, upstream, limits, begin, zones, running: None };
         gateway.run();
         gateway
     }
@@ -159,21 +175,24 @@ impl InProcess {
             bootstrap_port: self.ports.bootstrap,
             tls: None,
             sni: None,
+            balancers: Vec::new(),
             clusters: BTreeMap::from([(
                 cluster_name(),
                 ClusterConfig {
                     bootstrap_servers: self.upstream.bootstrap.split(',').map(str::to_owned).collect(),
                     security: self.upstream.security.clone(),
-                    principals: None,
+                    principals: self.upstream.principals.clone().map(MasterKeys::from),
+                    gives_principals_up: false,
                     broker_port_base: self.ports.broker_base,
                 },
             )]),
+            issuers: Vec::new(),
             limits: self.limits.clone(),
         };
         let mut registry = Registry::default();
         let handle = {
             let _entered = runtime.enter();
-            Gateway::start(config, self.zones.subscribe(), &mut registry, &tasks, &cancel).unwrap()
+            (self.begin)(config, self.zones.subscribe(), &mut registry, &tasks, &cancel).unwrap()
         };
         self.running = Some(Running { runtime, handle, registry, tasks, cancel });
     }
@@ -260,7 +279,24 @@ impl Drop for InProcess {
 
 impl Upstream {
     fn plain(cluster: &Cluster) -> Self {
-        Self { bootstrap: cluster.bootstrap().to_owned(), security: UpstreamSecurity::default() }
+        Self {
+            bootstrap: cluster.bootstrap().to_owned(),
+            security: UpstreamSecurity::default(),
+            principals: None,
+        }
+    }
+
+    fn sasl(cluster: &Cluster, login: Login, mechanism: &str) -> Self {
+        let properties = [
+            ("security.protocol", "SASL_PLAINTEXT"),
+            ("sasl.mechanism", mechanism),
+            ("sasl.username", login.user),
+            ("sasl.password", login.password),
+        ];
+        let properties: BTreeMap<String, String> =
+            properties.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let security = UpstreamSecurity::from_properties(&properties).unwrap();
+        Self { bootstrap: cluster.sasl_bootstrap().to_owned(), security, principals: None }
     }
 }
 

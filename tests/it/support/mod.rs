@@ -7,6 +7,7 @@ pub(crate) mod events;
 pub(crate) mod gateway;
 pub(crate) mod git;
 pub(crate) mod git_https;
+pub(crate) mod issuer;
 pub(crate) mod kafka;
 pub(crate) mod outside;
 pub(crate) mod process;

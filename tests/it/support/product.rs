@@ -81,16 +81,22 @@ impl Product {
         let folder = tempfile::tempdir().unwrap();
         let mut product = Self { role, repository, process: None, folder, port, http };
         let sections = sections(port, product.folder.path());
+        product.configure(&sections);
+        product.restart();
+        product
+    }
+
+    /// Writes another configuration, for the next start.
+    pub(crate) fn configure(&self, sections: &str) {
         let common = format!(
             "source: {{url: {source}, path: zones, pollInterval: 1s}}\n\
              http: {{admin: \"127.0.0.1:{http}\", bootstrapKeyFile: {key}}}\ndataDir: {data}\n",
-            source = product.repository.url().display(),
-            key = product.key_file().display(),
-            data = product.folder.path().join("data").display(),
+            source = self.repository.url().display(),
+            http = self.http,
+            key = self.key_file().display(),
+            data = self.folder.path().join("data").display(),
         );
-        fs::write(product.config(), common + &sections).unwrap();
-        product.restart();
-        product
+        fs::write(self.config(), common + sections).unwrap();
     }
 
     /// Stops the process if it runs (SIGTERM) and starts it on the same configuration.
@@ -124,6 +130,16 @@ impl Product {
         }
     }
 
+    /// Ends the process at once (SIGKILL).
+    pub(crate) fn kill(&mut self) {
+        self.process.take().expect("the product runs").kill();
+    }
+
+    /// Asks the process to end (SIGTERM), and does not wait.
+    pub(crate) fn terminate(&self) {
+        self.process.as_ref().expect("the product runs").terminate();
+    }
+
     /// Everything the process has written, for a failing test's message.
     pub(crate) fn transcript(&self) -> String {
         self.process.as_ref().map(Process::transcript).unwrap_or_default()
@@ -132,6 +148,11 @@ impl Product {
     /// Waits for a line of the process that holds `text`.
     pub(crate) fn wait_for_line(&mut self, text: &str) {
         self.process.as_mut().expect("the product runs").wait_for_line(text, SETTLE);
+    }
+
+    /// Whether it says that it is ready.
+    pub(crate) fn is_ready(&self) -> bool {
+        get(&format!("127.0.0.1:{}", self.http), "/readyz").is_some_and(|(status, _)| status == 200)
     }
 
     /// What `/metrics` shows.
@@ -267,7 +288,8 @@ impl Product {
     }
 }
 
-fn sections(cluster: &Cluster, setup: Setup, port: u16, folder: &Path) -> String {
+/// What the configuration says of `gateway`, `clusters` and `store`.
+pub(crate) fn sections(cluster: &Cluster, setup: Setup, port: u16, folder: &Path) -> String {
     let (bootstrap, properties) = if setup.upstream_sasl {
         let login = format!(
             "{{security.protocol: SASL_PLAINTEXT, sasl.mechanism: SCRAM-SHA-512, sasl.username: {}, \

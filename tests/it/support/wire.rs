@@ -22,7 +22,11 @@ pub(crate) struct Wire {
 
 impl Wire {
     pub(crate) fn connect(port: u16) -> Self {
-        let socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        Self::connect_to(([127, 0, 0, 1], port))
+    }
+
+    fn connect_to(address: ([u8; 4], u16)) -> Self {
+        let socket = TcpStream::connect(SocketAddr::from(address)).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         socket.set_write_timeout(Some(Duration::from_secs(2))).unwrap();
         Self { socket }
@@ -30,11 +34,14 @@ impl Wire {
 
     /// From this address of the machine; closing it resets the connection. None: the other side does not take it.
     pub(crate) fn from(address: [u8; 4], port: u16) -> Option<Self> {
+        Self::between(address, [127, 0, 0, 1], port)
+    }
+
+    /// As [`from`](Self::from), to that address of it.
+    pub(crate) fn between(address: [u8; 4], to: [u8; 4], port: u16) -> Option<Self> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.bind(&SocketAddr::from((address, 0)).into()).unwrap();
-        socket
-            .connect_timeout(&SocketAddr::from(([127, 0, 0, 1], port)).into(), Duration::from_secs(5))
-            .ok()?;
+        socket.connect_timeout(&SocketAddr::from((to, port)).into(), Duration::from_secs(5)).ok()?;
         // Gone at once, so that thousands of them do not use up the machine's ports.
         socket.set_linger(Some(Duration::ZERO)).unwrap();
         let socket = TcpStream::from(socket);
@@ -51,9 +58,14 @@ impl Wire {
     /// Logged in with PLAIN. A credential that was issued just now takes a moment to reach the gateway, and so does a broker that
     /// has just started.
     pub(crate) fn logged_in(port: u16, user: &str, secret: &str) -> Self {
+        Self::logged_in_at(([127, 0, 0, 1], port), user, secret)
+    }
+
+    /// As [`logged_in`](Self::logged_in), at another address of this machine.
+    pub(crate) fn logged_in_at(address: ([u8; 4], u16), user: &str, secret: &str) -> Self {
         let begun = Instant::now();
         loop {
-            let mut wire = Self::connect(port);
+            let mut wire = Self::connect_to(address);
             let token = format!("\0{user}\0{secret}");
             let answer = wire
                 .ask(&request(17, 1, &string("PLAIN")))

@@ -4,13 +4,17 @@ use kafka_protocol::messages::{
     SaslAuthenticateRequest, SaslAuthenticateResponse, SaslHandshakeRequest, SaslHandshakeResponse,
 };
 use kafka_protocol::protocol::Decodable;
+use serde_json::{Value, json};
 
+use super::super::super::issuers::tests::{shared_for_tokens, token_view, token_zone};
 use super::*;
 use crate::kafka::client::ClientError;
 use crate::kafka::client::Link;
 use crate::kafka::sasl::{Credentials, Mechanism};
 use crate::kafka::shape::Shape;
 use crate::policy::ServedZone;
+use crate::policy::token::Bearer;
+use crate::policy::token::fixture::Signer;
 use crate::secret::Secret;
 use crate::zone::{KeyId, ScramHash, ScramVerifier};
 
@@ -135,7 +139,9 @@ async fn who_came_by_scram_does_not_go_on_by_plain() {
     zone.credentials = vec![Arc::new(credential)];
     let (shared, views) = shared(impatient());
     views.send_replace(Arc::new(view(&served(2, vec![zone]), &clusters(&[]))));
-    let by_scram = Login { mechanism: Mechanism::ScramSha256, ..login(&shared, ENDS_SOON) };
+    let key_id = KeyId::try_from(ENDS_SOON).unwrap();
+    let proof = Proof::Credential { key_id, mechanism: Mechanism::ScramSha256 };
+    let by_scram = Login { proof, ..login(&shared, ENDS_SOON) };
     let close = relay_login(by_scram, shared, views, None, 4096, async |ends: &mut Ends| {
         ends.partner.write_all(&[handshake(1, "PLAIN"), token(2, ENDS_SOON, SECRET)].concat()).await.unwrap();
         assert_eq!(answer::<SaslHandshakeResponse>(&mut ends.partner, 1, 1).await.error_code, 0);
@@ -249,5 +255,71 @@ async fn a_broker_that_refuses_the_second_login_or_answers_too_much_ends_the_con
         })
         .await;
         assert_eq!(close.label(), label);
+    }
+}
+
+/// A token for `acme-app` that is good for this many seconds.
+fn bearer(id: i32, signer: &Signer, seconds: i64, changes: &Value) -> Vec<u8> {
+    let now = OffsetDateTime::now_utc().unix_timestamp();
+    let mut claims = json!({"iat": now, "exp": now + seconds});
+    claims.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    let message = format!("n,,\x01auth=Bearer {}\x01\x01", signer.token(&claims));
+    request(36, 1, false, id, &SaslAuthenticateRequest::default().with_auth_bytes(Bytes::from(message)))
+}
+
+/// Relays for who came with a token that ends in a second.
+async fn relay_for_token(script: impl AsyncFnOnce(&mut Ends, &Signer)) -> Close {
+    let limits = Limits { idle: Duration::from_secs(10), ..impatient() };
+    let (shared, views, signer) = shared_for_tokens(limits);
+    views.send_replace(Arc::new(token_view(&shared, vec![token_zone("acme"), token_zone("other")])));
+    let issuer = shared.config.issuers[0].name.clone();
+    let ends = OffsetDateTime::now_utc() + Duration::from_secs(1);
+    let bearer = Bearer { subject: "acme-app".to_owned(), ends };
+    let login = shared.view().bearer(issuer, bearer, LOCAL).unwrap();
+    relay_login(login, shared, views, None, 4096, async |ends: &mut Ends| script(ends, &signer).await).await
+}
+
+#[tokio::test]
+async fn a_fresh_token_prolongs_the_connection_and_without_one_it_ends() {
+    let started = std::time::Instant::now();
+    let close = relay_for_token(async |ends: &mut Ends, signer: &Signer| {
+        ends.partner.write_all(&handshake(1, "OAUTHBEARER")).await.unwrap();
+        assert_eq!(answer::<SaslHandshakeResponse>(&mut ends.partner, 1, 1).await.error_code, 0);
+        let again = [bearer(2, signer, 4, &json!({})), heartbeat(3)].concat();
+        ends.partner.write_all(&again).await.unwrap();
+        let done: SaslAuthenticateResponse = answer(&mut ends.partner, 2, 1).await;
+        assert_eq!((done.error_code, (1..=4000).contains(&done.session_lifetime_ms)), (0, true));
+        assert_eq!(request_id(&frame(&mut ends.broker).await), 3);
+        ends.broker.write_all(&heartbeat_answer(3)).await.unwrap();
+        assert_eq!(response_id(&frame(&mut ends.partner).await), 3);
+        assert_eq!(ends.partner.read(&mut [0; 1]).await.unwrap(), 0);
+    })
+    .await;
+    assert_eq!(close.label(), "expired");
+    assert!(started.elapsed() > Duration::from_secs(2), "the first token's end is not the second one's");
+}
+
+#[tokio::test]
+async fn another_subject_or_a_bad_token_or_another_mechanism_ends_the_connection() {
+    for (mechanism, changes, label) in [
+        ("OAUTHBEARER", json!({"sub": "other-app"}), "other_identity"),
+        ("OAUTHBEARER", json!({"sub": "nobody"}), "authentication_failed"),
+        ("OAUTHBEARER", json!({"aud": "else"}), "authentication_failed"),
+        ("PLAIN", json!({}), "authentication_failed"),
+    ] {
+        let close = relay_for_token(async |ends: &mut Ends, signer: &Signer| {
+            ends.partner.write_all(&handshake(1, mechanism)).await.unwrap();
+            assert_eq!(answer::<SaslHandshakeResponse>(&mut ends.partner, 1, 1).await.error_code, 0);
+            ends.partner.write_all(&bearer(2, signer, 30, &changes)).await.unwrap();
+            let mut told: SaslAuthenticateResponse = answer(&mut ends.partner, 2, 1).await;
+            if told.error_code == 0 {
+                let acknowledged = SaslAuthenticateRequest::default().with_auth_bytes(Bytes::from("\x01"));
+                ends.partner.write_all(&request(36, 1, false, 3, &acknowledged)).await.unwrap();
+                told = answer(&mut ends.partner, 3, 1).await;
+            }
+            assert_eq!(told.error_code, 58);
+        })
+        .await;
+        assert_eq!(close.label(), label, "{mechanism} {changes}");
     }
 }

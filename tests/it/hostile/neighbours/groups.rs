@@ -24,8 +24,13 @@ use crate::support::wire::typed;
 /// Each frame is one attack. `own` is a topic of whoever asks.
 pub(super) fn attacks(names: &Names, own: &str) -> Vec<Vec<u8>> {
     let groups = names.groups();
-    let keys = groups.iter().map(|group| group.0.clone()).collect();
-    let mut frames = vec![typed(&FindCoordinatorRequest::default().with_coordinator_keys(keys), 6)];
+    let keys: Vec<_> = groups.iter().map(|group| group.0.clone()).collect();
+    let find = FindCoordinatorRequest::default();
+    let mut frames: Vec<_> = keys.iter().map(|key| typed(&find.clone().with_key(key.clone()), 2)).collect();
+    // A share group's coordinator too: this cluster's own key type, which names a topic's id.
+    let shares = keys.iter().map(|key| text(&format!("{}:{}:0", key.as_str(), names.ids[1]))).collect();
+    frames.push(typed(&find.clone().with_key_type(2).with_coordinator_keys(shares), 6));
+    frames.push(typed(&find.with_coordinator_keys(keys), 6));
     let topics = names.topics_and(own);
     for group in groups {
         frames.extend(described(&group));

@@ -4,6 +4,9 @@ use kafka_protocol::messages::{GroupId, ProducerId, TopicName, TransactionalId};
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
+/// What the gateway puts in front of the names of whoever attacks.
+const OTHER: &str = "other:";
+
 /// A member of a group: its id, and the generation or epoch it is in.
 #[derive(Debug, Clone)]
 pub(super) struct Member {
@@ -30,6 +33,11 @@ pub(super) struct Names {
     pub(super) topics: [String; 2],
     /// Synthetic and real.
     pub(super) ids: [Uuid; 2],
+    /// Topics of the cluster's that are in no zone at all, and what it calls them by.
+    pub(super) internal: Vec<String>,
+    pub(super) internal_ids: Vec<Uuid>,
+    /// What its partner logs in as; the zone itself is called so too.
+    pub(super) account: String,
     pub(super) fetch_session: i32,
 }
 
@@ -47,15 +55,28 @@ impl Names {
             producer: self.producer + 1_000_000,
             producer_epoch: self.producer_epoch,
             topics: self.topics.each_ref().map(|name| elsewhere(name)),
-            ids: self.ids.map(|id| Uuid::from_u128(!id.as_u128())),
+            ids: self.ids.map(nowhere),
+            internal: self.internal.iter().map(|name| elsewhere(name)).collect(),
+            internal_ids: self.internal_ids.iter().copied().map(nowhere).collect(),
+            account: elsewhere(&self.account),
             fetch_session: self.fetch_session ^ 0x5555,
         }
     }
 
     /// How the groups may be asked for.
     pub(super) fn groups(&self) -> Vec<GroupId> {
-        let prefixed = [&self.classic, &self.modern].map(|name| format!("{}{name}", self.prefix));
-        let all = [&self.classic, &self.modern].into_iter().chain(&self.kept).chain(&prefixed);
+        let Self { prefix, classic, .. } = self;
+        let prefixed = [&self.classic, &self.modern].map(|name| format!("{prefix}{name}"));
+        let odd = [
+            prefix.clone(),
+            format!(":{prefix}{classic}"),
+            format!("{prefix}{prefix}{classic}"),
+            format!("{OTHER}{prefix}{classic}"),
+            format!("{prefix}{classic}").to_uppercase(),
+            format!("{prefix}{classic}\0"),
+            format!("{prefix}{classic}{}", " ".repeat(30_000)),
+        ];
+        let all = [&self.classic, &self.modern].into_iter().chain(&self.kept).chain(&prefixed).chain(&odd);
         all.map(|name| GroupId(text(name))).collect()
     }
 
@@ -76,13 +97,21 @@ impl Names {
     /// Each as it would stand in an answer. A producer's id and epoch are small numbers, which stand anywhere.
     pub(super) fn as_written(&self) -> Vec<Vec<u8>> {
         let members = self.members.iter().map(|member| &member.id);
-        let words = [&self.prefix, &self.classic, &self.modern, &self.transaction];
-        let words = words.into_iter().chain(&self.kept).chain(&self.topics).chain(members);
-        let words = words.map(|word| word.as_bytes().to_vec());
-        let ids = self.ids.iter().map(|id| id.as_bytes().to_vec());
-        let printed = self.ids.iter().map(|id| id.to_string().into_bytes());
+        let words = [&self.prefix, &self.classic, &self.modern, &self.transaction, &self.account];
+        let loud = [&self.prefix, &self.classic].map(|word| word.to_uppercase());
+        let words = words.into_iter().chain(&self.kept).chain(&self.topics).chain(&self.internal);
+        let words =
+            words.chain(members).chain(&loud).map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>();
+        let words = words.into_iter();
+        let all_ids = || self.ids.iter().chain(&self.internal_ids);
+        let ids = all_ids().map(|id| id.as_bytes().to_vec());
+        let printed = all_ids().map(|id| id.to_string().into_bytes());
         words.chain(ids).chain(printed).chain([self.fetch_session.to_be_bytes().to_vec()]).collect()
     }
+}
+
+fn nowhere(id: Uuid) -> Uuid {
+    Uuid::from_u128(!id.as_u128())
 }
 
 /// Letter by letter, so that a name within a name becomes what it becomes alone.

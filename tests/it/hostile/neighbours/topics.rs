@@ -25,8 +25,10 @@ use crate::support::wire::typed;
 
 /// Each frame is one attack.
 pub(super) fn attacks(names: &Names) -> Vec<Vec<u8>> {
-    let named = names.topics.iter().flat_map(|name| by_name(names, &topic(name)));
-    let identified = names.ids.iter().flat_map(|id| by_id(names, *id));
+    let all = names.topics.iter().chain(&names.internal);
+    let named = all.flat_map(|name| by_name(names, &topic(name)));
+    let all = names.ids.iter().chain(&names.internal_ids);
+    let identified = all.flat_map(|id| by_id(names, *id));
     named.chain(identified).chain(in_its_session(names)).collect()
 }
 

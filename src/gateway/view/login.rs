@@ -1,0 +1,130 @@
+//! Who may come in, and who has: the zones' entrances, what a login has proved, and what becomes of it.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use time::OffsetDateTime;
+
+use super::super::sasl::Method;
+use crate::policy::ZoneView;
+use crate::sasl::Mechanism;
+use crate::zone::{Authentication, Credential, IssuerName, KeyId, ZoneName};
+
+/// Who a connection belongs to.
+#[derive(Debug, Clone)]
+pub(crate) struct Login {
+    /// As the partner wrote it: the service account or the key id; for a token, its subject.
+    pub(crate) user: String,
+    pub(crate) zone: Arc<ZoneView>,
+    pub(crate) proof: Proof,
+    /// Where it came from.
+    pub(crate) address: IpAddr,
+    pub(crate) expires_at: Option<OffsetDateTime>,
+}
+
+impl Login {
+    pub(crate) fn is_expired(&self, now: OffsetDateTime) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
+    }
+}
+
+/// What a login has proved. Each kind is asked again, as long as the connection lives, whether it still counts
+/// ([`super::GatewayView::standing`]).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// The secret of a credential that was issued here.
+    Credential { key_id: KeyId, mechanism: Mechanism },
+    /// A token of this issuer, by OAUTHBEARER. When it ends is when the login does.
+    Token { issuer: IssuerName },
+}
+
+impl Proof {
+    /// Whether it was proved by this mechanism: a connection keeps to the one that it came with.
+    pub(crate) fn is_by(&self, method: Method) -> bool {
+        match self {
+            Self::Credential { mechanism, .. } => method == Method::Secret(*mechanism),
+            Self::Token { .. } => method == Method::Token,
+        }
+    }
+}
+
+/// For the log.
+impl fmt::Display for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Credential { key_id, mechanism } => write!(f, "{key_id} by {mechanism}"),
+            Self::Token { issuer } => write!(f, "a token of issuer {issuer}"),
+        }
+    }
+}
+
+/// What is left of a login at this moment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Standing<'a> {
+    /// The login's zone as it is now.
+    pub(crate) zone: &'a Arc<ZoneView>,
+    /// When the session ends unless it is renewed.
+    pub(crate) ends: Option<OffsetDateTime>,
+}
+
+/// What is known of a connection before anybody has logged in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Origin<'a> {
+    pub(crate) address: IpAddr,
+    /// The zone that a host name has named.
+    pub(crate) zone: Option<&'a ZoneName>,
+}
+
+/// A zone, and how partners get into it.
+#[derive(Debug)]
+pub(crate) struct Entrance {
+    pub(crate) zone: Arc<ZoneView>,
+    pub(super) authentication: Authentication,
+    /// Whose tokens open it, if any do.
+    pub(super) issuer: Option<IssuerName>,
+    /// The zone lets partners in at this time.
+    pub(super) open: bool,
+}
+
+impl Entrance {
+    /// Whether a login that was for this zone still finds it, and it is open to where the login came from.
+    pub(super) fn is_of(&self, login: &Login) -> bool {
+        self.open
+            && self.zone.id == login.zone.id
+            && self.zone.cluster == login.zone.cluster
+            && self.zone.admits(login.address)
+    }
+}
+
+/// A credential that a user name may prove, and what it opens.
+#[derive(Debug, Clone)]
+pub(crate) struct Candidate {
+    pub(crate) entrance: Arc<Entrance>,
+    pub(crate) credential: Arc<Credential>,
+    /// The user name is the key id, not the service account.
+    pub(super) by_key_id: bool,
+}
+
+impl Candidate {
+    /// Whether the zone accepts a proof by this mechanism under this user name. All credentials of a zone share its service
+    /// account, and SCRAM must know before the proof which one is meant.
+    pub(crate) fn proves_by(&self, mechanism: Mechanism) -> bool {
+        (self.by_key_id || mechanism == Mechanism::Plain)
+            && self
+                .credential
+                .mechanisms(self.entrance.authentication.mode)
+                .any(|accepted| accepted == mechanism)
+    }
+
+    /// The login of whoever has proved it.
+    pub(crate) fn login(&self, user: &str, mechanism: Mechanism, address: IpAddr) -> Login {
+        Login {
+            user: user.to_owned(),
+            zone: Arc::clone(&self.entrance.zone),
+            proof: Proof::Credential { key_id: self.credential.key_id.clone(), mechanism },
+            address,
+            expires_at: self.credential.expires_at,
+        }
+    }
+}

@@ -26,6 +26,7 @@ mod hostile;
 mod http;
 mod life;
 mod manifests;
+mod mtls;
 mod new_groups;
 mod oauth;
 mod operators;

@@ -137,6 +137,15 @@
 //!   its cluster rights are there before it begins, so that they are not late, and end with it at the next run.
 //! * A credential that was rotated is not rotated again: what is asked for twice would shorten its life without a word. Its last use
 //!   is kept to ten minutes: a record for each login would be most of the state's traffic.
+//! * The authorities of a zone's client certificates are in its manifest as they are (`authenticationMode.ca`), not a path on the gateway, and so
+//!   are the fingerprints of those taken back: certificates are public, and both change with a commit. The handshake trusts the authorities
+//!   of all zones together; the login holds the chain against those of the one zone that the subject names, and again whenever
+//!   they change.
+//! * Tickets of TLS sessions are worth nothing once the trusted authorities are others: a client that nobody had asked for a certificate
+//!   would resume without one for ever.
+//! * The service account of a zone for certificates may be a whole subject, with commas and spaces.
+//! * Mapping rules are refused where Kafka's and ours could tell a subject differently, a group that is not there too: a broker takes
+//!   `$4` for text, or fails at the login.
 //! * What is given on a cluster counts once every broker that lives shows it, not one of them; what is taken away counts once the
 //!   cluster has accepted it.
 //! * A balancer's PROXY header is never optional: needed from the addresses that are configured for it, and the end of a connection from
@@ -147,6 +156,14 @@
 //! * What takes the gateway's own checks away, for the tests of the second lock, is a gateway that passes bytes and reads none: the
 //!   broker gets all that a partner can say, not only names that stay as they are. No release has it (`debug_assertions`), and no
 //!   configuration reaches it.
+//! * A zone's password has no generation that is counted: the state says of each of its two SCRAM slots which master key it is made of,
+//!   by a name that follows from the key, and which slot is in force. The old slot is written anew not at once but when the old key is
+//!   no longer configured: until then connections of before may renew their logins by it. No password changes that a gateway which
+//!   lives could not follow (heartbeats name the keys of each node), so the order of restarts does not matter.
+//! * `isolation: principal` is the default where a master key is configured, and nothing else decides it: what a cluster lets be done
+//!   at the moment could change, and would then take the second lock away. A cluster that does not let it be done keeps its new zones
+//!   waiting (PZ0410) until somebody writes `isolation: shared`; and without that word no zone that has a principal is served as
+//!   anybody else, should the key be missing.
 //! * A principal on a backing cluster is ours if the state says so, which is written before it is made; or, with the state lost, if
 //!   its credentials have the rounds that only the master key gives. A prefix alone would take over what somebody else made.
 

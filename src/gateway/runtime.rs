@@ -1,6 +1,6 @@
 //! Starts the data plane and tells what it really serves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use super::usage::{Usage, ZoneUsage};
 use super::view::{GatewayView, wanted_topics};
 use super::workers::Workers;
 use crate::policy::Served;
-use crate::zone::{ClusterName, KeyId, LastUse, Sequence, TopicName, ZoneName};
+use crate::zone::{ClusterName, KeyId, KeyName, LastUse, Sequence, TopicName, ZoneName};
 
 /// The zones to serve; `None` until there has been a snapshot.
 pub type Zones = watch::Receiver<Option<Arc<Served>>>;
@@ -154,6 +154,12 @@ impl Handle {
         u64::try_from(self.shared.metrics.connections.get()).unwrap_or_default()
     }
 
+    /// The master keys that this node can make passwords of.
+    pub fn master_keys(&self) -> BTreeSet<KeyName> {
+        let keys = self.shared.config.clusters.values().filter_map(|cluster| cluster.principals.as_ref());
+        keys.flat_map(|keys| keys.all().map(|(name, _)| name.clone())).collect()
+    }
+
     /// The clients that are connected now, and the aliases they use.
     pub fn usage(&self) -> BTreeMap<ZoneName, ZoneUsage> {
         self.shared.usage.summary()
@@ -191,7 +197,7 @@ impl Handle {
     }
 }
 
-type Wanted = BTreeMap<ClusterName, watch::Sender<Arc<std::collections::BTreeSet<TopicName>>>>;
+type Wanted = BTreeMap<ClusterName, watch::Sender<Arc<BTreeSet<TopicName>>>>;
 
 fn start_pollers(
     config: &GatewayConfig,
@@ -235,7 +241,14 @@ impl Publisher {
         let mut issuers = self.shared.issuers.changes();
         loop {
             self.publish();
+            let reloaded = async {
+                match &self.shared.config.tls {
+                    Some(tls) => tls.replaced().await,
+                    None => std::future::pending().await,
+                }
+            };
             let changed = tokio::select! {
+                () = reloaded => Ok(()),
                 changed = self.zones.changed() => changed,
                 changed = self.clusters.changed() => changed,
                 changed = self.blocked.changed() => changed,
@@ -267,6 +280,9 @@ impl Publisher {
             GatewayView::build(&self.shared.config, served.as_deref(), &clusters, &before)
         };
         let view = Arc::new(view);
+        if let Some(tls) = &self.shared.config.tls {
+            tls.trust(view.rules());
+        }
         self.views.send_replace(Arc::clone(&view));
         self.report(&view);
     }

@@ -3,6 +3,7 @@
 //! A value of these types has been parsed: a [`TopicName`] is a legal Kafka topic name, a [`PartnerZone`] keeps the rules
 //! within one zone. Rules across zones are checked where all are read together, in `manifest`.
 
+pub mod certificate;
 mod claim;
 pub mod control;
 pub mod credential;
@@ -11,6 +12,7 @@ pub mod name;
 pub mod notice;
 pub mod partner_zone;
 pub mod permission;
+pub mod principal;
 pub mod revision;
 pub mod run;
 #[cfg(any(test, fuzzing))]
@@ -20,6 +22,7 @@ pub mod sni;
 pub mod status;
 
 pub use crate::sasl::ScramHash;
+pub use certificate::{Certificates, Fingerprint, NotAFingerprint};
 pub use claim::Claim;
 pub use control::{Acceptance, Asked, BY_CONTROLLER, Controls, Rollback, Scope, Spent, is_commit_id};
 pub use credential::{ApiKey, ApiKeyRole, Credential, KeyId, LastUse, PlainVerifier, ScramVerifier};
@@ -31,6 +34,7 @@ pub use partner_zone::{
     PartnerContact, PartnerZone, Replay, SharedTopic, TrafficControl,
 };
 pub use permission::{Operation, Permission};
+pub use principal::{KeyName, Principal, Slots};
 pub use revision::{Revision, Sequence};
 pub use run::{ApplyRequest, DETAILS_KEPT, Held, History, Outcome, Run};
 pub use sni::{NoHost, NotADomain, SniDomain, SniHost};

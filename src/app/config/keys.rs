@@ -66,6 +66,9 @@ pub(super) const KEYS: &[Key] = &[
     text(&["gateway", "tls", "certificateFile"]),
     text(&["gateway", "tls", "keyFile"]),
     text(&["gateway", "tls", "clientCaFile"]),
+    text(&["gateway", "tls", "clientAuth"]),
+    text(&["gateway", "tls", "revokedFile"]),
+    text(&["gateway", "tls", "principalMappingRules"]),
     text(&["gateway", "sni", "domain"]),
     list(&["gateway", "proxyProtocol", "from"]),
     text(&["gateway", "drainDelay"]),
@@ -112,6 +115,7 @@ pub(super) const KEYS: &[Key] = &[
     text(&["dataDir"]),
     text(&["store"]),
     text(&["masterKeyFile"]),
+    text(&["previousMasterKeyFile"]),
     secret(&["masterKey"]),
 ];
 

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::gateway::Refresh;
+use crate::gateway::{ClientAuth, ClientCertificates, Refresh};
 use crate::policy::token::Algorithm;
 
 fn good(yaml: &str, environment: &Environment) -> Config {
@@ -80,7 +80,8 @@ fn every_documented_key_that_is_built_arrives() {
     assert_eq!((config.gateway.name.as_str(), config.gateway.bootstrap_port), ("edge", 29092));
     assert_eq!(config.advertised_host().unwrap(), "kafka.partners.example.com");
     let tls = config.gateway.tls.as_ref().unwrap();
-    assert_eq!((tls.key.as_path(), tls.client_ca.is_some()), (Path::new("/etc/tls.key"), true));
+    assert_eq!((tls.key.as_path(), tls.clients.ca.is_some()), (Path::new("/etc/tls.key"), true));
+    assert_eq!(tls.clients.auth, ClientAuth::Required, "as it always was with an authority");
     assert_eq!(config.gateway.sni.as_ref().unwrap().to_string(), "partners.example.com");
     let balancers: Vec<_> = config.gateway.balancers.iter().map(ToString::to_string).collect();
     assert_eq!(balancers, ["10.1.0.0/16", "192.0.2.7/32"]);
@@ -228,6 +229,19 @@ const WRONG: &[(&str, &str)] = &[
         "r.yaml:2:9: `gateway.tls.keyFile` is set, but `gateway.tls.certificateFile` is missing",
     ),
     (
+        "gateway: {tls: {certificateFile: c, keyFile: k, clientAuth: required}}",
+        "r.yaml:1:49: `gateway.tls.clientAuth` is `required`, and it is not said by whose authority; set `gateway.tls.clientCaFile`",
+    ),
+    (
+        "gateway: {tls: {certificateFile: c, keyFile: k, clientAuth: none}}",
+        "r.yaml:1:49: `gateway.tls.clientAuth` is `none`; wanted is required or requested",
+    ),
+    (
+        "gateway: {tls: {certificateFile: c, keyFile: k, principalMappingRules: 'DEFAULT, RULE:^CN=(?i)a$/x/'}}",
+        "r.yaml:1:49: `gateway.tls.principalMappingRules` is wrong at character 19: flags such as `(?i)` are not taken; write both \
+             cases as `[Aa]`, or L or U at the end of the rule",
+    ),
+    (
         "gateway: {sni: {domain: partners.example.com}}",
         "r.yaml:1:17: `gateway.sni.domain` needs TLS, which tells the host name; set `gateway.tls.certificateFile` and \
              `gateway.tls.keyFile`",
@@ -262,7 +276,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "masterKey: '0123456789012345678901234567890123456789'",
-        "r.yaml:1:1: `masterKey` is set, and no cluster has `isolation: principal`: it would have no effect",
+        "r.yaml:1:1: `masterKey` is set, and every cluster has `isolation: shared`: it would have no effect",
     ),
     (
         "source: {writeBack: {mode: commit}}",
@@ -309,6 +323,23 @@ fn what_is_wrong_is_said_with_its_place_and_what_to_do() {
     for (yaml, wanted) in WRONG {
         assert_eq!(problems(yaml, &Environment::default()), [*wanted], "{yaml}");
     }
+}
+
+#[test]
+fn what_is_wanted_of_clients_certificates_is_said_or_follows_from_the_authorities() {
+    let clients = |more: &str| {
+        let tls = format!("{{certificateFile: c, keyFile: k{more}}}");
+        let text = format!(
+            "source: {{url: u}}\ngateway: {{advertisedHost: h, tls: {tls}}}\nclusters: {{a: {{bootstrapServers: 'b:1'}}}}"
+        );
+        parse("r.yaml", text.as_bytes(), &Environment::default()).unwrap().gateway.tls.unwrap().clients
+    };
+    assert_eq!(clients(""), ClientCertificates::default());
+    assert_eq!(clients(", clientCaFile: ca").auth, ClientAuth::Required);
+    assert_eq!(clients(", clientCaFile: ca, clientAuth: requested").auth, ClientAuth::Requested);
+    let given = clients(", revokedFile: r, principalMappingRules: 'RULE:^CN=(.*?),.*$/$1/L, DEFAULT'");
+    assert_eq!(given.revoked.as_deref(), Some(Path::new("r")));
+    assert_eq!(given.mapping.name("CN=Acme,O=x").as_deref(), Some("acme"));
 }
 
 #[test]
@@ -368,7 +399,7 @@ fn zones_of_their_own_principal_need_a_master_key_that_cannot_be_guessed() {
     let environment = Environment::from([("KEY", "k".repeat(40).as_str())]);
     for rest in [file.as_str(), "masterKey: ${KEY}"] {
         let config = good(&yaml(rest), &environment);
-        assert!(config.clusters[0].isolation.master_key().is_some(), "{rest}");
+        assert!(config.clusters[0].isolation.master_keys().is_some(), "{rest}");
         assert!(!format!("{config:?}").contains("kkk"), "a secret never shows");
     }
     for (rest, wanted) in [
@@ -380,6 +411,48 @@ fn zones_of_their_own_principal_need_a_master_key_that_cannot_be_guessed() {
         let found = problems(&yaml(rest), &environment);
         assert!(matches!(&found[..], [only] if only.contains(wanted)), "{rest}: {found:?}");
     }
+}
+
+#[test]
+fn where_there_is_a_master_key_zones_have_principals_unless_somebody_wrote_otherwise() {
+    let sasl = "properties: {security.protocol: sasl_plaintext, sasl.mechanism: PLAIN, sasl.username: u, sasl.password: p}";
+    let folder = tempfile::tempdir().unwrap();
+    let file = |letter: &str| {
+        let path = folder.path().join(letter);
+        std::fs::write(&path, letter.repeat(40)).unwrap();
+        path.display().to_string()
+    };
+    let [new, old] = ["n", "o"].map(file);
+    let yaml = |cluster: &str, rest: &str| {
+        format!(
+            "clusters: {{a: {{bootstrapServers: 'b:1', {sasl}}}, b: {{bootstrapServers: 'c:1', brokerPortBase: 19200{cluster}}}}}\n{rest}"
+        )
+    };
+    let none = Environment::default();
+    let with_key = format!("masterKeyFile: {new}\npreviousMasterKeyFile: {old}");
+    let config = good(&yaml(&format!(", isolation: shared, {sasl}"), &with_key), &none);
+    let [a, b] = [&config.clusters[0].isolation, &config.clusters[1].isolation];
+    assert_eq!(a.master_keys().map(|keys| keys.all().count()), Some(2));
+    assert!(b.master_keys().is_none() && b.gives_principals_up());
+    let config = good(&yaml("", ""), &none);
+    assert!(config.clusters.iter().all(|it| it.isolation.master_keys().is_none()));
+    assert!(config.clusters.iter().all(|it| !it.isolation.gives_principals_up()), "nobody wrote it");
+    for (cluster, rest, wanted) in [
+        ("", with_key.as_str(), "or `clusters.b.isolation` to `shared`"),
+        (", isolation: shared", &format!("previousMasterKeyFile: {old}"), "which takes its place, is not"),
+        (
+            ", isolation: shared",
+            &format!("masterKeyFile: {new}\npreviousMasterKeyFile: {new}"),
+            "the master key itself",
+        ),
+    ] {
+        let found = problems(&yaml(cluster, rest), &none);
+        assert!(matches!(&found[..], [only] if only.contains(wanted)), "{rest}: {found:?}");
+    }
+    let all_shared =
+        format!("clusters: {{a: {{bootstrapServers: 'b:1', isolation: shared}}}}\nmasterKeyFile: {new}");
+    let found = problems(&all_shared, &none);
+    assert!(matches!(&found[..], [only] if only.contains("no effect")), "{found:?}");
 }
 
 #[test]

@@ -91,16 +91,27 @@ fn sections(cluster: &Cluster, port: u16, listen: &str, more: &str) -> String {
 }
 
 impl GatewayProcess {
-    fn start(address: [u8; 4], sections: &str) -> Self {
+    pub(crate) fn start(address: [u8; 4], sections: &str) -> Self {
         let (folder, http) = (tempfile::tempdir().unwrap(), free_ports(1));
-        let own = format!(
-            "http: {{admin: '127.0.0.1:{http}'}}\nnode: {{id: gateway-{http}}}\ndataDir: {}\n",
-            folder.path().display()
-        );
-        fs::write(folder.path().join("reconciler.yaml"), own + sections).unwrap();
         let mut gateway = Self { folder, process: None, http, address };
+        gateway.configure(sections);
         gateway.run();
         gateway
+    }
+
+    fn configure(&self, sections: &str) {
+        let (http, folder) = (self.http, self.folder.path());
+        let own = format!(
+            "http: {{admin: '127.0.0.1:{http}'}}\nnode: {{id: gateway-{http}}}\ndataDir: {}\n",
+            folder.display()
+        );
+        fs::write(folder.join("reconciler.yaml"), own + sections).unwrap();
+    }
+
+    /// Restarts it with another configuration.
+    pub(crate) fn restart_with(&mut self, sections: &str) {
+        self.configure(sections);
+        self.restart();
     }
 
     pub(crate) fn run(&mut self) {

@@ -36,6 +36,7 @@ pub(super) fn heartbeat(sequence: u64) -> Heartbeat {
         zone_domain: None,
         problems: [].into(),
         connections: 0,
+        master_keys: std::collections::BTreeSet::new(),
         usage: [].into(),
         credentials: [].into(),
         usage_is_partial: false,

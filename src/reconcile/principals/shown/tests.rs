@@ -4,7 +4,7 @@ use crate::policy::principal::MasterKey;
 use crate::reconcile::principals::{Leftovers, Seen, steps};
 use crate::secret::Secret;
 use crate::zone::sample::{topic, zone};
-use crate::zone::{ClusterName, PartnerZone, Permission, ZoneId};
+use crate::zone::{ClusterName, PartnerZone, Permission, Principal, ZoneId};
 
 fn home() -> ClusterName {
     ClusterName::try_from("home").unwrap()
@@ -12,7 +12,7 @@ fn home() -> ClusterName {
 
 fn setup() -> Setup {
     let key = MasterKey::new(&Secret::new("k".repeat(32))).unwrap();
-    Setup { home: home(), keys: BTreeMap::from([(home(), key)]) }
+    Setup { home: home(), keys: BTreeMap::from([(home(), key.into())]), preferred: BTreeMap::new() }
 }
 
 fn id(zone: &ZoneName) -> ZoneId {
@@ -32,8 +32,9 @@ fn lines(
 ) -> Vec<String> {
     let name = before.or(after).unwrap().name.clone();
     let view = View { clusters: BTreeMap::from([(home(), Ok(Seen::new("c", BTreeMap::new(), acls)))]) };
-    let records =
-        if made { Records::from([((home(), name.clone()), "c".to_owned())]) } else { Records::new() };
+    let slots = Some(Slots::both(setup().keys[&home()].current(), ScramHash::Sha512));
+    let record = Principal { cluster_id: "c".to_owned(), slots };
+    let records = if made { Records::from([((home(), name.clone()), record)]) } else { Records::new() };
     let zones = [Zone { name: &name, id: id(&name), before, after }];
     let steps = steps(&setup(), &view, &records, &zones, Leftovers::Clear, id);
     let line = |change: Change| {
@@ -128,4 +129,18 @@ fn what_others_allow_and_deny_is_said_and_what_keeps_a_zone_waiting_is_an_error(
     let message = "cluster `home` cannot be given the zones' principals: refused";
     assert_eq!(said(&view, &obstacles, false), [format!("PZ0410 0 {message}")]);
     assert_eq!(said(&view, &obstacles, true), [format!("PZ0410 0 {message}"), format!("PZ0410 4 {message}")]);
+}
+
+#[test]
+fn principals_that_nobody_uses_any_more_are_said_once_for_each_cluster() {
+    let other = ClusterName::try_from("other").unwrap();
+    let record = Principal { cluster_id: "c".to_owned(), slots: None };
+    let of =
+        |cluster: &ClusterName, zone: &str| ((cluster.clone(), zone.try_into().unwrap()), record.clone());
+    let records = Records::from([of(&home(), "acme"), of(&other, "acme"), of(&other, "globex")]);
+    let found = left_behind(&records, |cluster| *cluster == home());
+    let [only] = &found[..] else { panic!("{found:?}") };
+    assert_eq!(only.code.as_str(), "PZ0414");
+    assert!(only.message.contains("cluster `other`") && only.message.contains("2 zones"), "{}", only.message);
+    assert!(left_behind(&records, |_| true).is_empty());
 }

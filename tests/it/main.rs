@@ -14,6 +14,7 @@ mod architecture;
 mod authentication;
 mod broker_connection;
 mod capture;
+mod chaos;
 mod ci;
 mod clients;
 mod crash;

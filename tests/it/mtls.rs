@@ -290,7 +290,7 @@ fn a_certificate_that_is_taken_back_ends_its_connections_and_comes_in_no_more() 
     cut(of_brief, due, "the certificate's end");
     // The line is written after the connection is cut.
     let patience = Instant::now() + WITHIN;
-    while !product.transcript().contains("the credential has expired") {
+    while !product.transcript().contains("\"reason\":\"expired\"") {
         assert!(Instant::now() < patience, "{}", product.transcript());
         thread::sleep(Duration::from_millis(50));
     }

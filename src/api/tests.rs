@@ -159,6 +159,7 @@ async fn heartbeat(store: &dyn Store, serving: u64) {
         connections: 0,
         usage: BTreeMap::new(),
         credentials: BTreeMap::new(),
+        failed_logins: Vec::new(),
         usage_is_partial: false,
         at: OffsetDateTime::now_utc(),
     };
@@ -296,6 +297,7 @@ async fn under_sni_a_zone_has_an_address_of_its_own_and_credentials_say_tls() {
         connections: 0,
         usage: BTreeMap::new(),
         credentials: BTreeMap::new(),
+        failed_logins: Vec::new(),
         usage_is_partial: false,
         at: OffsetDateTime::now_utc(),
     };

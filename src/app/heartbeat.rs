@@ -71,6 +71,7 @@ fn heartbeat(node: &str, serving: Sequence, report: &Report, gateway: &Handle) -
         connections: gateway.connections(),
         usage,
         credentials: usage::of_credentials(gateway.credentials()),
+        failed_logins: gateway.failed_logins(),
         usage_is_partial,
         at: OffsetDateTime::now_utc(),
     }

@@ -2,6 +2,7 @@
 
 pub mod name_pattern;
 pub mod principal;
+pub mod throttle;
 pub mod token;
 pub mod topic_id;
 pub mod verifier;

@@ -59,6 +59,7 @@ pub(crate) fn heartbeat(node: &str, serving: u64) -> Heartbeat {
         connections: 0,
         usage: BTreeMap::new(),
         credentials: BTreeMap::new(),
+        failed_logins: Vec::new(),
         usage_is_partial: false,
         at: MOMENT,
     }

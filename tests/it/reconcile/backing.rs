@@ -84,6 +84,7 @@ fn heartbeat(serving: u64) -> Heartbeat {
         connections: 0,
         usage: BTreeMap::new(),
         credentials: BTreeMap::new(),
+        failed_logins: Vec::new(),
         usage_is_partial: false,
         at: OffsetDateTime::now_utc(),
     }

@@ -149,6 +149,14 @@
 //! * What takes the gateway's own checks away, for the tests of the second lock, is a gateway that passes bytes and reads none: the
 //!   broker gets all that a partner can say, not only names that stay as they are. No release has it (`debug_assertions`), and no
 //!   configuration reaches it.
+//! * A zone's password has no generation that is counted: the state says of each of its two SCRAM slots which master key it is made of,
+//!   by a name that follows from the key, and which slot is in force. The old slot is written anew not at once but when the old key is
+//!   no longer configured: until then connections of before may renew their logins by it. No password changes that a gateway which
+//!   lives could not follow (heartbeats name the keys of each node), so the order of restarts does not matter.
+//! * `isolation: principal` is the default where a master key is configured, and nothing else decides it: what a cluster lets be done
+//!   at the moment could change, and would then take the second lock away. A cluster that does not let it be done keeps its new zones
+//!   waiting (PZ0410) until somebody writes `isolation: shared`; and without that word no zone that has a principal is served as
+//!   anybody else, should the key be missing.
 //! * A principal on a backing cluster is ours if the state says so, which is written before it is made; or, with the state lost, if
 //!   its credentials have the rounds that only the master key gives. A prefix alone would take over what somebody else made.
 

@@ -9,7 +9,7 @@ use prometheus_client::encoding::text::encode;
 
 use super::Api;
 use super::problem::Problem;
-use crate::store::Leadership;
+use crate::store::{Health, Leadership};
 
 /// The media type of what `prometheus_client` writes.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -37,6 +37,8 @@ pub(super) async fn ready(State(api): State<Arc<Api>>) -> Result<&'static str, P
 }
 
 pub(super) async fn metrics(State(api): State<Arc<Api>>) -> Result<Response, Problem> {
+    let is_stale = matches!(*api.config.store.health().borrow(), Health::Stale { .. });
+    api.metrics.stale.set(is_stale.into());
     let mut text = String::new();
     encode(&mut text, &api.registry).map_err(|error| {
         tracing::error!(%error, "the metrics cannot be written");

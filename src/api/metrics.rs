@@ -8,6 +8,7 @@ use axum::response::Response;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::Api;
@@ -16,6 +17,8 @@ use super::Api;
 pub(super) struct Metrics {
     requests: Family<RequestLabels, Counter>,
     pub(super) refused_keys: Counter,
+    /// 1: what this node knows of the state may be out of date.
+    pub(super) stale: Gauge,
 }
 
 /// A closed set: the route, never the path as it was sent.
@@ -32,6 +35,12 @@ impl Metrics {
         let http = registry.sub_registry_with_prefix("partner_zones_http");
         http.register("requests", "Requests to the admin API", metrics.requests.clone());
         http.register("refused_keys", "API keys that were not valid", metrics.refused_keys.clone());
+        let what = "Whether this node has lost the store and goes on with what it read last";
+        registry.sub_registry_with_prefix("partner_zones").register(
+            "state_stale",
+            what,
+            metrics.stale.clone(),
+        );
         metrics
     }
 }

@@ -13,9 +13,10 @@ use uuid::Uuid;
 use super::Api;
 use super::problem::Problem;
 use crate::manifest::document;
-use crate::store::{State, ZoneRecord};
+use crate::store::{PrincipalRow, State, ZoneRecord};
 use crate::zone::{
-    Acceptance, Asked, ClusterName, Controls, Revision, Rollback, Scope, Sequence, Spent, ZoneId, ZoneName,
+    self, Acceptance, Asked, ClusterName, Controls, Revision, Rollback, Scope, Sequence, Spent, ZoneId,
+    ZoneName,
 };
 
 /// How this installation plans, beside what is in force: a plan made elsewhere says what this one would.
@@ -92,8 +93,8 @@ struct Decision {
 struct Principal {
     cluster: String,
     zone: String,
-    /// The cluster's id when it was made.
-    cluster_id: String,
+    #[serde(flatten)]
+    row: PrincipalRow,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -144,10 +145,10 @@ impl ObservedState {
             updated_at: record.updated_at,
             zone: document::to_document(&record.zone),
         };
-        let principal = |((cluster, zone), id): (&(ClusterName, ZoneName), &String)| Principal {
+        let principal = |((cluster, zone), it): (&(ClusterName, ZoneName), &zone::Principal)| Principal {
             cluster: cluster.to_string(),
             zone: zone.to_string(),
-            cluster_id: id.clone(),
+            row: PrincipalRow::new(it),
         };
         let Controls { suspended, rollback, accepted } = &state.controls;
         Self {
@@ -190,13 +191,16 @@ impl ObservedState {
         let spent = self.spent.into_iter();
         state.spent =
             spent.map(|(id, Used { deletions, updates })| (id, Spent { deletions, updates })).collect();
-        for Principal { cluster, zone, cluster_id } in self.principals {
+        for Principal { cluster, zone, row } in self.principals {
             let (Ok(cluster), Ok(zone)) =
                 (ClusterName::try_from(cluster.as_str()), ZoneName::try_from(zone.as_str()))
             else {
                 return Err("a principal of the server has a name that is none".to_owned());
             };
-            state.principals.insert((cluster, zone), cluster_id);
+            let principal = row.into_principal();
+            let principal = principal
+                .map_err(|wrong| format!("the principal of zone `{zone}` of the server: {wrong}"))?;
+            state.principals.insert((cluster, zone), principal);
         }
         for observed in self.zones {
             let zone = document::from_document(&observed.zone).map_err(|error| {

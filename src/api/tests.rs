@@ -5,7 +5,7 @@ mod credentials;
 mod following;
 mod hints;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
@@ -21,7 +21,7 @@ use crate::store::memory::MemoryStore;
 use crate::store::{
     Change, Health, Heartbeat, Leadership, Lease, Nodes, State, StoreError, StoreFuture, ZoneRecord,
 };
-use crate::zone::{ApiKeyRole, Revision, Sequence, ZoneId};
+use crate::zone::{ApiKeyRole, Revision, ScramHash, Sequence, ZoneId};
 
 /// A node's API on a port of its own. Dropping it ends its tasks.
 struct Node {
@@ -157,6 +157,7 @@ async fn heartbeat(store: &dyn Store, serving: u64) {
         zone_domain: None,
         problems: BTreeMap::new(),
         connections: 0,
+        master_keys: BTreeSet::new(),
         usage: BTreeMap::new(),
         credentials: BTreeMap::new(),
         failed_logins: Vec::new(),
@@ -295,6 +296,7 @@ async fn under_sni_a_zone_has_an_address_of_its_own_and_credentials_say_tls() {
         zone_domain: tls.then(|| "partners.example.com:19092".to_owned()),
         problems: BTreeMap::new(),
         connections: 0,
+        master_keys: BTreeSet::new(),
         usage: BTreeMap::new(),
         credentials: BTreeMap::new(),
         failed_logins: Vec::new(),
@@ -365,7 +367,10 @@ async fn what_plan_reads_over_http_is_the_state() {
     let ours = Change::PutPrincipal {
         cluster: ClusterName::try_from("default").unwrap(),
         zone: "acme".try_into().unwrap(),
-        cluster_id: "c1".to_owned(),
+        principal: crate::zone::Principal {
+            cluster_id: "c1".to_owned(),
+            slots: Some(crate::zone::Slots::both(&crate::zone::KeyName::of(&[7; 8]), ScramHash::Sha512)),
+        },
     };
     let accepted = Change::Accept(crate::zone::Acceptance { commit, asked: asked.clone() });
     let spent = crate::zone::Spent { deletions: 2, updates: 0 };

@@ -8,7 +8,7 @@ use super::wiring::StartError;
 use crate::api::Hints;
 use crate::api::state::{self, Planning};
 use crate::manifest::Known;
-use crate::policy::principal::MasterKey;
+use crate::policy::principal::MasterKeys;
 use crate::reconcile::guard::Limits;
 use crate::reconcile::identity;
 use crate::reconcile::plan::SelfHeal;
@@ -66,21 +66,24 @@ pub fn mirrors(config: &Config) -> PathBuf {
 
 /// The clusters whose zones have principals of their own; none where they are shared.
 pub fn principals(config: &Config) -> Option<Clusters> {
-    let with_key = |cluster: &Cluster| Some((cluster.name.clone(), cluster.isolation.master_key()?.clone()));
-    let keys: BTreeMap<ClusterName, MasterKey> = config.clusters.iter().filter_map(with_key).collect();
+    let with_keys =
+        |cluster: &Cluster| Some((cluster.name.clone(), cluster.isolation.master_keys()?.clone()));
+    let keys: BTreeMap<ClusterName, MasterKeys> = config.clusters.iter().filter_map(with_keys).collect();
     let target = |cluster: &Cluster| {
         let (bootstrap, security) = (cluster.bootstrap_servers.clone(), cluster.security.clone());
         (cluster.name.clone(), Target { bootstrap, security })
     };
-    let targets =
-        config.clusters.iter().filter(|cluster| keys.contains_key(&cluster.name)).map(target).collect();
+    let preferred =
+        |cluster: &Cluster| Some((cluster.name.clone(), cluster.security.principals_mechanism().scram()?));
     let home = config.clusters.first()?.name.clone();
-    (!keys.is_empty()).then(|| Clusters { setup: Setup { home, keys }, targets })
+    let setup = Setup { home, preferred: with_principals(config).filter_map(preferred).collect(), keys };
+    let targets = with_principals(config).map(target).collect();
+    (!setup.keys.is_empty()).then_some(Clusters { setup, targets })
 }
 
 /// The clusters with `isolation: principal`.
 pub(super) fn with_principals(config: &Config) -> impl Iterator<Item = &Cluster> {
-    config.clusters.iter().filter(|cluster| cluster.isolation.master_key().is_some())
+    config.clusters.iter().filter(|cluster| cluster.isolation.master_keys().is_some())
 }
 
 /// What the API says of how this process plans.

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use crate::policy::{Served, ServedZone};
 use crate::store::{State, ZoneRecord};
-use crate::zone::{ClusterName, Credential, ZoneName};
+use crate::zone::{ClusterName, Credential, Slots, ZoneName};
 
 /// Expiry is looked at this often at least: the wall clock may be set while we sleep.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -70,6 +70,7 @@ impl Feed {
                 zone: record.zone.without_ended(now),
                 cluster: self.cluster_of(record),
                 changed: record.changed,
+                slots: self.slots(record, state),
                 open: record.zone.access.is_open(now),
                 credentials: credentials.remove(name).unwrap_or_default(),
             };
@@ -81,6 +82,12 @@ impl Feed {
         Served { sequence: state.sequence, zones }
     }
 
+    /// The passwords of the zone's principal on its cluster.
+    fn slots(&self, record: &ZoneRecord, state: &State) -> Option<Slots> {
+        let of = (self.cluster_of(record), record.zone.name.clone());
+        state.principals.get(&of)?.slots.clone()
+    }
+
     fn cluster_of(&self, record: &ZoneRecord) -> ClusterName {
         record.zone.underlying_cluster.clone().unwrap_or_else(|| self.default_cluster.clone())
     }
@@ -90,6 +97,7 @@ impl Fed {
     fn is(&self, record: &Arc<ZoneRecord>, served: &ServedZone) -> bool {
         Arc::ptr_eq(&self.record, record)
             && self.served.open == served.open
+            && self.served.slots == served.slots
             // Time only takes aliases away, one after the other.
             && self.served.zone.topics.len() == served.zone.topics.len()
             && self.served.credentials.len() == served.credentials.len()

@@ -69,6 +69,7 @@ fn heartbeat(node: &str, serving: Sequence, report: &Report, gateway: &Handle) -
         zone_domain: gateway.zone_domain(),
         problems: report.problems.iter().map(|(zone, problem)| (zone.to_string(), problem.clone())).collect(),
         connections: gateway.connections(),
+        master_keys: gateway.master_keys().into_iter().map(|name| name.to_string()).collect(),
         usage,
         credentials: usage::of_credentials(gateway.credentials()),
         failed_logins: gateway.failed_logins(),

@@ -330,7 +330,8 @@ fn gateway_config(config: &Config) -> Result<GatewayConfig, StartError> {
         let config = ClusterConfig {
             bootstrap_servers: servers,
             security: cluster.security.clone(),
-            principals: cluster.isolation.master_key().cloned(),
+            principals: cluster.isolation.master_keys().cloned(),
+            gives_principals_up: cluster.isolation.gives_principals_up(),
             broker_port_base: cluster.broker_port_base,
         };
         (cluster.name.clone(), config)

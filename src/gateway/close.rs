@@ -82,6 +82,10 @@ pub(crate) enum Close {
     ZoneFull(String),
     #[error("no broker can be reached: {0}")]
     NoBroker(String),
+    #[error(
+        "the zone's password on its cluster is made of the master key {0}, which this node does not have; give it that one as `masterKeyFile` or `previousMasterKeyFile`"
+    )]
+    MasterKey(String),
     #[error("not a Kafka frame: {0}")]
     BadFrame(#[from] FrameError),
     #[error("the partner closed inside a frame")]
@@ -138,6 +142,7 @@ impl Close {
             Self::Expired => "expired",
             Self::ZoneFull(_) => "zone_full",
             Self::NoBroker(_) => "no_broker",
+            Self::MasterKey(_) => "master_key",
             Self::BadFrame(_) => "bad_frame",
             Self::CutFrame => "cut_frame",
             Self::SlowFrame => "slow_frame",

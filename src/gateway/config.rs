@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use super::issuers::IssuerConfig;
 use super::tls::ServerTls;
 use crate::kafka::client::UpstreamSecurity;
-use crate::policy::principal::MasterKey;
+use crate::policy::principal::MasterKeys;
 use crate::zone::{Authentication, AuthenticationMode, ClusterName, IssuerName, SniDomain};
 
 /// The `gateway` and `clusters` parts of the configuration, resolved.
@@ -60,7 +60,9 @@ pub struct ClusterConfig {
     /// How the gateway proves itself, for what it asks itself; and for partners' requests where zones have no principals.
     pub security: UpstreamSecurity,
     /// What the passwords of the zones' own principals come from; none: zones have no principals on this cluster.
-    pub principals: Option<MasterKey>,
+    pub principals: Option<MasterKeys>,
+    /// Whether a zone that has a principal is served as the gateway's own user all the same.
+    pub gives_principals_up: bool,
     /// Broker n is served at `broker_port_base + n`.
     pub broker_port_base: u16,
 }

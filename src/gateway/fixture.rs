@@ -64,6 +64,7 @@ pub(super) fn config() -> GatewayConfig {
                 bootstrap_servers: vec!["127.0.0.1:9".to_owned()],
                 security: UpstreamSecurity::default(),
                 principals: None,
+                gives_principals_up: false,
                 broker_port_base: 19_100,
             },
         )]),
@@ -109,6 +110,7 @@ pub(super) fn zone(name: &str, topics: &[(&str, &str)]) -> ServedZone {
         cluster: cluster(),
         changed: Sequence(1),
         open: true,
+        slots: None,
         credentials: vec![Arc::new(credential)],
     }
 }

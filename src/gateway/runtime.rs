@@ -1,6 +1,6 @@
 //! Starts the data plane and tells what it really serves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ use super::usage::{Usage, ZoneUsage};
 use super::view::{GatewayView, wanted_topics};
 use super::workers::Workers;
 use crate::policy::Served;
-use crate::zone::{ClusterName, FailedLogins, KeyId, LastUse, Sequence, TopicName, ZoneName};
+use crate::zone::{ClusterName, FailedLogins, KeyId, KeyName, LastUse, Sequence, TopicName, ZoneName};
 
 /// The zones to serve; `None` until there has been a snapshot.
 pub type Zones = watch::Receiver<Option<Arc<Served>>>;
@@ -156,6 +156,12 @@ impl Handle {
         u64::try_from(self.shared.metrics.connections.get()).unwrap_or_default()
     }
 
+    /// The master keys that this node can make passwords of.
+    pub fn master_keys(&self) -> BTreeSet<KeyName> {
+        let keys = self.shared.config.clusters.values().filter_map(|cluster| cluster.principals.as_ref());
+        keys.flat_map(|keys| keys.all().map(|(name, _)| name.clone())).collect()
+    }
+
     /// The clients that are connected now, and the aliases they use.
     pub fn usage(&self) -> BTreeMap<ZoneName, ZoneUsage> {
         self.shared.usage.summary()
@@ -198,7 +204,7 @@ impl Handle {
     }
 }
 
-type Wanted = BTreeMap<ClusterName, watch::Sender<Arc<std::collections::BTreeSet<TopicName>>>>;
+type Wanted = BTreeMap<ClusterName, watch::Sender<Arc<BTreeSet<TopicName>>>>;
 
 fn start_pollers(
     config: &GatewayConfig,

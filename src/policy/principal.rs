@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::sasl::ScramHash;
 use crate::secret::Secret;
-use crate::zone::{ZoneId, ZoneName};
+use crate::zone::{KeyName, ZoneId, ZoneName};
 
 /// What every user of ours begins with, on every cluster. No zone name holds anything that SCRAM or an ACL would read
 /// differently.
@@ -58,6 +58,11 @@ impl MasterKey {
         }
     }
 
+    /// What it is called in the state and in heartbeats.
+    pub fn name(&self) -> KeyName {
+        KeyName::of(&ScramHash::Sha256.hmac(self.0.expose(), b"name"))
+    }
+
     /// The password of a zone's principal: 256 bits, in letters that no mechanism changes.
     pub fn password(&self, zone: ZoneId, generation: Generation) -> Secret<String> {
         let mac = self.derive("password", zone, generation);
@@ -84,6 +89,44 @@ impl MasterKey {
     fn derive(&self, what: &str, zone: ZoneId, generation: Generation) -> zeroize::Zeroizing<Vec<u8>> {
         let message = [what.as_bytes(), b"\0", zone.0.as_bytes(), &generation.0.to_be_bytes()].concat();
         ScramHash::Sha256.hmac(self.0.expose(), &message)
+    }
+}
+
+/// The master key, and the one before it as long as it is honoured.
+#[derive(Debug, Clone)]
+pub struct MasterKeys {
+    current: (KeyName, MasterKey),
+    previous: Option<(KeyName, MasterKey)>,
+}
+
+impl MasterKeys {
+    pub fn new(current: MasterKey, previous: Option<MasterKey>) -> Self {
+        let named = |key: MasterKey| (key.name(), key);
+        Self { current: named(current), previous: previous.map(named) }
+    }
+
+    /// Passwords are made of it from now on.
+    pub fn current(&self) -> &KeyName {
+        &self.current.0
+    }
+
+    /// Passwords that are made of it go on to count.
+    pub fn previous(&self) -> Option<&KeyName> {
+        self.previous.as_ref().map(|(name, _)| name)
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = (&KeyName, &MasterKey)> {
+        [&self.current].into_iter().chain(&self.previous).map(|(name, key)| (name, key))
+    }
+
+    pub fn get(&self, name: &KeyName) -> Option<&MasterKey> {
+        self.all().find(|(known, _)| *known == name).map(|(_, key)| key)
+    }
+}
+
+impl From<MasterKey> for MasterKeys {
+    fn from(key: MasterKey) -> Self {
+        Self::new(key, None)
     }
 }
 
@@ -134,6 +177,18 @@ mod tests {
         assert!(all.iter().all(|rounds| (4097..=8191).contains(rounds)));
         let different: std::collections::BTreeSet<&u32> = all.iter().collect();
         assert!(different.len() > 1000, "{}", different.len());
+    }
+
+    #[test]
+    fn keys_are_told_apart_by_names_that_never_change() {
+        let keys = MasterKeys::new(key("k"), Some(key("l")));
+        // Fixed for ever: under another name the state would not know what its passwords are made of.
+        assert_eq!(keys.current().as_str(), "06554cc3b54c9aa8");
+        assert_ne!(keys.previous(), Some(keys.current()));
+        let password = |key: Option<&MasterKey>| key.map(|key| key.password(zone("acme"), Generation::FIRST));
+        let of_previous = password(keys.previous().and_then(|name| keys.get(name))).unwrap();
+        assert_eq!(of_previous.expose(), key("l").password(zone("acme"), Generation::FIRST).expose());
+        assert!(MasterKeys::from(key("m")).get(keys.current()).is_none());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::topic_id;
 use crate::zone::{
-    ClusterName, ConsumerGroup, Credential, GroupName, Operation, PartnerZone, Permission, Sequence,
+    ClusterName, ConsumerGroup, Credential, GroupName, Operation, PartnerZone, Permission, Sequence, Slots,
     TopicName, ZoneId, ZoneName,
 };
 
@@ -30,6 +30,8 @@ pub struct ServedZone {
     pub cluster: ClusterName,
     /// The last commit that changed this zone.
     pub changed: Sequence,
+    /// The passwords of its own principal on the cluster, as far as the state has them.
+    pub slots: Option<Slots>,
     /// Whether the zone lets partners in at this time.
     pub open: bool,
     /// Those that are good now.

@@ -31,6 +31,14 @@ impl Mechanism {
         }
     }
 
+    /// The SCRAM mechanism of a hash.
+    pub const fn of_scram(hash: ScramHash) -> Self {
+        match hash {
+            ScramHash::Sha256 => Self::ScramSha256,
+            ScramHash::Sha512 => Self::ScramSha512,
+        }
+    }
+
     /// The hash of a SCRAM mechanism; none for PLAIN.
     pub const fn scram(self) -> Option<ScramHash> {
         match self {

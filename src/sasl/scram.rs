@@ -25,6 +25,15 @@ pub struct Keys {
 impl ScramHash {
     pub const ALL: [Self; 2] = [Self::Sha256, Self::Sha512];
 
+    /// The other one.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Sha256 => Self::Sha512,
+            Self::Sha512 => Self::Sha256,
+        }
+    }
+
     /// Bytes of its output.
     pub const fn output_len(self) -> usize {
         match self {

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::record::{Later, Line, Record};
 use super::{Change, LEADER_VERSION, State, StoreError, ZoneRecord};
-use crate::zone::{Controls, Revision, Sequence, ZoneId, ZoneName};
+use crate::zone::{Controls, Principal, Revision, Sequence, ZoneId, ZoneName};
 
 /// The largest document that is read. 50 000 zones with a few credentials each are half of it.
 pub const MAX_BYTES: usize = 256 << 20;
@@ -290,10 +290,10 @@ fn changes(state: &State) -> Vec<Change> {
         outbox,
         clusters,
     } = state;
-    let principal = |((cluster, zone), id): (&(_, _), &String)| Change::PutPrincipal {
+    let principal = |((cluster, zone), principal): (&(_, _), &Principal)| Change::PutPrincipal {
         cluster: Clone::clone(cluster),
         zone: Clone::clone(zone),
-        cluster_id: id.clone(),
+        principal: principal.clone(),
     };
     let mut changes: Vec<Change> = Vec::with_capacity(zones.len() + credentials.len() + last_uses.len());
     changes.extend(zones.values().map(|record| Change::PutZone(Box::new(ZoneRecord::clone(record)))));

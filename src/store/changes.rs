@@ -121,8 +121,8 @@ impl State {
                 Change::DeleteApiKey(id) => {
                     state.api_keys.remove(&id);
                 }
-                Change::PutPrincipal { cluster, zone, cluster_id } => {
-                    state.principals.insert((cluster, zone), cluster_id);
+                Change::PutPrincipal { cluster, zone, principal } => {
+                    state.principals.insert((cluster, zone), principal);
                 }
                 Change::DeletePrincipal { cluster, zone } => {
                     state.principals.remove(&(cluster, zone));

@@ -23,7 +23,7 @@ mod roster;
 #[cfg(test)]
 pub(crate) mod samples;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -34,10 +34,10 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 
 pub use self::continuity::Lineage;
-pub use self::record::Later;
+pub use self::record::{Later, PrincipalRow};
 use crate::zone::{
     Acceptance, ApiKey, Asked, ClusterName, Controls, Credential, FailedLogins, KeyId, LastUse, Letter,
-    PartnerZone, Revision, Rollback, Scope, Sequence, Spent, ZoneId, ZoneName,
+    PartnerZone, Principal, Revision, Rollback, Scope, Sequence, Spent, ZoneId, ZoneName,
 };
 
 /// Everything the state topic holds, as of one commit. Immutable once published.
@@ -52,8 +52,8 @@ pub struct State {
     /// When each was used last, to about [ten minutes](LAST_USE_STEP). What nodes say of the moment is more exact.
     pub last_uses: BTreeMap<KeyId, LastUse>,
     pub api_keys: BTreeMap<String, Arc<ApiKey>>,
-    /// The principals on backing clusters that are ours, and the id that the cluster had when each was made. Written before the
-    /// principal is made, and gone after it: what is under our name and not in here is somebody else's.
+    /// The principals on backing clusters that are ours. Written before the principal is made, and gone after it: what is under our
+    /// name and not in here is somebody else's.
     pub principals: Principals,
     /// What operators asked of the controller.
     pub controls: Controls,
@@ -87,8 +87,8 @@ impl State {
 /// How exact the state is about a credential's last use: it is not written each time.
 pub const LAST_USE_STEP: time::Duration = time::Duration::minutes(10);
 
-/// A zone's principal on a cluster → the cluster's id.
-pub type Principals = BTreeMap<(ClusterName, ZoneName), String>;
+/// The zones' own principals, each on its cluster.
+pub type Principals = BTreeMap<(ClusterName, ZoneName), Principal>;
 
 /// A zone as it was last applied.
 #[derive(Debug, Clone, PartialEq)]
@@ -131,11 +131,11 @@ pub enum Change {
     ForgetUse(KeyId),
     PutApiKey(ApiKey),
     DeleteApiKey(String),
-    /// This zone's principal on this cluster, which has this id, is ours.
+    /// This zone's principal on this cluster is ours.
     PutPrincipal {
         cluster: ClusterName,
         zone: ZoneName,
-        cluster_id: String,
+        principal: Principal,
     },
     DeletePrincipal {
         cluster: ClusterName,
@@ -187,6 +187,9 @@ pub struct Heartbeat {
     /// Zones it cannot serve as wanted, with the reason (zone name → reason).
     pub problems: BTreeMap<String, String>,
     pub connections: u64,
+    /// The names of the master keys that this node has.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub master_keys: BTreeSet<String>,
     /// Clients that are connected now, by zone: for plans, which say whom a change concerns.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub usage: BTreeMap<String, ZoneUsage>,

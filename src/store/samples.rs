@@ -1,6 +1,6 @@
 //! Values for this module's own tests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use time::OffsetDateTime;
 use time::macros::datetime;
@@ -57,6 +57,7 @@ pub(crate) fn heartbeat(node: &str, serving: u64) -> Heartbeat {
         zone_domain: None,
         problems: BTreeMap::new(),
         connections: 0,
+        master_keys: BTreeSet::new(),
         usage: BTreeMap::new(),
         credentials: BTreeMap::new(),
         failed_logins: Vec::new(),

@@ -12,6 +12,7 @@ pub mod name;
 pub mod notice;
 pub mod partner_zone;
 pub mod permission;
+pub mod principal;
 pub mod revision;
 pub mod run;
 #[cfg(any(test, fuzzing))]
@@ -33,6 +34,7 @@ pub use partner_zone::{
     PartnerContact, PartnerZone, Replay, SharedTopic, TrafficControl,
 };
 pub use permission::{Operation, Permission};
+pub use principal::{KeyName, Principal, Slots};
 pub use revision::{Revision, Sequence};
 pub use run::{ApplyRequest, DETAILS_KEPT, Held, History, Outcome, Run};
 pub use sni::{NoHost, NotADomain, SniDomain, SniHost};

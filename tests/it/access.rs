@@ -1,5 +1,7 @@
 //! Access that ends: taken away, run out, or for the wrong place; and access that begins. Whatever a connection does then, it is cut.
 
+mod failover;
+
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,6 @@
 //! The life of a connection on real Kafka: how each side leaves, and what is lost by it, which is nothing.
 
+mod failing;
 pub(crate) mod installation;
 mod rolling;
 

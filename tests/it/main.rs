@@ -17,6 +17,7 @@ mod capture;
 mod ci;
 mod clients;
 mod crash;
+mod deploy;
 mod first_zone;
 mod gateway_smoke;
 mod harness;

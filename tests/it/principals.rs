@@ -2,6 +2,7 @@
 //! said of a cluster on which nothing can be done.
 
 mod brokers;
+mod rotation;
 mod second_lock;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +23,7 @@ use partner_zones::sasl::ScramHash;
 use partner_zones::secret::Secret;
 use partner_zones::store::Store;
 use partner_zones::store::memory::MemoryStore;
-use partner_zones::zone::{ClusterName, PartnerZone, ZoneId, ZoneName};
+use partner_zones::zone::{ClusterName, PartnerZone, Principal, ZoneId, ZoneName};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
@@ -42,11 +43,15 @@ fn security(login: Login) -> UpstreamSecurity {
 }
 
 fn security_by(mechanism: &str, login: Login) -> UpstreamSecurity {
+    security_of(mechanism, login.user, login.password)
+}
+
+fn security_of(mechanism: &str, user: &str, password: &str) -> UpstreamSecurity {
     let properties = [
         ("security.protocol", "SASL_PLAINTEXT"),
         ("sasl.mechanism", mechanism),
-        ("sasl.username", login.user),
-        ("sasl.password", login.password),
+        ("sasl.username", user),
+        ("sasl.password", password),
     ];
     UpstreamSecurity::from_properties(
         &properties.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
@@ -88,10 +93,18 @@ impl Controller {
     fn with(bootstrap: &str, security: UpstreamSecurity) -> Self {
         let cancel = CancellationToken::new();
         let store = MemoryStore::start(&TaskTracker::new(), cancel.clone());
-        let target = Target { bootstrap: bootstrap.to_owned(), security };
         let clusters = Clusters {
-            setup: Setup { home: home(), keys: BTreeMap::from([(home(), key())]) },
-            targets: BTreeMap::from([(home(), target)]),
+            setup: Setup {
+                home: home(),
+                keys: BTreeMap::from([(home(), key().into())]),
+                preferred: security
+                    .principals_mechanism()
+                    .scram()
+                    .map(|hash| (home(), hash))
+                    .into_iter()
+                    .collect(),
+            },
+            targets: BTreeMap::from([(home(), Target { bootstrap: bootstrap.to_owned(), security })]),
         };
         Self { clusters, store, records: Records::new(), cancel }
     }
@@ -113,7 +126,9 @@ impl Controller {
     async fn run(&mut self, zones: &[PartnerZone], of: &BTreeSet<ZoneName>) -> Failures {
         let steps = self.steps(zones, of).await;
         for step in &steps {
-            self.records.insert((step.cluster.clone(), step.zone.clone()), step.cluster_id.clone());
+            let (cluster_id, slots) = (step.cluster_id.clone(), step.slots.clone());
+            let of = (step.cluster.clone(), step.zone.clone());
+            self.records.insert(of, Principal { cluster_id, slots });
         }
         let mut failures = self.clusters.widen(&*self.store, &steps).await.unwrap();
         failures.extend(self.clusters.narrow(&*self.store, &steps).await.unwrap());

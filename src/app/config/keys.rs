@@ -112,6 +112,7 @@ pub(super) const KEYS: &[Key] = &[
     text(&["dataDir"]),
     text(&["store"]),
     text(&["masterKeyFile"]),
+    text(&["previousMasterKeyFile"]),
     secret(&["masterKey"]),
 ];
 

@@ -27,7 +27,7 @@ pub use outside::Outside;
 
 use crate::gateway::{IssuerConfig, TlsFiles};
 use crate::kafka::client::UpstreamSecurity;
-use crate::policy::principal::MasterKey;
+use crate::policy::principal::MasterKeys;
 use crate::reconcile::source::{Access, Limits, Verify};
 use crate::zone::{ClusterName, SniDomain};
 
@@ -115,18 +115,27 @@ pub struct Cluster {
 #[derive(Debug, Clone)]
 pub enum Isolation {
     /// The user of `properties`, whatever the zone.
-    Shared,
+    Shared {
+        /// Somebody wrote it. Without, no zone that has a principal is served as anybody else: a master key that is missing may be
+        /// an accident.
+        asked_for: bool,
+    },
     /// The zone's own principal, made here: the cluster keeps zones apart as well.
-    Principal(MasterKey),
+    Principal(MasterKeys),
 }
 
 impl Isolation {
     /// What the passwords of the zones' principals come from; none where they have no principals.
-    pub fn master_key(&self) -> Option<&MasterKey> {
+    pub fn master_keys(&self) -> Option<&MasterKeys> {
         match self {
-            Self::Shared => None,
-            Self::Principal(key) => Some(key),
+            Self::Shared { .. } => None,
+            Self::Principal(keys) => Some(keys),
         }
+    }
+
+    /// Whether a zone that has a principal may be served as the user of `properties`.
+    pub fn gives_principals_up(&self) -> bool {
+        matches!(self, Self::Shared { asked_for: true })
     }
 }
 

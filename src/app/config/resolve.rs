@@ -14,7 +14,7 @@ use super::source::source;
 use super::{Cluster, Config, Gateway, Guards, Http, Isolation, SelfHeal, StoreKind, parse};
 use crate::gateway::TlsFiles;
 use crate::kafka::client::UpstreamSecurity;
-use crate::policy::principal::MasterKey;
+use crate::policy::principal::{MasterKey, MasterKeys};
 use crate::zone::SniDomain;
 
 /// Of the first cluster.
@@ -22,6 +22,7 @@ const DEFAULT_BROKER_PORT_BASE: u16 = 19_100;
 
 /// Two places for one key.
 const MASTER_KEYS: [&str; 2] = ["masterKeyFile", "masterKey"];
+const PREVIOUS_MASTER_KEY: &str = "previousMasterKeyFile";
 
 /// Takes values out of the settings and keeps what is wrong with them.
 pub(super) struct Reader<'a> {
@@ -170,10 +171,10 @@ fn http(reader: &mut Reader<'_>, data_dir: &std::path::Path, host: &str) -> Http
 
 fn clusters(reader: &mut Reader<'_>, environment: &Environment) -> Vec<Cluster> {
     let mut clusters: Vec<Cluster> = Vec::new();
-    let master_key = master_key(reader, environment);
+    let master_keys = master_keys(reader, environment);
     for first in reader.settings.names_below(&["clusters"]) {
         let Some(name) = first.path.get(1) else { continue };
-        let Some(cluster) = cluster(reader, environment, name, first, master_key.as_ref()) else { continue };
+        let Some(cluster) = cluster(reader, environment, name, first, master_keys.as_ref()) else { continue };
         if let Some(other) = clusters.iter().find(|c| c.broker_port_base == cluster.broker_port_base) {
             let problem = format!(
                 "has the same broker ports as cluster `{}`; give it its own `clusters.{name}.brokerPortBase`, far enough \
@@ -184,21 +185,21 @@ fn clusters(reader: &mut Reader<'_>, environment: &Environment) -> Vec<Cluster> 
         }
         clusters.push(cluster);
     }
-    let asks_for_it = |first: &&Setting| {
+    let has_principals = |first: &&Setting| {
         let isolation =
             first.path.get(1).and_then(|name| reader.settings.get(&["clusters", name, "isolation"]));
-        isolation.is_some_and(|setting| setting.value.texts() != ["shared"])
+        isolation.is_none_or(|setting| setting.value.texts() != ["shared"])
     };
     if let Some(setting) = MASTER_KEYS.iter().find_map(|key| reader.settings.get(&[key]))
-        && !reader.settings.names_below(&["clusters"]).iter().any(asks_for_it)
+        && !reader.settings.names_below(&["clusters"]).iter().any(has_principals)
     {
-        reader.report(setting, "is set, and no cluster has `isolation: principal`: it would have no effect");
+        reader.report(setting, "is set, and every cluster has `isolation: shared`: it would have no effect");
     }
     clusters
 }
 
-/// From its own file, or from the environment.
-fn master_key(reader: &mut Reader<'_>, environment: &Environment) -> Option<MasterKey> {
+/// The master key and the one before it.
+fn master_keys(reader: &mut Reader<'_>, environment: &Environment) -> Option<MasterKeys> {
     let [file, inline] = MASTER_KEYS;
     if let (Some(_), Some(setting)) = (reader.settings.get(&[file]), reader.settings.get(&[inline])) {
         reader.report(setting, &format!("is set, and so is `{file}`; there is one master key"));
@@ -206,36 +207,61 @@ fn master_key(reader: &mut Reader<'_>, environment: &Environment) -> Option<Mast
     let key =
         |secret: crate::secret::Secret<String>| MasterKey::new(&secret).map_err(|error| error.to_string());
     let from_file = |path: &str| parse::secret(&format!("file:{path}"), environment).and_then(key);
+    let previous = reader.optional(&[PREVIOUS_MASTER_KEY], from_file);
     let from_file = reader.optional(&[file], from_file);
     let from_text = reader.optional(&[inline], |text| parse::secret(text, environment).and_then(key));
-    from_file.or(from_text)
+    let current = from_file.or(from_text);
+    if let Some(setting) = reader.settings.get(&[PREVIOUS_MASTER_KEY]) {
+        let is_same = |current: &MasterKey| previous.as_ref().map(MasterKey::name) == Some(current.name());
+        if !has_master_key(reader) {
+            reader.report(setting, &format!("is set, and `{file}`, which takes its place, is not"));
+        } else if current.as_ref().is_some_and(is_same) {
+            reader.report(setting, "holds the master key itself: it would have no effect");
+        }
+    }
+    Some(MasterKeys::new(current?, previous))
 }
 
-/// A zone's principal proves itself by SCRAM, at the listener that `properties` speak to.
+fn has_master_key(reader: &Reader<'_>) -> bool {
+    MASTER_KEYS.iter().any(|key| reader.settings.get(&[key]).is_some())
+}
+
+/// Zones have principals of their own where there is a master key, unless somebody wrote otherwise: what the cluster lets be done
+/// at the moment decides nothing. A zone's principal proves itself by SCRAM, at the listener that `properties` speak to.
 fn isolation(
     reader: &mut Reader<'_>,
     cluster: &str,
     security: &UpstreamSecurity,
-    master_key: Option<&MasterKey>,
+    master_keys: Option<&MasterKeys>,
 ) -> Isolation {
     let path = ["clusters", cluster, "isolation"];
     let choices = [("shared", false), ("principal", true)];
-    if !reader.or(&path, false, |text| parse::choice(text, &choices, &[])) {
-        return Isolation::Shared;
+    let written = reader.settings.get(&path);
+    if !reader.or(&path, has_master_key(reader), |text| parse::choice(text, &choices, &[])) {
+        return Isolation::Shared { asked_for: written.is_some() };
     }
-    let Some(setting) = reader.settings.get(&path) else { return Isolation::Shared };
-    if security.sasl.is_none() {
-        reader.report(setting, "is `principal`, and zones log in by SCRAM: set `security.protocol` to SASL_SSL or SASL_PLAINTEXT");
+    let no_login = security.sasl.is_none();
+    match (written, MASTER_KEYS.iter().find_map(|key| reader.settings.get(&[key]))) {
+        (Some(setting), _) if no_login => reader.report(
+            setting,
+            "is `principal`, and zones log in by SCRAM: set `security.protocol` to SASL_SSL or SASL_PLAINTEXT",
+        ),
+        (None, Some(setting)) if no_login => reader.report(
+            setting,
+            &format!(
+                "gives zones principals of their own, and on cluster `{cluster}` they cannot log in: set \
+                 `clusters.{cluster}.properties.security.protocol` to SASL_SSL or SASL_PLAINTEXT, or `clusters.{cluster}.isolation` \
+                 to `shared`"
+            ),
+        ),
+        (Some(setting), None) => reader.report(
+            setting,
+            "is `principal`, and the zones' passwords come from a master key: set `masterKeyFile`",
+        ),
+        _ => {}
     }
-    if let Some(key) = master_key {
-        return Isolation::Principal(key.clone());
-    }
-    // One that is there and wrong has a problem of its own.
-    if MASTER_KEYS.iter().all(|key| reader.settings.get(&[key]).is_none()) {
-        let problem = "is `principal`, and the zones' passwords come from a master key: set `masterKeyFile`";
-        reader.report(setting, problem);
-    }
-    Isolation::Shared
+    // A key that is there and wrong has a problem of its own.
+    master_keys.map_or(Isolation::Shared { asked_for: false }, |keys| Isolation::Principal(keys.clone()))
 }
 
 fn cluster(
@@ -243,7 +269,7 @@ fn cluster(
     environment: &Environment,
     name: &str,
     first: &Setting,
-    master_key: Option<&MasterKey>,
+    master_keys: Option<&MasterKeys>,
 ) -> Option<Cluster> {
     let cluster_name = match parse::cluster_name(name) {
         Ok(name) => name,
@@ -255,7 +281,7 @@ fn cluster(
     let at = ["clusters", name];
     let key = |last: &'static str| [at[0], at[1], last];
     let security = security(reader, environment, name);
-    let isolation = isolation(reader, name, &security, master_key);
+    let isolation = isolation(reader, name, &security, master_keys);
     let state_replication_factor = reader.optional(&key("stateReplicationFactor"), parse::replication_factor);
     let gateway_base = reader.or(&["gateway", "brokerPortBase"], DEFAULT_BROKER_PORT_BASE, parse::port);
     let broker_port_base = reader.or(&key("brokerPortBase"), gateway_base, parse::port);

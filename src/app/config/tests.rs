@@ -262,7 +262,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "masterKey: '0123456789012345678901234567890123456789'",
-        "r.yaml:1:1: `masterKey` is set, and no cluster has `isolation: principal`: it would have no effect",
+        "r.yaml:1:1: `masterKey` is set, and every cluster has `isolation: shared`: it would have no effect",
     ),
     (
         "source: {writeBack: {mode: commit}}",
@@ -368,7 +368,7 @@ fn zones_of_their_own_principal_need_a_master_key_that_cannot_be_guessed() {
     let environment = Environment::from([("KEY", "k".repeat(40).as_str())]);
     for rest in [file.as_str(), "masterKey: ${KEY}"] {
         let config = good(&yaml(rest), &environment);
-        assert!(config.clusters[0].isolation.master_key().is_some(), "{rest}");
+        assert!(config.clusters[0].isolation.master_keys().is_some(), "{rest}");
         assert!(!format!("{config:?}").contains("kkk"), "a secret never shows");
     }
     for (rest, wanted) in [
@@ -380,6 +380,48 @@ fn zones_of_their_own_principal_need_a_master_key_that_cannot_be_guessed() {
         let found = problems(&yaml(rest), &environment);
         assert!(matches!(&found[..], [only] if only.contains(wanted)), "{rest}: {found:?}");
     }
+}
+
+#[test]
+fn where_there_is_a_master_key_zones_have_principals_unless_somebody_wrote_otherwise() {
+    let sasl = "properties: {security.protocol: sasl_plaintext, sasl.mechanism: PLAIN, sasl.username: u, sasl.password: p}";
+    let folder = tempfile::tempdir().unwrap();
+    let file = |letter: &str| {
+        let path = folder.path().join(letter);
+        std::fs::write(&path, letter.repeat(40)).unwrap();
+        path.display().to_string()
+    };
+    let [new, old] = ["n", "o"].map(file);
+    let yaml = |cluster: &str, rest: &str| {
+        format!(
+            "clusters: {{a: {{bootstrapServers: 'b:1', {sasl}}}, b: {{bootstrapServers: 'c:1', brokerPortBase: 19200{cluster}}}}}\n{rest}"
+        )
+    };
+    let none = Environment::default();
+    let with_key = format!("masterKeyFile: {new}\npreviousMasterKeyFile: {old}");
+    let config = good(&yaml(&format!(", isolation: shared, {sasl}"), &with_key), &none);
+    let [a, b] = [&config.clusters[0].isolation, &config.clusters[1].isolation];
+    assert_eq!(a.master_keys().map(|keys| keys.all().count()), Some(2));
+    assert!(b.master_keys().is_none() && b.gives_principals_up());
+    let config = good(&yaml("", ""), &none);
+    assert!(config.clusters.iter().all(|it| it.isolation.master_keys().is_none()));
+    assert!(config.clusters.iter().all(|it| !it.isolation.gives_principals_up()), "nobody wrote it");
+    for (cluster, rest, wanted) in [
+        ("", with_key.as_str(), "or `clusters.b.isolation` to `shared`"),
+        (", isolation: shared", &format!("previousMasterKeyFile: {old}"), "which takes its place, is not"),
+        (
+            ", isolation: shared",
+            &format!("masterKeyFile: {new}\npreviousMasterKeyFile: {new}"),
+            "the master key itself",
+        ),
+    ] {
+        let found = problems(&yaml(cluster, rest), &none);
+        assert!(matches!(&found[..], [only] if only.contains(wanted)), "{rest}: {found:?}");
+    }
+    let all_shared =
+        format!("clusters: {{a: {{bootstrapServers: 'b:1', isolation: shared}}}}\nmasterKeyFile: {new}");
+    let found = problems(&all_shared, &none);
+    assert!(matches!(&found[..], [only] if only.contains("no effect")), "{found:?}");
 }
 
 #[test]

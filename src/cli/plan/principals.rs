@@ -105,7 +105,7 @@ mod tests {
 
     /// As configured here, for the cluster `west` alone.
     fn west() -> Option<Clusters> {
-        let text = "masterKey: a key of this test, thirty-two bytes and more\nclusters:\n  default: {bootstrapServers: \"127.0.0.1:1\"}\n  \
+        let text = "masterKey: a key of this test, thirty-two bytes and more\nclusters:\n  default: {bootstrapServers: \"127.0.0.1:1\", isolation: shared}\n  \
              west: {bootstrapServers: \"127.0.0.1:1\", brokerPortBase: 19200, isolation: principal, \
              properties: {security.protocol: SASL_PLAINTEXT, sasl.mechanism: SCRAM-SHA-512, sasl.username: u, sasl.password: p}}\n";
         let config = config::parse("reconciler.yaml", text.as_bytes(), &Environment::default()).unwrap();

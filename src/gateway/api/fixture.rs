@@ -58,6 +58,7 @@ pub(super) fn view_with_groups(
         cluster: ClusterName::try_from("default").unwrap(),
         changed: Sequence(1),
         open: true,
+        slots: None,
         credentials: Vec::new(),
     };
     Arc::new(ZoneView::new(&served, &ids))

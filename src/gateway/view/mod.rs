@@ -12,7 +12,7 @@ use super::shared::Port;
 use super::topology::{ClusterState, Clusters, TopicState, Topology};
 use crate::policy::token::Bearer;
 use crate::policy::{Served, ServedZone, ZoneView};
-use crate::zone::{ClusterName, IssuerName, Sequence, TopicName, ZoneName};
+use crate::zone::{ClusterName, IssuerName, Sequence, Slots, TopicName, ZoneName};
 
 mod login;
 mod problems;
@@ -34,6 +34,8 @@ pub(crate) struct GatewayView {
     zones: HashMap<ZoneName, Arc<Entrance>>,
     /// By service account and key id; of open zones only.
     logins: HashMap<String, Vec<Candidate>>,
+    /// The passwords of the zones' own principals, as far as the state has them.
+    slots: HashMap<ZoneName, Slots>,
     /// Open zones by what a token that opens them says: its issuer and its subject.
     subjects: HashMap<(IssuerName, String), Arc<Entrance>>,
     clusters: BTreeMap<ClusterName, Arc<ClusterView>>,
@@ -75,6 +77,10 @@ impl GatewayView {
             if let Some(reason) = problems::of_backing(served_zone, &state) {
                 view.problems.insert(name.clone(), reason);
             }
+            if let Some(reason) = problems::of_principal(config, served_zone) {
+                view.problems.insert(name.clone(), reason);
+            }
+            view.slots.extend(served_zone.slots.clone().map(|slots| (name.clone(), slots)));
             let zone = zone_view(served_zone, &state, previous);
             view.name_hosts(config, &zone);
             view.admit(config, zone, served_zone);
@@ -176,6 +182,16 @@ impl GatewayView {
             }
         };
         Some(Standing { zone: &entrance.zone, ends })
+    }
+
+    /// The passwords of a zone's own principal; none that the state knows of.
+    pub(crate) fn slots(&self, zone: &ZoneName) -> Option<&Slots> {
+        self.slots.get(zone)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn zone(&self, name: &ZoneName) -> Option<&Arc<ZoneView>> {
+        self.zones.get(name).map(|entrance| &entrance.zone)
     }
 
     /// None while the cluster has never been reached.

@@ -29,6 +29,9 @@ pub(super) fn not_servable(config: &GatewayConfig, served: &ServedZone) -> Optio
             known.join(", ")
         ));
     }
+    if let Some(reason) = given_up_unasked(config, served) {
+        return Some(reason);
+    }
     let authentication = &zone.authentication;
     if authentication.mode == AuthenticationMode::OauthBearer && config.issuer_of(authentication).is_none() {
         let wanted =
@@ -38,6 +41,32 @@ pub(super) fn not_servable(config: &GatewayConfig, served: &ServedZone) -> Optio
         ));
     }
     None
+}
+
+/// A zone that its cluster kept apart is not served without that for want of a key.
+fn given_up_unasked(config: &GatewayConfig, served: &ServedZone) -> Option<String> {
+    let cluster = config.clusters.get(&served.cluster)?;
+    let is_given_up = served.slots.is_some() && cluster.principals.is_none() && !cluster.gives_principals_up;
+    is_given_up.then(|| {
+        format!(
+            "it has a principal of its own on cluster `{0}`, and this node has no master key: set `masterKeyFile`, or \
+             `clusters.{0}.isolation: shared` if the gateway alone is to keep it apart from now on",
+            served.cluster
+        )
+    })
+}
+
+/// Why this node cannot be the zone's principal.
+pub(super) fn of_principal(config: &GatewayConfig, served: &ServedZone) -> Option<String> {
+    let keys = config.clusters.get(&served.cluster)?.principals.as_ref()?;
+    let name = served.slots.as_ref()?.key_in_force();
+    keys.get(name).is_none().then(|| {
+        format!(
+            "its password on cluster `{}` is made of the master key {name}, which this node does not have; give it that one \
+             as `masterKeyFile` or `previousMasterKeyFile`",
+            served.cluster
+        )
+    })
 }
 
 /// What is wrong behind a zone that is served all the same.

@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Seen, Setup, View, ZoneSteps, logins, readback};
+use super::{Password, Seen, Setup, View, ZoneSteps, logins, readback};
 use crate::kafka::admin::{Acl, AclDeletion, Admin, AdminError, ScramChange};
 use crate::kafka::client::UpstreamSecurity;
-use crate::kafka::sasl::Credentials;
-use crate::policy::principal::{self, Generation, MasterKey};
+use crate::kafka::sasl::{Credentials, Mechanism};
+use crate::policy::principal::{self, Generation, MasterKeys};
 use crate::sasl::ScramHash;
 use crate::store::{Store, StoreError};
 use crate::zone::{ClusterName, ZoneName};
@@ -82,7 +82,7 @@ impl Clusters {
     ) -> Result<Failures, StoreError> {
         let mut failures = Failures::new();
         for (name, target) in &self.targets {
-            let Some(key) = self.setup.keys.get(name) else { continue };
+            let Some(keys) = self.setup.keys.get(name) else { continue };
             let of_cluster: Vec<&ZoneSteps> = steps
                 .iter()
                 .filter(|step| step.cluster == *name)
@@ -95,7 +95,7 @@ impl Clusters {
                 continue;
             }
             store.confirm_leadership().await?;
-            match target.write(&of_cluster, key, half).await {
+            match target.write(&of_cluster, keys, half).await {
                 Ok(refused) => failures.extend(refused),
                 Err(error) => {
                     let cause = format!("cluster `{name}`: {error}");
@@ -107,14 +107,16 @@ impl Clusters {
     }
 }
 
-fn puts(step: &ZoneSteps, key: &MasterKey) -> Vec<ScramChange> {
-    let put = |(&hash, &rounds): (&ScramHash, &u32)| ScramChange::Put {
-        user: principal::user(&step.zone),
-        hash,
-        rounds,
-        password: key.password(step.id, Generation::FIRST),
+fn puts(step: &ZoneSteps, keys: &MasterKeys) -> Vec<ScramChange> {
+    let put = |(&hash, password): (&ScramHash, &Password)| {
+        Some(ScramChange::Put {
+            user: principal::user(&step.zone),
+            hash,
+            rounds: password.rounds,
+            password: keys.get(&password.key)?.password(step.id, Generation::FIRST),
+        })
     };
-    step.put.iter().map(put).collect()
+    step.put.iter().filter_map(put).collect()
 }
 
 fn deletions(step: &ZoneSteps) -> Vec<ScramChange> {
@@ -143,7 +145,12 @@ impl Target {
         Ok(Seen::new(admin.cluster_id(), users, acls))
     }
 
-    async fn write(&self, steps: &[&ZoneSteps], key: &MasterKey, half: Half) -> Result<Failures, AdminError> {
+    async fn write(
+        &self,
+        steps: &[&ZoneSteps],
+        keys: &MasterKeys,
+        half: Half,
+    ) -> Result<Failures, AdminError> {
         let mut admin = Admin::connect(&self.bootstrap, &self.security, REQUEST).await?;
         if let Some(step) = steps.iter().find(|step| step.cluster_id != admin.cluster_id()) {
             // Between the look and now: nothing of what was seen is true of this one.
@@ -153,7 +160,7 @@ impl Target {
         let mut failures = match half {
             Half::Widening => {
                 let acls: Vec<Acl> = steps.iter().flat_map(|step| step.create.iter().cloned()).collect();
-                let puts: Vec<ScramChange> = steps.iter().flat_map(|step| puts(step, key)).collect();
+                let puts: Vec<ScramChange> = steps.iter().flat_map(|step| puts(step, keys)).collect();
                 let mut failures = users(&mut admin, &puts).await?;
                 let principals = acls.iter().map(|acl| &*acl.principal);
                 failures.extend(told(principals, admin.create_acls(&acls).await?));
@@ -175,20 +182,22 @@ impl Target {
         failures.extend(counted(late, half)?);
         if half == Half::Widening {
             let given = written.iter().filter(|step| !failures.contains_key(&step.zone));
-            let principals = given.filter_map(|step| Some((step.zone.clone(), self.login(step, key)?)));
+            let principals = given.filter_map(|step| Some((step.zone.clone(), login(step, keys)?)));
             let principals = principals.collect();
             failures.extend(logins::on_every_broker(&mut admin, &self.security, &principals).await?);
         }
         Ok(failures)
     }
+}
 
-    /// How a gateway will log in as this zone, where these steps change its password.
-    fn login(&self, step: &ZoneSteps, key: &MasterKey) -> Option<Credentials> {
-        let mechanism = self.security.principals_mechanism();
-        let is_put = mechanism.scram().is_some_and(|hash| step.put.contains_key(&hash));
-        let password = || key.password(step.id, Generation::FIRST);
-        is_put.then(|| Credentials::new(mechanism, principal::user(&step.zone), password()))
+/// How gateways will log in as this zone, where that is not known to be good: these steps write the password, or bring it into force.
+fn login(step: &ZoneSteps, keys: &MasterKeys) -> Option<Credentials> {
+    let slots = step.slots.as_ref()?;
+    if step.proves().is_none() && !step.put.contains_key(&slots.in_force) {
+        return None;
     }
+    let password = keys.get(slots.key_in_force())?.password(step.id, Generation::FIRST);
+    Some(Credentials::new(Mechanism::of_scram(slots.in_force), principal::user(&step.zone), password))
 }
 
 /// What was given counts once every broker knows it. What was taken away is gone once the cluster accepted that: there is nothing

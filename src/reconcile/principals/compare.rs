@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::slots::{self, Password};
 use super::{Records, Seen, Setup, View, rules};
 use crate::kafka::admin::Acl;
 use crate::manifest::Code;
-use crate::policy::principal::{self, Generation, MasterKey};
+use crate::policy::principal::{self, MasterKeys};
 use crate::sasl::ScramHash;
-use crate::zone::{ClusterName, PartnerZone, ZoneId, ZoneName};
+use crate::zone::{ClusterName, PartnerZone, Principal, Slots, ZoneId, ZoneName};
 
 /// A zone before and after a run.
 #[derive(Debug, Clone, Copy)]
@@ -42,8 +43,12 @@ pub struct ZoneSteps {
     pub cluster_id: String,
     /// The principal is not in the state yet: it is written there first.
     pub claim: bool,
-    /// Credentials to make or to make anew, with their rounds.
-    pub put: BTreeMap<ScramHash, u32>,
+    /// Passwords to write.
+    pub put: BTreeMap<ScramHash, Password>,
+    /// What the state knows of its passwords.
+    pub known: Option<Slots>,
+    /// What they are when this is done. Unless it is known already, somebody logs in first, and then the state knows.
+    pub slots: Option<Slots>,
     /// The user's rounds as they are now.
     pub seen: BTreeMap<ScramHash, i32>,
     pub create: BTreeSet<Acl>,
@@ -55,7 +60,19 @@ pub struct ZoneSteps {
 impl ZoneSteps {
     /// What gives something, and comes before the zone's own change.
     pub fn is_widening(&self) -> bool {
-        self.claim || !self.put.is_empty() || !self.create.is_empty()
+        self.claim || !self.put.is_empty() || !self.create.is_empty() || self.proves().is_some()
+    }
+
+    /// The passwords that the state is to know, once somebody has logged in.
+    pub fn proves(&self) -> Option<&Slots> {
+        self.slots.as_ref().filter(|slots| self.known.as_ref() != Some(slots))
+    }
+
+    /// Passwords stay made of what they are.
+    pub(super) fn leave_passwords(&mut self) {
+        let known = self.known.as_ref();
+        self.put.retain(|hash, password| known.is_some_and(|known| *known.key(*hash) == password.key));
+        self.slots.clone_from(&self.known);
     }
 
     /// What takes something, and comes after it.
@@ -73,12 +90,12 @@ pub fn obstacles<'a>(
 ) -> BTreeMap<ZoneName, Obstacle> {
     let troubles = troubles(setup, view, records);
     let obstacle = |(id, zone): (ZoneId, &PartnerZone)| {
-        let (cluster, key) = setup.cluster_with_principals(zone)?;
+        let (cluster, keys) = setup.cluster_with_principals(zone)?;
         let found = match (troubles.get(cluster), view.clusters.get(cluster)) {
             (Some(trouble), _) => trouble.clone(),
             (None, Some(Ok(seen))) => {
                 let is_recorded = records.contains_key(&(cluster.clone(), zone.name.clone()));
-                if is_recorded || owner(seen, key, &zone.name, id) != Owner::SomebodyElse {
+                if is_recorded || owner(seen, keys, &zone.name, id) != Owner::SomebodyElse {
                     return None;
                 }
                 taken(cluster, &zone.name)
@@ -95,8 +112,10 @@ pub(super) fn troubles(setup: &Setup, view: &View, records: &Records) -> BTreeMa
     let trouble = |cluster: &ClusterName| {
         let cause = match view.clusters.get(cluster) {
             Some(Ok(seen)) => {
-                let known = records.iter().find(|((name, _), id)| name == cluster && **id != seen.cluster_id);
-                let (_, id) = known?;
+                let known = records
+                    .iter()
+                    .find(|((name, _), it)| name == cluster && it.cluster_id != seen.cluster_id);
+                let Principal { cluster_id: id, .. } = known?.1;
                 format!("it is cluster {}, and its principals were made on cluster {id}", seen.cluster_id)
             }
             Some(Err(cause)) => cause.clone(),
@@ -135,20 +154,12 @@ enum Owner {
     SomebodyElse,
 }
 
-/// By the one mark that a cluster shows: the rounds. One slot is enough, since whoever changed the other did not make the user.
-fn owner(seen: &Seen, key: &MasterKey, zone: &ZoneName, id: ZoneId) -> Owner {
+/// By the one mark that a cluster shows: the rounds.
+fn owner(seen: &Seen, keys: &MasterKeys, zone: &ZoneName, id: ZoneId) -> Owner {
     let Some(user) = seen.users.get(zone) else {
         return if seen.allowed.contains_key(zone) { Owner::SomebodyElse } else { Owner::Nobody };
     };
-    let ours = rounds(key, id);
-    let is_ours = |(hash, rounds): (&ScramHash, &i32)| {
-        ours.get(hash).is_some_and(|ours| i32::try_from(*ours) == Ok(*rounds))
-    };
-    if user.iter().any(is_ours) { Owner::Us } else { Owner::SomebodyElse }
-}
-
-fn rounds(key: &MasterKey, id: ZoneId) -> BTreeMap<ScramHash, u32> {
-    ScramHash::ALL.into_iter().map(|hash| (hash, key.rounds(id, Generation::FIRST, hash))).collect()
+    if slots::is_ours(keys, id, user) { Owner::Us } else { Owner::SomebodyElse }
 }
 
 /// What becomes of principals that are ours by their rounds, of which neither the state nor a file knows the zone.
@@ -175,7 +186,7 @@ pub fn steps(
     let by_name: BTreeMap<&ZoneName, &Zone<'_>> = zones.iter().map(|zone| (zone.name, zone)).collect();
     let mut steps = Vec::new();
     for (cluster, seen) in &view.clusters {
-        let (Ok(seen), Some(key)) = (seen, setup.keys.get(cluster)) else { continue };
+        let (Ok(seen), Some(keys)) = (seen, setup.keys.get(cluster)) else { continue };
         if troubles.contains_key(cluster) {
             continue;
         }
@@ -187,13 +198,14 @@ pub fn steps(
             let side = Side {
                 cluster,
                 seen,
-                key,
+                keys,
+                preferred: setup.preferred(cluster),
                 name,
                 id: zone.map_or_else(|| id_of(name), |zone| zone.id),
-                is_recorded: records.contains_key(&(cluster.clone(), name.clone())),
+                record: records.get(&(cluster.clone(), name.clone())),
             };
             let wanted = zone.and_then(|zone| zone.after).filter(|zone| is_on(setup, Some(zone), cluster));
-            let is_unknown = zone.is_none() && !side.is_recorded;
+            let is_unknown = zone.is_none() && side.record.is_none();
             if !(is_unknown && leftovers == Leftovers::Keep) {
                 steps.extend(side.steps(wanted));
             }
@@ -210,17 +222,18 @@ fn is_on(setup: &Setup, zone: Option<&PartnerZone>, cluster: &ClusterName) -> bo
 struct Side<'a> {
     cluster: &'a ClusterName,
     seen: &'a Seen,
-    key: &'a MasterKey,
+    keys: &'a MasterKeys,
+    preferred: ScramHash,
     name: &'a ZoneName,
     id: ZoneId,
-    is_recorded: bool,
+    record: Option<&'a Principal>,
 }
 
 impl Side<'_> {
     /// Nothing to do is no steps.
     fn steps(&self, wanted: Option<&PartnerZone>) -> Option<ZoneSteps> {
-        let owner = owner(self.seen, self.key, self.name, self.id);
-        let is_ours = self.is_recorded || owner == Owner::Us;
+        let owner = owner(self.seen, self.keys, self.name, self.id);
+        let is_ours = self.record.is_some() || owner == Owner::Us;
         let allowed = self.seen.allowed(self.name);
         let user = self.seen.users.get(self.name).cloned().unwrap_or_default();
         let mut steps = ZoneSteps {
@@ -230,6 +243,8 @@ impl Side<'_> {
             cluster_id: self.seen.cluster_id.clone(),
             claim: false,
             put: BTreeMap::new(),
+            known: self.record.and_then(|record| record.slots.clone()),
+            slots: None,
             seen: user,
             create: BTreeSet::new(),
             delete: BTreeSet::new(),
@@ -238,9 +253,10 @@ impl Side<'_> {
         match wanted {
             Some(zone) if is_ours || owner == Owner::Nobody => {
                 let acls = rules::acls(zone);
-                steps.claim = !self.is_recorded;
-                steps.put = rounds(self.key, self.id);
-                steps.put.retain(|hash, rounds| steps.seen.get(hash).copied() != i32::try_from(*rounds).ok());
+                steps.claim = self.record.is_none();
+                let slots = slots::wanted(self.keys, steps.known.as_ref(), self.preferred);
+                steps.put = slots::missing(self.keys, self.id, &slots, &steps.seen);
+                steps.slots = Some(slots);
                 steps.create = acls.difference(&allowed).cloned().collect();
                 steps.delete = allowed.difference(&acls).cloned().collect();
             }

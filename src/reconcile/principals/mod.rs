@@ -6,6 +6,7 @@
 //! | `rules` | the ACLs of a zone |
 //! | `view` | what the clusters hold under our names |
 //! | `compare` | what is wanted against what is there: pure |
+//! | `slots` | a principal's two passwords, and how one master key follows another: pure |
 //! | `shown` | the same as lines of a plan, and what there is to say about the clusters |
 //! | `own` | the part of a run that deals with them |
 //! | `clusters` | reads and writes the clusters, in bulk |
@@ -26,6 +27,7 @@ mod own;
 mod readback;
 mod rules;
 mod shown;
+mod slots;
 mod view;
 
 use std::collections::BTreeMap;
@@ -34,8 +36,10 @@ pub use self::clusters::{Clusters, Failures, Target};
 pub use self::compare::{Leftovers, Obstacle, Steps, Zone, ZoneSteps, obstacles, steps};
 pub use self::own::{OwnPrincipals, doubts, planned, wanted};
 pub use self::shown::{changes, findings};
+pub use self::slots::Password;
 pub use self::view::{Seen, View};
-use crate::policy::principal::MasterKey;
+use crate::policy::principal::MasterKeys;
+use crate::sasl::ScramHash;
 use crate::zone::{ClusterName, PartnerZone};
 
 pub use crate::store::Principals as Records;
@@ -46,7 +50,9 @@ pub struct Setup {
     /// The cluster of zones that name none.
     pub home: ClusterName,
     /// The clusters whose zones have principals, and what their passwords come from.
-    pub keys: BTreeMap<ClusterName, MasterKey>,
+    pub keys: BTreeMap<ClusterName, MasterKeys>,
+    /// By which of its two passwords a new principal logs in; of a cluster that is not here, the stronger.
+    pub preferred: BTreeMap<ClusterName, ScramHash>,
 }
 
 impl Setup {
@@ -55,11 +61,15 @@ impl Setup {
         zone.underlying_cluster.as_ref().unwrap_or(&self.home)
     }
 
+    fn preferred(&self, cluster: &ClusterName) -> ScramHash {
+        self.preferred.get(cluster).copied().unwrap_or(ScramHash::Sha512)
+    }
+
     /// The same, if its zones have principals.
     fn cluster_with_principals<'a>(
         &'a self,
         zone: &'a PartnerZone,
-    ) -> Option<(&'a ClusterName, &'a MasterKey)> {
+    ) -> Option<(&'a ClusterName, &'a MasterKeys)> {
         let cluster = self.cluster_of(zone);
         Some((cluster, self.keys.get(cluster)?))
     }

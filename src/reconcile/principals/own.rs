@@ -7,6 +7,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
+use super::slots::reason_to_wait;
 use super::{Clusters, Leftovers, Steps, View, Zone, ZoneSteps, changes, findings, obstacles, steps};
 use crate::manifest::{Finding, Loaded};
 use crate::reconcile::backing::{
@@ -14,10 +15,13 @@ use crate::reconcile::backing::{
 };
 use crate::reconcile::plan::Change;
 use crate::store::{self, State, Store, StoreError};
-use crate::zone::{ZoneId, ZoneName};
+use crate::zone::{Principal, Slots, ZoneId, ZoneName};
 
 /// How long what was seen is good for the rest of a run.
 const FRESH: Duration = Duration::from_secs(20);
+
+/// A node is gone after ten seconds of silence: who has listened for longer knows which nodes live.
+const LISTENING: Duration = Duration::from_secs(15);
 
 /// The clusters with `isolation: principal`.
 #[derive(Debug)]
@@ -30,11 +34,23 @@ pub struct OwnPrincipals {
     seen: Mutex<Option<(Instant, Arc<View>)>>,
     /// Zones that were written and not read back on every broker: the look, which asks one, may find them complete.
     unread: Mutex<BTreeSet<ZoneName>>,
+    /// Since when heartbeats are heard.
+    since: Instant,
+    /// Why passwords wait for a gateway, as last said.
+    waiting: Mutex<Option<String>>,
 }
 
 impl OwnPrincipals {
     pub fn new(clusters: Clusters, store: Arc<dyn Store>, home_cluster_id: String) -> Self {
-        Self { clusters, store, home_cluster_id, seen: Mutex::default(), unread: Mutex::default() }
+        Self {
+            clusters,
+            store,
+            home_cluster_id,
+            seen: Mutex::default(),
+            unread: Mutex::default(),
+            since: Instant::now(),
+            waiting: Mutex::default(),
+        }
     }
 
     fn state(&self) -> Arc<State> {
@@ -74,22 +90,47 @@ impl OwnPrincipals {
         steps
     }
 
-    /// What has not been read back is written again in full, so that it is read back in full. So is a new zone that the state
-    /// knows a principal of: whoever wrote it did not come as far as the zone.
+    /// What has not been read back is written again in full, so that it is read back in full. So is what the state knows as begun:
+    /// whoever wrote it did not come to the end of it.
     fn widening(&self, view: &View, state: &State, step: &Step) -> Steps {
         let mut unread = self.unread().clone();
-        let is_begun = |zone: &&ZoneName| {
-            let is_new = step.after.contains_key(*zone) && !step.before.contains_key(*zone);
-            is_new && state.principals.keys().any(|(_, of)| of == *zone)
-        };
-        unread.extend(step.touched.iter().filter(is_begun).cloned());
+        let begun = state.principals.iter().filter(|(_, principal)| principal.slots.is_none());
+        unread.extend(begun.map(|((_, zone), _)| zone.clone()));
         let mut steps = if unread.is_empty() {
             self.steps(view, state, step)
         } else {
             self.steps(&view.without(&unread), state, step)
         };
+        self.hold_passwords_back(&mut steps);
         steps.retain(ZoneSteps::is_widening);
         steps
+    }
+
+    /// No password changes that a gateway which lives could not follow.
+    fn hold_passwords_back(&self, steps: &mut Steps) {
+        let nodes = self.store.nodes().borrow().clone();
+        let mut reason = None;
+        for step in steps {
+            let (Some(known), Some(slots)) = (&step.known, &step.slots) else { continue };
+            if known == slots {
+                continue;
+            }
+            let unheard = "it is not known yet which gateways live".to_owned();
+            let why = if self.since.elapsed() < LISTENING {
+                Some(unheard)
+            } else {
+                reason_to_wait(known, slots, &nodes)
+            };
+            if let Some(why) = why {
+                step.leave_passwords();
+                reason = Some(why);
+            }
+        }
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(why) = reason.as_ref().filter(|_| *waiting != reason) {
+            tracing::warn!("passwords of zones' principals are not made of another master key yet: {why}");
+        }
+        *waiting = reason;
     }
 
     async fn widen_now(&self, step: &Step) -> Result<Failures, StoreError> {
@@ -114,7 +155,12 @@ impl OwnPrincipals {
         self.forget();
         self.unread().extend(steps.iter().map(|step| step.zone.clone()));
         let failed = self.clusters.widen(&*self.store, &steps).await?;
-        for step in steps.iter().filter(|step| !failed.contains_key(&step.zone)) {
+        let done: Vec<&ZoneSteps> = steps.iter().filter(|step| !failed.contains_key(&step.zone)).collect();
+        let proved: Vec<store::Change> = done.iter().filter_map(|step| proved(step)).collect();
+        if !proved.is_empty() {
+            self.store.commit(proved).await?;
+        }
+        for step in done {
             self.unread().remove(&step.zone);
         }
         failures.extend(failed.into_iter().map(|(zone, cause)| (zone, failure(cause))));
@@ -220,7 +266,8 @@ fn all_steps(
 
 /// Nothing of it is written on a cluster.
 fn is_for_the_record(step: &ZoneSteps) -> bool {
-    let keeps_users = step.put.is_empty() && (!step.release || step.seen.is_empty());
+    let keeps_users =
+        step.put.is_empty() && step.proves().is_none() && (!step.release || step.seen.is_empty());
     keeps_users && step.create.is_empty() && step.delete.is_empty()
 }
 
@@ -239,11 +286,17 @@ fn zones<'a>(before: &'a Zones, after: &'a Zones) -> Vec<Zone<'a>> {
 }
 
 fn claim(step: &ZoneSteps) -> store::Change {
-    store::Change::PutPrincipal {
-        cluster: step.cluster.clone(),
-        zone: step.zone.clone(),
-        cluster_id: step.cluster_id.clone(),
-    }
+    put(step, None)
+}
+
+/// Somebody has logged in on every broker: gateways may.
+fn proved(step: &ZoneSteps) -> Option<store::Change> {
+    Some(put(step, Some(step.proves()?.clone())))
+}
+
+fn put(step: &ZoneSteps, slots: Option<Slots>) -> store::Change {
+    let principal = Principal { cluster_id: step.cluster_id.clone(), slots };
+    store::Change::PutPrincipal { cluster: step.cluster.clone(), zone: step.zone.clone(), principal }
 }
 
 fn release(step: &ZoneSteps) -> store::Change {

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::clusters::{Failures, Half, Target};
-use super::{Seen, ZoneSteps};
+use super::{Password, Seen, ZoneSteps};
 use crate::kafka::admin::{Acl, Admin, AdminError};
 use crate::kafka::client::UpstreamSecurity;
 use crate::sasl::ScramHash;
@@ -161,9 +161,9 @@ fn is_visible(seen: &Seen, step: &ZoneSteps, half: Half) -> bool {
     let has = |acl: &Acl| allowed.is_some_and(|allowed| allowed.contains(acl));
     match half {
         Half::Widening => {
-            let is_put = |(hash, rounds): (&ScramHash, &u32)| {
+            let is_put = |(hash, password): (&ScramHash, &Password)| {
                 let is = user.and_then(|user| user.get(hash)).copied();
-                is.is_some() && is == i32::try_from(*rounds).ok()
+                is.is_some() && is == i32::try_from(password.rounds).ok()
             };
             step.put.iter().all(is_put) && step.create.iter().all(has)
         }

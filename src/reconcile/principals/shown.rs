@@ -11,7 +11,7 @@ use crate::manifest::{Code, Finding, Loaded};
 use crate::policy::principal;
 use crate::reconcile::plan::{Action, Address, Change, Form, Origin};
 use crate::sasl::{Mechanism, ScramHash};
-use crate::zone::ZoneName;
+use crate::zone::{KeyName, Slots, ZoneName};
 
 /// Rules that one finding names at most.
 const NAMED: usize = 3;
@@ -53,19 +53,40 @@ struct Side<'a> {
 impl Side<'_> {
     fn principal(&self) -> Option<Change> {
         let step = self.step;
-        if step.put.is_empty() && !step.release {
+        if step.put.is_empty() && step.proves().is_none() && !step.release {
             return None;
         }
         let user = principal::user(&step.zone);
-        let form = |credentials: BTreeMap<&str, &str>| json!({ "cluster": step.cluster.as_str(), "user": user, "credentials": credentials });
-        let now =
-            |hash: &ScramHash| if step.put.contains_key(hash) { "not as made here" } else { "as made here" };
+        // That gateways change places between the two passwords is all that there may be to see.
+        let changes_places = step.known.is_some() && step.proves().is_some();
+        let form = |credentials: BTreeMap<&str, &str>, slots: Option<&Slots>| {
+            let (cluster, in_force) = (step.cluster.as_str(), slots.map(|slots| mechanism(slots.in_force)));
+            if changes_places {
+                json!({ "cluster": cluster, "user": user, "credentials": credentials, "inForce": in_force })
+            } else {
+                json!({ "cluster": cluster, "user": user, "credentials": credentials })
+            }
+        };
+        let now = |hash: &ScramHash| match step.put.get(hash) {
+            None => "as made here",
+            Some(password) if self.is_of_another_key(*hash, &password.key) => "of another master key",
+            Some(_) => "not as made here",
+        };
         let seen: BTreeMap<&str, &str> = step.seen.keys().map(|hash| (mechanism(*hash), now(hash))).collect();
         let wanted = ScramHash::ALL.into_iter().map(|hash| (mechanism(hash), "as made here")).collect();
-        let before = (!seen.is_empty()).then(|| form(seen));
-        let after = (!step.release).then(|| form(wanted));
-        let origin = if step.release { self.origin_of_release() } else { self.origin(self.is_recorded) };
+        let before = (!seen.is_empty()).then(|| form(seen, step.known.as_ref()));
+        let after = (!step.release).then(|| form(wanted, step.slots.as_ref()));
+        let origin = match (step.release, step.proves()) {
+            (true, _) => self.origin_of_release(),
+            // Another master key, or what was begun and not proved: nobody took anything away.
+            (false, Some(_)) => Origin::Change,
+            (false, None) => self.origin(self.is_recorded),
+        };
         line(Address::Principal(step.zone.clone()), before, after, origin)
+    }
+
+    fn is_of_another_key(&self, hash: ScramHash, key: &KeyName) -> bool {
+        self.step.known.as_ref().is_some_and(|known| known.key(hash) != key)
     }
 
     /// A principal that the state knows was made before: what is missing of it, somebody took away.
@@ -124,8 +145,7 @@ fn line(address: Address, before: Option<Value>, after: Option<Value>, origin: O
 }
 
 fn mechanism(hash: ScramHash) -> &'static str {
-    let of_hash = |mechanism: &Mechanism| mechanism.scram() == Some(hash);
-    Mechanism::ALL.into_iter().find(of_hash).map_or("", Mechanism::name)
+    Mechanism::of_scram(hash).name()
 }
 
 /// What one principal may do with one thing.

@@ -4,7 +4,9 @@ use serde_json::json;
 use super::*;
 use crate::store::changes::{complete, number};
 use crate::store::samples::{controls, credential, letters, zone};
-use crate::zone::{ApiKey, ApiKeyRole, Credential, PlainVerifier, Spent};
+use crate::zone::{
+    ApiKey, ApiKeyRole, Credential, KeyName, PlainVerifier, Principal, ScramHash, Slots, Spent,
+};
 
 const HOME: &str = "home-cluster";
 const NOBODY: [(&str, Sequence); 0] = [];
@@ -32,7 +34,10 @@ fn full() -> State {
         Change::PutPrincipal {
             cluster: "west".try_into().unwrap(),
             zone: "acme".try_into().unwrap(),
-            cluster_id: "w".to_owned(),
+            principal: Principal {
+                cluster_id: "w".to_owned(),
+                slots: Some(Slots::both(&KeyName::of(&[7; 8]), ScramHash::Sha512)),
+            },
         },
         Change::PutCluster("west".try_into().unwrap(), "w".to_owned()),
         Change::Spend("8c1f".to_owned(), Spent { deletions: 1, updates: 2 }),

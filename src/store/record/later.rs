@@ -77,7 +77,7 @@ impl Record {
             Self::Credential(_, credential) => Change::PutCredential(credential?),
             Self::LastUse(key_id, last) => Change::Used(key_id, last?),
             Self::ApiKey(_, key) => Change::PutApiKey(key?),
-            Self::Principal((cluster, zone), id) => Change::PutPrincipal { cluster, zone, cluster_id: id? },
+            Self::Principal((cluster, zone), it) => Change::PutPrincipal { cluster, zone, principal: it? },
             Self::Suspension(scope, asked) => Change::Suspend(scope, asked?),
             Self::Rollback(rollback) => Change::Rollback(rollback?),
             Self::Acceptance(acceptance) => Change::Accept(acceptance?),

@@ -6,7 +6,7 @@
 //! | `credential/<key id>` | verifiers, base64 |
 //! | `last-use/<key id>` | when and from where this credential was used last |
 //! | `api-key/<id>` | role and verifier |
-//! | `principal/<cluster>/<zone>` | the id of the cluster on which this principal is ours |
+//! | `principal/<cluster>/<zone>` | the id of the cluster on which this principal is ours, and the master keys of its passwords |
 //! | `suspension/all`, `suspension/source`, `suspension/zone/<name>` | who asked for it, when and why |
 //! | `rollback` | the commit to apply instead of the branch's head, and until when |
 //! | `acceptance` | the commit of a rewritten history that may be applied |
@@ -24,6 +24,7 @@ mod controls;
 mod end;
 mod later;
 mod letters;
+mod principal;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -36,12 +37,13 @@ pub(super) use self::end::CommitEnd;
 use self::end::EndRow;
 pub use self::later::Later;
 use self::letters::LetterRow;
-use self::rows::{ApiKeyRow, ClusterRow, CredentialRow, PrincipalRow, ZoneRow};
+pub use self::principal::PrincipalRow;
+use self::rows::{ApiKeyRow, ClusterRow, CredentialRow, ZoneRow};
 use super::changes::numbered;
 use super::{Change, Lease, StoreError, ZoneRecord};
 use crate::zone::{
-    Acceptance, ApiKey, Asked, ClusterName, Credential, KeyId, LastUse, Letter, Rollback, Scope, Sequence,
-    Spent, ZoneName,
+    Acceptance, ApiKey, Asked, ClusterName, Credential, KeyId, LastUse, Letter, Principal, Rollback, Scope,
+    Sequence, Spent, ZoneName,
 };
 
 /// Raised only when an older reader would misread a record. A field that is merely new needs no new version where it stands
@@ -60,7 +62,7 @@ pub(super) enum Record {
     Credential(KeyId, Option<Credential>),
     LastUse(KeyId, Option<LastUse>),
     ApiKey(String, Option<ApiKey>),
-    Principal((ClusterName, ZoneName), Option<String>),
+    Principal((ClusterName, ZoneName), Option<Principal>),
     Suspension(Scope, Option<Asked>),
     Rollback(Option<Rollback>),
     Acceptance(Option<Acceptance>),
@@ -103,7 +105,7 @@ impl Record {
                     ClusterName::try_from(cluster).map_err(|error| format!("the cluster {error}"))?;
                 let zone = ZoneName::try_from(zone).map_err(|error| format!("the zone {error}"))?;
                 let row = value.map(decode::<PrincipalRow>).transpose()?;
-                Self::Principal((cluster, zone), row.map(|row| row.cluster_id))
+                Self::Principal((cluster, zone), row.map(PrincipalRow::into_principal).transpose()?)
             }
             // A scope that cannot be read is one of a later version.
             Some(("suspension", scope)) => match Scope::parse(scope) {
@@ -175,8 +177,8 @@ impl Line {
             Change::ForgetUse(id) => Self::delete(last_use(id)),
             Change::PutApiKey(key) => Self::put(format!("api-key/{}", key.id), &ApiKeyRow::new(key))?,
             Change::DeleteApiKey(id) => Self::delete(format!("api-key/{id}")),
-            Change::PutPrincipal { cluster, zone, cluster_id } => {
-                Self::put(principal(cluster, zone), &PrincipalRow { cluster_id: cluster_id.clone() })?
+            Change::PutPrincipal { cluster, zone, principal: it } => {
+                Self::put(principal(cluster, zone), &PrincipalRow::new(it))?
             }
             Change::DeletePrincipal { cluster, zone } => Self::delete(principal(cluster, zone)),
             Change::Suspend(scope, asked) => Self::put(suspension(scope), &AskedRow::new(asked))?,

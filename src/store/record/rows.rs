@@ -119,22 +119,36 @@ struct ScramRow {
     server_key: Blob,
 }
 
-#[derive(Serialize, Deserialize)]
-enum MechanismRow {
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) enum MechanismRow {
     #[serde(rename = "SCRAM-SHA-256")]
     Sha256,
     #[serde(rename = "SCRAM-SHA-512")]
     Sha512,
 }
 
+impl From<ScramHash> for MechanismRow {
+    fn from(hash: ScramHash) -> Self {
+        match hash {
+            ScramHash::Sha256 => Self::Sha256,
+            ScramHash::Sha512 => Self::Sha512,
+        }
+    }
+}
+
+impl From<MechanismRow> for ScramHash {
+    fn from(row: MechanismRow) -> Self {
+        match row {
+            MechanismRow::Sha256 => Self::Sha256,
+            MechanismRow::Sha512 => Self::Sha512,
+        }
+    }
+}
+
 impl ScramRow {
     fn new(verifier: &ScramVerifier) -> Self {
-        let mechanism = match verifier.hash {
-            ScramHash::Sha256 => MechanismRow::Sha256,
-            ScramHash::Sha512 => MechanismRow::Sha512,
-        };
         Self {
-            mechanism,
+            mechanism: verifier.hash.into(),
             salt: Blob(verifier.salt.clone()),
             iterations: verifier.iterations,
             stored_key: Blob(verifier.stored_key.clone()),
@@ -143,12 +157,8 @@ impl ScramRow {
     }
 
     fn into_verifier(self) -> ScramVerifier {
-        let hash = match self.mechanism {
-            MechanismRow::Sha256 => ScramHash::Sha256,
-            MechanismRow::Sha512 => ScramHash::Sha512,
-        };
         ScramVerifier {
-            hash,
+            hash: self.mechanism.into(),
             salt: self.salt.0,
             iterations: self.iterations,
             stored_key: self.stored_key.0,
@@ -195,12 +205,6 @@ impl ApiKeyRow {
         };
         Ok(ApiKey { id, role, created_at: self.created_at, verifier: self.verifier.into_verifier() })
     }
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct PrincipalRow {
-    pub(super) cluster_id: String,
 }
 
 #[derive(Serialize, Deserialize)]

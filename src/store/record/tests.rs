@@ -5,7 +5,9 @@ use time::macros::datetime;
 use super::*;
 use crate::store::continuity::Tally;
 use crate::store::samples::{controls, credential, letters, zone};
-use crate::zone::{ApiKeyRole, ClusterName, LastUse, PlainVerifier, Revision, Spent};
+use crate::zone::{
+    ApiKeyRole, ClusterName, KeyName, LastUse, PlainVerifier, Revision, ScramHash, Slots, Spent,
+};
 
 fn reread(line: &Line) -> Record {
     Record::read(&line.key, line.value.as_deref()).expect("what was written can be read")
@@ -110,12 +112,20 @@ fn the_id_of_a_cluster_is_read_back_under_its_name() {
 #[test]
 fn a_principal_that_is_ours_is_read_back_and_a_key_that_names_none_is_an_error() {
     let (cluster, zone) = (ClusterName::try_from("West").unwrap(), ZoneName::try_from("acme").unwrap());
-    let put =
-        Change::PutPrincipal { cluster: cluster.clone(), zone: zone.clone(), cluster_id: "id-1".to_owned() };
-    let line = written(&put);
-    assert_eq!(line.key, "principal/West/acme");
     let key = (cluster.clone(), zone.clone());
-    assert_eq!(reread(&line), Record::Principal(key.clone(), Some("id-1".to_owned())));
+    let begun = Principal { cluster_id: "id-1".to_owned(), slots: None };
+    let [one, two] = [1, 2].map(|number| KeyName::of(&[number; 8]));
+    let slots = Slots::both(&one, ScramHash::Sha512).with(ScramHash::Sha256, &two);
+    let proved = Principal { slots: Some(slots), ..begun.clone() };
+    for principal in [begun, proved] {
+        let line = written(&Change::PutPrincipal {
+            cluster: cluster.clone(),
+            zone: zone.clone(),
+            principal: principal.clone(),
+        });
+        assert_eq!(line.key, "principal/West/acme");
+        assert_eq!(reread(&line), Record::Principal(key.clone(), Some(principal)));
+    }
     let gone = written(&Change::DeletePrincipal { cluster, zone });
     assert_eq!(reread(&gone), Record::Principal(key, None));
     for key in ["principal/West", "principal/West/Acme", "principal//acme"] {

@@ -2,6 +2,7 @@
 //! with the state on Kafka and a load balancer in front.
 
 use std::fs;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use partner_zones::gateway::Limits;
@@ -24,6 +25,7 @@ pub(crate) struct Installation {
     pub(crate) partner: Partner,
     /// Where the balancer is: partners start here, and broker n is n further on.
     pub(crate) port: u16,
+    pub(crate) balancer: Arc<Balancer>,
 }
 
 /// A gateway on an address of its own, on the same ports as the other.
@@ -32,28 +34,38 @@ pub(crate) struct GatewayProcess {
     /// None only while it restarts.
     process: Option<Process>,
     http: u16,
+    /// Where partners' connections are taken.
+    pub(crate) address: [u8; 4],
 }
 
 impl Installation {
     /// Shares these topics under their own names with WRITE and waits until both gateways serve them.
     pub(crate) fn start(cluster: &Cluster, topics: &[&str]) -> Self {
+        let installation = Self::start_with(cluster, topics, "");
+        let Partner { username, secret, .. } = &installation.partner;
+        // The balancer asks them in turn: both know the credential.
+        for _ in 0..2 {
+            Wire::logged_in(installation.port, username, secret);
+        }
+        installation
+    }
+
+    /// As [`start`](Self::start), with more of what the configuration says of gateways. They may not know the credential yet.
+    pub(crate) fn start_with(cluster: &Cluster, topics: &[&str], more: &str) -> Self {
         let aliases: Vec<_> = topics.iter().map(|topic| (*topic, *topic, "WRITE")).collect();
         let zones = [("acme.yaml", manifest(ZONE, &aliases))];
         let zones = zones.each_ref().map(|(name, text)| (*name, text.as_str()));
         let controller =
-            Product::start_as("controller", &zones, |port, _| sections(cluster, port, "127.0.0.1"));
+            Product::start_as("controller", &zones, |port, _| sections(cluster, port, "127.0.0.1", more));
         let port = controller.port;
         let hosts = [[127, 0, 0, 2], [127, 0, 0, 3]];
-        let gateways = hosts
-            .map(|[a, b, c, d]| GatewayProcess::start(&sections(cluster, port, &format!("{a}.{b}.{c}.{d}"))));
-        Balancer::start(port..=port + 3, hosts);
+        let gateways = hosts.map(|[a, b, c, d]| {
+            GatewayProcess::start([a, b, c, d], &sections(cluster, port, &format!("{a}.{b}.{c}.{d}"), more))
+        });
+        let balancer = Balancer::start(port..=port + 3, hosts);
         controller.wait_for_status(ZONE, "READY");
         let partner = controller.partner(ZONE);
-        // The balancer asks them in turn: both know the credential.
-        for _ in 0..2 {
-            Wire::logged_in(port, &partner.username, &partner.secret);
-        }
-        Self { controller, gateways, partner, port }
+        Self { controller, gateways, partner, port, balancer }
     }
 
     /// The connection of a partner who does nothing just now.
@@ -68,9 +80,10 @@ impl Installation {
 }
 
 /// Where all nodes agree, and where this one listens.
-fn sections(cluster: &Cluster, port: u16, listen: &str) -> String {
+fn sections(cluster: &Cluster, port: u16, listen: &str, more: &str) -> String {
     format!(
-        "gateway: {{listen: {listen}, advertisedHost: 127.0.0.1, bootstrapPort: {port}, brokerPortBase: {port}}}\n\
+        "gateway: {{listen: {listen}, advertisedHost: 127.0.0.1, bootstrapPort: {port}, brokerPortBase: {port}, \
+         drainDelay: 1s{more}}}\n\
          clusters: {{default: {{bootstrapServers: '{}', isolation: shared}}}}\n\
          store: kafka\n",
         cluster.bootstrap()
@@ -78,22 +91,38 @@ fn sections(cluster: &Cluster, port: u16, listen: &str) -> String {
 }
 
 impl GatewayProcess {
-    fn start(sections: &str) -> Self {
+    pub(crate) fn start(address: [u8; 4], sections: &str) -> Self {
         let (folder, http) = (tempfile::tempdir().unwrap(), free_ports(1));
-        let own = format!(
-            "http: {{admin: '127.0.0.1:{http}'}}\nnode: {{id: gateway-{http}}}\ndataDir: {}\n",
-            folder.path().display()
-        );
-        fs::write(folder.path().join("reconciler.yaml"), own + sections).unwrap();
-        let mut gateway = Self { folder, process: None, http };
+        let mut gateway = Self { folder, process: None, http, address };
+        gateway.configure(sections);
         gateway.run();
         gateway
     }
 
-    fn run(&mut self) {
+    fn configure(&self, sections: &str) {
+        let (http, folder) = (self.http, self.folder.path());
+        let own = format!(
+            "http: {{admin: '127.0.0.1:{http}'}}\nnode: {{id: gateway-{http}}}\ndataDir: {}\n",
+            folder.display()
+        );
+        fs::write(folder.join("reconciler.yaml"), own + sections).unwrap();
+    }
+
+    /// Restarts it with another configuration.
+    pub(crate) fn restart_with(&mut self, sections: &str) {
+        self.configure(sections);
+        self.restart();
+    }
+
+    pub(crate) fn run(&mut self) {
         let mut process = reconciler(self.folder.path(), &["run", "--role", "gateway"]);
         await_ok(&mut process, &format!("127.0.0.1:{}", self.http), "/readyz", START);
         self.process = Some(process);
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        self.process.take().expect("it runs").kill();
     }
 
     /// Where its admin API answers.

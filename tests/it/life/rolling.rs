@@ -37,7 +37,7 @@ const SAID: [(&str, &str); 7] = [
 const CONNECTION_LOST: &str = "NETWORK_EXCEPTION";
 
 /// A producer and the one member of a group, on a topic of their own.
-struct Pair {
+pub(super) struct Pair {
     client: Client,
     topic: String,
     producer: Running,
@@ -45,7 +45,7 @@ struct Pair {
 }
 
 impl Pair {
-    fn start(client: Client, connection: &Connection, topic: &str) -> Self {
+    pub(super) fn start(client: Client, connection: &Connection, topic: &str) -> Self {
         let work = |command: &str, more: &[&str]| {
             let common = [command, "--topic", topic, "--until-stdin-closes", "--timeout", "60000"];
             client.start(connection, &[&common[..], more].concat())
@@ -58,7 +58,7 @@ impl Pair {
     }
 
     /// Waits until more was acknowledged and read than before.
-    fn goes_on(&mut self) {
+    pub(super) fn goes_on(&mut self) {
         let (acked, read) = (self.producer.events().acked().len(), self.consumer.events().records().len());
         self.producer.wait_for(&format!("{}: more acknowledged records", self.topic), |events| {
             (events.acked().len() > acked + 5).then_some(())
@@ -69,7 +69,7 @@ impl Pair {
     }
 
     /// Stops both and holds what they saw against what Kafka has.
-    fn settle(mut self, cluster: &Cluster) {
+    pub(super) fn settle(mut self, cluster: &Cluster) {
         let produced = self.producer.stop();
         assert_eq!(unexpected(self.client, "produce", &produced), [], "{}", self.topic);
         let acked: BTreeMap<i64, String> =

@@ -1,6 +1,6 @@
 //! The order of work on the backing clusters around a commit, with clusters that only write down what they are told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use partner_zones::manifest::Loaded;
@@ -82,6 +82,7 @@ fn heartbeat(serving: u64) -> Heartbeat {
         zone_domain: None,
         problems: BTreeMap::new(),
         connections: 0,
+        master_keys: BTreeSet::new(),
         usage: BTreeMap::new(),
         credentials: BTreeMap::new(),
         failed_logins: Vec::new(),

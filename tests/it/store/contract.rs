@@ -1,6 +1,6 @@
 //! What every store promises, for both of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use partner_zones::store::memory::MemoryStore;
@@ -83,6 +83,7 @@ async fn a_heartbeat_makes_a_node_live_and_silence_makes_it_gone(store: &dyn Sto
         zone_domain: None,
         problems: BTreeMap::from([("acme".to_owned(), "backing topic missing".to_owned())]),
         connections: 3,
+        master_keys: BTreeSet::new(),
         usage: BTreeMap::new(),
         credentials: BTreeMap::new(),
         failed_logins: Vec::new(),

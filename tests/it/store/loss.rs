@@ -26,10 +26,9 @@ async fn await_reason(store: &KafkaStore, part: &str) {
     .await;
 }
 
-/// Says every now and then that a node serves this commit.
-fn serve(store: &Arc<KafkaStore>, sequence: u64) {
-    let store = Arc::clone(store);
-    let heartbeat = Heartbeat {
+/// What node `gateway-1` says while it serves this commit.
+pub(super) fn heartbeat(sequence: u64) -> Heartbeat {
+    Heartbeat {
         node: "gateway-1".to_owned(),
         serving: sequence,
         bootstrap: [].into(),
@@ -37,14 +36,20 @@ fn serve(store: &Arc<KafkaStore>, sequence: u64) {
         zone_domain: None,
         problems: [].into(),
         connections: 0,
+        master_keys: std::collections::BTreeSet::new(),
         usage: [].into(),
         credentials: [].into(),
         usage_is_partial: false,
         at: OffsetDateTime::UNIX_EPOCH,
-    };
+    }
+}
+
+/// Says it every now and then, for as long as the store is in use.
+fn serve(store: &Arc<KafkaStore>, sequence: u64) {
+    let store = Arc::clone(store);
     tokio::spawn(async move {
         while Arc::strong_count(&store) > 1 {
-            let _ = store.heartbeat(heartbeat.clone()).await;
+            let _ = store.heartbeat(heartbeat(sequence)).await;
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     });

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use partner_zones::store::kafka::Role;
 use partner_zones::store::{Change, Health, Store};
 use partner_zones::zone::Sequence;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::Producer;
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 
-use super::{Installation, PATIENCE, credential, put_zone, send, until, zone_name, zone_names};
+use super::{Installation, PATIENCE, credential, open, put_zone, send, until, zone_name, zone_names};
 use crate::support::kafka::Cluster;
 
 /// Long enough for a reader to have seen what it must not see.
@@ -161,6 +162,23 @@ async fn a_node_that_loses_the_store_keeps_its_snapshot_says_so_and_recovers() {
     };
     assert_eq!(zone_names(&*leader.await_sequence(committed).await), ["acme", "globex"]);
     leader.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_says_that_it_goes_is_gone_at_once() {
+    let installation = Installation::new();
+    let mut options = installation.options(Role::Controller, "controller-1");
+    options.timing.node_lifetime = Duration::from_mins(10);
+    let node = open(options).await.unwrap();
+    let mut nodes = node.store.nodes();
+    while !nodes.borrow().contains_key("gateway-1") {
+        node.store.heartbeat(super::loss::heartbeat(1)).await.unwrap();
+        let heard = nodes.wait_for(|nodes| nodes.contains_key("gateway-1"));
+        drop(tokio::time::timeout(Duration::from_millis(500), heard).await);
+    }
+    node.store.leave("gateway-1".to_owned()).await.unwrap();
+    until(&mut nodes, "its end", |nodes| nodes.is_empty()).await;
+    node.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

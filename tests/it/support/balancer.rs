@@ -44,6 +44,11 @@ impl Balancer {
         }
     }
 
+    /// New connections go to each in turn again.
+    pub(crate) fn take_turns(&self) {
+        self.state.lock().unwrap().only = None;
+    }
+
     fn serve(&self, client: TcpStream, port: u16) {
         let mut state = self.state.lock().unwrap();
         let count = self.backends.len();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use partner_zones::gateway::{ClusterConfig, Gateway, GatewayConfig, Handle, Limits, StartError};
 use partner_zones::kafka::client::UpstreamSecurity;
 use partner_zones::manifest::document::from_document;
-use partner_zones::policy::principal::MasterKey;
+use partner_zones::policy::principal::{MasterKey, MasterKeys};
 use partner_zones::policy::{Served, ServedZone};
 use partner_zones::zone::{ClusterName, Credential, KeyId, PlainVerifier, Sequence, ZoneId};
 use prometheus_client::registry::Registry;
@@ -106,6 +106,7 @@ pub(crate) fn zone(name: &str, topics: &[Alias<'_>]) -> ServedZone {
         cluster: cluster_name(),
         changed: Sequence(1),
         open: true,
+        slots: None,
         credentials: vec![Arc::new(credential)],
         zone: Arc::new(zone),
     }
@@ -180,7 +181,8 @@ impl InProcess {
                 ClusterConfig {
                     bootstrap_servers: self.upstream.bootstrap.split(',').map(str::to_owned).collect(),
                     security: self.upstream.security.clone(),
-                    principals: self.upstream.principals.clone(),
+                    principals: self.upstream.principals.clone().map(MasterKeys::from),
+                    gives_principals_up: false,
                     broker_port_base: self.ports.broker_base,
                 },
             )]),

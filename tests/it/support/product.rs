@@ -81,16 +81,22 @@ impl Product {
         let folder = tempfile::tempdir().unwrap();
         let mut product = Self { role, repository, process: None, folder, port, http };
         let sections = sections(port, product.folder.path());
+        product.configure(&sections);
+        product.restart();
+        product
+    }
+
+    /// Writes another configuration, for the next start.
+    pub(crate) fn configure(&self, sections: &str) {
         let common = format!(
             "source: {{url: {source}, path: zones, pollInterval: 1s}}\n\
              http: {{admin: \"127.0.0.1:{http}\", bootstrapKeyFile: {key}}}\ndataDir: {data}\n",
-            source = product.repository.url().display(),
-            key = product.key_file().display(),
-            data = product.folder.path().join("data").display(),
+            source = self.repository.url().display(),
+            http = self.http,
+            key = self.key_file().display(),
+            data = self.folder.path().join("data").display(),
         );
-        fs::write(product.config(), common + &sections).unwrap();
-        product.restart();
-        product
+        fs::write(self.config(), common + sections).unwrap();
     }
 
     /// Stops the process if it runs (SIGTERM) and starts it on the same configuration.
@@ -122,6 +128,16 @@ impl Product {
             process.terminate();
             process.wait(Duration::from_secs(30));
         }
+    }
+
+    /// Ends the process at once (SIGKILL).
+    pub(crate) fn kill(&mut self) {
+        self.process.take().expect("the product runs").kill();
+    }
+
+    /// Asks the process to end (SIGTERM), and does not wait.
+    pub(crate) fn terminate(&self) {
+        self.process.as_ref().expect("the product runs").terminate();
     }
 
     /// Everything the process has written, for a failing test's message.

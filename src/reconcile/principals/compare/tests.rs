@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::kafka::admin::{Effect, Operation, Pattern, Resource, ResourceKind, ScramUser};
+use crate::policy::principal::{MasterKey, MasterKeys};
 use crate::secret::Secret;
 use crate::zone::Permission;
 use crate::zone::sample::{topic, zone};
@@ -21,7 +22,7 @@ fn key() -> MasterKey {
 }
 
 fn setup() -> Setup {
-    Setup { home: home(), keys: BTreeMap::from([(home(), key())]) }
+    Setup { home: home(), keys: BTreeMap::from([(home(), key().into())]), preferred: BTreeMap::new() }
 }
 
 /// A cluster, as a look shows it, and what the state remembers of it.
@@ -52,11 +53,12 @@ impl World {
         for step in steps {
             let user = principal::user(&step.zone);
             let record = (step.cluster.clone(), step.zone.clone());
-            if step.claim {
-                self.records.insert(record.clone(), step.cluster_id.clone());
+            if step.claim || step.proves().is_some() {
+                let (cluster_id, slots) = (step.cluster_id.clone(), step.slots.clone());
+                self.records.insert(record.clone(), Principal { cluster_id, slots });
             }
             let slots = self.users.entry(user.clone()).or_default();
-            slots.extend(step.put.iter().map(|(hash, rounds)| (*hash, i32::try_from(*rounds).unwrap())));
+            slots.extend(step.put.iter().map(|(hash, it)| (*hash, i32::try_from(it.rounds).unwrap())));
             self.acls.extend(step.create.iter().cloned());
             self.acls.retain(|acl| !step.delete.contains(acl));
             if step.release {
@@ -162,12 +164,40 @@ fn with_the_state_lost_our_own_mark_says_that_a_principal_is_ours() {
     assert!(steps[0].claim && steps[0].create.is_empty() && steps[0].put.len() == 1, "{steps:?}");
     // Of another key, or of a zone with another id, it is not.
     let other = Setup {
-        keys: BTreeMap::from([(home(), MasterKey::new(&Secret::new("l".repeat(32))).unwrap())]),
+        keys: BTreeMap::from([(home(), MasterKey::new(&Secret::new("l".repeat(32))).unwrap().into())]),
         ..setup()
     };
     assert_eq!(obstacles(&other, &world.view(), &world.records, [(id(&zone.name), &zone)]).len(), 1);
     let elsewhere = ZoneId::derive("other", &zone.name);
     assert_eq!(obstacles(&setup(), &world.view(), &world.records, [(elsewhere, &zone)]).len(), 1);
+}
+
+#[test]
+fn another_master_key_comes_slot_by_slot_and_what_was_cut_short_is_only_proved() {
+    let (zone, mut world) = (acme(), made());
+    let setup_of = |keys: MasterKeys| Setup { keys: BTreeMap::from([(home(), keys)]), ..setup() };
+    let new = MasterKey::new(&Secret::new("n".repeat(32))).unwrap();
+    let both = setup_of(MasterKeys::new(new.clone(), Some(key())));
+    let steps_of = |setup: &Setup, world: &World| {
+        steps(setup, &world.view(), &world.records, &[after(&zone)], Leftovers::Clear, id)
+    };
+    let begun = steps_of(&both, &world);
+    let [step] = &begun[..] else { panic!("{begun:?}") };
+    assert_eq!(step.put.keys().collect::<Vec<_>>(), [&ScramHash::Sha256], "not the one in force");
+    assert_eq!(step.proves().map(|slots| slots.in_force), Some(ScramHash::Sha256));
+    // Written, and killed before the state knew.
+    let records = world.records.clone();
+    world.apply(&begun);
+    world.records = records;
+    let again = steps_of(&both, &world);
+    assert!(again[0].put.is_empty() && again[0].proves().is_some() && again[0].is_widening(), "{again:?}");
+    world.apply(&again);
+    assert_eq!(steps_of(&both, &world), vec![], "the old one stays until it is configured no more");
+    let alone = setup_of(new.into());
+    let last = steps_of(&alone, &world);
+    assert_eq!(last[0].put.keys().collect::<Vec<_>>(), [&ScramHash::Sha512]);
+    world.apply(&last);
+    assert_eq!(steps_of(&alone, &world), vec![]);
 }
 
 #[test]
@@ -222,7 +252,8 @@ fn a_zone_that_moves_to_a_cluster_without_principals_leaves_none_behind() {
 #[test]
 fn on_a_cluster_that_cannot_be_judged_nothing_is_done_and_each_of_its_zones_says_why() {
     let (zone, world) = (acme(), made());
-    let another = Records::from([((home(), zone.name.clone()), "cluster-0".to_owned())]);
+    let record = Principal { cluster_id: "cluster-0".to_owned(), slots: None };
+    let another = Records::from([((home(), zone.name.clone()), record)]);
     let unreachable = View { clusters: BTreeMap::from([(home(), Err("refused".to_owned()))]) };
     for (view, records, cause) in [
         (

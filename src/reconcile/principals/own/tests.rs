@@ -4,9 +4,10 @@ use tokio_util::task::TaskTracker;
 use super::*;
 use crate::kafka::client::UpstreamSecurity;
 use crate::manifest::{Known, Location, SourceFile, load};
-use crate::policy::principal::{self, MasterKey};
+use crate::policy::principal::{self, MasterKey, MasterKeys};
 use crate::reconcile::plan::Origin;
 use crate::reconcile::principals::{Seen, Setup, Target};
+use crate::sasl::ScramHash;
 use crate::secret::Secret;
 use crate::store::memory::MemoryStore;
 use crate::zone::{Access, ClusterName, Deprecated, Permission, Revision, Sequence, sample};
@@ -21,8 +22,15 @@ fn home() -> ClusterName {
 
 fn clusters() -> Clusters {
     let key = MasterKey::new(&Secret::new("k".repeat(32))).unwrap();
-    let setup = Setup { home: home(), keys: BTreeMap::from([(home(), key)]) };
+    let setup =
+        Setup { home: home(), keys: BTreeMap::from([(home(), key.into())]), preferred: BTreeMap::new() };
     Clusters { setup, targets: BTreeMap::new() }
+}
+
+/// One that somebody has logged in as.
+fn proved_principal() -> Principal {
+    let slots = Slots::both(clusters().setup.keys[&home()].current(), ScramHash::Sha512);
+    Principal { cluster_id: "c".to_owned(), slots: Some(slots) }
 }
 
 /// `acme` and `beta` share a topic, are in force, and have principals that the state knows.
@@ -39,7 +47,7 @@ fn in_force_twice(until: Option<OffsetDateTime>) -> (State, Zones) {
             updated_at: OffsetDateTime::UNIX_EPOCH,
         };
         state.zones.insert(name(zone), Arc::new(record));
-        state.principals.insert((home(), name(zone)), "c".to_owned());
+        state.principals.insert((home(), name(zone)), proved_principal());
     }
     let zones = in_force(&state);
     (state, zones)
@@ -49,7 +57,7 @@ fn in_force_twice(until: Option<OffsetDateTime>) -> (State, Zones) {
 fn view(steps: &[ZoneSteps]) -> View {
     let acls = steps.iter().flat_map(|step| step.create.iter().cloned()).collect();
     let rounds = |step: &ZoneSteps| {
-        step.put.iter().map(|(hash, rounds)| (*hash, i32::try_from(*rounds).unwrap())).collect()
+        step.put.iter().map(|(hash, it)| (*hash, i32::try_from(it.rounds).unwrap())).collect()
     };
     let users = steps.iter().map(|step| (principal::user(&step.zone), rounds(step))).collect();
     View { clusters: BTreeMap::from([(home(), Ok(Seen::new("c", users, acls)))]) }
@@ -81,7 +89,7 @@ async fn a_zone_that_drifted_and_is_not_in_the_plan_gets_no_steps() {
     let (_, ended) = in_force_twice(Some(OffsetDateTime::now_utc() - time::Duration::DAY));
     assert_eq!(named(&own.steps(&made, &state, &touching(&ended, &["beta"]))), ["beta"]);
     // Of a principal that is gone already there is no line in a plan: only the state forgets it.
-    state.principals.insert((home(), name("gone")), "c".to_owned());
+    state.principals.insert((home(), name("gone")), proved_principal());
     assert_eq!(named(&own.steps(&made, &state, &touching(&zones, &[]))), ["gone"]);
 }
 
@@ -100,6 +108,43 @@ async fn what_was_not_read_back_everywhere_is_written_again_in_full_until_it_is(
 }
 
 #[tokio::test]
+async fn what_was_begun_and_never_proved_is_written_again_in_full() {
+    let (own, (mut state, zones)) = (own(), in_force_twice(None));
+    let step = touching(&zones, &["acme", "beta"]);
+    let made = view(&own.widening(&view(&[]), &state, &step));
+    assert_eq!(own.widening(&made, &state, &step), vec![]);
+    // Whoever wrote it was killed before it had logged in.
+    state.principals.get_mut(&(home(), name("beta"))).unwrap().slots = None;
+    let again = own.widening(&made, &state, &step);
+    assert_eq!(named(&again), ["beta"]);
+    assert!(again[0].put.len() == 2 && !again[0].create.is_empty() && again[0].proves().is_some());
+    let lines = planned(&own.clusters, &made, &state, &zones, "home");
+    assert!(matches!(&lines[..], [only] if only.origin == Origin::Change), "{lines:?}");
+}
+
+#[tokio::test]
+async fn no_password_changes_that_a_gateway_could_not_follow() {
+    let (mut own, (state, zones)) = (own(), in_force_twice(None));
+    let step = touching(&zones, &["acme"]);
+    let made = view(&own.widening(&view(&[]), &state, &touching(&zones, &["acme", "beta"])));
+    let old = own.clusters.setup.keys[&home()].all().next().unwrap().1.clone();
+    let new = MasterKey::new(&Secret::new("n".repeat(32))).unwrap();
+    own.clusters.setup.keys.insert(home(), MasterKeys::new(new.clone(), Some(old.clone())));
+    let mut heartbeat = store::samples::heartbeat("gateway", 1);
+    heartbeat.master_keys = [old.name().to_string()].into();
+    own.store.heartbeat(heartbeat.clone()).await.unwrap();
+    assert_eq!(own.widening(&made, &state, &step), vec![]);
+    own.since -= LISTENING;
+    assert_eq!(own.widening(&made, &state, &step), vec![]);
+    heartbeat.master_keys.insert(new.name().to_string());
+    own.store.heartbeat(heartbeat).await.unwrap();
+    assert_eq!(named(&own.widening(&made, &state, &step)), ["acme"]);
+    // Who has only just begun to listen does not know of it.
+    own.since = Instant::now();
+    assert_eq!(own.widening(&made, &state, &step), vec![]);
+}
+
+#[tokio::test]
 async fn a_zone_is_remembered_until_its_cluster_was_read_back() {
     let (mut own, (state, zones)) = (own(), in_force_twice(None));
     own.clusters.targets.insert(
@@ -109,7 +154,7 @@ async fn a_zone_is_remembered_until_its_cluster_was_read_back() {
     let put = state.zones.keys().map(|zone| store::Change::PutPrincipal {
         cluster: home(),
         zone: zone.clone(),
-        cluster_id: "c".to_owned(),
+        principal: proved_principal(),
     });
     own.store.commit(put.collect()).await.unwrap();
     *own.seen.lock().unwrap() = Some((Instant::now(), Arc::new(view(&[]))));

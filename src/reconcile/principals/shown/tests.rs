@@ -4,7 +4,7 @@ use crate::policy::principal::MasterKey;
 use crate::reconcile::principals::{Leftovers, Seen, steps};
 use crate::secret::Secret;
 use crate::zone::sample::{topic, zone};
-use crate::zone::{ClusterName, PartnerZone, Permission, ZoneId};
+use crate::zone::{ClusterName, PartnerZone, Permission, Principal, ZoneId};
 
 fn home() -> ClusterName {
     ClusterName::try_from("home").unwrap()
@@ -12,7 +12,7 @@ fn home() -> ClusterName {
 
 fn setup() -> Setup {
     let key = MasterKey::new(&Secret::new("k".repeat(32))).unwrap();
-    Setup { home: home(), keys: BTreeMap::from([(home(), key)]) }
+    Setup { home: home(), keys: BTreeMap::from([(home(), key.into())]), preferred: BTreeMap::new() }
 }
 
 fn id(zone: &ZoneName) -> ZoneId {
@@ -32,8 +32,9 @@ fn lines(
 ) -> Vec<String> {
     let name = before.or(after).unwrap().name.clone();
     let view = View { clusters: BTreeMap::from([(home(), Ok(Seen::new("c", BTreeMap::new(), acls)))]) };
-    let records =
-        if made { Records::from([((home(), name.clone()), "c".to_owned())]) } else { Records::new() };
+    let slots = Some(Slots::both(setup().keys[&home()].current(), ScramHash::Sha512));
+    let record = Principal { cluster_id: "c".to_owned(), slots };
+    let records = if made { Records::from([((home(), name.clone()), record)]) } else { Records::new() };
     let zones = [Zone { name: &name, id: id(&name), before, after }];
     let steps = steps(&setup(), &view, &records, &zones, Leftovers::Clear, id);
     let line = |change: Change| {

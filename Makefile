@@ -1,11 +1,12 @@
 # Every target gets what it needs from outside, or says in one line what is missing.
 
-.PHONY: help build quickstart test lint lint-deploy fuzz bench kafka-up kafka-down
+.PHONY: help build quickstart test chaos lint lint-deploy fuzz bench kafka-up kafka-down
 
 help:
 	@echo "make build       the release binary: target/release/reconciler"
 	@echo "make quickstart  the product on an embedded demo Kafka, in ./quickstart-data"
 	@echo "make test        every test, on real Kafka (fetched into .cache/)"
+	@echo "make chaos       200 random faults under load, on real Kafka; ROUNDS=20 for fewer, SEED=7 to repeat a run"
 	@echo "make lint        format and clippy"
 	@echo "make lint-deploy all that is in deploy/, by the tools of its fields (fetched into .cache/)"
 	@echo "make bench       the gateway against HAProxy and none, on real Kafka"
@@ -25,6 +26,11 @@ quickstart:
 test:
 	@scripts/deps.sh test
 	@scripts/test.sh
+
+# Half an hour for each hundred. It prints its seed first, and a table at the end (docs/chaos.md).
+chaos:
+	@scripts/deps.sh chaos
+	CHAOS_ROUNDS=$(or $(ROUNDS),200) CHAOS_SEED=$(SEED) cargo test --locked --test it chaos::random -- --nocapture
 
 lint:
 	@scripts/deps.sh build

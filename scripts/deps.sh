@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# deps.sh build|test|bench: gets what the build (and the tests, or the benchmark) need from outside, or says in one line what is missing.
+# deps.sh build|test|chaos|bench: gets what the build (and the tests, or the benchmark) need from outside, or says in one line what is missing.
 . "$(dirname "$0")/lib.sh"
 
 build() {
@@ -15,8 +15,13 @@ brokers() {
 
 case ${1:-} in
   build) build ;;
+  chaos)
+    brokers
+    packages faketime
+    ;;
   test)
     brokers
+    packages faketime
     packages python3 python3-venv openssh-server haproxy
     # Node from elsewhere is as good, and then Debian's would only be in its way.
     command -v npm >/dev/null || packages nodejs npm
@@ -27,5 +32,5 @@ case ${1:-} in
     brokers
     packages haproxy
     ;;
-  *) die "usage: deps.sh build|test|bench" ;;
+  *) die "usage: deps.sh build|test|chaos|bench" ;;
 esac

@@ -10,6 +10,7 @@
 # Broker i of N listens on PORT+i-1 (plain text), PORT+N+i-1 (SASL: PLAIN, SCRAM) and PORT+2N+i-1 (controller).
 # With KAFKA_TLS=FOLDER, which holds broker.pem (key and certificate) and ca.pem, also on PORT+3N+i-1 (TLS with client
 # certificates) and PORT+4N+i-1 (SASL under TLS).
+# With KAFKA_SASL_HOST, brokers name that host to whoever asks on SASL: somebody else listens there, on the same ports.
 # KAFKA_JVM_OPTS replaces the JVM flags, which are chosen for a quick start, not for throughput. KAFKA_SETTINGS holds
 # more lines of broker configuration.
 . "$(dirname "$0")/lib.sh"
@@ -84,6 +85,8 @@ configure() {
   sed -e "s|@NODE@|$broker|; s|@DATA@|$data|; s|@VOTERS@|$voters|; s|@REPLICATION@|$brokers|" \
     -e "s|@PLAINTEXT@|$((port + broker - 1))|; s|@SASL@|$((port + brokers + broker - 1))|" \
     -e "s|@CONTROLLER@|$((port + 2 * brokers + broker - 1))|" "$ROOT/tests/kafka/broker.properties" >"$file"
+  [ -z "${KAFKA_SASL_HOST:-}" ] || printf 'advertised.listeners=%s,%s\n' \
+    "PLAINTEXT://127.0.0.1:$((port + broker - 1))" "SASL://$KAFKA_SASL_HOST:$((port + brokers + broker - 1))" >>"$file"
   [ -z "${KAFKA_TLS:-}" ] || secure "$file" $((port + 3 * brokers + broker - 1)) $((port + 4 * brokers + broker - 1))
 }
 
@@ -179,10 +182,10 @@ start_cluster() {
   done
 }
 
-# addresses PORT BROKERS: host:port,...
+# addresses PORT BROKERS [HOST]: host:port,...
 addresses() {
   local all="" i
-  for ((i = 0; i < $2; i++)); do all+=${all:+,}127.0.0.1:$(($1 + i)); done
+  for ((i = 0; i < $2; i++)); do all+=${all:+,}${3:-127.0.0.1}:$(($1 + i)); done
   echo "$all"
 }
 
@@ -194,9 +197,23 @@ clean_up() {
   rm -rf "$DIR"
 }
 
+# start_again DIR "BROKER...": brokers that were stopped or killed, all at once.
+start_again() {
+  local broker since failed="" earlier=()
+  since=$(date +%s)
+  for broker in $2; do
+    earlier[broker]=$(grep -c 'Kafka Server started' "$1/broker-$broker.log")
+    start_broker "$1" "$broker"
+  done
+  for broker in $2; do
+    await_broker "$1" "$broker" "$since" "${earlier[broker]}" || failed=$broker
+  done
+  if [ -z "$failed" ]; then echo "done $2"; else echo "failed $failed"; fi
+}
+
 # Speaks with the test harness, line by line. Out: `ready BOOTSTRAP SASL_BOOTSTRAP FOLDER [SSL SASL_SSL]`, then an answer to each
-# request. In: `stop I` (in good order), `kill I`, `start I`, `pause I`, `resume I`; answers `done I` or `failed I`. At the end of
-# stdin, which comes even if the harness is killed, the brokers are killed and their data removed; should this shell be killed itself,
+# request. In: `stop I` (in good order), `kill I`, `start I...` (together, since a quorum needs two), `pause I`, `resume I`; answers
+# `done I...` or `failed I`. At the end of stdin, which comes even if the harness is killed, the brokers are killed and their data removed; should this shell be killed itself,
 # the kernel kills the brokers.
 supervise() {
   local brokers=$1 port try verb broker
@@ -214,19 +231,14 @@ supervise() {
   local secured=""
   [ -z "${KAFKA_TLS:-}" ] ||
     secured=" $(addresses $((port + 3 * brokers)) "$brokers") $(addresses $((port + 4 * brokers)) "$brokers")"
-  echo "ready $(addresses "$port" "$brokers") $(addresses $((port + brokers)) "$brokers") $DIR$secured"
+  echo "ready $(addresses "$port" "$brokers") $(addresses $((port + brokers)) "$brokers" "${KAFKA_SASL_HOST:-}") $DIR$secured"
   while read -r verb broker; do
     case $verb in
       stop) stop_broker "$broker" TERM && echo "done $broker" ;;
       kill) stop_broker "$broker" KILL && echo "done $broker" ;;
       pause) kill -STOP "${PIDS[broker]}" && echo "done $broker" ;;
       resume) kill -CONT "${PIDS[broker]}" && echo "done $broker" ;;
-      start)
-        local earlier
-        earlier=$(grep -c 'Kafka Server started' "$DIR/broker-$broker.log")
-        start_broker "$DIR" "$broker"
-        if await_broker "$DIR" "$broker" "$(date +%s)" "$earlier"; then echo "done $broker"; else echo "failed $broker"; fi
-        ;;
+      start) start_again "$DIR" "$broker" ;;
       *) die "unknown request: $verb" ;;
     esac
   done

@@ -137,6 +137,15 @@
 //!   its cluster rights are there before it begins, so that they are not late, and end with it at the next run.
 //! * A credential that was rotated is not rotated again: what is asked for twice would shorten its life without a word. Its last use
 //!   is kept to ten minutes: a record for each login would be most of the state's traffic.
+//! * The authorities of a zone's client certificates are in its manifest as they are (`authenticationMode.ca`), not a path on the gateway, and so
+//!   are the fingerprints of those taken back: certificates are public, and both change with a commit. The handshake trusts the authorities
+//!   of all zones together; the login holds the chain against those of the one zone that the subject names, and again whenever
+//!   they change.
+//! * Tickets of TLS sessions are worth nothing once the trusted authorities are others: a client that nobody had asked for a certificate
+//!   would resume without one for ever.
+//! * The service account of a zone for certificates may be a whole subject, with commas and spaces.
+//! * Mapping rules are refused where Kafka's and ours could tell a subject differently, a group that is not there too: a broker takes
+//!   `$4` for text, or fails at the login.
 //! * What is given on a cluster counts once every broker that lives shows it, not one of them; what is taken away counts once the
 //!   cluster has accepted it.
 //! * Back-off for guessing holds back refusals only, and for a second at most. Whoever guesses shares an address with honest clients behind

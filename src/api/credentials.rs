@@ -231,7 +231,7 @@ impl Api {
             credential,
             secret,
             bootstrap_servers,
-            security_protocol: zones::security_protocol(&nodes),
+            security_protocol: zones::security_protocol(mode, &nodes),
         })
     }
 }
@@ -259,9 +259,11 @@ fn useless(authentication: &Authentication) -> Option<String> {
             "the zone takes tokens (OAUTHBEARER) and no secrets: have its issuer give the partner's client tokens with the subject \
              `{account}`, or write `type: SCRAM` in the zone's file"
         )),
-        AuthenticationMode::Mtls => {
-            Some("credentials are for zones that use PLAIN or SCRAM; MTLS needs a later version".to_owned())
-        }
+        AuthenticationMode::Mtls => Some(format!(
+            "the zone takes certificates (MTLS) and no secrets: have the authority in spec.authenticationMode.ca, or else in \
+                 gateway.tls.clientCaFile, give the partner's client one whose subject maps to `{account}`, or write `type: SCRAM` in \
+                 the zone's file"
+        )),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::store::{Nodes, State, ZoneRecord};
 use crate::zone::status::{
     Condition, ControllerStatus, NodeView, Problem as FileProblem, Seen, ZoneStatus, zone_status,
 };
-use crate::zone::{SecondLock, Sequence, SniDomain, ZoneName};
+use crate::zone::{AuthenticationMode, SecondLock, Sequence, SniDomain, ZoneName};
 
 pub(super) async fn list(Shared(api): Shared<Arc<Api>>) -> Result<Json<Value>, Problem> {
     let state = api.state()?;
@@ -96,7 +96,7 @@ impl Api {
                 "revision": record.revision.as_str(),
                 "updatedAt": record.updated_at.format(&Rfc3339).ok(),
                 "bootstrapServers": self.bootstrap_servers(record, &nodes),
-                "securityProtocol": security_protocol(&nodes),
+                "securityProtocol": security_protocol(record.zone.authentication.mode, &nodes),
             });
             object.insert("status".to_owned(), status);
         }
@@ -121,8 +121,13 @@ impl Api {
 }
 
 /// What partners' clients call the way they are to connect; `None` while no node lives.
-pub(super) fn security_protocol(nodes: &Nodes) -> Option<&'static str> {
-    let protocol = if is_secured(nodes) { "SASL_SSL" } else { "SASL_PLAINTEXT" };
+pub(super) fn security_protocol(mode: AuthenticationMode, nodes: &Nodes) -> Option<&'static str> {
+    let protocol = match mode {
+        // Where there is no TLS, such a zone is not served.
+        AuthenticationMode::Mtls => "SSL",
+        _ if is_secured(nodes) => "SASL_SSL",
+        _ => "SASL_PLAINTEXT",
+    };
     (!nodes.is_empty()).then_some(protocol)
 }
 

@@ -49,7 +49,7 @@ pub(crate) enum Close {
     )]
     OldHandshake,
     #[error(
-        "a request (API key {0}) came before the login was complete; the partner's client needs SASL: security.protocol=SASL_SSL where the gateway has TLS, else SASL_PLAINTEXT"
+        "a request (API key {0}) came before the login was complete; the partner's client needs SASL: security.protocol=SASL_SSL where the gateway has TLS, else SASL_PLAINTEXT; or, for a zone of type MTLS, a certificate"
     )]
     NotAuthenticated(i16),
     #[error(
@@ -62,6 +62,8 @@ pub(crate) enum Close {
     PlainOnTlsPort(&'static str),
     #[error("TLS: {0}")]
     Handshake(String),
+    #[error("the client's certificate does not log in: {0}")]
+    Certificate(String),
     #[error("a request of another kind ({0}) came in the middle of a login on an authenticated connection")]
     LoginOutOfOrder(&'static str),
     #[error("a login on an authenticated connection was for another zone or by another mechanism")]
@@ -134,6 +136,7 @@ impl Close {
             Self::TlsOnPlainPort => "tls_on_plain_port",
             Self::PlainOnTlsPort(_) => "plain_on_tls_port",
             Self::Handshake(_) => "tls_handshake",
+            Self::Certificate(_) => "certificate",
             Self::LoginOutOfOrder(_) => "login_out_of_order",
             Self::OtherIdentity => "other_identity",
             Self::Renewal(_) => "renewal",

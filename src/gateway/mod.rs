@@ -66,5 +66,5 @@ pub use config::{ClusterConfig, GatewayConfig, Limits};
 pub use issuers::{IssuerConfig, Refresh, is_protected};
 pub use listener::ListenError;
 pub use runtime::{Gateway, Handle, Report, StartError};
-pub use tls::{ServerTls, TlsFiles};
+pub use tls::{ClientAuth, ClientCertificates, ServerTls, TlsFiles};
 pub use usage::ZoneUsage;

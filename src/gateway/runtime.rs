@@ -248,7 +248,14 @@ impl Publisher {
         let mut issuers = self.shared.issuers.changes();
         loop {
             self.publish();
+            let reloaded = async {
+                match &self.shared.config.tls {
+                    Some(tls) => tls.replaced().await,
+                    None => std::future::pending().await,
+                }
+            };
             let changed = tokio::select! {
+                () = reloaded => Ok(()),
                 changed = self.zones.changed() => changed,
                 changed = self.clusters.changed() => changed,
                 changed = self.blocked.changed() => changed,
@@ -280,6 +287,9 @@ impl Publisher {
             GatewayView::build(&self.shared.config, served.as_deref(), &clusters, &before)
         };
         let view = Arc::new(view);
+        if let Some(tls) = &self.shared.config.tls {
+            tls.trust(view.rules());
+        }
         self.views.send_replace(Arc::clone(&view));
         self.report(&view);
     }

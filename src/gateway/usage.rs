@@ -144,8 +144,8 @@ impl Used {
             Proof::Credential { key_id, .. } => {
                 uses.insert(key_id.clone(), LastUse { at, address: self.address });
             }
-            // Nothing is kept here of a token.
-            Proof::Token { .. } => {}
+            // Nothing is kept here of tokens and certificates.
+            Proof::Token { .. } | Proof::Certificate(_) => {}
         }
     }
 

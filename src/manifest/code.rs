@@ -237,6 +237,8 @@ codes! {
         PrincipalDenied = "PZ0412" Warning,
         /// Everybody may do with data what a zone's principal may not
         EverybodyAllowed = "PZ0413" Warning,
+        /// Zones have principals on a cluster that is set to `isolation: shared`
+        PrincipalsLeft = "PZ0414" Warning,
     }
     /// The commit.
     Commit {

@@ -1,5 +1,8 @@
 //! A zone → its written form, and back without a file. The form is canonical: one zone has one document.
 
+use std::sync::Arc;
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::Value;
 use thiserror::Error;
 use time::OffsetDateTime;
@@ -81,6 +84,8 @@ fn spec(zone: &PartnerZone) -> v2::Spec {
                 AuthenticationMode::Mtls => v2::AuthenticationType::Mtls,
             },
             service_account: zone.authentication.service_account.to_string(),
+            ca: pem(&zone.authentication.certificates.ca),
+            revoked: zone.authentication.certificates.revoked.iter().map(ToString::to_string).collect(),
             issuer: zone.authentication.issuer.as_ref().map(ToString::to_string),
         }),
         service_account: None,
@@ -108,6 +113,23 @@ fn spec(zone: &PartnerZone) -> v2::Spec {
             })
             .collect(),
     }
+}
+
+/// RFC 7468.
+fn pem(certificates: &[Arc<[u8]>]) -> Option<String> {
+    const WIDTH: usize = 64;
+    let mut text = String::new();
+    for der in certificates {
+        text.push_str("-----BEGIN CERTIFICATE-----\n");
+        for (at, character) in BASE64_STANDARD.encode(der).char_indices() {
+            if at > 0 && at.is_multiple_of(WIDTH) {
+                text.push('\n');
+            }
+            text.push(character);
+        }
+        text.push_str("\n-----END CERTIFICATE-----\n");
+    }
+    (!text.is_empty()).then_some(text)
 }
 
 fn topic(topic: &SharedTopic) -> v2::Topic {

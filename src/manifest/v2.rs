@@ -128,6 +128,15 @@ pub struct AuthenticationMode {
     /// The name the partner logs in with: for OAUTHBEARER the token's subject, for MTLS the mapped certificate name.
     #[schemars(length(min = 1, max = 255))]
     pub service_account: String,
+    /// With MTLS: the authorities that sign the partner's certificates, in PEM form. Nobody else's certificate is taken, and
+    /// these authorities count for this zone alone. Default: those of `gateway.tls.clientCaFile`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub ca: Option<String>,
+    /// With MTLS: SHA-256 fingerprints of certificates that are not taken any more, as `openssl x509 -fingerprint -sha256` shows
+    /// them. Connections that use one are closed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub revoked: Vec<String>,
     /// OAUTHBEARER only: the configured issuer of the partner's tokens; if it is missing, the first one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^[0-9a-zA-Z_.\-]{1,100}$"))]

@@ -14,7 +14,7 @@ use super::flapping::{CORRECTIONS, WINDOW};
 use super::guard::{Allowance, Allowed, AllowedBy};
 use super::identity::{self, Ids};
 use super::plan::{Connected, Desired, Fate, Holding, Observed, Plan, SelfHeal, Terms, plan};
-use super::principals::wanted;
+use super::principals::{left_behind, wanted};
 use super::report::{Ended, Part};
 use super::source::SourceError;
 use crate::store::{self, State};
@@ -158,7 +158,10 @@ impl Controller {
 
     /// What the clusters lack or have too much of.
     async fn observe(&self, desired: &Desired, state: &State) -> Observation {
-        let Some(backing) = self.backing.clone() else { return Observation::default() };
+        let Some(backing) = self.backing.clone() else {
+            let doubts = left_behind(&state.principals, |_| false);
+            return Observation { doubts, ..Observation::default() };
+        };
         let wanted = wanted(&desired.loaded, state, &self.applier.home_cluster_id);
         backing.observe(&desired.loaded, &wanted).await
     }

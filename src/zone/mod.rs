@@ -3,6 +3,7 @@
 //! A value of these types has been parsed: a [`TopicName`] is a legal Kafka topic name, a [`PartnerZone`] keeps the rules
 //! within one zone. Rules across zones are checked where all are read together, in `manifest`.
 
+pub mod certificate;
 mod claim;
 pub mod control;
 pub mod credential;
@@ -22,6 +23,7 @@ pub mod sni;
 pub mod status;
 
 pub use crate::sasl::ScramHash;
+pub use certificate::{Certificates, Fingerprint, NotAFingerprint};
 pub use claim::Claim;
 pub use control::{Acceptance, Asked, BY_CONTROLLER, Controls, Rollback, Scope, Spent, is_commit_id};
 pub use credential::{ApiKey, ApiKeyRole, Credential, KeyId, LastUse, PlainVerifier, ScramVerifier};

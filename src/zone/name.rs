@@ -126,6 +126,20 @@ name! {
     }
 }
 
+impl ServiceAccount {
+    /// The name that a partner's certificate maps to, which may be its whole subject.
+    pub fn of_certificate(text: &str) -> Result<Self, NameError> {
+        const RULE: Rule = Rule {
+            limit: 255,
+            allowed: "printable characters",
+            character: |c| !c.is_control(),
+            reserved: super::credential::has_key_id_form,
+        };
+        RULE.check(text)?;
+        Ok(Self(text.into()))
+    }
+}
+
 name! {
     /// A key of `clusters` in the configuration.
     ClusterName, Rule {
@@ -206,6 +220,15 @@ mod tests {
     fn a_service_account_never_looks_like_a_key_id() {
         assert_eq!(ServiceAccount::try_from("pz0123456789abcdef"), Err(NameError::Reserved));
         assert!(ServiceAccount::try_from("pz0123").is_ok());
+        assert_eq!(ServiceAccount::of_certificate("pz0123456789abcdef"), Err(NameError::Reserved));
+    }
+
+    #[test]
+    fn a_certificates_whole_subject_is_a_service_account_where_certificates_log_in() {
+        let subject = "CN=acme,O=Acme\\, Inc.";
+        assert_eq!(ServiceAccount::of_certificate(subject).unwrap().as_str(), subject);
+        assert!(ServiceAccount::try_from(subject).is_err());
+        assert!(ServiceAccount::of_certificate("a\nb").is_err());
     }
 
     #[test]

@@ -7,7 +7,9 @@ use std::time::Duration;
 use ipnet::IpNet;
 use time::OffsetDateTime;
 
-use super::{ClusterName, GroupName, IssuerName, Permission, ServiceAccount, TopicName, ZoneName};
+use super::{
+    Certificates, ClusterName, GroupName, IssuerName, Permission, ServiceAccount, TopicName, ZoneName,
+};
 use crate::sasl::Mechanism;
 
 /// A partner's zone. Made by `manifest`, which has checked the rules within a zone.
@@ -60,6 +62,8 @@ pub struct Authentication {
     pub service_account: ServiceAccount,
     /// Whose tokens open a zone for OAUTHBEARER; `None` means the first of `oauth.issuers`.
     pub issuer: Option<IssuerName>,
+    /// Which certificates open a zone for MTLS.
+    pub certificates: Certificates,
 }
 
 /// An alias and the backing topic behind it.
@@ -194,7 +198,6 @@ impl PartnerZone {
     pub fn unbuilt_protections(&self) -> Vec<&'static str> {
         let topic = |wanted: fn(&SharedTopic) -> bool| self.topics.iter().any(wanted);
         [
-            (self.authentication.mode == AuthenticationMode::Mtls, "spec.authenticationMode.type"),
             (self.traffic_control != TrafficControl::default(), "spec.trafficControlPolicies"),
             (self.headers != Headers::default(), "spec.headers"),
             (topic(|t| t.replay.is_some()), "spec.topics[].replay"),

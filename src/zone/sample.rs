@@ -11,8 +11,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Access, Authentication, AuthenticationMode, Headers, PartnerZone, Permission, ServiceAccount,
-    SharedTopic, TopicName, TrafficControl, ZoneName,
+    Access, Authentication, AuthenticationMode, Certificates, Headers, PartnerZone, Permission,
+    ServiceAccount, SharedTopic, TopicName, TrafficControl, ZoneName,
 };
 
 /// A zone for PLAIN on the gateway `gateway`, whose service account is `<name>-app`.
@@ -30,6 +30,7 @@ pub(crate) fn zone(name: &str, topics: Vec<SharedTopic>) -> PartnerZone {
             mode: AuthenticationMode::Plain,
             service_account: ServiceAccount::try_from(format!("{name}-app").as_str())
                 .expect("a service account"),
+            certificates: Certificates::default(),
         },
         topics,
         partner: None,

@@ -6,7 +6,7 @@
 
 mod principals;
 mod site;
-mod topic;
+pub(crate) mod topic;
 
 use std::path::PathBuf;
 use std::thread::sleep;

@@ -162,7 +162,12 @@ fn a_client_works_through_a_balancer_under_tls_and_is_seen_where_it_is() {
     let product = start(cluster, &backing, &tls);
     let partner = product.partner("acme");
     let _balancer = HaProxy::start(product.port, "send-proxy-v2");
-    let tls = ClientTls { authority: authority.certificate(), old: false, hosts: authority.file("hosts") };
+    let tls = ClientTls {
+        authority: authority.certificate(),
+        old: false,
+        hosts: authority.file("hosts"),
+        identity: None,
+    };
     let connection = Connection { tls: Some(tls), ..partner.connection() };
     for client in Client::ALL {
         let produced = client.run(&connection, &["produce", "--topic", "orders", "--count", "3"]);

@@ -52,7 +52,7 @@ impl Secured {
 
     fn tls(&self, old: bool) -> ClientTls {
         let hosts = self.authority.file("hosts");
-        ClientTls { authority: self.authority.certificate(), old, hosts }
+        ClientTls { authority: self.authority.certificate(), old, hosts, identity: None }
     }
 
     /// The partner at the address that its credential came with.

@@ -12,8 +12,9 @@ use super::outside::outside;
 use super::settings::{Setting, Settings};
 use super::source::source;
 use super::{Cluster, Config, Gateway, Guards, Http, Isolation, SelfHeal, StoreKind, parse};
-use crate::gateway::TlsFiles;
+use crate::gateway::{ClientAuth, ClientCertificates, TlsFiles};
 use crate::kafka::client::UpstreamSecurity;
+use crate::policy::PrincipalMapping;
 use crate::policy::principal::{MasterKey, MasterKeys};
 use crate::zone::SniDomain;
 
@@ -110,14 +111,38 @@ fn tls(reader: &mut Reader<'_>) -> Option<TlsFiles> {
     let at = |last: &'static str| ["gateway", "tls", last];
     let certificate = reader.optional(&at("certificateFile"), path);
     let key = reader.optional(&at("keyFile"), path);
-    let client_ca = reader.optional(&at("clientCaFile"), path);
+    let clients = client_certificates(reader);
     for missing in ["certificateFile", "keyFile"] {
         let first = reader.settings.names_below(&["gateway", "tls"]).into_iter().next();
         if let Some(first) = first.filter(|_| reader.settings.get(&at(missing)).is_none()) {
             reader.report(first, &format!("is set, but `gateway.tls.{missing}` is missing"));
         }
     }
-    Some(TlsFiles { certificate: certificate?, key: key?, client_ca })
+    Some(TlsFiles { certificate: certificate?, key: key?, clients })
+}
+
+/// With authorities of the gateway's own, nobody connects without a certificate unless it is said that some may.
+fn client_certificates(reader: &mut Reader<'_>) -> ClientCertificates {
+    let at = |last: &'static str| ["gateway", "tls", last];
+    let ca = reader.optional(&at("clientCaFile"), path);
+    let default = if ca.is_some() { ClientAuth::Required } else { ClientAuth::Requested };
+    let choices = [("required", ClientAuth::Required), ("requested", ClientAuth::Requested)];
+    let auth = reader.or(&at("clientAuth"), default, |text| parse::choice(text, &choices, &[]));
+    if let Some(setting) = reader.settings.get(&at("clientAuth")).filter(|_| auth == ClientAuth::Required)
+        && reader.settings.get(&at("clientCaFile")).is_none()
+    {
+        reader.report(
+            setting,
+            "is `required`, and it is not said by whose authority; set `gateway.tls.clientCaFile`",
+        );
+    }
+    let rules = |text: &str| text.parse::<PrincipalMapping>().map_err(|error| format!("is wrong {error}"));
+    ClientCertificates {
+        ca,
+        auth,
+        revoked: reader.optional(&at("revokedFile"), path),
+        mapping: reader.or(&at("principalMappingRules"), PrincipalMapping::default(), rules),
+    }
 }
 
 /// Blocks of addresses, whose word is taken for where a partner comes from.

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::gateway::Refresh;
+use crate::gateway::{ClientAuth, ClientCertificates, Refresh};
 use crate::policy::token::Algorithm;
 
 fn good(yaml: &str, environment: &Environment) -> Config {
@@ -80,7 +80,8 @@ fn every_documented_key_that_is_built_arrives() {
     assert_eq!((config.gateway.name.as_str(), config.gateway.bootstrap_port), ("edge", 29092));
     assert_eq!(config.advertised_host().unwrap(), "kafka.partners.example.com");
     let tls = config.gateway.tls.as_ref().unwrap();
-    assert_eq!((tls.key.as_path(), tls.client_ca.is_some()), (Path::new("/etc/tls.key"), true));
+    assert_eq!((tls.key.as_path(), tls.clients.ca.is_some()), (Path::new("/etc/tls.key"), true));
+    assert_eq!(tls.clients.auth, ClientAuth::Required, "as it always was with an authority");
     assert_eq!(config.gateway.sni.as_ref().unwrap().to_string(), "partners.example.com");
     let balancers: Vec<_> = config.gateway.balancers.iter().map(ToString::to_string).collect();
     assert_eq!(balancers, ["10.1.0.0/16", "192.0.2.7/32"]);
@@ -228,6 +229,19 @@ const WRONG: &[(&str, &str)] = &[
         "r.yaml:2:9: `gateway.tls.keyFile` is set, but `gateway.tls.certificateFile` is missing",
     ),
     (
+        "gateway: {tls: {certificateFile: c, keyFile: k, clientAuth: required}}",
+        "r.yaml:1:49: `gateway.tls.clientAuth` is `required`, and it is not said by whose authority; set `gateway.tls.clientCaFile`",
+    ),
+    (
+        "gateway: {tls: {certificateFile: c, keyFile: k, clientAuth: none}}",
+        "r.yaml:1:49: `gateway.tls.clientAuth` is `none`; wanted is required or requested",
+    ),
+    (
+        "gateway: {tls: {certificateFile: c, keyFile: k, principalMappingRules: 'DEFAULT, RULE:^CN=(?i)a$/x/'}}",
+        "r.yaml:1:49: `gateway.tls.principalMappingRules` is wrong at character 19: flags such as `(?i)` are not taken; write both \
+             cases as `[Aa]`, or L or U at the end of the rule",
+    ),
+    (
         "gateway: {sni: {domain: partners.example.com}}",
         "r.yaml:1:17: `gateway.sni.domain` needs TLS, which tells the host name; set `gateway.tls.certificateFile` and \
              `gateway.tls.keyFile`",
@@ -309,6 +323,23 @@ fn what_is_wrong_is_said_with_its_place_and_what_to_do() {
     for (yaml, wanted) in WRONG {
         assert_eq!(problems(yaml, &Environment::default()), [*wanted], "{yaml}");
     }
+}
+
+#[test]
+fn what_is_wanted_of_clients_certificates_is_said_or_follows_from_the_authorities() {
+    let clients = |more: &str| {
+        let tls = format!("{{certificateFile: c, keyFile: k{more}}}");
+        let text = format!(
+            "source: {{url: u}}\ngateway: {{advertisedHost: h, tls: {tls}}}\nclusters: {{a: {{bootstrapServers: 'b:1'}}}}"
+        );
+        parse("r.yaml", text.as_bytes(), &Environment::default()).unwrap().gateway.tls.unwrap().clients
+    };
+    assert_eq!(clients(""), ClientCertificates::default());
+    assert_eq!(clients(", clientCaFile: ca").auth, ClientAuth::Required);
+    assert_eq!(clients(", clientCaFile: ca, clientAuth: requested").auth, ClientAuth::Requested);
+    let given = clients(", revokedFile: r, principalMappingRules: 'RULE:^CN=(.*?),.*$/$1/L, DEFAULT'");
+    assert_eq!(given.revoked.as_deref(), Some(Path::new("r")));
+    assert_eq!(given.mapping.name("CN=Acme,O=x").as_deref(), Some("acme"));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::app::config::Config;
 use crate::app::control;
 use crate::manifest::Finding;
 use crate::reconcile::plan::{Change, Desired, Notice, NoticeKind};
-use crate::reconcile::principals::{Clusters, View, doubts, planned, wanted};
+use crate::reconcile::principals::{Clusters, View, doubts, left_behind, planned, wanted};
 use crate::zone::ClusterName;
 
 /// What is to change on the clusters, and what there is to say about them.
@@ -31,7 +31,11 @@ pub(super) async fn compared(
     // Without it nobody knows which principals are whose.
     let Some(home) = live.home_cluster_id.as_deref() else { return OnClusters::default() };
     let (clusters, mut notices) = with_principals(live, control::principals(config));
-    let Some(mut clusters) = clusters else { return OnClusters { notices, ..OnClusters::default() } };
+    let left =
+        left_behind(&live.state.principals, |cluster| has_principals(live, clusters.as_ref(), cluster));
+    let Some(mut clusters) = clusters else {
+        return OnClusters { notices, doubts: left, ..OnClusters::default() };
+    };
     let mut view = clusters.look().await;
     notices.extend(not_seen(&view));
     if live.planning.is_some() {
@@ -44,7 +48,8 @@ pub(super) async fn compared(
         let changes = planned(&clusters, &view, &live.state, &wanted, home);
         (changes, doubts(&clusters, &view, &live.state, &wanted, &files.loaded))
     };
-    let (changes, doubts) = lines(desired);
+    let (changes, mut doubts) = lines(desired);
+    doubts.extend(left);
     OnClusters { changes, of_base: base.map(|base| lines(base).0).unwrap_or_default(), doubts, notices }
 }
 
@@ -65,6 +70,14 @@ fn with_principals(live: &Live, configured: Option<Clusters>) -> (Option<Cluster
     });
     let notices = missing.collect();
     (known.filter(|clusters| !clusters.is_empty()), notices)
+}
+
+/// Whether the zones of a cluster have principals, as the server has it, where one is asked.
+fn has_principals(live: &Live, configured: Option<&Clusters>, cluster: &ClusterName) -> bool {
+    match &live.planning {
+        Some(server) => server.principals.contains(cluster.as_str()),
+        None => configured.is_some_and(|clusters| clusters.setup.keys.contains_key(cluster)),
+    }
 }
 
 fn not_seen(view: &View) -> Vec<Notice> {

@@ -1,5 +1,6 @@
 //! A connection before it is authenticated: three APIs, small frames, little time.
 
+mod certificate;
 mod dialogue;
 mod identity;
 
@@ -17,6 +18,7 @@ use super::close::Close;
 use super::inflight::response_frame;
 use super::proxied;
 use super::shared::{Port, Shared};
+use super::tls::Chain;
 use super::transport::{Inbound, Outbound};
 use super::view::Login;
 use crate::kafka::frame::{LENGTH_PREFIX, RequestHeader, ResponseHeader, request_length};
@@ -27,6 +29,8 @@ pub(crate) struct Desk<'a, R, W> {
     pub(crate) port: &'a Port,
     /// Where the connection came from.
     pub(crate) address: IpAddr,
+    /// What the client has shown in the TLS handshake.
+    pub(crate) certificate: Option<Arc<Chain>>,
     pub(crate) partner_in: &'a mut Inbound<R>,
     pub(crate) partner_out: &'a mut Outbound<W>,
 }
@@ -41,6 +45,9 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Desk<'_, R, W> {
     async fn converse(&mut self) -> Result<Login, Close> {
         let mut dialogue = Dialogue::new(self.address);
         loop {
+            if let Some(login) = self.by_certificate(&dialogue).await? {
+                return Ok(login);
+            }
             let (header, body) = self.next_request().await?;
             let (response, reply) = match header.api_key {
                 key if key == api_versions::REQUEST.api_key => {
@@ -48,6 +55,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Desk<'_, R, W> {
                     continue;
                 }
                 key if key == sasl_handshake::REQUEST.api_key && !dialogue.wants_token() => {
+                    certificate::check_beside_sasl(self.shared, self.certificate.as_deref())?;
                     (&sasl_handshake::RESPONSE, dialogue.handshake(self.shared, &header, body)?)
                 }
                 key if key == sasl_authenticate::REQUEST.api_key && dialogue.wants_token() => (
@@ -63,7 +71,23 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Desk<'_, R, W> {
         }
     }
 
-    async fn next_request(&mut self) -> Result<(RequestHeader, Bytes), Close> {
+    /// The certificate's login, if there is one and the next request is none that could begin another: as on a broker's SSL
+    /// listener, no request asks for it. The request waits until it is served.
+    async fn by_certificate(&mut self, dialogue: &Dialogue) -> Result<Option<Login>, Close> {
+        let Some(chain) = self.certificate.clone().filter(|_| !dialogue.wants_token()) else {
+            return Ok(None);
+        };
+        self.next_prefix().await?;
+        self.need(LENGTH_PREFIX + size_of::<i16>()).await?;
+        let key = self.partner_in.buffered().get(LENGTH_PREFIX..).and_then(<[u8]>::first_chunk).copied();
+        let key = i16::from_be_bytes(key.unwrap_or_default());
+        if [api_versions::REQUEST.api_key, sasl_handshake::REQUEST.api_key].contains(&key) {
+            return Ok(None);
+        }
+        certificate::log_in(self.shared, self.port, self.address, chain).await.map(Some)
+    }
+
+    async fn next_prefix(&mut self) -> Result<[u8; LENGTH_PREFIX], Close> {
         if self.partner_in.buffered().is_empty() && self.partner_in.fill().await? == 0 {
             return Err(Close::PartnerDone);
         }
@@ -76,6 +100,11 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Desk<'_, R, W> {
         if proxied::is_header(&prefix) {
             return Err(Close::UnexpectedProxyHeader);
         }
+        Ok(prefix)
+    }
+
+    async fn next_request(&mut self) -> Result<(RequestHeader, Bytes), Close> {
+        let prefix = self.next_prefix().await?;
         let len = request_length(prefix, self.shared.config.limits.unauthenticated_frame)?;
         self.need(LENGTH_PREFIX + len).await?;
         let frame = self.partner_in.take(LENGTH_PREFIX + len).split_off(LENGTH_PREFIX);

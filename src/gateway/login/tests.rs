@@ -33,6 +33,7 @@ async fn at_the_desk_of<F: Future<Output = ()>>(
         shared,
         port,
         address: LOCAL.address,
+        certificate: None,
         partner_in: &mut partner_in,
         partner_out: &mut partner_out,
     };
@@ -243,6 +244,7 @@ async fn who_says_nothing_is_sent_away() {
         shared: &shared,
         port: &Port::Bootstrap,
         address: LOCAL.address,
+        certificate: None,
         partner_in: &mut partner_in,
         partner_out: &mut partner_out,
     };

@@ -17,6 +17,7 @@ use super::memory::Memory;
 use super::request_loop::RequestLoop;
 use super::response_loop::ResponseLoop;
 use super::shared::{Checks, Port, Shared};
+use super::tls::Chain;
 use super::transport::{Inbound, Outbound, Peer};
 #[cfg(debug_assertions)]
 use super::unchecked;
@@ -35,10 +36,12 @@ pub(crate) async fn serve(
     cancel: &CancellationToken,
 ) -> Close {
     let stall = shared.config.limits.write_stall;
+    let certificate = Chain::of(&socket);
     let (read, write) = socket.into_split();
     let mut partner_in = Inbound::new(read, Peer::Partner);
     let mut partner_out = Outbound::new(write, Peer::Partner, stall);
-    let close = converse(shared, &mut partner_in, &mut partner_out, port, admission, cancel).await;
+    let guest = Guest { admission, certificate };
+    let close = converse(shared, &mut partner_in, &mut partner_out, port, guest, cancel).await;
     let unheard = matches!(close, Close::PartnerGone(_) | Close::SlowReader(_) | Close::WriteStalled(_));
     if !unheard && !matches!(close, Close::Revoked | Close::Expired) {
         // What it has not read by then is given up, however steadily it reads.
@@ -61,24 +64,31 @@ where
     }
 }
 
+/// Who has connected, as far as it is known before a login.
+struct Guest {
+    admission: Admission,
+    /// What it has shown in the TLS handshake.
+    certificate: Option<Arc<Chain>>,
+}
+
 async fn converse<R, W>(
     shared: &Shared,
     partner_in: &mut Inbound<R>,
     partner_out: &mut Outbound<W>,
     port: &Port,
-    admission: Admission,
+    guest: Guest,
     cancel: &CancellationToken,
 ) -> Close
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let network = admission.network();
+    let network = guest.admission.network();
     let entered = tokio::select! {
         biased;
         () = cancel.cancelled() => Err(Close::Shutdown),
         // Boxed: its state goes when it is done, and the connection stays.
-        entered = Box::pin(enter(shared, partner_in, partner_out, port, admission)) => entered,
+        entered = Box::pin(enter(shared, partner_in, partner_out, port, guest)) => entered,
     };
     let (login, seat, (broker, session)) = match entered {
         Ok(entered) => entered,
@@ -116,14 +126,14 @@ async fn enter<R, W>(
     partner_in: &mut Inbound<R>,
     partner_out: &mut Outbound<W>,
     port: &Port,
-    admission: Admission,
+    Guest { admission, certificate }: Guest,
 ) -> Result<(Login, Seat, (Socket, Option<Session>)), Close>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
     let address = admission.address();
-    let login = Desk { shared, port, address, partner_in, partner_out }.log_in().await?;
+    let login = Desk { shared, port, address, certificate, partner_in, partner_out }.log_in().await?;
     // No longer a stranger, however long its broker takes.
     drop(admission);
     let full = || Close::ZoneFull(login.zone.name.to_string());

@@ -8,8 +8,11 @@ use tokio_rustls::client::TlsStream as ClientStream;
 
 use super::super::fixture::{impatient, shared};
 use super::*;
+use crate::kafka::tls::authorities;
 use crate::kafka::tls::fixture::{Authority, Identity};
 use crate::zone::{ClusterName, SniDomain, ZoneName};
+
+mod clients;
 
 const DOMAIN: &str = "partners.example.com";
 
@@ -22,11 +25,24 @@ struct Entrance {
 }
 
 impl Entrance {
+    /// With an authority, nobody comes in without a certificate.
     fn new(client_ca: Option<&Authority>) -> Self {
+        Self::asking(
+            client_ca,
+            if client_ca.is_some() { ClientAuth::Required } else { ClientAuth::Requested },
+        )
+    }
+
+    fn requesting(client_ca: Option<&Authority>) -> Self {
+        Self::asking(client_ca, ClientAuth::Requested)
+    }
+
+    fn asking(client_ca: Option<&Authority>, auth: ClientAuth) -> Self {
         let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
         let Identity { certificate, key } = issue(&authority, &folder);
-        let client_ca = client_ca.map(|ca| ca.write(folder.path(), "clients.pem"));
-        let files = TlsFiles { certificate, key, client_ca };
+        let ca = client_ca.map(|ca| ca.write(folder.path(), "clients.pem"));
+        let clients = ClientCertificates { ca, auth, ..ClientCertificates::default() };
+        let files = TlsFiles { certificate, key, clients };
         let (mut shared, _) = shared(impatient());
         shared.config.tls = Some(ServerTls::load(files.clone()).unwrap());
         shared.config.sni = Some(SniDomain::new(DOMAIN, "kafka.partners.example.com").unwrap());
@@ -222,13 +238,13 @@ async fn new_connections_get_the_new_certificate_and_a_broken_one_changes_nothin
         }
         // A certificate without its key.
         std::fs::write(&entrance.files.key, "nothing").unwrap();
-        assert!(matches!(tls.config.refresh(true), Refreshed::Refused(TlsError::Empty { .. })));
+        assert!(matches!(tls.material.refresh(true), Refreshed::Refused(TlsError::Empty { .. })));
         assert_eq!(shown().await, second);
         // And one that belongs to another key.
         let other = tempfile::tempdir().unwrap();
         let Identity { key, .. } = issue(&entrance.authority, &other);
         std::fs::copy(key, &entrance.files.key).unwrap();
-        assert!(matches!(tls.config.refresh(true), Refreshed::Refused(TlsError::Pair { .. })));
+        assert!(matches!(tls.material.refresh(true), Refreshed::Refused(TlsError::Pair { .. })));
         assert_eq!(shown().await, second);
     };
     tokio::select! {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 
 use super::super::sasl::Method;
+use super::super::tls::{Chain, Rules};
 use crate::policy::ZoneView;
 use crate::sasl::Mechanism;
 use crate::zone::{Authentication, Credential, IssuerName, KeyId, ZoneName};
@@ -35,6 +36,8 @@ impl Login {
 pub(crate) enum Proof {
     /// The secret of a credential that was issued here.
     Credential { key_id: KeyId, mechanism: Mechanism },
+    /// The key of a certificate.
+    Certificate(Arc<Chain>),
     /// A token of this issuer, by OAUTHBEARER. When it ends is when the login does.
     Token { issuer: IssuerName },
 }
@@ -45,6 +48,7 @@ impl Proof {
         match self {
             Self::Credential { mechanism, .. } => method == Method::Secret(*mechanism),
             Self::Token { .. } => method == Method::Token,
+            Self::Certificate(_) => false,
         }
     }
 }
@@ -54,6 +58,7 @@ impl fmt::Display for Proof {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Credential { key_id, mechanism } => write!(f, "{key_id} by {mechanism}"),
+            Self::Certificate(chain) => write!(f, "certificate {}", chain.fingerprint()),
             Self::Token { issuer } => write!(f, "a token of issuer {issuer}"),
         }
     }
@@ -85,6 +90,8 @@ pub(crate) struct Entrance {
     pub(super) issuer: Option<IssuerName>,
     /// The zone lets partners in at this time.
     pub(super) open: bool,
+    /// What a certificate is held against; none where nobody logs in by one.
+    pub(crate) rules: Option<Arc<Rules>>,
 }
 
 impl Entrance {

@@ -9,11 +9,13 @@ use super::addresses::{Brokers, Form};
 use super::config::GatewayConfig;
 use super::offer::Offer;
 use super::shared::Port;
+use super::tls::{Rules, ServerTls};
 use super::topology::{ClusterState, Clusters, TopicState, Topology};
 use crate::policy::token::Bearer;
 use crate::policy::{Served, ServedZone, ZoneView};
-use crate::zone::{ClusterName, IssuerName, Sequence, Slots, TopicName, ZoneName};
+use crate::zone::{ClusterName, Credential, IssuerName, Sequence, Slots, TopicName, ZoneName};
 
+mod certificates;
 mod login;
 mod problems;
 
@@ -34,6 +36,10 @@ pub(crate) struct GatewayView {
     zones: HashMap<ZoneName, Arc<Entrance>>,
     /// By service account and key id; of open zones only.
     logins: HashMap<String, Vec<Candidate>>,
+    /// Zones whose partners log in by certificate, by service account.
+    certified: HashMap<String, Arc<Entrance>>,
+    /// What certificates are held against that are shown beside a login by SASL.
+    own_rules: Option<Arc<Rules>>,
     /// The passwords of the zones' own principals, as far as the state has them.
     slots: HashMap<ZoneName, Slots>,
     /// Open zones by what a token that opens them says: its issuer and its subject.
@@ -62,6 +68,7 @@ impl GatewayView {
             sequence: served.map(|served| served.sequence),
             clusters: cluster_views(config, clusters, previous),
             settled: true,
+            own_rules: config.tls.as_ref().and_then(ServerTls::own_rules).map(Arc::new),
             ..Self::default()
         };
         view.common_offer =
@@ -72,6 +79,13 @@ impl GatewayView {
                 view.problems.insert(name.clone(), reason);
                 continue;
             }
+            let rules = match certificates::rules(config, served_zone, previous.zones.get(name)) {
+                Ok(rules) => rules,
+                Err(reason) => {
+                    view.problems.insert(name.clone(), reason);
+                    continue;
+                }
+            };
             let state = clusters.get(&served_zone.cluster).cloned().unwrap_or_default();
             view.settled &= is_settled(served_zone, &state);
             if let Some(reason) = problems::of_backing(served_zone, &state) {
@@ -83,7 +97,14 @@ impl GatewayView {
             view.slots.extend(served_zone.slots.clone().map(|slots| (name.clone(), slots)));
             let zone = zone_view(served_zone, &state, previous);
             view.name_hosts(config, &zone);
-            view.admit(config, zone, served_zone);
+            let entrance = Entrance {
+                zone,
+                authentication: served_zone.zone.authentication.clone(),
+                issuer: config.issuer_of(&served_zone.zone.authentication).cloned(),
+                open: served_zone.open,
+                rules,
+            };
+            view.admit(entrance, &served_zone.credentials);
         }
         view
     }
@@ -104,22 +125,23 @@ impl GatewayView {
         self.hosts.insert(zone, Arc::new(brokers));
     }
 
-    fn admit(&mut self, config: &GatewayConfig, zone: Arc<ZoneView>, served: &ServedZone) {
-        let authentication = served.zone.authentication.clone();
-        let issuer = config.issuer_of(&authentication).cloned();
-        let entrance = Arc::new(Entrance { zone, authentication, issuer, open: served.open });
+    fn admit(&mut self, entrance: Entrance, credentials: &[Arc<Credential>]) {
+        let entrance = Arc::new(entrance);
         let account = entrance.authentication.service_account.as_str();
-        for credential in served.credentials.iter().filter(|_| served.open) {
+        for credential in credentials.iter().filter(|_| entrance.open) {
             for (user, by_key_id) in [(account, false), (credential.key_id.as_str(), true)] {
                 let (entrance, credential) = (Arc::clone(&entrance), Arc::clone(credential));
                 let candidate = Candidate { entrance, credential, by_key_id };
                 self.logins.entry(user.to_owned()).or_default().push(candidate);
             }
         }
-        if let Some(issuer) = entrance.issuer.clone().filter(|_| served.open) {
+        if entrance.rules.is_some() {
+            self.certified.insert(account.to_owned(), Arc::clone(&entrance));
+        }
+        if let Some(issuer) = entrance.issuer.clone().filter(|_| entrance.open) {
             self.subjects.insert((issuer, account.to_owned()), Arc::clone(&entrance));
         }
-        self.zones.insert(served.zone.name.clone(), entrance);
+        self.zones.insert(entrance.zone.name.clone(), entrance);
     }
 
     /// The credentials a user name may prove, each with its zone. Those of a zone that admits nobody from there do not exist, nor
@@ -161,7 +183,8 @@ impl GatewayView {
 
     /// What is left of a login. None if the zone, its identity or its cluster is gone, if it is closed or no longer admits the
     /// address; or if what was proved does not count any more. For a credential that is: it or its user name is gone, or the
-    /// zone no longer accepts the mechanism; for a token: the zone has another account, takes those of another issuer, or none.
+    /// zone no longer accepts the mechanism; for a token: the zone has another account, takes those of another issuer, or none;
+    /// for a certificate: the zone has another account, its authorities do not vouch for it any more, or it is revoked.
     pub(crate) fn standing(&self, login: &Login) -> Option<Standing<'_>> {
         let entrance = self.zones.get(&login.zone.name).filter(|entrance| entrance.is_of(login))?;
         let ends = match &login.proof {
@@ -180,8 +203,31 @@ impl GatewayView {
                 }
                 login.expires_at
             }
+            Proof::Certificate(chain) => {
+                let same = self.certified.get(&login.user).filter(|it| Arc::ptr_eq(it, entrance))?;
+                chain.judge(same.rules.as_ref()?).ok()?;
+                login.expires_at
+            }
         };
         Some(Standing { zone: &entrance.zone, ends })
+    }
+
+    /// The zone whose partner is named by a certificate, if it is open to where the connection came from and to the host that it
+    /// has named. The certificate is to be held against its rules.
+    pub(crate) fn certified(&self, account: &str, origin: Origin<'_>) -> Option<&Entrance> {
+        let entrance = self.certified.get(account)?;
+        let meant = origin.zone.is_none_or(|wanted| entrance.zone.name == *wanted);
+        (entrance.open && meant && entrance.zone.admits(origin.address)).then_some(entrance)
+    }
+
+    /// What a certificate is held against that is shown beside a login by SASL; none if the gateway has no authorities.
+    pub(crate) fn own_rules(&self) -> Option<&Arc<Rules>> {
+        self.own_rules.as_ref()
+    }
+
+    /// What the zones' certificates are held against.
+    pub(crate) fn rules(&self) -> impl Iterator<Item = &Arc<Rules>> {
+        self.certified.values().filter_map(|entrance| entrance.rules.as_ref())
     }
 
     /// The passwords of a zone's own principal; none that the state knows of.

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rustls::pki_types::CertificateDer;
 
 pub(crate) struct Authority {
     pem: String,
+    der: CertificateDer<'static>,
     issuer: Issuer<'static, KeyPair>,
 }
 
@@ -22,8 +24,13 @@ impl Authority {
         params.distinguished_name.push(DnType::CommonName, format!("authority {}", rand::random::<u32>()));
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
-        let pem = params.self_signed(&key).unwrap().pem();
-        Self { pem, issuer: Issuer::new(params, key) }
+        let signed = params.self_signed(&key).unwrap();
+        Self { pem: signed.pem(), der: signed.der().clone(), issuer: Issuer::new(params, key) }
+    }
+
+    /// The authority's own certificate.
+    pub(crate) fn der(&self) -> &CertificateDer<'static> {
+        &self.der
     }
 
     /// Writes the authority's own certificate.

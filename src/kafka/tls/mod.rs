@@ -34,6 +34,8 @@ pub enum TlsError {
     Pair { certificate: PathBuf, key: PathBuf, cause: String },
     #[error("a certificate in {path} cannot be used as an authority: {cause}")]
     Authority { path: PathBuf, cause: String },
+    #[error("{path} is no list of revoked certificates: {cause}")]
+    Revoked { path: PathBuf, cause: String },
     #[error(
         "the system has no usable root certificates ({0}); install ca-certificates or set ssl.ca.location"
     )]

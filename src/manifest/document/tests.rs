@@ -1,15 +1,17 @@
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use proptest::collection::{btree_map, vec};
+use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
+use rcgen::{CertificateParams, KeyPair};
 
 use super::super::tree;
 use super::*;
 use crate::zone::{
-    AddHeader, Authentication, ConsumerGroup, Deprecated, GroupName, IssuerName, Organization,
-    PartnerContact, ServiceAccount, TopicName, ZoneName,
+    AddHeader, Authentication, Certificates, ConsumerGroup, Deprecated, Fingerprint, GroupName, IssuerName,
+    Organization, PartnerContact, ServiceAccount, TopicName, ZoneName,
 };
 
 /// Text that YAML or a terminal could take for something else.
@@ -43,6 +45,20 @@ fn topic_name() -> impl Strategy<Value = TopicName> {
 
 fn time() -> impl Strategy<Value = OffsetDateTime> {
     (0_i64..4_000_000_000).prop_map(|seconds| OffsetDateTime::from_unix_timestamp(seconds).unwrap())
+}
+
+fn certificates() -> impl Strategy<Value = Authentication> {
+    static SIGNED: LazyLock<Vec<Arc<[u8]>>> = LazyLock::new(|| {
+        let signed = || CertificateParams::default().self_signed(&KeyPair::generate().unwrap()).unwrap();
+        (0..3).map(|_| Arc::from(signed().der().as_ref())).collect()
+    });
+    let revoked = btree_set(any::<[u8; 32]>().prop_map(Fingerprint::new), 0..3);
+    ("[ -~äß]{1,30}", 0..3_usize, revoked).prop_map(|(account, authorities, revoked)| Authentication {
+        mode: AuthenticationMode::Mtls,
+        service_account: ServiceAccount::of_certificate(&account).unwrap(),
+        issuer: None,
+        certificates: Certificates { ca: SIGNED[..authorities].to_vec(), revoked },
+    })
 }
 
 fn topic() -> impl Strategy<Value = SharedTopic> {
@@ -137,21 +153,22 @@ fn zone() -> impl Strategy<Value = PartnerZone> {
         "[a-zA-Z0-9._-]{3,20}",
     );
     let texts = (option::of(text()), option::of(text()), option::of("https?://[a-z]{1,9}\\.com"));
-    let account = ("[a-zA-Z0-9äß_@.-]{1,15}", 0..4_u8, option::of("[a-z][a-z0-9.-]{0,9}"));
+    let account = ("[a-zA-Z0-9äß_@.-]{1,15}", 0..3_u8, option::of("[a-z][a-z0-9.-]{0,9}"));
     let account = account.prop_map(|(account, mode, issuer)| {
         let mode = match mode {
             0 => AuthenticationMode::Plain,
             1 => AuthenticationMode::Scram,
-            2 => AuthenticationMode::OauthBearer,
-            _ => AuthenticationMode::Mtls,
+            _ => AuthenticationMode::OauthBearer,
         };
         let issuer = issuer.filter(|_| mode == AuthenticationMode::OauthBearer);
         Authentication {
             mode,
             service_account: ServiceAccount::try_from(account.as_str()).unwrap(),
             issuer: issuer.map(|name| IssuerName::try_from(name.as_str()).unwrap()),
+            certificates: Certificates::default(),
         }
     });
+    let account = prop_oneof![account, certificates()];
     (identity, texts, account, topics(), option::of(person), option::of(organization), restrictions())
         .prop_map(|(identity, texts, authentication, topics, partner, organization, restrictions)| {
             PartnerZone {

@@ -1,5 +1,6 @@
 //! A document → a zone, with the rules within one zone. The only way to make a [`PartnerZone`] from outside.
 
+mod certificates;
 mod plain;
 mod rules;
 mod values;
@@ -11,8 +12,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::zone::{
-    Access, Authentication, AuthenticationMode, ConsumerGroup, Deprecated, IssuerName, NameError,
-    PartnerZone, Replay, ServiceAccount, SharedTopic, TopicName,
+    Access, Authentication, AuthenticationMode, Certificates, ConsumerGroup, Deprecated, IssuerName,
+    NameError, PartnerZone, Replay, ServiceAccount, SharedTopic, TopicName,
 };
 
 use super::code::Code;
@@ -125,13 +126,22 @@ impl Reader<'_> {
         pointer: &str,
         text: &'t str,
     ) -> Option<T> {
+        self.name_by(pointer, text, T::try_from)
+    }
+
+    fn name_by<'t, T>(
+        &mut self,
+        pointer: &str,
+        text: &'t str,
+        parse: impl FnOnce(&'t str) -> Result<T, NameError>,
+    ) -> Option<T> {
         if !ComposingNormalizerBorrowed::new_nfc().is_normalized(text) {
             let message = format!("{}: {} is not in composed form (NFC)", shown(pointer), quote(text));
             let help = "type the accented characters again: another name would look the same as this one";
             self.fault(DocumentFault::new(Code::NotComposed, pointer, message).help(help));
             return None;
         }
-        T::try_from(text)
+        parse(text)
             .map_err(|error| {
                 let message = format!("{}: {} {error}", shown(pointer), quote(text));
                 let fault = DocumentFault::new(Code::InvalidName, pointer, message);
@@ -223,12 +233,22 @@ impl Reader<'_> {
         }
         let Some(current) = current else {
             let service_account: ServiceAccount = self.name(OLDER, &older?)?;
-            return Some(Authentication { mode: AuthenticationMode::Plain, service_account, issuer: None });
+            return Some(Authentication {
+                mode: AuthenticationMode::Plain,
+                service_account,
+                issuer: None,
+                certificates: Certificates::default(),
+            });
         };
         let mode = mode(current.kind);
+        let certificates = self.certificates(mode, &current);
         let issuer = current.issuer.and_then(|name| self.issuer(&name, mode));
-        let service_account: ServiceAccount = self.name(CURRENT, &current.service_account)?;
-        Some(Authentication { mode, service_account, issuer })
+        let account = &current.service_account;
+        let service_account = match mode {
+            AuthenticationMode::Mtls => self.name_by(CURRENT, account, ServiceAccount::of_certificate),
+            _ => self.name(CURRENT, account),
+        };
+        Some(Authentication { mode, service_account: service_account?, issuer, certificates: certificates? })
     }
 
     /// An issuer has no meaning for who brings no token.

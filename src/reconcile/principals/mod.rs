@@ -35,7 +35,7 @@ use std::collections::BTreeMap;
 pub use self::clusters::{Clusters, Failures, Target};
 pub use self::compare::{Leftovers, Obstacle, Steps, Zone, ZoneSteps, obstacles, steps};
 pub use self::own::{OwnPrincipals, doubts, planned, wanted};
-pub use self::shown::{changes, findings};
+pub use self::shown::{changes, findings, left_behind};
 pub use self::slots::Password;
 pub use self::view::{Seen, View};
 use crate::policy::principal::MasterKeys;

@@ -8,7 +8,9 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use super::slots::reason_to_wait;
-use super::{Clusters, Leftovers, Steps, View, Zone, ZoneSteps, changes, findings, obstacles, steps};
+use super::{
+    Clusters, Leftovers, Steps, View, Zone, ZoneSteps, changes, findings, left_behind, obstacles, steps,
+};
 use crate::manifest::{Finding, Loaded};
 use crate::reconcile::backing::{
     Backing, BackingFailure, BackingFuture, Failures, Observation, Step, Zones, in_force,
@@ -193,7 +195,10 @@ impl Backing for OwnPrincipals {
         Box::pin(async {
             let (view, state) = (self.look().await, self.state());
             let changes = planned(&self.clusters, &view, &state, wanted, &self.home_cluster_id);
-            Observation { changes, doubts: doubts(&self.clusters, &view, &state, wanted, loaded) }
+            let mut doubts = doubts(&self.clusters, &view, &state, wanted, loaded);
+            let keys = &self.clusters.setup.keys;
+            doubts.extend(left_behind(&state.principals, |cluster| keys.contains_key(cluster)));
+            Observation { changes, doubts }
         })
     }
 

@@ -11,7 +11,7 @@ use crate::manifest::{Code, Finding, Loaded};
 use crate::policy::principal;
 use crate::reconcile::plan::{Action, Address, Change, Form, Origin};
 use crate::sasl::{Mechanism, ScramHash};
-use crate::zone::{KeyName, Slots, ZoneName};
+use crate::zone::{ClusterName, KeyName, Slots, ZoneName};
 
 /// Rules that one finding names at most.
 const NAMED: usize = 3;
@@ -208,6 +208,26 @@ pub fn findings(
         }
     }
     findings
+}
+
+/// What became of principals on clusters where zones have none any more: nothing. `has_principals` tells the other clusters.
+pub fn left_behind(records: &Records, has_principals: impl Fn(&ClusterName) -> bool) -> Vec<Finding> {
+    let mut left: BTreeMap<&ClusterName, usize> = BTreeMap::new();
+    for (cluster, _) in records.keys().filter(|(cluster, _)| !has_principals(cluster)) {
+        *left.entry(cluster).or_default() += 1;
+    }
+    let finding = |(cluster, zones): (&ClusterName, usize)| {
+        let message = format!(
+            "cluster `{cluster}` has no `isolation: principal`, and principals of {zones} zones were made there: their users and \
+             ACLs stay, and are not watched any more"
+        );
+        let help = format!(
+            "set `clusters.{cluster}.isolation` back to `principal`, or delete the users `{}*` and their ACLs",
+            principal::PREFIX
+        );
+        Finding::new(Code::PrincipalsLeft, message).help(&*help)
+    };
+    left.into_iter().map(finding).collect()
 }
 
 fn named(acls: &BTreeSet<Acl>) -> String {

@@ -21,11 +21,11 @@ pub(super) fn only(generation: usize) -> String {
 }
 
 /// Committed records, in their order.
-type Records = Vec<(String, Option<Value>)>;
+pub(crate) type Records = Vec<(String, Option<Value>)>;
 
-pub(super) struct StateTopic {
-    state: Records,
-    audit: Records,
+pub(crate) struct StateTopic {
+    pub(crate) state: Records,
+    pub(crate) audit: Records,
 }
 
 /// What a check has found.
@@ -92,7 +92,7 @@ fn commit_of((_, event): &(String, Option<Value>)) -> Option<u64> {
 }
 
 impl StateTopic {
-    pub(super) fn read(bootstrap: &str) -> Self {
+    pub(crate) fn read(bootstrap: &str) -> Self {
         let state = read(bootstrap, "_partner-zones.state");
         // A transaction ends in one topic after the other: the last one may be seen in the first before it is in the second.
         let (last, deadline) = (last_change(&state), Instant::now() + PATIENCE);

@@ -47,7 +47,7 @@ fn by_host_name_each_gateway_has_the_same_addresses_and_when_one_is_killed_clien
     );
     let names: Vec<&str> = topics.iter().map(String::as_str).collect();
     let mut installation = Installation::start_with(&cluster, &names, &by_host);
-    let tls = ClientTls { authority: authority.certificate(), old: false, hosts };
+    let tls = ClientTls { authority: authority.certificate(), old: false, hosts, identity: None };
     let connection = Connection { tls: Some(tls), ..installation.partner.connection() };
     assert_eq!(connection.bootstrap, format!("acme.{DOMAIN}:{}", installation.port));
     for gateway in 0..2 {

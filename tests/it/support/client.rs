@@ -45,6 +45,8 @@ pub(crate) struct ClientTls {
     pub(crate) old: bool,
     /// Stands in for `/etc/hosts`.
     pub(crate) hosts: PathBuf,
+    /// The client's own certificate: `.crt`, `.key`, and both in `.pem`.
+    pub(crate) identity: Option<PathBuf>,
 }
 
 /// SASL over plain text.
@@ -77,7 +79,10 @@ impl Connection {
 
     /// `name=value` lines in the spelling of `client`.
     pub(crate) fn settings(&self, client: Client) -> String {
-        let Some(SaslLogin { mechanism, user, password, tokens }) = &self.login else { return String::new() };
+        let Some(SaslLogin { mechanism, user, password, tokens }) = &self.login else {
+            let tls = |tls: &ClientTls| format!("security.protocol=SSL\n{}", tls.settings(client));
+            return self.tls.as_ref().map(tls).unwrap_or_default();
+        };
         let login = match (client, tokens) {
             (Client::Java | Client::Java2, Some(tokens)) => format!(
                 "sasl.jaas.config=org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required \
@@ -111,14 +116,24 @@ impl Connection {
 impl ClientTls {
     fn settings(&self, client: Client) -> String {
         let authority = self.authority.display();
+        let own = |ending: &str| self.identity.as_ref().map(|base| base.with_extension(ending));
         match client {
             Client::Java | Client::Java2 => {
                 let protocols = if self.old { "TLSv1.2" } else { "TLSv1.3" };
+                let own = own("pem")
+                    .map(|pem| format!("ssl.keystore.type=PEM\nssl.keystore.location={}\n", pem.display()));
                 format!(
-                    "ssl.truststore.type=PEM\nssl.truststore.location={authority}\nssl.enabled.protocols={protocols}\n"
+                    "ssl.truststore.type=PEM\nssl.truststore.location={authority}\nssl.enabled.protocols={protocols}\n{}",
+                    own.unwrap_or_default()
                 )
             }
-            _ => format!("ssl.ca.location={authority}\n"),
+            _ => {
+                let own = own("crt").zip(own("key")).map(|(certificate, key)| {
+                    let (certificate, key) = (certificate.display(), key.display());
+                    format!("ssl.certificate.location={certificate}\nssl.key.location={key}\n")
+                });
+                format!("ssl.ca.location={authority}\n{}", own.unwrap_or_default())
+            }
         }
     }
 

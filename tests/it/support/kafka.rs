@@ -3,6 +3,7 @@
 //! The supervisor lives as long as its stdin is open. That pipe closes when this process ends, in whatever way, so
 //! brokers never outlive the tests.
 
+use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command};
@@ -18,6 +19,7 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::RDKafkaErrorCode;
 
 use super::process::{Process, Stream};
 use super::wire::Wire;
@@ -54,7 +56,7 @@ impl Cluster {
     /// When Kafka cannot be started, with the reason; a test is never skipped for that.
     pub(crate) fn shared() -> &'static Self {
         static SHARED: OnceLock<Result<Cluster, String>> = OnceLock::new();
-        SHARED.get_or_init(|| Self::start(3, &[], None)).as_ref().unwrap_or_else(|reason| panic!("{reason}"))
+        SHARED.get_or_init(|| Self::start(3, &[], &[])).as_ref().unwrap_or_else(|reason| panic!("{reason}"))
     }
 
     /// A cluster of 1 or 3 brokers of the caller's own; dropping it ends it.
@@ -64,20 +66,26 @@ impl Cluster {
 
     /// As [`private`](Self::private), with more broker settings.
     pub(crate) fn private_with(brokers: usize, settings: &[&str]) -> Self {
-        Self::start(brokers, settings, None).unwrap_or_else(|reason| panic!("{reason}"))
+        Self::start(brokers, settings, &[]).unwrap_or_else(|reason| panic!("{reason}"))
     }
 
     /// One broker of the caller's own that has listeners under TLS as well. `folder` holds `broker.pem` and `ca.pem`.
     pub(crate) fn private_under_tls(folder: &Path) -> Self {
-        Self::start(1, &[], Some(folder)).unwrap_or_else(|reason| panic!("{reason}"))
+        let more = [("KAFKA_TLS", folder.as_os_str())];
+        Self::start(1, &[], &more).unwrap_or_else(|reason| panic!("{reason}"))
     }
 
-    fn start(brokers: usize, settings: &[&str], tls: Option<&Path>) -> Result<Self, String> {
+    /// Three brokers of the caller's own. Who asks on their [SASL listeners](Self::sasl_bootstrap) is sent to the same ports of
+    /// `host`, a loopback address on which the caller passes connections on.
+    pub(crate) fn private_behind(host: &str, settings: &[&str]) -> Self {
+        let more = [("KAFKA_SASL_HOST", host.as_ref())];
+        Self::start(3, settings, &more).unwrap_or_else(|reason| panic!("{reason}"))
+    }
+
+    fn start(brokers: usize, settings: &[&str], more: &[(&str, &OsStr)]) -> Result<Self, String> {
         let mut command = Command::new(script("kafka.sh"));
         command.args(["supervise", &brokers.to_string()]).env("KAFKA_SETTINGS", settings.join("\n"));
-        if let Some(folder) = tls {
-            command.env("KAFKA_TLS", folder);
-        }
+        command.envs(more.iter().copied());
         let mut process = Process::start("the Kafka supervisor", &mut command);
         let ready = process.look_for(START, |lines| {
             lines
@@ -124,6 +132,12 @@ impl Cluster {
         Broker { cluster: self, id }
     }
 
+    /// Starts all brokers again, which were killed: none of them comes up without a second one.
+    pub(crate) fn start_all(&self) {
+        let ids: Vec<_> = (1..=self.brokers).map(|id| id.to_string()).collect();
+        self.request("start", &ids.join(" "));
+    }
+
     /// Creates a topic that has a copy on every broker, and waits until all its leaders lead.
     pub(crate) fn create_topic(&self, name: &str, partitions: i32) {
         self.create_topic_with(name, partitions, &[]);
@@ -140,7 +154,9 @@ impl Cluster {
             let topic = &topic;
             async move { admin.create_topics([topic], &options).await }
         });
-        assert!(matches!(result.as_slice(), [Ok(_)]), "creating topic {name}: {result:?}");
+        // A client that had no answer in time asks again, and finds what it has made.
+        let made = matches!(result.as_slice(), [Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists))]);
+        assert!(made, "creating topic {name}: {result:?}");
         self.await_leaders(name, partitions);
     }
 
@@ -186,6 +202,21 @@ impl Cluster {
     /// What broker `id` logged so far.
     pub(crate) fn log(&self, id: usize) -> String {
         std::fs::read_to_string(self.folder.join(format!("broker-{id}.log"))).unwrap()
+    }
+
+    fn request(&self, verb: &str, brokers: &str) {
+        let mut supervisor = self.supervisor.lock().unwrap();
+        writeln!(supervisor.stdin.as_ref().unwrap(), "{verb} {brokers}").unwrap();
+        supervisor.answers += 1;
+        let index = supervisor.answers; // line 0 is `ready`
+        let answer = supervisor.process.wait_for(&format!("the answer to {verb}"), REQUEST, |lines| {
+            lines.iter().filter(|line| line.stream == Stream::Stdout).nth(index).map(|line| line.text.clone())
+        });
+        if answer != format!("done {brokers}") {
+            let logs =
+                (1..=self.brokers).filter(|id| answer.ends_with(&id.to_string())).map(|id| self.log(id));
+            panic!("{verb} {brokers}: {answer}\n{}", logs.collect::<String>());
+        }
     }
 
     /// On a thread and a runtime of its own, since the caller may be inside one.
@@ -253,14 +284,7 @@ impl Broker<'_> {
     }
 
     fn request(&self, verb: &str) {
-        let mut supervisor = self.cluster.supervisor.lock().unwrap();
-        writeln!(supervisor.stdin.as_ref().unwrap(), "{verb} {}", self.id).unwrap();
-        supervisor.answers += 1;
-        let index = supervisor.answers; // line 0 is `ready`
-        let answer = supervisor.process.wait_for(&format!("the answer to {verb}"), REQUEST, |lines| {
-            lines.iter().filter(|line| line.stream == Stream::Stdout).nth(index).map(|line| line.text.clone())
-        });
-        assert_eq!(answer, format!("done {}", self.id), "{verb}: {}", self.cluster.log(self.id));
+        self.cluster.request(verb, &self.id.to_string());
     }
 }
 

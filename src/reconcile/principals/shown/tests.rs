@@ -130,3 +130,17 @@ fn what_others_allow_and_deny_is_said_and_what_keeps_a_zone_waiting_is_an_error(
     assert_eq!(said(&view, &obstacles, false), [format!("PZ0410 0 {message}")]);
     assert_eq!(said(&view, &obstacles, true), [format!("PZ0410 0 {message}"), format!("PZ0410 4 {message}")]);
 }
+
+#[test]
+fn principals_that_nobody_uses_any_more_are_said_once_for_each_cluster() {
+    let other = ClusterName::try_from("other").unwrap();
+    let record = Principal { cluster_id: "c".to_owned(), slots: None };
+    let of =
+        |cluster: &ClusterName, zone: &str| ((cluster.clone(), zone.try_into().unwrap()), record.clone());
+    let records = Records::from([of(&home(), "acme"), of(&other, "acme"), of(&other, "globex")]);
+    let found = left_behind(&records, |cluster| *cluster == home());
+    let [only] = &found[..] else { panic!("{found:?}") };
+    assert_eq!(only.code.as_str(), "PZ0414");
+    assert!(only.message.contains("cluster `other`") && only.message.contains("2 zones"), "{}", only.message);
+    assert!(left_behind(&records, |_| true).is_empty());
+}

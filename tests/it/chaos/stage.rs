@@ -1,0 +1,351 @@
+//! What faults happen to: three brokers, two controllers and two gateways in processes of their own, a balancer, a relay in front of
+//! the brokers, and clients that never stop.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::flow::{Account, DIRECT, Flow};
+use super::ledger::{Counts, PARTITIONS};
+use super::node::Node;
+use super::relay::{HOST, Party, Relay};
+use crate::crash::topic::StateTopic;
+use crate::support::balancer::Balancer;
+use crate::support::git::Repository;
+use crate::support::kafka::{ADMIN, Cluster};
+use crate::support::product::{Partner, free_ports, manifest};
+use crate::support::wire::Wire;
+
+/// From the end of a fault until everything is as it was: a session of 10 s, elections, clients that back off; on a busy machine.
+pub(super) const PATIENCE: Duration = Duration::from_mins(2);
+const MASTER_KEY: &str = "a key of this test, thirty-two bytes and more";
+/// Two partners who call different topics by the same name, and one on a cluster that has an address of its own.
+const ZONES: [&str; 3] = ["acme", "globex", "initech"];
+const ALIAS: &str = "orders";
+
+pub(super) struct Stage {
+    /// First to be dropped: clients say goodbye to brokers.
+    pub(super) flows: Vec<Flow>,
+    pub(super) kafka: Cluster,
+    pub(super) relay: Arc<Relay>,
+    pub(super) controllers: [Node; 2],
+    pub(super) gateways: [Node; 2],
+    repository: Repository,
+    folder: tempfile::TempDir,
+    /// Of the last commit.
+    generation: usize,
+    head: String,
+    /// How many commits were seen in force, besides the first.
+    waited_for: usize,
+}
+
+impl Stage {
+    /// Starts everything, and waits until all flows flow.
+    pub(super) fn start() -> Self {
+        // Nothing is compacted away, so that the end can be held against the beginning.
+        let kafka = Cluster::private_behind(HOST, &["log.cleaner.backoff.ms=604800000"]);
+        let ports = kafka.sasl_bootstrap().split(',').map(port_of).collect::<Vec<_>>();
+        let relay = Relay::start(ports.into_iter());
+        for owner in ZONES.iter().chain(&[DIRECT]) {
+            let copies = [("min.insync.replicas", "2")];
+            kafka.create_topic_with(&backing(owner), i32::try_from(PARTITIONS).unwrap(), &copies);
+        }
+        let (repository, folder) = (Repository::new(), tempfile::tempdir().unwrap());
+        write_zones(&repository, 0);
+        let head = repository.push("Generation 0");
+        let (port, key_file) = (free_ports(8), folder.path().join("api-key"));
+        let shared = |listen: &str| shared(&kafka, &repository, port, listen);
+        let controllers = [1, 2]
+            .map(|number| Node::start(Party::Controller(number), &relay, &shared("127.0.0.1"), &key_file));
+        let gateways = [(1, "127.0.0.2"), (2, "127.0.0.3")]
+            .map(|(number, listen)| Node::start(Party::Gateway(number), &relay, &shared(listen), &key_file));
+        Balancer::start(port..port + 8, [[127, 0, 0, 2], [127, 0, 0, 3]]);
+        let flows = Vec::new();
+        let mut stage = Self {
+            kafka,
+            relay,
+            controllers,
+            gateways,
+            flows,
+            repository,
+            folder,
+            generation: 0,
+            head,
+            waited_for: 0,
+        };
+        stage.gateways.iter_mut().for_each(Node::await_ready);
+        stage.await_applied();
+        stage.flows = ["acme", "globex"].map(|zone| Flow::start(stage.account(zone))).into();
+        stage.flows.push(Flow::start(Account {
+            owner: DIRECT.to_owned(),
+            bootstrap: stage.kafka.sasl_bootstrap().to_owned(),
+            user: ADMIN.user.to_owned(),
+            password: ADMIN.password.to_owned(),
+            topic: backing(DIRECT),
+        }));
+        stage.await_flows();
+        stage
+    }
+
+    /// A new credential of a zone, which both gateways know.
+    pub(super) fn account(&self, zone: &str) -> Account {
+        // As an operator would, who is told that the leader has just changed.
+        let issued: Value = self.wait("a credential is issued", || {
+            let output = Command::new(env!("CARGO_BIN_EXE_reconciler"))
+                .arg("--config")
+                .arg(self.controllers[0].config())
+                .args(["credentials", "issue", zone, "-o", "json"])
+                .env("RECONCILER_API_KEY", self.key())
+                .output()
+                .unwrap();
+            let said = || String::from_utf8_lossy(&output.stderr).into_owned();
+            if output.status.success() {
+                Ok(serde_json::from_slice(&output.stdout).unwrap())
+            } else {
+                Err(said())
+            }
+        });
+        let text = |field: &str| issued[field].as_str().unwrap().to_owned();
+        let partner = Partner {
+            bootstrap: text("bootstrapServers"),
+            username: text("username"),
+            secret: text("secret"),
+        };
+        // The balancer asks them in turn, and others too.
+        for _ in 0..6 {
+            Wire::logged_in(port_of(&partner.bootstrap), &partner.username, &partner.secret);
+        }
+        Account {
+            owner: zone.to_owned(),
+            bootstrap: partner.bootstrap,
+            user: partner.username,
+            password: partner.secret,
+            topic: ALIAS.to_owned(),
+        }
+    }
+
+    /// Changes every zone, and says to which commit.
+    pub(super) fn push(&mut self) {
+        self.generation += 1;
+        write_zones(&self.repository, self.generation);
+        self.head = self.repository.push(&format!("Generation {}", self.generation));
+    }
+
+    /// The controller that leads, as itself and nobody else says.
+    pub(super) fn leader(&self) -> Option<usize> {
+        self.controllers.iter().position(|node| self.leads(node))
+    }
+
+    fn leads(&self, node: &Node) -> bool {
+        !node.is_dead()
+            && node
+                .ask(&self.key(), "/api/v1/controller")
+                .is_some_and(|answer| answer["leading"] == true && answer["node"] == node.name().as_str())
+    }
+
+    /// Waits until a controller leads, which is not this one.
+    pub(super) fn await_leader_but(&self, other: Option<usize>) -> usize {
+        self.wait("a controller leads", || {
+            self.leader().filter(|leader| Some(*leader) != other).ok_or("none")
+        })
+    }
+
+    /// A commit, and waits until it is in force and served.
+    pub(super) fn serve_a_commit(&mut self) {
+        self.push();
+        self.await_applied();
+        self.waited_for += 1;
+    }
+
+    /// Waits until the last commit is in force and served, with every zone READY.
+    pub(super) fn await_applied(&self) {
+        self.wait("the last commit is served", || self.applied());
+    }
+
+    /// The revision of each zone.
+    pub(super) fn in_force(&self) -> Vec<Value> {
+        let listed = self.wait("the zones in force", || {
+            let leader = self.leader().ok_or("no controller leads")?;
+            self.controllers[leader].ask(&self.key(), "/api/v1/zones").ok_or("the leader does not answer")
+        });
+        let zones = listed["items"].as_array().unwrap().iter();
+        zones.map(|zone| zone["status"]["revision"].clone()).collect()
+    }
+
+    /// What this controller did last, as it says itself.
+    pub(super) fn last_run(&self, controller: usize) -> Value {
+        let shown = self.controllers[controller].ask(&self.key(), "/api/v1/controller").unwrap_or_default();
+        shown["runs"].as_array().and_then(|runs| runs.first()).cloned().unwrap_or_default()
+    }
+
+    /// Whether the last commit is in force, or what is not as it should be.
+    fn applied(&self) -> Result<(), String> {
+        let key = self.key();
+        let leader = self.leader().ok_or("no controller leads")?;
+        let leader = &self.controllers[leader];
+        let listed = leader.ask(&key, "/api/v1/zones").ok_or("the leader does not answer")?;
+        let zones = listed["items"].as_array().unwrap();
+        let in_force = format!("main@sha1:{}", self.head);
+        for name in ZONES {
+            let zone = zones
+                .iter()
+                .find(|zone| zone["metadata"]["name"] == name)
+                .ok_or_else(|| format!("there is no zone {name}"))?;
+            if zone["status"]["phase"] != "READY" || zone["status"]["revision"] != in_force.as_str() {
+                return Err(format!("wanted {in_force}, and zone {name} is {:#}", zone["status"]));
+            }
+        }
+        let nodes = leader.ask(&key, "/api/v1/nodes").ok_or("the leader does not answer")?;
+        for gateway in &self.gateways {
+            let lives =
+                nodes["items"].as_array().unwrap().iter().any(|node| node["node"] == gateway.name().as_str());
+            if !lives {
+                return Err(format!("{} is not among the nodes: {nodes}", gateway.name()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until every flow has got further on each of its partitions, and has read that.
+    pub(super) fn await_flows(&self) {
+        for flow in &self.flows {
+            self.await_flow(flow);
+        }
+    }
+
+    pub(super) fn await_flow(&self, flow: &Flow) {
+        let before = flow.ledger.marks();
+        self.wait("a flow goes on", || {
+            let now = flow.ledger.marks();
+            let goes_on = before.iter().zip(&now).all(|(before, now)| now.1 > before.0 + 3);
+            let said = || format!("{} was at {before:?}, is at {now:?}", flow.account.owner);
+            goes_on.then_some(()).ok_or_else(said)
+        });
+    }
+
+    /// Panics with everybody's last words when `what` does not come.
+    pub(super) fn wait<T, E: Into<String>>(&self, what: &str, check: impl Fn() -> Result<T, E>) -> T {
+        let begun = Instant::now();
+        loop {
+            match check() {
+                Ok(found) => return found,
+                Err(why) if begun.elapsed() > PATIENCE => {
+                    let said = self.controllers.iter().chain(&self.gateways).map(Node::transcript);
+                    let complaints = self.flows.iter().flat_map(|flow| flow.ledger.complaints());
+                    let (said, complaints) = (said.collect::<Vec<_>>(), complaints.collect::<Vec<_>>());
+                    panic!(
+                        "not in {PATIENCE:?}: {what}: {}\n{complaints:#?}\n{}",
+                        why.into(),
+                        said.join("\n")
+                    );
+                }
+                Err(_) => sleep(Duration::from_millis(200)),
+            }
+        }
+    }
+
+    /// Panics if a process has ended by itself, or a client was told or given what it must not be.
+    pub(super) fn check(&mut self) {
+        for node in self.controllers.iter_mut().chain(&mut self.gateways) {
+            assert!(!node.has_ended(), "it ended by itself:\n{}", node.transcript());
+        }
+        for flow in &self.flows {
+            assert_eq!(flow.ledger.complaints(), [""; 0], "{}", flow.account.owner);
+        }
+    }
+
+    /// Ends all flows, and panics if one has lost, doubled or swapped anything. Gives what each counted.
+    pub(super) fn settle(mut self) -> Vec<(String, Counts)> {
+        self.check();
+        let (plain, flows) = (self.kafka.bootstrap().to_owned(), std::mem::take(&mut self.flows));
+        let mut counts = Vec::new();
+        for flow in flows {
+            let owner = flow.account.owner.clone();
+            let (counted, wrong) = flow.settle(&plain, &backing(&owner));
+            assert_eq!(wrong, [""; 0], "{owner}: {counted:?}");
+            counts.push((owner, counted));
+        }
+        self.audit();
+        counts
+    }
+
+    /// Every generation that was waited for is told, once for each zone; and no zone was ever deleted.
+    fn audit(&self) {
+        let StateTopic { state, audit } = StateTopic::read(self.kafka.bootstrap());
+        let deleted: Vec<_> =
+            state.iter().filter(|(key, value)| key.starts_with("zone/") && value.is_none()).collect();
+        assert!(deleted.is_empty(), "{deleted:?}");
+        for name in ZONES {
+            let subject = format!("zone/{name}");
+            let of_zone = |(key, value): &(String, Option<Value>),
+                           sequence: &dyn Fn(&Value) -> Option<u64>| {
+                (*key == subject).then(|| sequence(value.as_ref()?)).flatten()
+            };
+            let written: Vec<u64> =
+                state.iter().filter_map(|it| of_zone(it, &|zone| zone["changed"].as_u64())).collect();
+            // Credentials are a zone's too.
+            let change = |event: &Value| {
+                let is_change = event["type"].as_str()?.starts_with("partner-zones.zone.");
+                is_change.then(|| event["data"]["sequence"].as_u64()).flatten()
+            };
+            let told: Vec<u64> = audit.iter().filter_map(|it| of_zone(it, &change)).collect();
+            assert_eq!(told, written, "the audit log of {subject}, and its records");
+            assert!(
+                written.len() > self.waited_for,
+                "{subject}: {written:?}, {} waited for",
+                self.waited_for
+            );
+        }
+    }
+
+    fn key(&self) -> String {
+        fs::read_to_string(self.key_file()).unwrap_or_default().trim().to_owned()
+    }
+
+    fn key_file(&self) -> PathBuf {
+        self.folder.path().join("api-key")
+    }
+}
+
+/// What the nodes share.
+fn shared(kafka: &Cluster, repository: &Repository, port: u16, listen: &str) -> String {
+    format!(
+        "source: {{url: {source}, path: zones, pollInterval: 1s}}\n\
+         gateway: {{listen: {listen}, advertisedHost: 127.0.0.1, bootstrapPort: {port}, brokerPortBase: {port}}}\n\
+         clusters:\n  default: {{bootstrapServers: '{sasl}', isolation: principal, properties: {{security.protocol: \
+         SASL_PLAINTEXT, sasl.mechanism: SCRAM-SHA-512, sasl.username: {user}, sasl.password: {password}}}}}\n  \
+         beside: {{bootstrapServers: '{plain}', isolation: shared, brokerPortBase: {beside}}}\n\
+         masterKey: {MASTER_KEY}\nstore: kafka\n",
+        source = repository.url().display(),
+        sasl = kafka.sasl_bootstrap(),
+        user = ADMIN.user,
+        password = ADMIN.password,
+        plain = kafka.bootstrap(),
+        beside = port + 4,
+    )
+}
+
+fn backing(owner: &str) -> String {
+    format!("{owner}-orders")
+}
+
+/// Each generation has another sentence in each zone, which changes nothing else.
+fn write_zones(repository: &Repository, generation: usize) {
+    for name in ZONES {
+        let topic = backing(name);
+        let text = manifest(name, &[(ALIAS, topic.as_str(), "WRITE")]);
+        let shown = format!("displayName: {name}, generation {generation}");
+        let text = text.replacen(&format!("displayName: {name}"), &shown, 1);
+        let beside = if name == "initech" { "  underlyingCluster: beside\n" } else { "" };
+        repository.write(&format!("zones/{name}.yaml"), text + beside);
+    }
+}
+
+fn port_of(address: &str) -> u16 {
+    address.rsplit_once(':').unwrap().1.parse().unwrap()
+}

@@ -148,6 +148,8 @@
 //!   `$4` for text, or fails at the login.
 //! * What is given on a cluster counts once every broker that lives shows it, not one of them; what is taken away counts once the
 //!   cluster has accepted it.
+//! * Back-off for guessing holds back refusals only, and for a second at most. Whoever guesses shares an address with honest clients behind
+//!   a balancer, and a name with whom it wants locked out; and a secret of 32 random bytes needs no protection by time.
 //! * A balancer's PROXY header is never optional: needed from the addresses that are configured for it, and the end of a connection from
 //!   any other. One that may be missing is one that a client can write itself.
 //! * Whoever was given a password on a cluster logs in with it on every broker that lives before it counts. The controller does that

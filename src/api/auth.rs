@@ -2,13 +2,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
+use time::OffsetDateTime;
 
 use super::Api;
 use super::key::Presented;
@@ -63,7 +63,7 @@ fn authenticate(api: &Api, peer: IpAddr, headers: &HeaderMap) -> Result<Arc<ApiK
         return Ok(Arc::clone(key));
     }
     api.metrics.refused_keys.inc();
-    let now = Instant::now();
+    let now = OffsetDateTime::now_utc();
     if let Some(wait) = api.throttle.blocked(peer, now) {
         let detail = "the API key is not valid, and this address has tried too many";
         return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(wait.as_secs().max(1)));

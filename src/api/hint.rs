@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, StatusCode};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
+use time::OffsetDateTime;
 use tokio::sync::Notify;
 
 use super::Api;
@@ -92,7 +93,7 @@ pub(super) async fn take(
     let (headers, body) = read(&api, peer, request).await?;
     let secret = hints.secret()?;
     if !is_from_the_forge(&headers, &body, &secret) {
-        api.throttle.failed(peer.ip(), Instant::now());
+        api.throttle.failed(peer.ip(), OffsetDateTime::now_utc());
         tracing::warn!(%peer, "a hint with a wrong signature was refused");
         return Err(Problem::new(
             StatusCode::UNAUTHORIZED,
@@ -115,7 +116,7 @@ pub(super) async fn take(
 
 /// Whoever signed wrongly too often is not read any more for a while.
 async fn read(api: &Api, peer: SocketAddr, request: Request) -> Result<(HeaderMap, Bytes), Problem> {
-    if let Some(wait) = api.throttle.blocked(peer.ip(), Instant::now()) {
+    if let Some(wait) = api.throttle.blocked(peer.ip(), OffsetDateTime::now_utc()) {
         let detail = "this address has sent too many hints with a wrong signature";
         return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(wait.as_secs().max(1)));
     }

@@ -160,6 +160,7 @@ async fn heartbeat(store: &dyn Store, serving: u64) {
         master_keys: BTreeSet::new(),
         usage: BTreeMap::new(),
         credentials: BTreeMap::new(),
+        failed_logins: Vec::new(),
         usage_is_partial: false,
         at: OffsetDateTime::now_utc(),
     };
@@ -298,6 +299,7 @@ async fn under_sni_a_zone_has_an_address_of_its_own_and_credentials_say_tls() {
         master_keys: BTreeSet::new(),
         usage: BTreeMap::new(),
         credentials: BTreeMap::new(),
+        failed_logins: Vec::new(),
         usage_is_partial: false,
         at: OffsetDateTime::now_utc(),
     };

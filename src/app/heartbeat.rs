@@ -72,6 +72,7 @@ fn heartbeat(node: &str, serving: Sequence, report: &Report, gateway: &Handle) -
         master_keys: gateway.master_keys().into_iter().map(|name| name.to_string()).collect(),
         usage,
         credentials: usage::of_credentials(gateway.credentials()),
+        failed_logins: gateway.failed_logins(),
         usage_is_partial,
         at: OffsetDateTime::now_utc(),
     }

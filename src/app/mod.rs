@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod control;
+mod failed_logins;
 mod feed;
 mod heartbeat;
 mod identity;

@@ -17,7 +17,7 @@ use super::config::{Cluster, Config, ConfigError};
 pub use super::signal::{reload_asked, stop_asked};
 use super::storage::{self, OpenError, Storage};
 use super::tasks::Tasks;
-use super::{control, feed, heartbeat, identity, last_use};
+use super::{control, failed_logins, feed, heartbeat, identity, last_use};
 use crate::api::{self, ApiConfig, ApiMetrics};
 use crate::gateway::{self, ClusterConfig, Gateway, GatewayConfig, Handle, Limits, ServerTls};
 use crate::kafka::tls::TlsError;
@@ -262,6 +262,9 @@ fn controller(
     tasks.tracker.spawn(async move { cancel.run_until_cancelled(first_key(&*store, &key_file)).await });
     let (last_uses, cancel) = (last_use::run(Arc::clone(&storage.store)), tasks.cancel.clone());
     tasks.tracker.spawn(async move { cancel.run_until_cancelled(last_uses).await });
+    let failed = failed_logins::run(config.node.clone(), Arc::clone(&storage.store));
+    let cancel = tasks.cancel.clone();
+    tasks.tracker.spawn(async move { cancel.run_until_cancelled(failed).await });
     Ok(status)
 }
 

@@ -84,6 +84,8 @@ pub struct Limits {
     pub authenticate_within: Duration,
     /// How long a failed login waits for its answer, as Kafka's `connection.failed.authentication.delay.ms`.
     pub failed_login_delay: Duration,
+    /// What it waits at most, of an address or under a name that failed before.
+    pub longest_login_delay: Duration,
     /// Bytes of a Produce request: Kafka's `socket.request.max.bytes`.
     pub produce_frame: usize,
     /// Bytes of any other request. The largest in practice, a SyncGroup of a big group, stays below a record's limit of 1 MiB.
@@ -128,6 +130,7 @@ impl Default for Limits {
             proxy_header_within: Duration::from_secs(3),
             authenticate_within: Duration::from_secs(10),
             failed_login_delay: Duration::from_millis(100),
+            longest_login_delay: Duration::from_secs(1),
             produce_frame: 100 << 20,
             control_frame: 8 << 20,
             response_frame: 128 << 20,

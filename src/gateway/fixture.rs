@@ -22,6 +22,7 @@ use super::allowance::Allowances;
 use super::api::REGISTRY;
 use super::budget::Budget;
 use super::config::{ClusterConfig, GatewayConfig, Limits};
+use super::guesses::Guesses;
 use super::metrics::Metrics;
 use super::offer::Offer;
 use super::shared::{Checks, Shared};
@@ -78,6 +79,7 @@ pub(super) fn impatient() -> Limits {
     Limits {
         authenticate_within: soon,
         failed_login_delay: Duration::from_millis(5),
+        longest_login_delay: Duration::from_millis(5),
         idle: soon,
         leave_within: Duration::ZERO,
         drain_within: soon,
@@ -145,6 +147,7 @@ pub(super) fn shared(limits: Limits) -> (Shared, watch::Sender<Arc<GatewayView>>
     let budget = Budget::new(limits.buffered, limits.budget_within, Gauge::default());
     let allowances = Allowances::new(budget, limits.connections_per_zone);
     let config = GatewayConfig { limits, ..config() };
+    let guesses = Guesses::new(config.limits.longest_login_delay);
     let shared = Shared {
         config,
         checks: Checks::InForce,
@@ -154,6 +157,7 @@ pub(super) fn shared(limits: Limits) -> (Shared, watch::Sender<Arc<GatewayView>>
         issuers: Arc::default(),
         principals: Principals::default(),
         usage: Usage::default(),
+        guesses,
         refresh: BTreeMap::new(),
     };
     (shared, sender)

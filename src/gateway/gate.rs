@@ -116,7 +116,7 @@ impl Drop for Admission {
 }
 
 /// What one subscriber has: an IPv4 address, or the 2^64 addresses of an IPv6 network, any of which its machines may use.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     const NETWORK: u128 = !0 << 64;
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & NETWORK).into(),

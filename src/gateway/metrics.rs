@@ -19,6 +19,7 @@ pub(crate) struct Metrics {
     refused_tokens: Family<Reason, Counter>,
     handshakes: Family<Handshake, Counter>,
     certificates: Family<Loaded, Counter>,
+    pub(crate) slowed_logins: Counter,
     pub(crate) buffered: Gauge,
 }
 
@@ -81,6 +82,11 @@ impl Metrics {
             "refused_tokens",
             "OAUTHBEARER tokens that were refused, by reason",
             metrics.refused_tokens.clone(),
+        );
+        registry.register(
+            "slowed_logins",
+            "Failed logins whose answer was held back, since others of the address or the name failed before",
+            metrics.slowed_logins.clone(),
         );
         registry.register(
             "handshakes",

@@ -10,6 +10,7 @@
 //! | `view` | zones and clusters put together, immutable |
 //! | `listener` | ports |
 //! | `gate` | limits on connections |
+//! | `guesses` | logins that fail: how long refusals wait, and who is told of |
 //! | `proxied` | what a balancer says of its clients |
 //! | `workers` | the threads that serve connections |
 //! | `tls` | handshakes, the certificate and its renewal, host names |
@@ -35,6 +36,7 @@ mod fixture;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod gate;
+mod guesses;
 mod inflight;
 mod issuers;
 mod listener;

@@ -16,6 +16,7 @@ use super::allowance::Allowances;
 use super::budget::Budget;
 use super::config::GatewayConfig;
 use super::gate::Gate;
+use super::guesses::Guesses;
 use super::issuers::Issuers;
 use super::listener::{Blocked, ListenError, Listeners, bind};
 use super::metrics::Metrics;
@@ -26,7 +27,7 @@ use super::usage::{Usage, ZoneUsage};
 use super::view::{GatewayView, wanted_topics};
 use super::workers::Workers;
 use crate::policy::Served;
-use crate::zone::{ClusterName, KeyId, KeyName, LastUse, Sequence, TopicName, ZoneName};
+use crate::zone::{ClusterName, FailedLogins, KeyId, KeyName, LastUse, Sequence, TopicName, ZoneName};
 
 /// The zones to serve; `None` until there has been a snapshot.
 pub type Zones = watch::Receiver<Option<Arc<Served>>>;
@@ -102,6 +103,7 @@ impl Gateway {
             issuers: Arc::new(Issuers::start(&config.issuers, metrics.clone(), tasks, cancel)),
             principals: Principals::default(),
             usage: Usage::default(),
+            guesses: Guesses::new(limits.longest_login_delay),
             metrics,
             views: seen.clone(),
             refresh,
@@ -168,6 +170,11 @@ impl Handle {
     /// When and from where each credential was used in the last minutes.
     pub fn credentials(&self) -> BTreeMap<KeyId, LastUse> {
         self.shared.usage.credentials(OffsetDateTime::now_utc())
+    }
+
+    /// Who failed to log in again and again in the last minutes.
+    pub fn failed_logins(&self) -> Vec<FailedLogins> {
+        self.shared.guesses.told(OffsetDateTime::now_utc())
     }
 
     /// The port partners bootstrap from, as bound.

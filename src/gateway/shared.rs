@@ -7,6 +7,7 @@ use tokio::sync::{Notify, watch};
 
 use super::allowance::Allowances;
 use super::config::GatewayConfig;
+use super::guesses::Guesses;
 use super::issuers::Issuers;
 use super::metrics::Metrics;
 use super::upstream::Principals;
@@ -23,6 +24,7 @@ pub(crate) struct Shared {
     pub(crate) issuers: Arc<Issuers>,
     pub(crate) principals: Principals,
     pub(crate) usage: Usage,
+    pub(crate) guesses: Guesses,
     pub(crate) views: watch::Receiver<Arc<GatewayView>>,
     /// Asks a cluster's poller to look again at once.
     pub(crate) refresh: BTreeMap<ClusterName, Arc<Notify>>,

@@ -5,6 +5,7 @@ pub mod distinguished_name;
 pub mod name_pattern;
 pub mod principal;
 pub mod principal_mapping;
+pub mod throttle;
 pub mod token;
 pub mod topic_id;
 pub mod verifier;

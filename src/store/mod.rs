@@ -36,8 +36,8 @@ use tokio::sync::watch;
 pub use self::continuity::Lineage;
 pub use self::record::{Later, PrincipalRow};
 use crate::zone::{
-    Acceptance, ApiKey, Asked, ClusterName, Controls, Credential, KeyId, LastUse, Letter, PartnerZone,
-    Principal, Revision, Rollback, Scope, Sequence, Spent, ZoneId, ZoneName,
+    Acceptance, ApiKey, Asked, ClusterName, Controls, Credential, FailedLogins, KeyId, LastUse, Letter,
+    PartnerZone, Principal, Revision, Rollback, Scope, Sequence, Spent, ZoneId, ZoneName,
 };
 
 /// Everything the state topic holds, as of one commit. Immutable once published.
@@ -196,6 +196,9 @@ pub struct Heartbeat {
     /// When and from where credentials were used in the last minutes, by key id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub credentials: BTreeMap<String, LastUse>,
+    /// Who failed to log in again and again in the last minutes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed_logins: Vec<FailedLogins>,
     /// There is more usage than a heartbeat holds.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub usage_is_partial: bool,

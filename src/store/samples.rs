@@ -60,6 +60,7 @@ pub(crate) fn heartbeat(node: &str, serving: u64) -> Heartbeat {
         master_keys: BTreeSet::new(),
         usage: BTreeMap::new(),
         credentials: BTreeMap::new(),
+        failed_logins: Vec::new(),
         usage_is_partial: false,
         at: MOMENT,
     }

@@ -8,6 +8,7 @@ mod claim;
 pub mod control;
 pub mod credential;
 pub mod duration;
+mod failed_logins;
 pub mod name;
 pub mod notice;
 pub mod partner_zone;
@@ -27,6 +28,7 @@ pub use claim::Claim;
 pub use control::{Acceptance, Asked, BY_CONTROLLER, Controls, Rollback, Scope, Spent, is_commit_id};
 pub use credential::{ApiKey, ApiKeyRole, Credential, KeyId, LastUse, PlainVerifier, ScramVerifier};
 pub use duration::{DurationError, format_duration, parse_duration};
+pub use failed_logins::FailedLogins;
 pub use name::{ClusterName, GroupName, IssuerName, NameError, ServiceAccount, TopicName, ZoneId, ZoneName};
 pub use notice::{CommitState, CommitStatus, Content, Letter, Notice, Urgency};
 pub use partner_zone::{

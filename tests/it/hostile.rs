@@ -4,6 +4,8 @@ mod neighbours;
 mod siege;
 
 use std::io::Write as _;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::support::kafka::{Cluster, unique};
 use crate::support::product::{Partner, Product, Setup, manifest};
@@ -109,4 +111,41 @@ fn answers_that_nobody_reads_do_not_pile_up() {
     }
     assert!(most < before + 300, "{before} MiB became {most} MiB");
     logged_in(&product, &partner);
+}
+
+/// A login with the partner's name and a wrong secret, until it is refused.
+fn guess(port: u16, user: &str) {
+    let mut stranger = Wire::connect(port);
+    let token = format!("\0{user}\0a-guess");
+    stranger.ask(&request(17, 1, &string("PLAIN"))).unwrap();
+    let refused = stranger.ask(&request(36, 0, &bytes(token.as_bytes()))).unwrap();
+    assert_eq!(refused[4..6], 58_i16.to_be_bytes());
+}
+
+#[test]
+fn who_guesses_waits_for_each_refusal_and_is_told_of_and_whoever_has_the_secret_does_not_wait() {
+    let (mut product, partner) = shared_zone();
+    logged_in(&product, &partner);
+    let (port, user) = (product.port, partner.username.as_str());
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(move || (0..3).for_each(|_| guess(port, user)));
+        }
+    });
+    // From the same address, under the same name. Once more if the machine stood still in between.
+    let overtakes = || {
+        thread::scope(|scope| {
+            let guess = scope.spawn(move || {
+                guess(port, user);
+                Instant::now()
+            });
+            thread::sleep(Duration::from_millis(50));
+            logged_in(&product, &partner);
+            let right = Instant::now();
+            right < guess.join().unwrap()
+        })
+    };
+    assert!((0..5).any(|_| overtakes()), "the right secret waits with the wrong ones");
+    assert!(!product.metrics().contains("gateway_slowed_logins_total 0"), "{}", product.metrics());
+    product.wait_for_line("logins fail again and again");
 }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
@@ -14,9 +15,11 @@ use tokio::time::sleep;
 
 use super::super::api::{Refusal, sasl_authenticate, sasl_handshake};
 use super::super::close::Close;
+use super::super::gate::network;
+use super::super::guesses::Failure;
 use super::super::sasl::{Attempt, INVALID_TOKEN, Method, Step};
 use super::super::shared::{Port, Shared};
-use super::super::view::{Login, Origin};
+use super::super::view::{GatewayView, Login, Origin};
 use crate::kafka::codec;
 use crate::kafka::frame::RequestHeader;
 use crate::kafka::shape::Shape;
@@ -107,6 +110,7 @@ impl Dialogue {
             return Err(Close::NotReady);
         }
         let now = OffsetDateTime::now_utc();
+        let claimed = attempt.claimed(&request.auth_bytes);
         let origin = Origin { address: self.address, zone: port.zone() };
         let (response, then) = match attempt.advance(&view, origin, &request.auth_bytes, now) {
             Step::Challenge(text, attempt) => {
@@ -120,7 +124,7 @@ impl Dialogue {
             Step::Refused => (refused(reason(method)), Err(Close::AuthenticationFailed)),
         };
         if then.is_err() {
-            sleep(shared.config.limits.failed_login_delay).await;
+            sleep(self.refusal_waits(shared, &view, claimed.as_deref(), now)).await;
         }
         match &then {
             Ok(None) => {}
@@ -129,6 +133,22 @@ impl Dialogue {
             Err(_) => shared.metrics.authenticated("failure"),
         }
         Ok(Reply { body: encode(&response, &sasl_authenticate::RESPONSE, header.version)?, then })
+    }
+
+    /// Counts a login that failed. Who failed before, and whose name was tried before, waits longer to hear of it.
+    fn refusal_waits(
+        &self,
+        shared: &Shared,
+        view: &GatewayView,
+        user: Option<&str>,
+        now: OffsetDateTime,
+    ) -> Duration {
+        let zone = user.and_then(|user| view.zone_of(user));
+        let wait = shared.guesses.failed(Failure { network: network(self.address), user, zone }, now);
+        if !wait.is_zero() {
+            shared.metrics.slowed_logins.inc();
+        }
+        wait.max(shared.config.limits.failed_login_delay)
     }
 
     /// What another login on the same connection may not change. The zone is the identity: another credential of it will do.

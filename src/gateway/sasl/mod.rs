@@ -81,6 +81,15 @@ impl Attempt {
         }
     }
 
+    /// The name that the next token is to prove, if it says one. Nothing is known of it yet.
+    pub(crate) fn claimed(&self, token: &[u8]) -> Option<String> {
+        match self {
+            Self::Plain => plain::claimed(token).map(str::to_owned),
+            Self::ScramProof(challenge) => Some(challenge.user().to_owned()),
+            Self::Scram(_) | Self::Bearer(_) | Self::BearerRefused => None,
+        }
+    }
+
     /// Takes the next token, with the logins as they are `now` for whoever comes from there. Some microseconds of work, whatever comes.
     pub(crate) fn advance(
         self,

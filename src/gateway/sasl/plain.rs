@@ -40,6 +40,11 @@ pub(crate) fn authenticate(
     accepted
 }
 
+/// The name that a message is to prove.
+pub(super) fn claimed(message: &[u8]) -> Option<&str> {
+    parse(message).map(|message| message.user)
+}
+
 fn parse(message: &[u8]) -> Option<Message<'_>> {
     if message.len() > MAX_MESSAGE {
         return None;

@@ -25,6 +25,7 @@ static NOBODY: LazyLock<[u8; 32]> = LazyLock::new(rand::random);
 /// An exchange whose proof is next.
 #[derive(Debug)]
 pub(crate) struct Challenge {
+    user: String,
     verifier: ScramVerifier,
     /// None: nobody has the name, and no proof will do.
     login: Option<Login>,
@@ -75,10 +76,15 @@ pub(super) fn challenge(
     let server_first = format!("r={nonce},s={},i={}", BASE64.encode(&verifier.salt), verifier.iterations);
     let signed = format!("{},{server_first}", first.bare);
     let binding = BASE64.encode(first.gs2_header);
-    Some((server_first.into_bytes(), Challenge { verifier, login, binding, nonce, signed }))
+    Some((server_first.into_bytes(), Challenge { user: first.user, verifier, login, binding, nonce, signed }))
 }
 
 impl Challenge {
+    /// Whose proof is next.
+    pub(super) fn user(&self) -> &str {
+        &self.user
+    }
+
     /// Checks the client's proof, and that the login is still a good one; gives the server's own proof.
     pub(super) fn verify(
         self,

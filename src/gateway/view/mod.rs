@@ -155,6 +155,11 @@ impl GatewayView {
         if all.iter().any(is_foreign) { &[] } else { all }
     }
 
+    /// Whose name this is, wherever whoever says it comes from: for operators, never for a partner.
+    pub(crate) fn zone_of(&self, user: &str) -> Option<&ZoneName> {
+        Some(&self.logins.get(user)?.first()?.entrance.zone.name)
+    }
+
     /// The login of whoever has shown a good token of this issuer. As with credentials, a zone that admits nobody from there does
     /// not exist, nor does another than the one that a host name has named.
     pub(crate) fn bearer(&self, issuer: IssuerName, bearer: Bearer, origin: Origin<'_>) -> Option<Login> {

@@ -85,6 +85,7 @@ fn heartbeat(serving: u64) -> Heartbeat {
         master_keys: BTreeSet::new(),
         usage: BTreeMap::new(),
         credentials: BTreeMap::new(),
+        failed_logins: Vec::new(),
         usage_is_partial: false,
         at: OffsetDateTime::now_utc(),
     }

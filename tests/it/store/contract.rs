@@ -86,6 +86,7 @@ async fn a_heartbeat_makes_a_node_live_and_silence_makes_it_gone(store: &dyn Sto
         master_keys: BTreeSet::new(),
         usage: BTreeMap::new(),
         credentials: BTreeMap::new(),
+        failed_logins: Vec::new(),
         usage_is_partial: false,
         // A clock that is far off makes no node disappear.
         at: OffsetDateTime::UNIX_EPOCH,

@@ -39,6 +39,7 @@ pub(super) fn heartbeat(sequence: u64) -> Heartbeat {
         master_keys: std::collections::BTreeSet::new(),
         usage: [].into(),
         credentials: [].into(),
+        failed_logins: Vec::new(),
         usage_is_partial: false,
         at: OffsetDateTime::UNIX_EPOCH,
     }

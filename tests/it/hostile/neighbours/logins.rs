@@ -43,7 +43,11 @@ fn at_war(cluster: &Cluster) -> War {
     let backing = unique("backing");
     cluster.create_topic(&backing, 1);
     // What a refusal waits for is no part of what is measured.
-    let limits = Limits { failed_login_delay: Duration::ZERO, ..Limits::default() };
+    let limits = Limits {
+        failed_login_delay: Duration::ZERO,
+        longest_login_delay: Duration::ZERO,
+        ..Limits::default()
+    };
     let gateway = InProcess::start_limited(cluster, limits);
     let acme = victim(&backing);
     let key_id = acme.credentials[0].key_id.to_string();

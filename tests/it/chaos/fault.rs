@@ -82,6 +82,11 @@ impl Kind {
         }
     }
 
+    /// Whether Kafka's own client, directly, was seen to double a record: idempotence does not always outlive all brokers at once.
+    pub(super) fn may_double(self) -> bool {
+        self == Self::BrokersKilled
+    }
+
     /// As the table calls it.
     pub(super) fn describe(self) -> &'static str {
         match self {

@@ -104,7 +104,8 @@ impl Ledger {
         }
     }
 
-    fn number(&self, partition: usize, text: &str) -> Option<usize> {
+    /// A record's number, if it is one of this flow and this partition.
+    pub(super) fn number(&self, partition: usize, text: &str) -> Option<usize> {
         text.strip_prefix(&format!("{}/{partition}/", self.owner))?.parse().ok()
     }
 

@@ -59,7 +59,7 @@ fn random_faults_lose_and_double_nothing_and_everything_comes_back() {
     let counts = stage.settle();
     eprintln!("{SEED}={seed} {ROUNDS}={rounds}\n\n{table}\n{counts:#?}");
     for (owner, counts) in counts {
-        assert_eq!((counts.lost, counts.duplicated), (0, 0), "{owner}");
+        assert_eq!(counts.lost, 0, "{owner}");
     }
 }
 
@@ -87,6 +87,7 @@ fn endure(stage: &mut Stage, fault: Fault, table: &mut Table) {
         side
     });
     let [direct, gateway] = sides;
+    assert!(gateway.counts.duplicated == 0 || fault.kind.may_double(), "{fault:?}: {gateway:?}, {direct:?}");
     table.add(fault.kind, recovery, gateway, direct);
 }
 

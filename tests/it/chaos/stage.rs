@@ -211,7 +211,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Waits until every flow has got further on each of its partitions, and has read that.
+    /// Waits until every flow has read whatever it has sent by now, and more, on each of its partitions.
     pub(super) fn await_flows(&self) {
         for flow in &self.flows {
             self.await_flow(flow);
@@ -219,11 +219,11 @@ impl Stage {
     }
 
     pub(super) fn await_flow(&self, flow: &Flow) {
-        let before = flow.ledger.marks();
+        let sent = flow.ledger.sent();
         self.wait("a flow goes on", || {
             let now = flow.ledger.marks();
-            let goes_on = before.iter().zip(&now).all(|(before, now)| now.1 > before.0 + 3);
-            let said = || format!("{} was at {before:?}, is at {now:?}", flow.account.owner);
+            let goes_on = sent.iter().zip(&now).all(|(sent, now)| now.1 > sent + 3);
+            let said = || format!("{} had sent {sent:?}, and is at {now:?}", flow.account.owner);
             goes_on.then_some(()).ok_or_else(said)
         });
     }
@@ -259,7 +259,7 @@ impl Stage {
         }
     }
 
-    /// Ends all flows, and panics if one has lost, doubled or swapped anything. Gives what each counted.
+    /// Ends all flows, and panics if one has lost or swapped anything. Gives what each counted.
     pub(super) fn settle(mut self) -> Vec<(String, Counts)> {
         self.check();
         let (plain, flows) = (self.kafka.bootstrap().to_owned(), std::mem::take(&mut self.flows));

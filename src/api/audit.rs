@@ -1,12 +1,11 @@
-//! Who did what, for the audit log: CloudEvents 1.0.
+//! Who did what, for the audit log.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::Api;
 use super::auth::Caller;
-use crate::store::Change;
+use crate::store::{self, Change};
 
 /// An event about `subject`, as part of the commit that it tells of.
 pub(super) fn change(api: &Api, caller: &Caller, kind: &str, subject: &str, data: Value) -> Change {
@@ -25,14 +24,5 @@ fn event(api: &Api, caller: &Caller, kind: &str, subject: &str, data: Value) -> 
     if let Value::Object(object) = &mut data {
         object.insert("apiKey".to_owned(), Value::String(caller.0.id.clone()));
     }
-    json!({
-        "specversion": "1.0",
-        "id": uuid::Uuid::new_v4(),
-        "source": format!("/partner-zones/{}", api.config.node),
-        "type": format!("partner-zones.{kind}"),
-        "subject": subject,
-        "time": OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default(),
-        "datacontenttype": "application/json",
-        "data": data,
-    })
+    store::event(&api.config.node, kind, subject, OffsetDateTime::now_utc(), &data)
 }

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::time::sleep;
 
-use crate::store::{Leadership, Nodes, Store};
+use crate::store::{self, Leadership, Nodes, Store};
 use crate::zone::FailedLogins;
 
 /// Between two looks at what the nodes say, which they remember for longer.
@@ -66,25 +66,17 @@ fn news(told: &mut Told, nodes: &Nodes, now: OffsetDateTime) -> Vec<(Series, Fai
         .collect()
 }
 
-/// CloudEvents 1.0.
 fn event(node: &str, series: &Series, failed: &FailedLogins, now: OffsetDateTime) -> Value {
-    json!({
-        "specversion": "1.0",
-        "id": uuid::Uuid::new_v4(),
-        "source": format!("/partner-zones/controller/{node}"),
-        "type": "partner-zones.logins.failed",
-        "subject": format!("address/{}", failed.address),
-        "time": now.format(&Rfc3339).ok(),
-        "datacontenttype": "application/json",
-        "data": {
-            "node": series.0,
-            "address": failed.address,
-            "zone": failed.zone,
-            "count": failed.count,
-            "since": failed.since.format(&Rfc3339).ok(),
-            "last": failed.at.format(&Rfc3339).ok(),
-        },
-    })
+    let data = json!({
+        "node": series.0,
+        "address": failed.address,
+        "zone": failed.zone,
+        "count": failed.count,
+        "since": failed.since.format(&Rfc3339).ok(),
+        "last": failed.at.format(&Rfc3339).ok(),
+    });
+    let subject = format!("address/{}", failed.address);
+    store::event(&format!("controller/{node}"), "logins.failed", &subject, now, &data)
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use crate::app::config::{Config, StoreKind};
 use crate::app::storage;
 use crate::store::backup::{Backup, BackupError, Into, MAX_BYTES, Restored};
 use crate::store::kafka::{KafkaStore, Role, Timing};
-use crate::store::{Change, Health, Leadership, State, Store as _, StoreError};
+use crate::store::{self, Change, Health, Leadership, State, Store as _, StoreError};
 use crate::zone::Sequence;
 
 /// Time for the state topic to be read to its end, or to be led.
@@ -296,7 +296,7 @@ impl Opened {
     }
 }
 
-/// An event of the audit log (CloudEvents 1.0).
+/// What the audit log is told.
 fn event(node: &str, restored: &Restored, told: &Value) -> Value {
     let mut data = told.clone();
     if let Some(data) = data.as_object_mut() {
@@ -308,16 +308,7 @@ fn event(node: &str, restored: &Restored, told: &Value) -> Value {
         ];
         data.extend(counts.map(|(name, count)| (name.to_owned(), count.into())));
     }
-    json!({
-        "specversion": "1.0",
-        "id": uuid::Uuid::new_v4(),
-        "source": format!("/partner-zones/command/{node}"),
-        "type": "partner-zones.state.imported",
-        "subject": "state",
-        "time": OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default(),
-        "datacontenttype": "application/json",
-        "data": data,
-    })
+    store::event(&format!("command/{node}"), "state.imported", "state", OffsetDateTime::now_utc(), &data)
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use thiserror::Error;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::diff::diff;
 use super::plan::{self, Change, Desired, Fate, Observed, Plan};
@@ -108,18 +107,9 @@ impl Applier {
         })))
     }
 
-    /// An event of the audit log: CloudEvents 1.0.
+    /// An event of the audit log.
     pub(super) fn event(&self, kind: &str, subject: &str, data: &Value, now: OffsetDateTime) -> Value {
-        json!({
-            "specversion": "1.0",
-            "id": uuid::Uuid::new_v4(),
-            "source": format!("/partner-zones/controller/{}", self.node),
-            "type": format!("partner-zones.{kind}"),
-            "subject": subject,
-            "time": now.format(&Rfc3339).ok(),
-            "datacontenttype": "application/json",
-            "data": data,
-        })
+        store::event(&format!("controller/{}", self.node), kind, subject, now, data)
     }
 
     /// One event for each zone that was changed.

@@ -8,6 +8,7 @@
 //! | [`backup`] | the whole state as a document, and what puts it back |
 //! | `changes` | what a commit does to a [`State`], the same for both stores |
 //! | `continuity` | whether what is read goes on from what is known |
+//! | `event` | the envelope of what the audit log is told |
 //! | `roster` | which nodes live |
 //! | `record` | the records of the state topic |
 //! | [`kafka`] | the store in Kafka |
@@ -16,6 +17,7 @@
 pub mod backup;
 mod changes;
 mod continuity;
+mod event;
 pub mod kafka;
 pub mod memory;
 mod record;
@@ -34,6 +36,7 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 
 pub use self::continuity::Lineage;
+pub use self::event::event;
 pub use self::record::{Later, PrincipalRow};
 use crate::zone::{
     Acceptance, ApiKey, Asked, ClusterName, Controls, Credential, FailedLogins, KeyId, LastUse, Letter,

@@ -12,6 +12,7 @@
 //! | pure | [`policy`] | decisions over immutable values: views, authorisation, synthetic ids, patterns, verifiers |
 //! | pure | [`secret`] | text that cannot be formatted or serialised |
 //! | wire | [`manifest`] | YAML ⇄ zone, with findings; the JSON Schema |
+//! | wire | [`http`] | what requests to other servers have in common |
 //! | wire | [`kafka`] | shapes, the walker over frames, typed messages behind it, broker connections, TLS |
 //! | I/O | [`store`] | the state, its one writer, heartbeats, audit |
 //! | I/O | [`gateway`] | the data plane: listeners, sessions, one file per API key |
@@ -24,8 +25,8 @@
 //!
 //! ```text
 //! main → cli → app → { gateway, reconcile, api }        siblings never import each other; cli may use any ring below
-//! gateway → kafka, policy, sasl, secret, zone        reconcile → manifest, store, kafka, policy, sasl, secret, zone
-//! api → store, manifest, policy, sasl, secret, zone
+//! gateway → http, kafka, policy, sasl, secret, zone        reconcile → manifest, store, http, kafka, policy, sasl, secret, zone
+//! api → store, http, manifest, policy, sasl, secret, zone
 //! store → manifest, zone               manifest → zone        policy → sasl, secret, zone     kafka → sasl, secret
 //! zone → sasl
 //! ```
@@ -173,6 +174,7 @@ pub mod api;
 pub mod app;
 pub mod cli;
 pub mod gateway;
+pub mod http;
 pub mod kafka;
 pub mod manifest;
 pub mod policy;

@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::problem::Problem;
 use super::{Api, MAX_BODY_BYTES};
+use crate::http;
 use crate::store::Leadership;
 
 /// Marks a request that was passed on once already: it never travels in circles.
@@ -114,7 +115,7 @@ async fn pass_on(api: &Api, leader: &str, parts: Parts, body: Bytes) -> Result<R
     };
     let answer = outgoing.send().await.map_err(gone)?;
     let (status, headers) = (answer.status(), answer.headers().clone());
-    let body = read(answer).await.map_err(gone)?;
+    let body = http::body(answer, MAX_ANSWER_BYTES).await.map_err(gone)?;
     let body = body.ok_or_else(|| Problem::unavailable("the leader's answer was too long"))?;
     let mut response = (status, Body::from(body)).into_response();
     for name in [CONTENT_TYPE, RETRY_AFTER] {
@@ -124,16 +125,4 @@ async fn pass_on(api: &Api, leader: &str, parts: Parts, body: Bytes) -> Result<R
         };
     }
     Ok(response)
-}
-
-/// The whole body, or `None` if it is longer than it may be.
-async fn read(mut answer: reqwest::Response) -> reqwest::Result<Option<Vec<u8>>> {
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await? {
-        if body.len().saturating_add(chunk.len()) > MAX_ANSWER_BYTES {
-            return Ok(None);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(Some(body))
 }

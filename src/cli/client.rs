@@ -7,7 +7,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
 use super::{Context, ExitCode, Failure};
-use crate::reconcile::outward::innermost;
+use crate::http::innermost;
 use crate::secret::Secret;
 
 const TIMEOUT: Duration = Duration::from_secs(30);

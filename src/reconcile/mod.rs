@@ -13,7 +13,7 @@ pub mod identity;
 mod lead;
 pub mod metrics;
 pub mod outbox;
-pub mod outward;
+mod outward;
 pub mod plan;
 pub mod principals;
 pub mod reader;

@@ -1,5 +1,4 @@
-//! What all requests to addresses of the operator's choice share: where a secret may go, how it is sent, and what is said when
-//! nobody answers.
+//! What all requests that carry a secret to an address of the operator's choice share: where it may go, and how it is read.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,6 +6,7 @@ use std::time::Duration;
 use reqwest::Url;
 
 use super::source::read_file;
+use crate::http;
 
 /// A secret is a line of text.
 const MAX_SECRET_BYTES: u64 = 4096;
@@ -23,24 +23,10 @@ pub(super) fn address(text: &str) -> Option<(Url, String)> {
 
 /// A client whose secrets go to the configured host alone: it follows no redirect.
 pub(super) fn client(time_limit: Duration) -> reqwest::Result<reqwest::Client> {
-    reqwest::Client::builder()
-        .timeout(time_limit)
-        .user_agent("partner-zones")
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
+    http::client(time_limit).build()
 }
 
 /// What a file of a secret holds; the error is the cause, for the operator.
 pub(super) fn secret(file: &Path) -> Result<Vec<u8>, String> {
     read_file(file, MAX_SECRET_BYTES).map_err(|problem| format!("{problem:?}"))
-}
-
-/// The cause behind all causes, without an address: the outer ones name it with everything in it, and a proxy's may hold a password.
-pub fn innermost(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut cause: &dyn std::error::Error = &error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
 }

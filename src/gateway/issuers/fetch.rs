@@ -8,6 +8,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use super::IssuerConfig;
+use crate::http;
 use crate::kafka::tls::{TlsError, UpstreamTlsFiles, client_config};
 use crate::policy::token::{KeySet, NotAKeySet};
 
@@ -70,13 +71,10 @@ pub(super) async fn fetch(config: &IssuerConfig) -> Result<KeySet, FetchError> {
 /// Made for every fetch, so that the file of its authorities may be replaced.
 fn client(config: &IssuerConfig) -> Result<Client, FetchError> {
     let files = UpstreamTlsFiles { ca: config.ca_file.clone(), identity: None, verifies_host: true };
-    Client::builder()
+    http::client(WITHIN)
         .tls_backend_preconfigured(client_config(&files)?)
-        .timeout(WITHIN)
-        .redirect(reqwest::redirect::Policy::none())
-        .user_agent("partner-zones")
         .build()
-        .map_err(|error| FetchError::Client(innermost(error)))
+        .map_err(|error| FetchError::Client(http::innermost(error)))
 }
 
 async fn discovered(client: &Client, issuer: &str) -> Result<Url, FetchError> {
@@ -98,20 +96,14 @@ async fn discovered(client: &Client, issuer: &str) -> Result<Url, FetchError> {
 
 async fn get(client: &Client, url: &Url) -> Result<Vec<u8>, FetchError> {
     let unreachable =
-        |error: reqwest::Error| FetchError::Unreachable { at: shown(url), cause: innermost(error) };
-    let mut answer = client.get(url.clone()).send().await.map_err(unreachable)?;
+        |error: reqwest::Error| FetchError::Unreachable { at: shown(url), cause: http::innermost(error) };
+    let answer = client.get(url.clone()).send().await.map_err(unreachable)?;
     let status = answer.status();
     if !status.is_success() {
         return Err(FetchError::Refused { at: shown(url), status });
     }
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
-        if body.len() + chunk.len() > MAX_BODY {
-            return Err(FetchError::TooLarge { at: shown(url) });
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
+    let body = http::body(answer, MAX_BODY).await.map_err(unreachable)?;
+    body.ok_or_else(|| FetchError::TooLarge { at: shown(url) })
 }
 
 /// The address without what may be secret in it.
@@ -119,14 +111,4 @@ fn shown(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
     url.to_string()
-}
-
-/// The cause behind all causes, without the address: it may hold a proxy's password.
-fn innermost(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut cause: &dyn std::error::Error = &error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
 }

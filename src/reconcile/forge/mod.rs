@@ -18,6 +18,7 @@ use thiserror::Error;
 
 use self::call::Call;
 use super::outward;
+use crate::http;
 use crate::zone::CommitStatus;
 
 /// For one request.
@@ -153,10 +154,8 @@ impl Forge {
         if parts.len() < 2 || !parts.iter().all(is_plain) {
             return Err(ForgeError::Repository(config.repository));
         }
-        let http = outward::client(TIME_LIMIT).map_err(|error| ForgeError::Unreachable {
-            host: host.clone(),
-            cause: outward::innermost(error),
-        })?;
+        let http = outward::client(TIME_LIMIT)
+            .map_err(|error| ForgeError::Unreachable { host: host.clone(), cause: http::innermost(error) })?;
         Ok(Self { config, base, host, http })
     }
 
@@ -233,19 +232,13 @@ impl Forge {
         if let Some(body) = &call.body {
             request = request.json(body);
         }
-        let mut answer = request.send().await.map_err(|error| self.unreachable(error))?;
+        let answer = request.send().await.map_err(|error| self.unreachable(error))?;
         let status = answer.status();
         if !status.is_success() {
             return Err(ForgeError::Refused { host: self.host.clone(), status });
         }
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|error| self.unreachable(error))? {
-            if body.len().saturating_add(chunk.len()) > MAX_ANSWER_BYTES {
-                return Err(self.strange());
-            }
-            body.extend_from_slice(&chunk);
-        }
-        serde_json::from_slice(&body).map_err(|_| self.strange())
+        let body = http::body(answer, MAX_ANSWER_BYTES).await.map_err(|error| self.unreachable(error))?;
+        serde_json::from_slice(&body.ok_or_else(|| self.strange())?).map_err(|_| self.strange())
     }
 
     fn token(&self) -> Result<String, ForgeError> {
@@ -260,7 +253,7 @@ impl Forge {
     }
 
     fn unreachable(&self, error: reqwest::Error) -> ForgeError {
-        ForgeError::Unreachable { host: self.host.clone(), cause: outward::innermost(error) }
+        ForgeError::Unreachable { host: self.host.clone(), cause: http::innermost(error) }
     }
 
     fn strange(&self) -> ForgeError {

@@ -14,8 +14,8 @@ use reqwest::{Response, StatusCode};
 use tokio::runtime::Handle;
 
 use super::{CONNECT_TIMEOUT, Call};
+use crate::http::innermost;
 use crate::kafka::tls::{UpstreamTlsFiles, client_config};
-use crate::reconcile::outward::innermost;
 use crate::reconcile::source::SourceError;
 use crate::reconcile::source::access::Access;
 use crate::reconcile::source::location::redact;

@@ -11,7 +11,7 @@ use thiserror::Error;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::record::{Later, Line, Record};
+use super::record::{Line, Record};
 use super::{Change, LEADER_VERSION, State, StoreError, ZoneRecord};
 use crate::zone::{Controls, Principal, Revision, Sequence, ZoneId, ZoneName};
 
@@ -254,10 +254,8 @@ impl Backup {
                 return Err(bad("it has no value".to_owned()));
             }
             let value = value.to_string().into_bytes();
-            let record = Record::read(key, Some(&value)).map_err(bad)?;
-            let mut later = Later::default();
-            later.note(key, Some(&value), &record);
-            let change = record.change().filter(|_| later == Later::default());
+            let (record, later) = Record::read(key, Some(&value)).map_err(bad)?;
+            let change = record.change().filter(|_| later.is_empty());
             match change.ok_or_else(|| BackupError::Later(key.clone()))? {
                 Change::PutZone(record) => zones.push(*record),
                 change => others.push(change),

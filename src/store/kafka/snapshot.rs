@@ -74,8 +74,8 @@ impl Snapshot {
     pub(super) fn take(&mut self, key: Option<&[u8]>, value: Option<&[u8]>) -> Taken {
         self.open = true;
         let key = String::from_utf8_lossy(key.unwrap_or_default());
-        let record = match Record::read(&key, value) {
-            Ok(record) => record,
+        let (record, later) = match Record::read(&key, value) {
+            Ok(read) => read,
             Err(problem) => {
                 tracing::error!(record = %key, problem, "a record of the state topic cannot be read");
                 self.broken.insert(key.into_owned(), problem);
@@ -83,7 +83,7 @@ impl Snapshot {
             }
         };
         self.broken.remove(&*key);
-        self.state.later.note(&key, value, &record);
+        self.state.later.note(&key, value, &record, later);
         match record {
             Record::Zone(name, mut zone) => {
                 if let Some(record) = &mut zone {

@@ -1,18 +1,19 @@
 //! What a later version wrote and this one does not know: it is kept as it is, and never taken for something that is not there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use super::{Line, Record};
 use crate::store::{Change, StoreError};
-use crate::zone::Sequence;
+
+/// Fields of a record that this version does not know.
+pub(in crate::store) type Fields = Map<String, Value>;
 
 /// Fields and records that this version does not know, by the records' keys.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Later {
-    fields: BTreeMap<String, Map<String, Value>>,
+    fields: BTreeMap<String, Fields>,
     records: BTreeMap<String, Value>,
 }
 
@@ -23,7 +24,7 @@ impl Later {
     }
 
     /// Remembers what there is in this record beside what was read of it.
-    pub(in crate::store) fn note(&mut self, key: &str, value: Option<&[u8]>, read: &Record) {
+    pub(in crate::store) fn note(&mut self, key: &str, value: Option<&[u8]>, read: &Record, fields: Fields) {
         self.fields.remove(key);
         self.records.remove(key);
         let Some(value) = value else { return };
@@ -34,23 +35,11 @@ impl Later {
             }
             return;
         }
-        let written = read.change().and_then(|change| Line::of(&change, Sequence::default()).ok().flatten());
-        let Some(known) = written.as_ref().and_then(|line| names(line.value.as_deref()?)) else { return };
-        if names(value).is_some_and(|names| names.is_subset(&known)) {
-            return;
-        }
-        if let Ok(mut fields) = serde_json::from_slice::<Map<String, Value>>(value) {
-            fields.retain(|name, _| !known.contains(name));
+        // These two are written anew by every leader, and not what it has read of them.
+        if !fields.is_empty() && !matches!(read, Record::Lease(_) | Record::End(_)) {
             self.fields.insert(key.to_owned(), fields);
         }
     }
-}
-
-/// The names of an object's fields.
-#[expect(clippy::zero_sized_map_values, reason = "serde reads the names of a map's entries, and no set")]
-fn names(object: &[u8]) -> Option<BTreeSet<String>> {
-    let fields: BTreeMap<String, IgnoredAny> = serde_json::from_slice(object).ok()?;
-    Some(fields.into_keys().collect())
 }
 
 impl Line {
@@ -60,7 +49,7 @@ impl Line {
         let unfit = |error: serde_json::Error| {
             StoreError::Unfit(format!("record `{}` cannot be written: {error}", self.key))
         };
-        let mut object: Map<String, Value> = serde_json::from_slice(value).map_err(unfit)?;
+        let mut object: Fields = serde_json::from_slice(value).map_err(unfit)?;
         for (name, field) in fields {
             object.entry(name).or_insert_with(|| field.clone());
         }
@@ -71,8 +60,8 @@ impl Line {
 
 impl Record {
     /// The change that writes this record; `None` for one that was deleted, and for what no change writes.
-    pub(in crate::store) fn change(&self) -> Option<Change> {
-        Some(match self.clone() {
+    pub(in crate::store) fn change(self) -> Option<Change> {
+        Some(match self {
             Self::Zone(_, zone) => Change::PutZone(zone?),
             Self::Credential(_, credential) => Change::PutCredential(credential?),
             Self::LastUse(key_id, last) => Change::Used(key_id, last?),

@@ -29,12 +29,13 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
 use self::controls::{AcceptanceRow, AskedRow, RollbackRow, SpentRow};
 pub(super) use self::end::CommitEnd;
 use self::end::EndRow;
+pub(super) use self::later::Fields;
 pub use self::later::Later;
 use self::letters::LetterRow;
 pub use self::principal::PrincipalRow;
@@ -76,26 +77,28 @@ pub(super) enum Record {
 }
 
 impl Record {
-    /// The error says what is wrong with the record, for the operator.
-    pub(super) fn read(key: &str, value: Option<&[u8]>) -> Result<Self, String> {
+    /// The record, and the fields that a later version has put into it. The error says what is wrong with the record, for the
+    /// operator.
+    pub(super) fn read(key: &str, value: Option<&[u8]>) -> Result<(Self, Fields), String> {
+        let mut value = Encoded { value, later: Fields::new() };
         let record = match key.split_once('/') {
             Some(("zone", name)) => {
                 let name = ZoneName::try_from(name).map_err(|error| format!("the name {error}"))?;
-                let zone = value.map(|v| decode::<ZoneRow>(v)?.into_record(&name)).transpose()?;
+                let zone = value.row::<ZoneRow>()?.map(|row| row.into_record(&name)).transpose()?;
                 Self::Zone(name, zone.map(Box::new))
             }
             Some(("credential", id)) => {
                 let id = KeyId::try_from(id).map_err(|error| format!("the key id {error}"))?;
-                let row = value.map(decode::<CredentialRow>).transpose()?;
+                let row = value.row::<CredentialRow>()?;
                 let credential = row.map(|row| row.into_credential(id.clone())).transpose()?;
                 Self::Credential(id, credential)
             }
             Some(("last-use", id)) => {
                 let id = KeyId::try_from(id).map_err(|error| format!("the key id {error}"))?;
-                Self::LastUse(id, value.map(decode).transpose()?)
+                Self::LastUse(id, value.row()?)
             }
             Some(("api-key", id)) => {
-                let row = value.map(decode::<ApiKeyRow>).transpose()?;
+                let row = value.row::<ApiKeyRow>()?;
                 let key = row.map(|row| row.into_api_key(id.to_owned())).transpose()?;
                 Self::ApiKey(id.to_owned(), key)
             }
@@ -104,44 +107,29 @@ impl Record {
                 let cluster =
                     ClusterName::try_from(cluster).map_err(|error| format!("the cluster {error}"))?;
                 let zone = ZoneName::try_from(zone).map_err(|error| format!("the zone {error}"))?;
-                let row = value.map(decode::<PrincipalRow>).transpose()?;
+                let row = value.row::<PrincipalRow>()?;
                 Self::Principal((cluster, zone), row.map(PrincipalRow::into_principal).transpose()?)
             }
             // A scope that cannot be read is one of a later version.
             Some(("suspension", scope)) => match Scope::parse(scope) {
-                Some(scope) => {
-                    let asked = value.map(decode::<AskedRow>).transpose()?;
-                    Self::Suspension(scope, asked.map(AskedRow::into_asked))
-                }
+                Some(scope) => Self::Suspension(scope, value.row()?.map(AskedRow::into_asked)),
                 None => Self::Unknown,
             },
             Some(("cluster", name)) => {
                 let name = ClusterName::try_from(name).map_err(|error| format!("the name {error}"))?;
-                Self::Cluster(name, value.map(decode::<ClusterRow>).transpose()?.map(|row| row.id))
+                Self::Cluster(name, value.row()?.map(|row: ClusterRow| row.id))
             }
-            Some(("spent", commit)) => {
-                let row = value.map(decode::<SpentRow>).transpose()?;
-                Self::Spent(commit.to_owned(), row.map(SpentRow::into_spent))
-            }
+            Some(("spent", commit)) => Self::Spent(commit.to_owned(), value.row()?.map(SpentRow::into_spent)),
             Some(("outbox", id)) => {
-                let row = value.map(decode::<LetterRow>).transpose()?;
-                Self::Letter(id.to_owned(), row.map(LetterRow::into_letter).transpose()?)
+                Self::Letter(id.to_owned(), value.row()?.map(LetterRow::into_letter).transpose()?)
             }
-            None if key == ROLLBACK => {
-                Self::Rollback(value.map(decode::<RollbackRow>).transpose()?.map(RollbackRow::into_rollback))
-            }
-            None if key == ACCEPTANCE => {
-                let row = value.map(decode::<AcceptanceRow>).transpose()?;
-                Self::Acceptance(row.map(AcceptanceRow::into_acceptance))
-            }
-            None if key == LEASE => Self::Lease(value.map(decode).transpose()?),
-            None if key == REVISION => {
-                let row: EndRow = decode(value.ok_or("it was deleted")?)?;
-                Self::End(row.into_end())
-            }
+            None if key == ROLLBACK => Self::Rollback(value.row()?.map(RollbackRow::into_rollback)),
+            None if key == ACCEPTANCE => Self::Acceptance(value.row()?.map(AcceptanceRow::into_acceptance)),
+            None if key == LEASE => Self::Lease(value.row()?),
+            None if key == REVISION => Self::End(value.row::<EndRow>()?.ok_or("it was deleted")?.into_end()),
             _ => Self::Unknown,
         };
-        Ok(record)
+        Ok((record, value.later))
     }
 }
 
@@ -263,13 +251,36 @@ struct Version {
     schema_version: u32,
 }
 
-fn decode<T: DeserializeOwned>(value: &[u8]) -> Result<T, String> {
-    let version: Version = serde_json::from_slice(value).map_err(|error| error.to_string())?;
-    if version.schema_version > SCHEMA_VERSION {
-        return Err(format!(
-            "it has schema version {} and this program reads up to {SCHEMA_VERSION}; upgrade this node",
-            version.schema_version
-        ));
+/// A row, and what stands beside it. No row may have a flattened field itself: what it takes would be in `later` as well.
+#[derive(Deserialize)]
+struct Known<T> {
+    #[serde(rename = "schemaVersion")]
+    _version: IgnoredAny,
+    #[serde(flatten)]
+    row: T,
+    #[serde(flatten)]
+    later: Fields,
+}
+
+/// A value as it is read; `None` is a tombstone.
+struct Encoded<'a> {
+    value: Option<&'a [u8]>,
+    /// Of the row that was read.
+    later: Fields,
+}
+
+impl Encoded<'_> {
+    fn row<T: DeserializeOwned>(&mut self) -> Result<Option<T>, String> {
+        let Some(value) = self.value else { return Ok(None) };
+        let version: Version = serde_json::from_slice(value).map_err(|error| error.to_string())?;
+        if version.schema_version > SCHEMA_VERSION {
+            return Err(format!(
+                "it has schema version {} and this program reads up to {SCHEMA_VERSION}; upgrade this node",
+                version.schema_version
+            ));
+        }
+        let known: Known<T> = serde_json::from_slice(value).map_err(|error| error.to_string())?;
+        self.later = known.later;
+        Ok(Some(known.row))
     }
-    serde_json::from_slice(value).map_err(|error| error.to_string())
 }

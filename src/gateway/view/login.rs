@@ -81,6 +81,13 @@ pub(crate) struct Origin<'a> {
     pub(crate) zone: Option<&'a ZoneName>,
 }
 
+impl Origin<'_> {
+    /// Whether whoever comes like this is to know of the zone at all: it admits the address, and no other one was named.
+    pub(super) fn finds(self, zone: &ZoneView) -> bool {
+        zone.admits(self.address) && self.zone.is_none_or(|wanted| zone.name == *wanted)
+    }
+}
+
 /// A zone, and how partners get into it.
 #[derive(Debug)]
 pub(crate) struct Entrance {

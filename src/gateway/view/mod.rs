@@ -148,11 +148,7 @@ impl GatewayView {
     /// those of another zone than the one that a host name has named: an account belongs to one zone, and so does a key id.
     pub(crate) fn credentials(&self, user: &str, origin: Origin<'_>) -> &[Candidate] {
         let all = self.logins.get(user).map(Vec::as_slice).unwrap_or_default();
-        let is_foreign = |candidate: &Candidate| {
-            !candidate.entrance.zone.admits(origin.address)
-                || origin.zone.is_some_and(|wanted| candidate.entrance.zone.name != *wanted)
-        };
-        if all.iter().any(is_foreign) { &[] } else { all }
+        if all.iter().all(|candidate| origin.finds(&candidate.entrance.zone)) { all } else { &[] }
     }
 
     /// Whose name this is, wherever whoever says it comes from: for operators, never for a partner.
@@ -166,8 +162,7 @@ impl GatewayView {
         let key = (issuer, bearer.subject);
         let zone = &self.subjects.get(&key)?.zone;
         let (issuer, user) = key;
-        let wanted = zone.admits(origin.address) && origin.zone.is_none_or(|wanted| zone.name == *wanted);
-        wanted.then(|| Login {
+        origin.finds(zone).then(|| Login {
             user,
             zone: Arc::clone(zone),
             proof: Proof::Token { issuer },
@@ -216,8 +211,7 @@ impl GatewayView {
     /// has named. The certificate is to be held against its rules.
     pub(crate) fn certified(&self, account: &str, origin: Origin<'_>) -> Option<&Entrance> {
         let entrance = self.certified.get(account)?;
-        let meant = origin.zone.is_none_or(|wanted| entrance.zone.name == *wanted);
-        (entrance.open && meant && entrance.zone.admits(origin.address)).then_some(entrance)
+        (entrance.open && origin.finds(&entrance.zone)).then_some(entrance)
     }
 
     /// What a certificate is held against that is shown beside a login by SASL; none if the gateway has no authorities.

@@ -102,17 +102,11 @@ fn algorithms(reader: &mut Reader<'_>, at: &[&str]) -> Vec<Algorithm> {
 }
 
 fn skew(text: &str) -> Result<Duration, String> {
-    let skew = crate::zone::parse_duration(text).map_err(|error| format!("is `{text}`, which {error}"))?;
-    if skew <= MOST_SKEW { Ok(skew) } else { Err(format!("is `{text}`; at most 5m is possible")) }
+    parse::within(text, Duration::ZERO..=MOST_SKEW, "at most 5m is possible")
 }
 
 /// How long an issuer may be away.
 fn kept(text: &str) -> Result<Duration, String> {
-    let kept = crate::zone::parse_duration(text).map_err(|error| format!("is `{text}`, which {error}"))?;
     let sensible = Duration::from_mins(1)..=Duration::from_hours(7 * 24);
-    if sensible.contains(&kept) {
-        Ok(kept)
-    } else {
-        Err(format!("is `{text}`; wanted is something between 1m and 7d"))
-    }
+    parse::within(text, sensible, "wanted is something between 1m and 7d")
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -13,23 +14,18 @@ use crate::zone::{ClusterName, parse_duration};
 
 /// An interval that is not so short that it would hammer the other side.
 pub(super) fn interval(text: &str) -> Result<Duration, String> {
-    let interval = parse_duration(text).map_err(|error| format!("is `{text}`, which {error}"))?;
-    let sensible = Duration::from_secs(1)..=Duration::from_hours(24);
-    if sensible.contains(&interval) {
-        Ok(interval)
-    } else {
-        Err(format!("is `{text}`; wanted is something between 1s and 1d"))
-    }
+    within(text, Duration::from_secs(1)..=Duration::from_hours(24), "wanted is something between 1s and 1d")
 }
 
 /// Longer than any balancer needs is a mistake: a process that does not end is killed.
 pub(super) fn drain_delay(text: &str) -> Result<Duration, String> {
-    let delay = parse_duration(text).map_err(|error| format!("is `{text}`, which {error}"))?;
-    if delay <= Duration::from_mins(5) {
-        Ok(delay)
-    } else {
-        Err(format!("is `{text}`; at most 5m is possible"))
-    }
+    within(text, Duration::ZERO..=Duration::from_mins(5), "at most 5m is possible")
+}
+
+/// A duration of this range; `wanted` says which it is.
+pub(super) fn within(text: &str, range: RangeInclusive<Duration>, wanted: &str) -> Result<Duration, String> {
+    let duration = parse_duration(text).map_err(|error| format!("is `{text}`, which {error}"))?;
+    if range.contains(&duration) { Ok(duration) } else { Err(format!("is `{text}`; {wanted}")) }
 }
 
 pub(super) fn not_empty(text: &str) -> Result<String, String> {

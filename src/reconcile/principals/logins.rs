@@ -149,17 +149,10 @@ fn is_out_of_reach(error: &ClientError) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::readback::Fixed;
     use super::*;
     use crate::sasl::Mechanism;
     use crate::secret::Secret;
-
-    struct Fixed(&'static [&'static str]);
-
-    impl Living for Fixed {
-        async fn brokers(&mut self) -> Result<Vec<String>, AdminError> {
-            Ok(self.0.iter().map(|&name| name.to_owned()).collect())
-        }
-    }
 
     fn principals(zones: usize) -> BTreeMap<ZoneName, Credentials> {
         let principal = |number: usize| {

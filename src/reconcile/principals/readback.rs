@@ -171,20 +171,22 @@ fn is_visible(seen: &Seen, step: &ZoneSteps, half: Half) -> bool {
     }
 }
 
+/// The brokers of a cluster in tests.
+#[cfg(test)]
+pub(super) struct Fixed(pub(super) &'static [&'static str]);
+
+#[cfg(test)]
+impl Living for Fixed {
+    async fn brokers(&mut self) -> Result<Vec<String>, AdminError> {
+        Ok(self.0.iter().map(|&name| name.to_owned()).collect())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-
-    /// The brokers of a cluster in these tests.
-    struct Fixed(&'static [&'static str]);
-
-    impl Living for Fixed {
-        async fn brokers(&mut self) -> Result<Vec<String>, AdminError> {
-            Ok(self.0.iter().map(|&name| name.to_owned()).collect())
-        }
-    }
 
     /// Who is late, and how often each broker was asked, where `answers` says whether a broker knows at its nth look. One
     /// that gives no answer hangs.

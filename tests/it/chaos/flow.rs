@@ -9,9 +9,10 @@ use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
-use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
+use rdkafka::{ClientConfig, Message as _};
 
 use super::ledger::{Counts, Ledger, PARTITIONS};
+use crate::support::log;
 
 /// Between records of one partition.
 const INTERVAL: Duration = Duration::from_millis(60);
@@ -235,25 +236,15 @@ fn consume(account: &Account, ledger: &Arc<Ledger>, go_on: &AtomicBool) {
 
 /// All records of a partition, as the brokers have them.
 fn log(bootstrap: &str, topic: &str, partition: usize) -> Vec<String> {
-    let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", bootstrap)
-        .set("group.id", "the-log")
-        .set("enable.auto.commit", "false")
-        .set("enable.partition.eof", "true")
-        .create()
-        .unwrap();
-    let mut partitions = TopicPartitionList::new();
-    partitions.add_partition_offset(topic, i32::try_from(partition).unwrap(), Offset::Beginning).unwrap();
-    consumer.assign(&partitions).unwrap();
-    let (mut records, begun) = (Vec::new(), Instant::now());
+    let begun = Instant::now();
     while begun.elapsed() < PATIENCE {
-        match consumer.poll(Duration::from_secs(1)) {
-            Some(Ok(record)) => {
-                records.push(String::from_utf8_lossy(record.payload().unwrap_or_default()).into_owned());
-            }
-            Some(Err(KafkaError::PartitionEOF(_))) => return records,
-            Some(Err(_)) | None => {}
-        }
+        // Brokers that have just started again may not know of it yet.
+        let Some(records) = log::records(bootstrap, topic, i32::try_from(partition).unwrap(), PATIENCE)
+        else {
+            continue;
+        };
+        let text = |value: Vec<u8>| String::from_utf8_lossy(&value).into_owned();
+        return records.into_iter().map(|record| text(record.value.unwrap_or_default())).collect();
     }
-    panic!("{topic}-{partition} has no end")
+    panic!("{topic}-{partition} is not there")
 }

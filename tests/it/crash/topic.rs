@@ -1,14 +1,12 @@
 //! The state topic as it lies there, read to its end and checked record by record.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
 use serde_json::Value;
 
 use super::{PATIENCE, ZONES};
+use crate::support::log::{self, Logged};
 
 /// What every zone of a generation shares.
 pub(super) fn backing(generation: usize) -> String {
@@ -42,42 +40,14 @@ pub(super) struct Seen {
     pub(super) terms: usize,
 }
 
-/// A topic from its first record to its last; nothing while there is no such topic.
+/// A topic from its first record to its last; nothing while there is no such topic: the first controller makes it.
 fn read(bootstrap: &str, topic: &str) -> Records {
-    let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", bootstrap)
-        .set("group.id", "_partner-zones.test")
-        .set("isolation.level", "read_committed")
-        .set("enable.partition.eof", "true")
-        .set("topic.metadata.propagation.max.ms", "1000")
-        .create()
-        .unwrap();
-    let mut partitions = TopicPartitionList::new();
-    partitions.add_partition_offset(topic, 0, Offset::Beginning).unwrap();
-    consumer.assign(&partitions).unwrap();
-    let (mut records, deadline) = (Vec::new(), Instant::now() + PATIENCE);
-    let mut trouble = None;
-    while Instant::now() < deadline {
-        match consumer.poll(Duration::from_secs(1)) {
-            Some(Ok(message)) => {
-                let key = String::from_utf8(message.key().unwrap().to_vec()).unwrap();
-                let value = message.payload().map(|bytes| serde_json::from_slice(bytes).unwrap());
-                records.push((key, value));
-            }
-            Some(Err(KafkaError::PartitionEOF(_))) => return records,
-            Some(Err(error)) if is_missing(&error) => return Vec::new(),
-            // A broker that is slow to answer. The client goes on by itself, and what it has not read is not taken for nothing.
-            Some(Err(error)) => trouble = Some(error),
-            None => {}
-        }
-    }
-    panic!("topic {topic} has no end: {trouble:?}")
-}
-
-/// There is no such topic before the first controller has made it.
-fn is_missing(error: &KafkaError) -> bool {
-    use RDKafkaErrorCode::{UnknownPartition, UnknownTopic, UnknownTopicOrPartition};
-    matches!(error.rdkafka_error_code(), Some(UnknownPartition | UnknownTopic | UnknownTopicOrPartition))
+    let records = log::records(bootstrap, topic, 0, PATIENCE).unwrap_or_default();
+    let typed = |record: Logged| {
+        let key = String::from_utf8(record.key.unwrap()).unwrap();
+        (key, record.value.map(|bytes| serde_json::from_slice(&bytes).unwrap()))
+    };
+    records.into_iter().map(typed).collect()
 }
 
 /// The last commit that changed a zone.

@@ -6,13 +6,14 @@ use std::time::Duration;
 use partner_zones::store::kafka::{KafkaStore, Role};
 use partner_zones::store::{Change, Health, Heartbeat, Leadership, Store, StoreError};
 use partner_zones::zone::{Credential, Sequence};
+use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::{Installation, PATIENCE, credential, open, put_zone, until, zone_name, zone_names};
 use crate::support::kafka::Cluster;
+use crate::support::log;
 
 /// Long enough for a node to have done what it must not do.
 const A_WHILE: Duration = Duration::from_secs(4);
@@ -58,22 +59,9 @@ fn serve(store: &Arc<KafkaStore>, sequence: u64) {
 
 /// The last value of this record, as it stands in the topic.
 fn record(installation: &Installation, key: &str) -> Value {
-    let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", &installation.bootstrap)
-        .set("group.id", installation.topic("test"))
-        .set("isolation.level", "read_committed")
-        .set("enable.partition.eof", "true")
-        .create()
-        .unwrap();
-    let mut partitions = TopicPartitionList::new();
-    partitions.add_partition_offset(&installation.topic("state"), 0, Offset::Beginning).unwrap();
-    consumer.assign(&partitions).unwrap();
-    let mut last = None;
-    while let Some(Ok(message)) = consumer.poll(PATIENCE) {
-        if message.key() == Some(key.as_bytes()) {
-            last = message.payload().map(<[u8]>::to_vec);
-        }
-    }
+    let records = log::records(&installation.bootstrap, &installation.topic("state"), 0, PATIENCE);
+    let of_key = records.unwrap().into_iter().rfind(|record| record.key.as_deref() == Some(key.as_bytes()));
+    let last = of_key.and_then(|record| record.value);
     serde_json::from_slice(&last.unwrap_or_else(|| panic!("there is no record {key}"))).unwrap()
 }
 

@@ -5,12 +5,11 @@ use std::time::Duration;
 use partner_zones::store::kafka::Role;
 use partner_zones::store::{Change, Health, Store};
 use partner_zones::zone::Sequence;
-use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::Producer;
-use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 
 use super::{Installation, PATIENCE, credential, open, put_zone, send, until, zone_name, zone_names};
 use crate::support::kafka::Cluster;
+use crate::support::log;
 
 /// Long enough for a reader to have seen what it must not see.
 const A_WHILE: Duration = Duration::from_secs(2);
@@ -187,17 +186,9 @@ async fn an_audit_event_is_in_the_audit_topic_as_it_was_given() {
     let node = installation.controller("controller-1").await;
     let event = serde_json::json!({"specversion": "1.0", "type": "zone.created", "subject": "zone/acme"});
     node.store.audit(event.clone()).await.unwrap();
-    let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", &installation.bootstrap)
-        .set("group.id", installation.topic("test"))
-        .create()
-        .unwrap();
-    let mut partitions = TopicPartitionList::new();
-    partitions.add_partition_offset(&installation.topic("audit"), 0, Offset::Beginning).unwrap();
-    consumer.assign(&partitions).unwrap();
-    let message = consumer.poll(PATIENCE).expect("a message").unwrap();
-    assert_eq!(message.key(), Some(b"zone/acme".as_slice()));
-    assert_eq!(serde_json::from_slice::<serde_json::Value>(message.payload().unwrap()).unwrap(), event);
-    drop(message);
+    let written = log::records(&installation.bootstrap, &installation.topic("audit"), 0, PATIENCE).unwrap();
+    let message = written.into_iter().next().expect("a message");
+    assert_eq!(message.key.as_deref(), Some(b"zone/acme".as_slice()));
+    assert_eq!(serde_json::from_slice::<serde_json::Value>(&message.value.unwrap()).unwrap(), event);
     node.stop().await;
 }

@@ -9,6 +9,7 @@ pub(crate) mod git;
 pub(crate) mod git_https;
 pub(crate) mod issuer;
 pub(crate) mod kafka;
+pub(crate) mod log;
 pub(crate) mod outside;
 pub(crate) mod process;
 pub(crate) mod product;

@@ -141,8 +141,10 @@ impl Reading {
         }
     }
 
-    /// The end of the partition for a reader of committed records: every transaction before it is decided.
+    /// The end of the partition for a reader of committed records: every transaction before it is decided. It is told once, so
+    /// how far the reading has come counts whether the broker answers more or not.
     fn end_of_partition(&mut self, consumer: &BaseConsumer<Reports>) {
+        let position = position(consumer, &self.topic);
         let (low, high) = match consumer.fetch_watermarks(&self.topic, PARTITION, QUESTION) {
             Ok(watermarks) => watermarks,
             Err(error) => {
@@ -150,14 +152,15 @@ impl Reading {
                 // Without this answer the first end is not one; a reading that was there before needs none.
                 if !self.at_end {
                     self.read_again(consumer);
+                } else if let Some(position) = position {
+                    self.position.send_replace(position);
                 }
                 return;
             }
         };
         // Offsets have holes, and markers take some: the position is what counts, never the last record's offset. A topic
         // in which there is nothing has no position.
-        let position = position(consumer, &self.topic).or((low == high).then_some(high));
-        if let Some(position) = position {
+        if let Some(position) = position.or((low == high).then_some(high)) {
             if !self.at_end && position >= high {
                 self.at_end = true;
                 self.publish();

@@ -74,9 +74,9 @@ impl Pair {
         assert_eq!(unexpected(self.client, "produce", &produced), [], "{}", self.topic);
         let acked: BTreeMap<i64, String> =
             produced.acked().iter().map(|acked| (acked.offset, format!("value-{}", acked.number))).collect();
-        assert_eq!(acked.len(), produced.acked().len(), "an offset was acknowledged twice");
+        assert_eq!(acked.len(), produced.acked().len(), "{}: an offset was acknowledged twice", self.topic);
         // Nothing lost, nothing twice: what Kafka has is what was acknowledged.
-        assert_eq!(end_of(cluster, &self.topic), i64::try_from(acked.len()).unwrap());
+        assert_eq!(end_of(cluster, &self.topic), i64::try_from(acked.len()).unwrap(), "{}", self.topic);
         let last = *acked.keys().last().unwrap();
         // And committed, whatever was said of commits on the way.
         self.consumer.wait_for("the last record, committed", |events| {

@@ -27,7 +27,7 @@ test:
 	@scripts/deps.sh test
 	@scripts/test.sh
 
-# Half an hour for each hundred. It prints its seed first, and a table at the end (docs/chaos.md).
+# A quarter of an hour for each hundred. It prints its seed first, and a table at the end (docs/chaos.md).
 chaos:
 	@scripts/deps.sh chaos
 	CHAOS_ROUNDS=$(or $(ROUNDS),200) CHAOS_SEED=$(SEED) cargo test --locked --test it chaos::random -- --nocapture
@@ -36,6 +36,7 @@ lint:
 	@scripts/deps.sh build
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+	cargo metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
 
 lint-deploy:
 	@scripts/deploy-lint.sh

@@ -2,7 +2,7 @@
 # What the gateway costs: the same requests directly, through HAProxy and through the gateway, interleaved in one run on one
 # real broker. docs/performance.md says how to read it.
 #
-#   bench.sh [--rounds N] [--megabytes N] [--only PART OF A SCENARIO'S NAME | latency | memory] [--split] [--haproxy-buffer BYTES]
+#   bench.sh [--rounds N] [--megabytes N] [--only PART OF A SCENARIO'S NAME | latency | memory | limits | headers | replay] [--split] [--haproxy-buffer BYTES]
 #
 # And what a large repository costs the control plane, beside the bare parse of its files:
 #

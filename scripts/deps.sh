@@ -21,7 +21,7 @@ case ${1:-} in
     ;;
   test)
     brokers
-    packages faketime
+    packages faketime iproute2
     packages python3 python3-venv openssh-server haproxy
     # Node from elsewhere is as good, and then Debian's would only be in its way.
     command -v npm >/dev/null || packages nodejs npm

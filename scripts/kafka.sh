@@ -11,6 +11,7 @@
 # With KAFKA_TLS=FOLDER, which holds broker.pem (key and certificate) and ca.pem, also on PORT+3N+i-1 (TLS with client
 # certificates) and PORT+4N+i-1 (SASL under TLS).
 # With KAFKA_SASL_HOST, brokers name that host to whoever asks on SASL: somebody else listens there, on the same ports.
+# With KAFKA_SASL_LISTEN, they listen on that address for SASL, and not on 127.0.0.1.
 # KAFKA_JVM_OPTS replaces the JVM flags, which are chosen for a quick start, not for throughput. KAFKA_SETTINGS holds
 # more lines of broker configuration.
 . "$(dirname "$0")/lib.sh"
@@ -87,6 +88,7 @@ configure() {
     -e "s|@CONTROLLER@|$((port + 2 * brokers + broker - 1))|" "$ROOT/tests/kafka/broker.properties" >"$file"
   [ -z "${KAFKA_SASL_HOST:-}" ] || printf 'advertised.listeners=%s,%s\n' \
     "PLAINTEXT://127.0.0.1:$((port + broker - 1))" "SASL://$KAFKA_SASL_HOST:$((port + brokers + broker - 1))" >>"$file"
+  [ -z "${KAFKA_SASL_LISTEN:-}" ] || sed -i "s|SASL://127.0.0.1:|SASL://$KAFKA_SASL_LISTEN:|" "$file"
   [ -z "${KAFKA_TLS:-}" ] || secure "$file" $((port + 3 * brokers + broker - 1)) $((port + 4 * brokers + broker - 1))
 }
 
@@ -231,7 +233,7 @@ supervise() {
   local secured=""
   [ -z "${KAFKA_TLS:-}" ] ||
     secured=" $(addresses $((port + 3 * brokers)) "$brokers") $(addresses $((port + 4 * brokers)) "$brokers")"
-  echo "ready $(addresses "$port" "$brokers") $(addresses $((port + brokers)) "$brokers" "${KAFKA_SASL_HOST:-}") $DIR$secured"
+  echo "ready $(addresses "$port" "$brokers") $(addresses $((port + brokers)) "$brokers" "${KAFKA_SASL_HOST:-${KAFKA_SASL_LISTEN:-}}") $DIR$secured"
   while read -r verb broker; do
     case $verb in
       stop) stop_broker "$broker" TERM && echo "done $broker" ;;

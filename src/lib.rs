@@ -13,8 +13,8 @@
 //! | pure | [`secret`] | text that cannot be formatted or serialised |
 //! | wire | [`manifest`] | YAML ⇄ zone, with findings; the JSON Schema |
 //! | wire | [`http`] | what requests to other servers have in common |
-//! | wire | [`kafka`] | shapes, the walker over frames, typed messages behind it, broker connections, TLS |
-//! | I/O | [`store`] | the state, its one writer, heartbeats, audit |
+//! | wire | [`kafka`] | shapes, the walker over frames, typed messages behind it, records, broker connections, TLS |
+//! | I/O | [`store`] | the state, its one writer, heartbeats, audit, usage |
 //! | I/O | [`gateway`] | the data plane: listeners, sessions, one file per API key |
 //! | I/O | [`reconcile`] | the control plane: source → plan → guards → apply |
 //! | I/O | [`api`] | REST: health, zones, credentials, keys |
@@ -167,8 +167,41 @@
 //!   at the moment could change, and would then take the second lock away. A cluster that does not let it be done keeps its new zones
 //!   waiting (PZ0410) until somebody writes `isolation: shared`; and without that word no zone that has a principal is served as
 //!   anybody else, should the key be missing.
+//! * A share `from: latest` begins at offsets that are written down (record `replay/<zone>`), not at a time: many records carry the time of
+//!   what they tell, and by it they would come before the share or after it. Fetches of a topic with a window stay outside of fetch
+//!   sessions, whose requests do not say how far the partner is.
+//! * What stands behind a whole batch, and is not there to its end, does not pass to a partner whose zone removes headers: nobody can say what
+//!   it holds. Clients drop it anyway. And a fetch that meets a batch which cannot be read first brings what is in front of it.
+//! * Templates and patterns of headers are parsed in [`zone`], which the manifest may use, and so is what Java and `regex` read alike.
+//! * Of a zone whose login is in a file the state remembers nothing: nothing is made that would have to be known as ours, and a login is
+//!   proved anew by each leader. So only the leader says how its second lock is. Such a zone is looked at anew in each run, without the
+//!   growing wait of a failed try: a file that comes is noticed at the next poll.
+//! * That a user from a file may do no more than its zone cannot be seen without administering the cluster. What is asked, as that user, is
+//!   the worst of it: whether it reaches the state ([`reconcile::data_plane`] asks the same of the gateways' own login).
+//! * `dataPlane` has no `security.protocol` of its own: it is another login at the same listener.
+//! * A commit beyond `limitCommitOffset` succeeds and holds the connection back; it is refused only where seconds would not be enough. librdkafka
+//!   shows an error after three tries, and few who use it expect one. A limit is divided among nodes by what they say they need, with no
+//!   one who decides, so it is exact to some per cent and some seconds behind a change ([`policy::traffic`]).
+//! * There is a fourth topic, for usage ([`store::ledger`]): in heartbeats it would be gone with its node, and in the state each figure would make
+//!   a new snapshot for every node. Each gateway writes its own records of it, with all that it counted so far, so nobody has to lead
+//!   and nothing counts twice; the leader adds up those of processes that are no more. What a write that nobody acknowledged has brought is
+//!   not counted again: a statement never has more than was used.
 //! * A principal on a backing cluster is ours if the state says so, which is written before it is made; or, with the state lost, if
 //!   its credentials have the rounds that only the master key gives. A prefix alone would take over what somebody else made.
+//! * A write that a guard would hold back is refused before it is committed: what nobody may apply yet has no place on the branch that is
+//!   followed. A proposal may hold it, since whoever merges it decides. A rollback that is in force refuses writes for the same reason.
+//! * To create a zone again just as it is, is no error, so that creations need no idempotency key. One for a credential decides its key id:
+//!   nobody has to remember requests, and a new leader knows them as well ([`api`], `idempotency`).
+//! * A zone's entity tag names its written form alone. A write is held against the form in the source, not the one in force, which may be older.
+//! * `apply` without files asks for a run, as before; `apply -f` writes zones to the source.
+//! * A commit to a repository on this machine is not a push: libgit2's replaces a ref whatever it has become since, and runs no hooks. Objects are
+//!   written into it and the ref is moved if it still is where it was read; a repository with hooks that could refuse is refused.
+//! * An owner's pattern is a backing topic's name or the beginning of names (Kafka's literal and prefixed patterns), on every cluster. Owners
+//!   write zones that share nothing else, but map no groups: a group has offsets of whatever topics.
+//! * A partner's key rotates and revokes the zone's credentials and issues none: what the provider revoked stays revoked.
+//! * `GET /api/v1/plan` is the plan of the last run, with the run; a plan of what is about to be written comes with the (dry) write.
+//! * `zone test` takes the partner's file as `--command-config`, as Kafka's tools do: `--config` is this program's own.
+//! * The log-in that Console's command line asks for gives back the key itself: there is no session to lose.
 
 pub mod api;
 pub mod app;

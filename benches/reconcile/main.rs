@@ -8,6 +8,7 @@
 #![allow(clippy::cast_precision_loss, reason = "figures for people")]
 
 mod measure;
+mod principals;
 mod repository;
 mod scenarios;
 mod served;
@@ -32,6 +33,10 @@ fn main() {
         return (scenario.run)(&Repository::at(argument("--in").unwrap().as_ref(), zones)).print();
     }
     let only = argument("--only").unwrap_or_default();
+    let brokers = argument("--brokers").map_or(vec![1, 3], |value| vec![value.parse().unwrap()]);
+    if only == "principals" {
+        return principals::run(zones, &brokers);
+    }
     let rounds = number("--rounds", DEFAULT_ROUNDS);
     let folder = tempfile::tempdir().unwrap();
     let repository = Repository::create(folder.path(), zones, TOPICS);
@@ -54,6 +59,9 @@ fn main() {
     }
     if "served".contains(&only) {
         served::run(rounds);
+    }
+    if only.is_empty() {
+        principals::run(zones, &brokers);
     }
 }
 

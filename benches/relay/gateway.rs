@@ -1,5 +1,6 @@
-//! The gateway under measure: the `reconciler` binary in a process of its own, with one zone from a Git repository.
+//! The gateway under measure: the `reconciler` binary in a process of its own, with zones from a Git repository.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -21,7 +22,8 @@ pub(crate) struct Gateway {
     process: Process,
     port: u16,
     http: u16,
-    login: (String, String),
+    /// By zone: user name and secret.
+    logins: BTreeMap<String, (String, String)>,
     _folder: tempfile::TempDir,
     _repository: Repository,
 }
@@ -30,10 +32,15 @@ impl Gateway {
     /// In front of a cluster whose only broker has id 1. With an authority its partners are under TLS, and it shows the
     /// certificate called `peer`.
     pub(crate) fn start(bootstrap: &str, topics: &[Pair], authority: Option<&Authority>) -> Self {
+        Self::serving(bootstrap, &[(ZONE, sharing(ZONE, topics))], authority)
+    }
+
+    /// As [`start`](Self::start), with these zones: names and files.
+    pub(crate) fn serving(bootstrap: &str, zones: &[(&str, String)], authority: Option<&Authority>) -> Self {
         let repository = Repository::new();
-        let topics: Vec<_> =
-            topics.iter().map(|(alias, backing)| (alias.as_str(), backing.as_str(), "WRITE")).collect();
-        repository.write("zones/bench.yaml", manifest(ZONE, &topics));
+        for (zone, text) in zones {
+            repository.write(&format!("zones/{zone}.yaml"), text);
+        }
         repository.push("Share the topics of the benchmark");
         let folder = tempfile::tempdir().unwrap();
         let (port, http) = (free_ports(2), free_ports(1));
@@ -56,8 +63,11 @@ impl Gateway {
         fs::write(folder.path().join("reconciler.yaml"), text).unwrap();
         let mut process = reconciler(folder.path(), &["run"]);
         await_ok(&mut process, &format!("127.0.0.1:{http}"), "/readyz", START);
-        let login = log_in(folder.path(), &mut process);
-        Self { process, port, http, login, _folder: folder, _repository: repository }
+        let logins = zones
+            .iter()
+            .map(|(zone, _)| ((*zone).to_owned(), log_in(zone, folder.path(), &mut process)))
+            .collect();
+        Self { process, port, http, logins, _folder: folder, _repository: repository }
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -66,8 +76,13 @@ impl Gateway {
 
     /// Broker 1 as partners see it.
     pub(crate) fn address(&self) -> Address {
+        self.address_in(ZONE)
+    }
+
+    /// The same, as the partner of this zone.
+    pub(crate) fn address_in(&self, zone: &str) -> Address {
         let open = Address::open(&format!("127.0.0.1:{}", self.port + 1));
-        Address { login: Some(self.login.clone()), ..open }
+        Address { login: Some(self.logins[zone].clone()), ..open }
     }
 
     /// Does this work, and tells the most [`buffered`](Self::buffered) meanwhile. Asking takes CPU time of the gateway.
@@ -91,8 +106,15 @@ impl Gateway {
     }
 }
 
+/// The file of a zone that shares these topics.
+pub(crate) fn sharing(zone: &str, topics: &[Pair]) -> String {
+    let topics: Vec<_> =
+        topics.iter().map(|(alias, backing)| (alias.as_str(), backing.as_str(), "WRITE")).collect();
+    manifest(zone, &topics)
+}
+
 /// Waits until the zone is served, and gets a credential for it.
-fn log_in(folder: &Path, process: &mut Process) -> (String, String) {
+fn log_in(zone: &str, folder: &Path, process: &mut Process) -> (String, String) {
     let cli = |arguments: &[&str]| -> Output {
         let key = fs::read_to_string(folder.join("api-key")).unwrap_or_default();
         Command::new(env!("CARGO_BIN_EXE_reconciler"))
@@ -107,11 +129,11 @@ fn log_in(folder: &Path, process: &mut Process) -> (String, String) {
         serde_json::from_slice(&output.stdout).unwrap_or(serde_json::Value::Null)
     };
     let deadline = Instant::now() + START;
-    while json(cli(&["get", "zone", ZONE, "-o", "json"]))["status"]["phase"] != "READY" {
+    while json(cli(&["get", "zone", zone, "-o", "json"]))["status"]["phase"] != "READY" {
         assert!(!process.ended() && Instant::now() < deadline, "{}", process.transcript());
         thread::sleep(Duration::from_millis(100));
     }
-    let issued = json(cli(&["credentials", "issue", ZONE, "-o", "json"]));
+    let issued = json(cli(&["credentials", "issue", zone, "-o", "json"]));
     let text = |field: &str| issued[field].as_str().unwrap().to_owned();
     (text("username"), text("secret"))
 }

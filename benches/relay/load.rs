@@ -21,7 +21,7 @@ const JAVA: Appetite = Appetite { partitions: PARTITIONS, partition_bytes: MIB, 
 const THREADS: usize = 4;
 
 /// A connection with its next request.
-struct Busy {
+pub(crate) struct Busy {
     client: Client,
     frame: Frame,
     /// Requests without an answer.
@@ -46,24 +46,17 @@ impl Scenario {
             Work::Fetch | Work::Session => Bytes::new(),
         };
         let build = |_| {
-            let mut client = Client::connect(&peer.address);
+            let client = Client::connect(&peer.address);
             match self.work {
                 Work::Produce { partitions, .. } => {
                     produce_again(client, by, slice::from_ref(written), partitions, &records)
                 }
                 Work::ProduceMany { .. } => produce_again(client, by, small, 1, &records),
-                Work::Fetch => {
-                    let request = fetch(by, slice::from_ref(filled), JAVA, (0, -1));
-                    let moves = records_in(&client.call(by.fetch(), &request));
-                    Busy::new(client, Frame::new(by.fetch(), &request), 2, moves)
-                }
+                Work::Fetch => fetch_again(client, by, filled).0,
                 Work::Session => {
-                    let appetite = Appetite { partitions: WIDE_PARTITIONS, ..JAVA };
-                    let first = client.call(by.fetch(), &fetch(by, wide, appetite, (0, 0)));
-                    assert_ne!(first.session_id, 0, "no session");
-                    let next = fetch(by, wide, appetite, (first.session_id, 1));
-                    let moves = records_in(&first);
-                    Busy::new(client, Frame::in_session(by.fetch(), &next), 1, moves)
+                    let (busy, is_session) = follow_again(client, by, wide);
+                    assert!(is_session, "no session");
+                    busy
                 }
             }
         };
@@ -71,7 +64,36 @@ impl Scenario {
     }
 }
 
-fn produce_again(mut client: Client, by: By, topics: &[Topic], partitions: i32, batch: &Bytes) -> Busy {
+/// Repeats a fetch of all partitions of a topic, outside of sessions; with the answer that it gets.
+pub(crate) fn fetch_again(mut client: Client, by: By, topic: &Topic) -> (Busy, FetchResponse) {
+    let request = fetch(by, slice::from_ref(topic), JAVA, (0, -1));
+    let answer = client.call(by.fetch(), &request);
+    let moves = records_in(&answer);
+    (Busy::new(client, Frame::new(by.fetch(), &request), 2, moves), answer)
+}
+
+/// Fetches all partitions of wide topics again and again, each moved on by every request: in a session if it is given one, as clients
+/// do, and whether it was.
+pub(crate) fn follow_again(mut client: Client, by: By, wide: &[Topic]) -> (Busy, bool) {
+    let appetite = Appetite { partitions: WIDE_PARTITIONS, ..JAVA };
+    let request = fetch(by, wide, appetite, (0, 0));
+    let first = client.call(by.fetch(), &request);
+    let moves = records_in(&first);
+    let frame = match first.session_id {
+        0 => Frame::new(by.fetch(), &request),
+        id => Frame::in_session(by.fetch(), &fetch(by, wide, appetite, (id, 1))),
+    };
+    (Busy::new(client, frame, 1, moves), first.session_id != 0)
+}
+
+/// Repeats a request with this batch for each partition.
+pub(crate) fn produce_again(
+    mut client: Client,
+    by: By,
+    topics: &[Topic],
+    partitions: i32,
+    batch: &Bytes,
+) -> Busy {
     let request = produce(by, topics, partitions, batch);
     assert!(accepted(&client.call(by.produce(), &request)));
     let batches = topics.len() * usize::try_from(partitions).unwrap();
@@ -96,6 +118,11 @@ impl Busy {
         Self { client, frame, depth, moves, answer }
     }
 
+    /// With another count of what each request moves.
+    pub(crate) fn moving(self, moves: usize) -> Self {
+        Self { moves, ..self }
+    }
+
     fn ask(&mut self) {
         self.client.send(&mut self.frame);
     }
@@ -107,6 +134,10 @@ impl Busy {
 }
 
 impl Ready {
+    pub(crate) fn of(connections: usize, busy: impl Fn() -> Busy) -> Self {
+        Self { all: (0..connections).map(|_| busy()).collect() }
+    }
+
     /// Keeps all connections busy until `bytes` of records have passed; what has passed, and in how many seconds.
     pub(crate) fn run(mut self, bytes: usize) -> (usize, f64) {
         let passed = AtomicUsize::new(0);

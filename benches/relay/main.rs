@@ -10,9 +10,13 @@
 
 mod gateway;
 mod haproxy;
+mod headers;
+mod limits;
 mod load;
+mod policies;
 mod probes;
 mod process;
+mod replay;
 mod requests;
 mod scenarios;
 mod site;
@@ -25,6 +29,7 @@ mod topics;
 mod transport;
 mod wire;
 
+use policies::Effort;
 use process::Cpu;
 use requests::By;
 use scenarios::{SCENARIOS, Scenario};
@@ -45,11 +50,17 @@ fn main() {
     let plan = Plan::new(number("--haproxy-buffer", DEFAULT_HAPROXY_BUFFER));
     let split = std::env::args().any(|argument| argument == "--split");
     let only = argument("--only").unwrap_or_default();
+    // Gateways in this process would write all that they do between the figures.
+    let quiet = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(std::io::stderr);
+    quiet.try_init().unwrap();
     let cluster = Cluster::private(1);
     let topics = topics::create(&cluster);
     eprintln!("{rounds} rounds of {} MB; load {}", bytes / 1_000_000, process::load_average());
-    Row::print_head();
-    for scenario in SCENARIOS.iter().filter(|scenario| scenario.name.contains(&only)) {
+    let scenarios: Vec<_> = SCENARIOS.iter().filter(|scenario| scenario.name.contains(&only)).collect();
+    if !scenarios.is_empty() {
+        Row::print_head();
+    }
+    for scenario in scenarios {
         let site = plan.start(cluster.bootstrap(), &topics, scenario.tls);
         let row = throughput(&site, scenario, rounds, bytes);
         row.print(scenario.name);
@@ -62,6 +73,16 @@ fn main() {
     }
     if "memory".contains(&only) {
         memory(&plan, cluster.bootstrap(), &topics);
+    }
+    let effort = Effort { rounds, bytes };
+    if "headers".contains(&only) {
+        headers::print(&cluster, effort);
+    }
+    if "replay".contains(&only) {
+        replay::print(&cluster, effort);
+    }
+    if "limits".contains(&only) {
+        limits::print(&cluster, &topics, rounds);
     }
     eprintln!("load at the end: {}", process::load_average());
 }

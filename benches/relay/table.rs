@@ -28,11 +28,11 @@ impl Run {
         self.bytes as f64 / 1e9
     }
 
-    fn speed(&self) -> f64 {
+    pub(crate) fn speed(&self) -> f64 {
         self.gigabytes() * 1e3 / self.seconds
     }
 
-    fn cpu_per_gigabyte(&self) -> f64 {
+    pub(crate) fn cpu_per_gigabyte(&self) -> f64 {
         self.cpu.map_or(f64::NAN, |cpu| cpu.seconds / self.gigabytes())
     }
 }

@@ -30,28 +30,34 @@ pub(crate) struct Topics {
 impl Topics {
     /// With the ids that this peer tells. `names` are those of [`create`], in their order; behind a stub there is the first only.
     pub(crate) fn known_to(address: &Address, names: &[String]) -> Self {
-        let ids = Client::connect(address).topic_ids(names);
-        let mut topics = names.iter().zip(ids).map(|(name, id)| Topic { name: name.clone(), id });
+        let mut topics = known_to(address, names).into_iter();
         let written = topics.next().unwrap();
         let filled = topics.next().unwrap_or_else(|| written.clone());
         Self { written, filled, small: topics.by_ref().take(SMALL_TOPICS).collect(), wide: topics.collect() }
     }
 }
 
+/// Topics with the ids that this peer tells.
+pub(crate) fn known_to(address: &Address, names: &[String]) -> Vec<Topic> {
+    let ids = Client::connect(address).topic_ids(names);
+    names.iter().zip(ids).map(|(name, id)| Topic { name: name.clone(), id }).collect()
+}
+
+/// Of a topic that is written: what comes goes soon, since the data lies in memory.
+pub(crate) const SHORT: [(&str, &str); 3] =
+    [("retention.bytes", "33554432"), ("segment.bytes", "16777216"), ("file.delete.delay.ms", "1000")];
+
 /// The one that is written, the one that is read, the small ones, the wide ones.
 pub(crate) fn create(cluster: &Cluster) -> Vec<Pair> {
-    // What is written goes soon: the data lies in memory.
-    let short =
-        [("retention.bytes", "33554432"), ("segment.bytes", "16777216"), ("file.delete.delay.ms", "1000")];
     let mut pairs = Vec::new();
     let mut add = |alias: &str, partitions, config: &[_]| {
         let backing = format!("bench.{alias}.v1");
         cluster.create_topic_with(&backing, partitions, config);
         pairs.push((alias.to_owned(), backing));
     };
-    add("orders", PARTITIONS, &short);
+    add("orders", PARTITIONS, &SHORT);
     add("readings", PARTITIONS, &[]);
-    (0..SMALL_TOPICS).for_each(|index| add(&format!("small-{index:03}"), 1, &short));
+    (0..SMALL_TOPICS).for_each(|index| add(&format!("small-{index:03}"), 1, &SHORT));
     (0..WIDE_TOPICS).for_each(|index| add(&format!("wide-{index:03}"), WIDE_PARTITIONS, &[]));
 
     let address = Address::open(cluster.bootstrap());
@@ -67,7 +73,8 @@ pub(crate) fn create(cluster: &Cluster) -> Vec<Pair> {
     pairs
 }
 
-fn fill(client: &mut Client, topic: &Topic, partitions: i32, batch: &Bytes) {
+/// Puts this batch into each of the first partitions.
+pub(crate) fn fill(client: &mut Client, topic: &Topic, partitions: i32, batch: &Bytes) {
     let request = produce(By::Name, std::slice::from_ref(topic), partitions, batch);
     assert!(accepted(&client.call(By::Name.produce(), &request)), "filling {}", topic.name);
 }

@@ -63,6 +63,11 @@ impl Frame {
         Self { bytes: [&len[..], &bytes].concat(), epoch_at: None }
     }
 
+    /// Bytes on the wire.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// A fetch that is repeated in its session.
     pub(crate) fn in_session(version: i16, request: &FetchRequest) -> Self {
         let mut frame = Self::new(version, request);

@@ -14,24 +14,75 @@ use super::body::{Body, Name};
 use super::credentials::{Shown, rfc3339, shown_once};
 use super::problem::Problem;
 use super::{Api, audit, key};
-use crate::store::Change;
-use crate::zone::{ApiKey, ApiKeyRole};
+use crate::store::{Change, State};
+use crate::zone::{ApiKey, ApiKeyRole, TopicPattern, ZoneName};
 
 /// Keys at a time; each is looked at by a person when something leaked.
 const MAX_KEYS: usize = 1_000;
+
+/// Patterns of one owner.
+const MAX_PATTERNS: usize = 100;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Create {
     role: Role,
+    /// Of an owner: [`TopicPattern`].
+    topics: Option<Vec<String>>,
+    /// Of a partner.
+    zone: Option<String>,
 }
 
-/// Roles whose behaviour this version has.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Role {
     Admin,
     Viewer,
+    Owner,
+    Partner,
+}
+
+impl Create {
+    fn role(&self, state: &State) -> Result<ApiKeyRole, Problem> {
+        match (self.role, &self.topics, &self.zone) {
+            (Role::Admin, None, None) => Ok(ApiKeyRole::Admin),
+            (Role::Viewer, None, None) => Ok(ApiKeyRole::Viewer),
+            (Role::Owner, Some(topics), None) => Ok(ApiKeyRole::Owner { topics: patterns(topics)? }),
+            (Role::Partner, None, Some(zone)) => Ok(ApiKeyRole::Partner { zone: known(state, zone)? }),
+            (Role::Owner, None, _) => Err(Problem::bad_request(
+                "an owner's key needs `topics`: the backing topics that are theirs, such as [\"orders\", \"sales.*\"]",
+            )),
+            (Role::Partner, _, None) => {
+                Err(Problem::bad_request("a partner's key needs `zone`: the one zone that it is for"))
+            }
+            _ => Err(Problem::bad_request(
+                "`topics` is for the role `owner` and `zone` for the role `partner`; no other role has either",
+            )),
+        }
+    }
+}
+
+fn patterns(texts: &[String]) -> Result<Vec<TopicPattern>, Problem> {
+    if texts.is_empty() || texts.len() > MAX_PATTERNS {
+        return Err(Problem::bad_request(format!("`topics` has 1 to {MAX_PATTERNS} patterns")));
+    }
+    let pattern = |text: &String| {
+        TopicPattern::try_from(text.as_str()).map_err(|wrong| {
+            Problem::bad_request(format!(
+                "the pattern `{text}` of `topics` {wrong}; write a topic's name, the beginning of names and `*`, or `*` for all"
+            ))
+        })
+    };
+    texts.iter().map(pattern).collect()
+}
+
+/// A zone that is there: a key made in advance would open whatever gets the name.
+fn known(state: &State, name: &str) -> Result<ZoneName, Problem> {
+    let record = ZoneName::try_from(name).ok().and_then(|name| state.zones.get(&name));
+    let none = || {
+        Problem::bad_request(format!("there is no zone `{name}`; make it first, and then its partner's key"))
+    };
+    record.map(|record| record.zone.name.clone()).ok_or_else(none)
 }
 
 pub(super) async fn list(Shared(api): Shared<Arc<Api>>) -> Result<Json<Value>, Problem> {
@@ -45,16 +96,13 @@ pub(super) async fn create(
     Extension(caller): Extension<Caller>,
     Body(wanted): Body<Create>,
 ) -> Result<Shown, Problem> {
-    if api.state()?.api_keys.len() >= MAX_KEYS {
+    let state = api.state()?;
+    if state.api_keys.len() >= MAX_KEYS {
         return Err(Problem::conflict(format!(
             "there are {MAX_KEYS} keys already; delete those that are not used"
         )));
     }
-    let role = match wanted.role {
-        Role::Admin => ApiKeyRole::Admin,
-        Role::Viewer => ApiKeyRole::Viewer,
-    };
-    let (kept, shown) = key::new_api_key(role, OffsetDateTime::now_utc());
+    let (kept, shown) = key::new_api_key(wanted.role(&state)?, OffsetDateTime::now_utc());
     let mut answer = facts(&kept);
     let subject = format!("api-key/{}", kept.id);
     let event = audit::change(&api, &caller, "api-key.created", &subject, answer.clone());
@@ -84,11 +132,16 @@ pub(super) async fn delete(
 }
 
 fn facts(key: &ApiKey) -> Value {
-    let role = match key.role {
-        ApiKeyRole::Admin => "admin",
-        ApiKeyRole::Viewer => "viewer",
-        ApiKeyRole::Owner { .. } => "owner",
-        ApiKeyRole::Partner { .. } => "partner",
+    let mut facts = json!({ "id": key.id, "role": key.role.name(), "createdAt": rfc3339(key.created_at) });
+    let scope = match &key.role {
+        ApiKeyRole::Admin | ApiKeyRole::Viewer => None,
+        ApiKeyRole::Owner { topics } => {
+            Some(("topics", topics.iter().map(ToString::to_string).collect::<Vec<_>>().into()))
+        }
+        ApiKeyRole::Partner { zone } => Some(("zone", Value::from(zone.as_str()))),
     };
-    json!({ "id": key.id, "role": role, "createdAt": rfc3339(key.created_at) })
+    if let (Value::Object(members), Some((name, scope))) = (&mut facts, scope) {
+        members.insert(name.to_owned(), scope);
+    }
+    facts
 }

@@ -1,11 +1,12 @@
-//! Who is calling, and whether their role allows it.
+//! Who is calling. What they may do is told by [`super::access`].
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::AUTHORIZATION;
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use time::OffsetDateTime;
@@ -13,13 +14,14 @@ use time::OffsetDateTime;
 use super::Api;
 use super::key::Presented;
 use super::problem::Problem;
-use crate::zone::{ApiKey, ApiKeyRole, PlainVerifier};
+use crate::secret::Secret;
+use crate::zone::{ApiKey, PlainVerifier};
 
 /// The key that a request was made with; handlers take it as an extension.
 #[derive(Debug, Clone)]
 pub(super) struct Caller(pub(super) Arc<ApiKey>);
 
-/// Lets a request through that carries a good key whose role allows its method: reading for viewers, all for admins.
+/// Lets a request through that carries a good key which does not send too many.
 pub(super) async fn admit(
     State(api): State<Arc<Api>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -27,36 +29,36 @@ pub(super) async fn admit(
     next: Next,
 ) -> Result<Response, Problem> {
     let key = authenticate(&api, peer.ip(), request.headers())?;
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    match &key.role {
-        ApiKeyRole::Admin => {}
-        ApiKeyRole::Viewer if reads => {}
-        ApiKeyRole::Viewer => return Err(forbidden("this key may only read")),
-        ApiKeyRole::Owner { .. } | ApiKeyRole::Partner { .. } => {
-            return Err(forbidden("keys of this role need a later version of this node"));
-        }
+    if let Err(wait) = api.quotas.take(&key.id, Instant::now()) {
+        api.metrics.limited.inc();
+        let detail = "this key sends too many requests; wait as long as Retry-After says";
+        let seconds = wait.as_secs().saturating_add(1);
+        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(seconds));
     }
     request.extensions_mut().insert(Caller(key));
     Ok(next.run(request).await)
 }
 
-fn forbidden(detail: &str) -> Problem {
-    Problem::new(StatusCode::FORBIDDEN, detail)
-}
-
 /// Every reason for refusing looks the same, and takes the same work, so that ids cannot be found out. A good key is never
 /// slowed down: behind a proxy or a NAT, whoever guesses would lock out everybody else.
 fn authenticate(api: &Api, peer: IpAddr, headers: &HeaderMap) -> Result<Arc<ApiKey>, Problem> {
-    let state = api.config.store.state().borrow().clone();
-    let Some(state) = state else {
-        return Err(Problem::unavailable("this node has not read its state yet"));
-    };
     let Some(header) = headers.get(AUTHORIZATION) else {
         return Err(Problem::new(StatusCode::UNAUTHORIZED, "an API key is needed"));
     };
-    let presented = header.to_str().ok().and_then(Presented::from_header);
-    let known = presented.as_ref().and_then(|presented| state.api_keys.get(&presented.id));
-    let secret = presented.as_ref().map_or(&b""[..], |presented| presented.secret.expose().as_bytes());
+    check(api, peer, header.to_str().ok().and_then(Presented::from_header).as_ref())
+}
+
+/// The whole key of somebody who gives its id and its secret apart.
+pub(super) fn log_in(api: &Api, peer: IpAddr, id: String, secret: String) -> Result<Secret<String>, Problem> {
+    let presented = Presented { id, secret: Secret::new(secret) };
+    let whole = presented.whole();
+    check(api, peer, Some(&presented)).map(|_| whole)
+}
+
+fn check(api: &Api, peer: IpAddr, presented: Option<&Presented>) -> Result<Arc<ApiKey>, Problem> {
+    let state = api.state()?;
+    let known = presented.and_then(|presented| state.api_keys.get(&presented.id));
+    let secret = presented.map_or(&b""[..], |presented| presented.secret.expose().as_bytes());
     let accepted = known.map_or_else(|| PlainVerifier::reject(secret), |key| key.verifier.accepts(secret));
     if let Some(key) = known.filter(|_| accepted) {
         api.throttle.succeeded(peer);

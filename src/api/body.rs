@@ -1,7 +1,7 @@
 //! What comes with a request: a body of a known form, within limits, and the name in its path.
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
@@ -41,6 +41,20 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         serde_json::from_slice(text)
             .map(Self)
             .map_err(|error| Problem::bad_request(format!("the body is not what is wanted here: {error}")))
+    }
+}
+
+/// What stands behind the `?`.
+pub(super) struct Parameters<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let parameters = Query::<T>::try_from_uri(&parts.uri);
+        parameters.map(|Query(parameters)| Self(parameters)).map_err(|error| {
+            Problem::bad_request(format!("the parameters are not what is wanted here: {}", error.body_text()))
+        })
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) async fn show(Shared(api): Shared<Arc<Api>>) -> Result<Json<Value>, P
     })))
 }
 
-fn run(run: &Run) -> Value {
+pub(super) fn run(run: &Run) -> Value {
     let [created, updated, deleted] = run.applied;
     let why = |zones: &BTreeMap<ZoneName, String>| -> Value {
         zones.iter().map(|(zone, why)| json!({ "zone": zone.as_str(), "message": why })).collect()

@@ -1,27 +1,30 @@
 //! Partners' credentials: issued here, shown once, kept as verifiers.
 
+mod rotation;
+
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Extension, State as Shared};
-use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, HeaderName};
+use axum::http::{HeaderMap, StatusCode};
 use rand::RngExt as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
+pub(super) use self::rotation::rotate;
 use super::auth::Caller;
 use super::body::{Body, Name};
+use super::distribution::{PATIENCE, distributed, told, told_without_nodes};
 use super::problem::Problem;
-use super::{Api, audit, key, zones};
+use super::{Api, audit, idempotency, key, zones};
 use crate::policy::verifier::{SCRAM_ITERATIONS, Salts, verifiers};
 use crate::sasl::Mechanism;
 use crate::secret::Secret;
 use crate::store::{Change, Nodes, State, ZoneRecord};
-use crate::zone::{Authentication, AuthenticationMode, Credential, KeyId, LastUse, ZoneName, parse_duration};
+use crate::zone::{AuthenticationMode, Credential, KeyId, LastUse, PartnerZone, Sequence, ZoneName};
 
 /// Credentials of one zone; what is not used any more should be revoked.
 const MAX_PER_ZONE: usize = 100;
@@ -43,29 +46,6 @@ pub(super) struct Issue {
     expires_at: Option<String>,
 }
 
-/// What is wanted of a credential that takes another one's place.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct Rotate {
-    /// How long the old one goes on: `24h`; `0s` ends it at once.
-    #[serde(default)]
-    overlap: Option<String>,
-    /// When the new one is to end; if it is not said, it lasts as long as the old one was to last.
-    #[serde(default)]
-    expires_at: Option<String>,
-}
-
-/// Of a rotation that does not say.
-const OVERLAP: Duration = Duration::from_hours(24);
-
-impl Rotate {
-    fn overlap(&self) -> Result<time::Duration, Problem> {
-        let overlap = self.overlap.as_deref().map_or(Ok(OVERLAP), parse_duration);
-        let overlap = overlap.ok().and_then(|overlap| time::Duration::try_from(overlap).ok());
-        overlap.ok_or_else(|| Problem::bad_request("`overlap` is no duration; write for example `24h`"))
-    }
-}
-
 /// When a credential is to end, in UTC: one instant has one written form.
 fn end(expires_at: Option<&str>, now: OffsetDateTime) -> Result<Option<OffsetDateTime>, Problem> {
     let Some(text) = expires_at else { return Ok(None) };
@@ -79,14 +59,22 @@ fn end(expires_at: Option<&str>, now: OffsetDateTime) -> Result<Option<OffsetDat
     }
 }
 
-pub(super) async fn all(Shared(api): Shared<Arc<Api>>) -> Result<Json<Value>, Problem> {
+pub(super) async fn all(
+    Shared(api): Shared<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<Value>, Problem> {
     let state = api.state()?;
-    Ok(Json(api.items(&state, state.credentials.values())))
+    let seen = state.credentials.values().filter(|credential| caller.sees(&state, &credential.zone));
+    Ok(Json(api.items(&state, seen)))
 }
 
-pub(super) async fn of_zone(Shared(api): Shared<Arc<Api>>, Name(name): Name) -> Result<Json<Value>, Problem> {
+pub(super) async fn of_zone(
+    Shared(api): Shared<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Name(name): Name,
+) -> Result<Json<Value>, Problem> {
     let state = api.state()?;
-    let zone = &zones::find(&state, &name)?.zone.name;
+    let zone = &caller.find(&state, &name)?.0.zone.name;
     Ok(Json(api.items(&state, state.credentials.values().filter(|credential| credential.zone == *zone))))
 }
 
@@ -94,69 +82,26 @@ pub(super) async fn issue(
     Shared(api): Shared<Arc<Api>>,
     Extension(caller): Extension<Caller>,
     Name(name): Name,
+    headers: HeaderMap,
     Body(wanted): Body<Issue>,
 ) -> Result<Shown, Problem> {
-    let state = api.state()?;
-    let record = zones::find(&state, &name)?;
-    let now = OffsetDateTime::now_utc();
-    let new =
-        api.new_credential(&state, record, (now, end(wanted.expires_at.as_deref(), now)?), None).await?;
-    let data = new.told(None);
-    let event =
-        audit::change(&api, &caller, "credential.issued", &format!("zone/{}", record.zone.name), data);
-    api.config.store.commit(vec![Change::PutCredential(new.credential.clone()), event]).await?;
-    Ok(shown_once(new.shown(None)))
+    let request = idempotency::of(&headers)?;
+    let key_id = request.map(|request| idempotency::key_id(&caller.0.id, &name, request));
+    Ok(shown_once(api.issue(&caller, &name, wanted.expires_at.as_deref(), key_id).await?))
 }
 
-/// Makes a credential that takes another one's place, which goes on for a while so that nobody has to change both sides in one
-/// moment.
-pub(super) async fn rotate(
-    Shared(api): Shared<Arc<Api>>,
-    Extension(caller): Extension<Caller>,
-    Name(key_id): Name,
-    Body(wanted): Body<Rotate>,
-) -> Result<Shown, Problem> {
-    let state = api.state()?;
-    let old = find(&state, &key_id)?;
-    let record = zones::find(&state, old.zone.as_str())?;
-    if let Some(successor) = &old.replaced_by {
-        let detail = format!("it was replaced by {successor} already; rotate that one, or issue a new one");
-        return Err(Problem::conflict(detail));
-    }
-    let now = OffsetDateTime::now_utc();
-    let overlap = wanted.overlap()?;
-    let as_long = |end: OffsetDateTime| now.checked_add(end - old.created_at).unwrap_or(end);
-    let end = end(wanted.expires_at.as_deref(), now)?.or_else(|| old.expires_at.map(as_long));
-    let gone = overlap.is_zero().then_some(&old.key_id);
-    let new = api.new_credential(&state, record, (now, end), gone).await?;
-    let old_end = now.checked_add(overlap).ok_or_else(too_long)?;
-    let old_end = old.expires_at.map_or(old_end, |known| known.min(old_end));
-    let of_old = if overlap.is_zero() {
-        Change::DeleteCredential(old.key_id.clone())
-    } else {
-        Change::PutCredential(Credential {
-            expires_at: Some(old_end),
-            replaced_by: Some(new.credential.key_id.clone()),
-            ..Credential::clone(old)
-        })
-    };
-    let replaces = json!({ "keyId": old.key_id.as_str(), "expiresAt": rfc3339(old_end) });
-    let data = new.told(Some(&replaces));
-    let event = audit::change(&api, &caller, "credential.rotated", &format!("zone/{}", old.zone), data);
-    // It may be revoked while the new one is made, and then it must not come back.
-    let as_it_was = Change::Expect(Box::new(Credential::clone(old)));
-    let changes = vec![as_it_was, Change::PutCredential(new.credential.clone()), of_old, event];
-    api.config.store.commit(changes).await?;
-    Ok(shown_once(new.shown(Some(&replaces))))
-}
-
-fn too_long() -> Problem {
-    Problem::bad_request("`overlap` lies beyond all calendars")
-}
-
-fn find<'a>(state: &'a State, key_id: &str) -> Result<&'a Arc<Credential>, Problem> {
+/// A credential that this key may replace and take back, and its zone.
+fn find<'a>(
+    caller: &Caller,
+    state: &'a State,
+    key_id: &str,
+) -> Result<(&'a Arc<Credential>, &'a Arc<ZoneRecord>), Problem> {
     let credential = KeyId::try_from(key_id).ok().and_then(|id| state.credentials.get(&id));
-    credential.ok_or_else(|| Problem::not_found("there is no credential of this key id"))
+    let seen = credential.filter(|credential| caller.sees(state, &credential.zone));
+    let credential = seen.ok_or_else(|| Problem::not_found("there is no credential of this key id"))?;
+    let record = zones::find(state, credential.zone.as_str())?;
+    caller.to_renew(&record.zone)?;
+    Ok((credential, record))
 }
 
 /// A credential with its secret, for whoever asked for it.
@@ -198,6 +143,43 @@ fn with(mut value: Value, replaces: Option<&Value>) -> Value {
 }
 
 impl Api {
+    /// A new credential of a zone, with its secret. One with this `key_id`, if there is none yet.
+    pub(super) async fn issue(
+        &self,
+        caller: &Caller,
+        zone: &str,
+        expires_at: Option<&str>,
+        key_id: Option<KeyId>,
+    ) -> Result<Value, Problem> {
+        // The same request twice at one moment is one request as well.
+        let _one_at_a_time = if key_id.is_some() { Some(self.issuing.lock().await) } else { None };
+        let state = self.state()?;
+        let (record, _) = caller.find(&state, zone)?;
+        caller.to_write(&record.zone)?;
+        let now = OffsetDateTime::now_utc();
+        if let Some(issued) = key_id.as_ref().filter(|id| state.credentials.contains_key(id)) {
+            return Err(idempotency::issued(issued));
+        }
+        let mut new = self.new_credential(&state, record, (now, end(expires_at, now)?), None).await?;
+        if let Some(key_id) = key_id {
+            new.credential.key_id = key_id;
+        }
+        let data = new.told(None);
+        let event =
+            audit::change(self, caller, "credential.issued", &format!("zone/{}", record.zone.name), data);
+        let commit =
+            self.config.store.commit(vec![Change::PutCredential(new.credential.clone()), event]).await?;
+        Ok(self.served(caller, new.shown(None), commit).await)
+    }
+
+    /// What was done by this commit, once every live gateway serves it: a partner who is handed a credential uses it at once, and one
+    /// that is taken back has to be good for nothing.
+    async fn served(&self, caller: &Caller, done: Value, commit: Sequence) -> Value {
+        let distribution = distributed(self.config.store.nodes(), commit, PATIENCE).await;
+        let told = if caller.sees_all() { told } else { told_without_nodes };
+        told(done, &distribution)
+    }
+
     /// A credential of a zone from now to its end, which is not in force yet. One that goes as it comes leaves it its room.
     async fn new_credential(
         &self,
@@ -207,7 +189,7 @@ impl Api {
         gone: Option<&KeyId>,
     ) -> Result<New, Problem> {
         let mode = record.zone.authentication.mode;
-        if let Some(detail) = useless(&record.zone.authentication) {
+        if let Some(detail) = useless(&record.zone) {
             return Err(Problem::conflict(detail));
         }
         let zone = record.zone.name.clone();
@@ -240,31 +222,44 @@ pub(super) async fn revoke(
     Shared(api): Shared<Arc<Api>>,
     Extension(caller): Extension<Caller>,
     Name(key_id): Name,
-) -> Result<StatusCode, Problem> {
+) -> Result<Json<Value>, Problem> {
     let state = api.state()?;
-    let credential = find(&state, &key_id)?;
+    let (credential, _) = find(&caller, &state, &key_id)?;
     let data = json!({ "keyId": credential.key_id.as_str() });
-    let event =
-        audit::change(&api, &caller, "credential.revoked", &format!("zone/{}", credential.zone), data);
-    api.config.store.commit(vec![Change::DeleteCredential(credential.key_id.clone()), event]).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let event = audit::change(
+        &api,
+        &caller,
+        "credential.revoked",
+        &format!("zone/{}", credential.zone),
+        data.clone(),
+    );
+    let commit =
+        api.config.store.commit(vec![Change::DeleteCredential(credential.key_id.clone()), event]).await?;
+    Ok(Json(api.served(&caller, data, commit).await))
 }
 
 /// Why a credential would open nothing, and what does.
-fn useless(authentication: &Authentication) -> Option<String> {
-    let account = &authentication.service_account;
-    match authentication.mode {
-        AuthenticationMode::Plain | AuthenticationMode::Scram => None,
-        AuthenticationMode::OauthBearer => Some(format!(
-            "the zone takes tokens (OAUTHBEARER) and no secrets: have its issuer give the partner's client tokens with the subject \
-             `{account}`, or write `type: SCRAM` in the zone's file"
-        )),
-        AuthenticationMode::Mtls => Some(format!(
-            "the zone takes certificates (MTLS) and no secrets: have the authority in spec.authenticationMode.ca, or else in \
-                 gateway.tls.clientCaFile, give the partner's client one whose subject maps to `{account}`, or write `type: SCRAM` in \
-                 the zone's file"
-        )),
-    }
+fn useless(zone: &PartnerZone) -> Option<String> {
+    let account = &zone.authentication.service_account;
+    let (takes, has) = match zone.authentication.mode {
+        AuthenticationMode::Plain | AuthenticationMode::Scram => return None,
+        AuthenticationMode::OauthBearer => (
+            "tokens (OAUTHBEARER)",
+            format!("have its issuer give the partner's client tokens with the subject `{account}`"),
+        ),
+        AuthenticationMode::Mtls => (
+            "certificates (MTLS)",
+            format!(
+                "have the authority in spec.authenticationMode.ca, or else in gateway.tls.clientCaFile, give the partner's client one \
+                 whose subject maps to `{account}`"
+            ),
+        ),
+    };
+    Some(format!(
+        "the zone takes {takes} and no secrets: {has}, and print the client's file with `reconciler get zone {} -o properties` (or \
+         kcat, python, spring); or write `type: SCRAM` in the zone's file",
+        zone.name
+    ))
 }
 
 /// Deriving the SCRAM verifiers takes milliseconds of processor time: not on a thread that serves others.

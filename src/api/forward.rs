@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION, RETRY_AFTER};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::Api;
+use super::idempotency::IDEMPOTENCY_KEY;
 use super::problem::Problem;
-use super::{Api, MAX_BODY_BYTES};
+use super::zone_body::MAX_ZONE_BYTES;
 use crate::http;
 use crate::store::Leadership;
 
@@ -24,7 +26,7 @@ pub(super) const FORWARDED_BY: HeaderName = HeaderName::from_static("x-partner-z
 const TIME_LIMIT: Duration = Duration::from_secs(20);
 
 /// Largest answer of the leader.
-const MAX_ANSWER_BYTES: usize = 1024 * 1024;
+const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
 
 #[derive(Debug)]
 pub(super) struct Forwarder {
@@ -66,8 +68,8 @@ pub(super) async fn writes_to_the_leader(
         return Err(Problem::unavailable("this node is about to lead; try again in a moment"));
     }
     let (parts, body) = request.into_parts();
-    let too_large = |_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 64 KiB");
-    let body = to_bytes(body, MAX_BODY_BYTES).await.map_err(too_large)?;
+    let too_large = |_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 1 MiB");
+    let body = to_bytes(body, MAX_ZONE_BYTES).await.map_err(too_large)?;
     pass_on(&api, &leader.url, parts, body).await
 }
 
@@ -102,7 +104,7 @@ async fn pass_on(api: &Api, leader: &str, parts: Parts, body: Bytes) -> Result<R
         .request(parts.method, format!("{leader}{path}"))
         .header(FORWARDED_BY, &api.forwarder.node)
         .body(body);
-    for name in [AUTHORIZATION, CONTENT_TYPE] {
+    for name in [AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH, IDEMPOTENCY_KEY] {
         if let Some(value) = parts.headers.get(&name) {
             outgoing = outgoing.header(name, value);
         }
@@ -118,7 +120,7 @@ async fn pass_on(api: &Api, leader: &str, parts: Parts, body: Bytes) -> Result<R
     let body = http::body(answer, MAX_ANSWER_BYTES).await.map_err(gone)?;
     let body = body.ok_or_else(|| Problem::unavailable("the leader's answer was too long"))?;
     let mut response = (status, Body::from(body)).into_response();
-    for name in [CONTENT_TYPE, RETRY_AFTER] {
+    for name in [CONTENT_TYPE, RETRY_AFTER, ETAG, LOCATION] {
         match headers.get(&name) {
             Some(value) => response.headers_mut().insert(name, value.clone()),
             None => response.headers_mut().remove(name),

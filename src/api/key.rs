@@ -16,6 +16,9 @@ const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 /// Random bytes of a secret, of a partner's and of an API key's.
 const SECRET_BYTES: usize = 32;
 
+/// What they make in base64url.
+const SECRET_LETTERS: usize = 43;
+
 /// A new secret: 32 random bytes in base64url.
 pub(super) fn new_secret() -> Secret<String> {
     Secret::new(URL_SAFE_NO_PAD.encode(random_bytes::<SECRET_BYTES>()))
@@ -57,8 +60,8 @@ pub(super) struct Presented {
 }
 
 impl Presented {
-    /// From the value of an `Authorization` header: `Bearer` with the whole key, or `Basic` with the id as user name and the
-    /// secret as password (RFC 7617).
+    /// From the value of an `Authorization` header: `Bearer` with the whole key, or `Basic` (RFC 7617) with the id as user name and
+    /// the secret as password, or with any user name and the whole key as password.
     pub(super) fn from_header(value: &str) -> Option<Self> {
         let (scheme, rest) = value.split_once(' ')?;
         let rest = rest.trim();
@@ -66,11 +69,20 @@ impl Presented {
             Self::from_key(rest)
         } else if scheme.eq_ignore_ascii_case("basic") {
             let pair = Secret::new(String::from_utf8(STANDARD.decode(rest).ok()?).ok()?);
-            let (id, secret) = pair.expose().split_once(':')?;
-            Some(Self { id: id.to_owned(), secret: Secret::new(secret.to_owned()) })
+            let (id, password) = pair.expose().split_once(':')?;
+            // A secret may begin like a key. It is too short to be one.
+            let whole =
+                Self::from_key(password).filter(|whole| whole.secret.expose().len() == SECRET_LETTERS);
+            let pair = || Self { id: id.to_owned(), secret: Secret::new(password.to_owned()) };
+            Some(whole.unwrap_or_else(pair))
         } else {
             None
         }
+    }
+
+    /// As Bearer has it.
+    pub(super) fn whole(&self) -> Secret<String> {
+        Secret::new(format!("{PREFIX}{}_{}", self.id, self.secret.expose()))
     }
 
     /// From a whole key.
@@ -93,6 +105,15 @@ mod tests {
         let pair = STANDARD.encode(format!("{}:{}", kept.id, bearer.secret.expose()));
         let basic = Presented::from_header(&format!("basic {pair}")).unwrap();
         assert!(basic.id == kept.id && kept.verifier.accepts(basic.secret.expose().as_bytes()));
+        for user in ["", "somebody", "pzk_x_y"] {
+            let pair = STANDARD.encode(format!("{user}:{}", shown.expose()));
+            let whole = Presented::from_header(&format!("Basic {pair}")).unwrap();
+            assert!(whole.id == kept.id && kept.verifier.accepts(whole.secret.expose().as_bytes()), "{user}");
+        }
+        let secret = format!("pzk_aaaaaaaaaaaa_{}", "x".repeat(SECRET_LETTERS - 17));
+        let alike = STANDARD.encode(format!("{}:{secret}", kept.id));
+        let alike = Presented::from_header(&format!("Basic {alike}")).unwrap();
+        assert_eq!((alike.id, alike.secret.expose()), (kept.id.clone(), &secret), "a secret, not a key");
         for bad in ["", "Bearer", "Bearer x", "Bearer pzk_abc", "Basic !", "Digest a", "Basic YWJj"] {
             assert!(Presented::from_header(bad).is_none(), "{bad}");
         }
@@ -102,7 +123,7 @@ mod tests {
     fn what_is_kept_of_a_key_does_not_hold_its_secret() {
         let (kept, shown) = new_api_key(ApiKeyRole::Viewer, OffsetDateTime::UNIX_EPOCH);
         let secret = shown.expose().splitn(3, '_').last().unwrap().to_owned();
-        assert!(secret.len() == 43 && !format!("{kept:?}").contains(&secret));
-        assert_eq!(new_secret().expose().len(), 43);
+        assert!(secret.len() == SECRET_LETTERS && !format!("{kept:?}").contains(&secret));
+        assert_eq!(new_secret().expose().len(), SECRET_LETTERS);
     }
 }

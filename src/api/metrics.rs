@@ -17,6 +17,8 @@ use super::Api;
 pub(super) struct Metrics {
     requests: Family<RequestLabels, Counter>,
     pub(super) refused_keys: Counter,
+    /// Requests of keys that had sent too many.
+    pub(super) limited: Counter,
     /// 1: what this node knows of the state may be out of date.
     pub(super) stale: Gauge,
 }
@@ -35,6 +37,8 @@ impl Metrics {
         let http = registry.sub_registry_with_prefix("partner_zones_http");
         http.register("requests", "Requests to the admin API", metrics.requests.clone());
         http.register("refused_keys", "API keys that were not valid", metrics.refused_keys.clone());
+        let what = "Requests that were refused since their key had sent too many";
+        http.register("limited_requests", what, metrics.limited.clone());
         let what = "Whether this node has lost the store and goes on with what it read last";
         registry.sub_registry_with_prefix("partner_zones").register(
             "state_stale",

@@ -1,43 +1,68 @@
 //! The admin API: health, metrics, zones with their status, credentials, nodes and API keys.
 //!
-//! | path | role | |
-//! |---|---|---|
-//! | `GET /healthz`, `/readyz`, `/metrics` | none | for the machines that watch this one |
-//! | `GET /api/v1/zones[/{name}]` | viewer | a zone in its written form, with its status |
-//! | `GET /api/v1/credentials`, `GET /api/v1/zones/{name}/credentials` | viewer | |
-//! | `POST /api/v1/zones/{name}/credentials`, `DELETE /api/v1/credentials/{keyId}` | admin | |
-//! | `POST /api/v1/credentials/{keyId}/rotate` | admin | `{"overlap": "24h"}` |
-//! | `GET /api/v1/nodes`, `/api/v1/state` | viewer | the live gateways; all that `plan` compares with |
-//! | `GET /api/v1/state/backup` | admin | everything that the state holds, as this node has read it |
-//! | `GET /api/v1/controller` | viewer | how the leading controller stands, and what was asked of it |
-//! | `POST /api/v1/controller/suspend`, `/resume`, `/accept`, `/apply`, `POST`, `DELETE /api/v1/controller/rollback` | admin | |
-//! | `GET /api/v1/api-keys` | viewer | |
-//! | `POST /api/v1/source/hint` | none | signed by a forge: the source has changed |
-//! | `POST /api/v1/api-keys`, `DELETE /api/v1/api-keys/{id}` | admin | |
+//! | path | |
+//! |---|---|
+//! | `GET /healthz`, `/readyz`, `/metrics` | for the machines that watch this one |
+//! | `GET /api/v1/zones` | filtered (`?status=&label=&search=&cluster=&topic=`), in an order (`?sort=`), in parts (`?limit=&pageToken=`) |
+//! | `GET /api/v1/zones/{name}` | a zone in its written form, with its status; its `ETag` is that of the form |
+//! | `POST /api/v1/zones`, `PUT`, `DELETE /api/v1/zones/{name}` | a commit to the source; `?dryRun=true`, `?reason=`, `If-Match` |
+//! | `GET /api/v1/zones/{name}/usage`, `GET /api/v1/usage` | what partners used in `?month=`; as CSV too |
+//! | `GET /api/v1/credentials`, `GET /api/v1/zones/{name}/credentials` | |
+//! | `POST /api/v1/zones/{name}/credentials`, `DELETE /api/v1/credentials/{keyId}` | |
+//! | `POST /api/v1/credentials/{keyId}/rotate` | `{"overlap": "24h"}` |
+//! | `GET /api/v1/topics` | of a backing cluster (`?cluster=&search=&limit=&pageToken=`), and with whom each is shared |
+//! | `GET /api/v1/audit` | the audit log, the newest first (`?zone=&type=&limit=&pageToken=`) |
+//! | `GET /api/v1/plan` | the plan that the leading controller made last |
+//! | `GET /api/v1/events` | server-sent events: something has changed, ask again |
+//! | `GET /api/v1/nodes`, `/api/v1/state` | the live gateways; all that `plan` compares with |
+//! | `GET /api/v1/state/backup` | everything that the state holds, as this node has read it |
+//! | `GET /api/v1/controller` | how the leading controller stands, and what was asked of it |
+//! | `POST /api/v1/controller/suspend`, `/resume`, `/accept`, `/apply`, `POST`, `DELETE /api/v1/controller/rollback` | |
+//! | `GET`, `POST /api/v1/api-keys`, `DELETE /api/v1/api-keys/{id}` | |
+//! | `POST /api/v1/source/hint` | signed by a forge: the source has changed |
+//! | `/public/…`, `/login` | as Conduktor Console has them: [`console`] |
 //!
-//! Every request passes the same layers: time limit, count, authentication, role, and for a write on a node that does not
+//! Each path under `/api/v1` but the last says in [`routes`] what it needs, and [`access`] which role has that.
+//!
+//! Every request passes the same layers: time limit, count, authentication, quota, role, and for a write on a node that does not
 //! lead, the leader. Errors are `application/problem+json` (RFC 9457) and never hold what an inner error said.
 
+mod access;
 mod api_keys;
 mod audit;
+mod audit_log;
 mod auth;
 mod backup;
 mod body;
 mod bootstrap;
+mod console;
 mod controller;
 mod controls;
 mod credentials;
+mod distribution;
+mod etag;
+mod events;
 mod forward;
 mod health;
 mod hint;
+mod idempotency;
 mod key;
 mod listener;
 mod metrics;
 mod nodes;
+mod plan;
 mod problem;
+mod query;
+mod quota;
+mod routes;
 pub mod state;
 mod throttle;
+mod topics;
 mod transitions;
+mod usage;
+mod view;
+mod writes;
+mod zone_body;
 mod zones;
 
 use std::collections::BTreeSet;
@@ -48,28 +73,34 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{get, post};
 use prometheus_client::registry::Registry;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 pub use bootstrap::create_first_key;
 pub use hint::Hints;
 pub use listener::serve;
+pub use topics::{ClusterTopics, NoTopics, Topics, TopicsFuture};
 
 use self::forward::Forwarder;
 use self::metrics::Metrics;
 use self::problem::Problem;
+use self::quota::Quotas;
 use self::throttle::Throttle;
 use self::transitions::Transitions;
+use crate::policy::token;
 use crate::store::Store;
 use crate::zone::status::ControllerStatus;
-use crate::zone::{ApplyRequest, ClusterName};
+use crate::zone::{ApplyRequest, ClusterName, IssuerName, WriteRefusal, WriteRequest, Written};
 
 /// Largest body of a request.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// How long a request may take, the way to the leader included.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
+
+/// A write, and where its outcome goes.
+pub type Ask = (WriteRequest, oneshot::Sender<Result<Written, WriteRefusal>>);
 
 /// What the API speaks for.
 #[derive(Debug)]
@@ -79,18 +110,26 @@ pub struct ApiConfig {
     pub node: String,
     /// The cluster of a zone that names none.
     pub default_cluster: ClusterName,
-    /// The clusters on which zones have principals of their own.
+    /// The clusters on which zones have principals of their own that are made here.
     pub principals: BTreeSet<ClusterName>,
+    /// Those on which their logins are from files.
+    pub login_files: BTreeSet<ClusterName>,
+    /// Whose tokens open zones, in the order of the configuration: the first is that of zones that name none.
+    pub issuers: Vec<(IssuerName, token::Rules)>,
     /// What a plan that is made elsewhere has to know of this installation.
     pub planning: state::Planning,
     /// What the controller of this process says; a value that never changes where there is none.
     pub controller: watch::Receiver<Arc<ControllerStatus>>,
     /// Asks the controller of this process for a run; closed where there is none.
     pub apply: mpsc::Sender<ApplyRequest>,
+    /// Asks it to write to the source; closed where there is none.
+    pub writes: mpsc::Sender<Ask>,
     /// Whether the gateway of this process serves partners; false for ever where there is none.
     pub serves: watch::Receiver<bool>,
     /// Whether this process is about to end.
     pub leaving: watch::Receiver<bool>,
+    /// Who asks the backing clusters for their topics; `None` where there is no controller.
+    pub topics: Option<Arc<dyn Topics>>,
     /// Where a forge may say that the source changed; `None` where it may not.
     pub hints: Option<Hints>,
 }
@@ -100,8 +139,13 @@ pub struct ApiConfig {
 struct Api {
     config: ApiConfig,
     throttle: Throttle,
+    quotas: Quotas,
+    /// Held by requests for a credential that may be sent twice.
+    issuing: tokio::sync::Mutex<()>,
     transitions: Transitions,
     forwarder: Forwarder,
+    /// One for each more caller that may listen to events.
+    streams: Arc<Semaphore>,
     metrics: Metrics,
     registry: Arc<Registry>,
 }
@@ -129,40 +173,28 @@ pub fn router(config: ApiConfig, metrics: ApiMetrics, registry: Arc<Registry>) -
     let api = Arc::new(Api {
         config,
         throttle: Throttle::default(),
+        quotas: Quotas::default(),
+        issuing: tokio::sync::Mutex::default(),
         transitions: Transitions::default(),
         forwarder,
+        streams: Arc::new(Semaphore::new(events::MAX_STREAMS)),
         metrics: metrics.0,
         registry,
     });
-    let to_leader = middleware::from_fn_with_state(Arc::clone(&api), forward::questions_to_the_leader);
-    let protected = Router::new()
-        .route("/zones", get(zones::list))
-        .route("/zones/{name}", get(zones::one))
-        .route("/zones/{name}/credentials", get(credentials::of_zone).post(credentials::issue))
-        .route("/credentials", get(credentials::all))
-        .route("/credentials/{key_id}", delete(credentials::revoke))
-        .route("/credentials/{key_id}/rotate", post(credentials::rotate))
-        .route("/nodes", get(nodes::list))
-        .route("/state", get(state::show))
-        .route("/state/backup", get(backup::export))
-        .route("/controller", get(controller::show).layer(to_leader))
-        .route("/controller/suspend", post(controls::suspend))
-        .route("/controller/resume", post(controls::resume))
-        .route("/controller/rollback", post(controls::roll_back).delete(controls::end_rollback))
-        .route("/controller/accept", post(controls::accept))
-        .route("/controller/apply", post(controller::apply))
-        .route("/api-keys", get(api_keys::list).post(api_keys::create))
-        .route("/api-keys/{id}", delete(api_keys::delete))
+    let admit = || middleware::from_fn_with_state(Arc::clone(&api), auth::admit);
+    let ours = routes::router(&api, routes::all())
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
-        .layer(middleware::from_fn_with_state(Arc::clone(&api), forward::writes_to_the_leader))
-        .layer(middleware::from_fn_with_state(Arc::clone(&api), auth::admit));
+        .layer(admit());
+    let console = console::with_log_in(routes::router(&api, console::routes()).layer(admit()));
     let router = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .route("/api/v1/source/hint", post(hint::take))
-        .nest("/api/v1", protected)
+        .nest("/api/v1", ours)
+        .nest("/api", console.clone())
+        .merge(console)
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

@@ -3,7 +3,7 @@
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::store::StoreError;
 
@@ -16,11 +16,13 @@ pub(super) struct Problem {
     status: StatusCode,
     detail: String,
     retry_after_seconds: Option<u64>,
+    /// Members beside those of the RFC.
+    more: Map<String, Value>,
 }
 
 impl Problem {
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), retry_after_seconds: None }
+        Self { status, detail: detail.into(), retry_after_seconds: None, more: Map::new() }
     }
 
     pub(super) fn bad_request(detail: impl Into<String>) -> Self {
@@ -43,6 +45,12 @@ impl Problem {
     /// 503: it may work in a moment.
     pub(super) fn unavailable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_SECONDS)
+    }
+
+    /// With a member of its own (RFC 9457, section 3.2).
+    pub(super) fn with(mut self, name: &str, value: Value) -> Self {
+        self.more.insert(name.to_owned(), value);
+        self
     }
 
     pub(super) fn retry_after(mut self, seconds: u64) -> Self {
@@ -68,15 +76,31 @@ impl From<StoreError> for Problem {
     }
 }
 
+/// What a problem says, beside the response that says it: for those who say it in another form.
+#[derive(Debug, Clone)]
+pub(super) struct Told {
+    pub(super) title: &'static str,
+    pub(super) detail: String,
+    /// Its member `text`: what is to be committed.
+    pub(super) text: Option<String>,
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = json!({
+        let title = self.status.canonical_reason().unwrap_or("Error");
+        let text = self.more.get("text").and_then(Value::as_str).map(str::to_owned);
+        let told = Told { title, detail: self.detail.clone(), text };
+        let mut body = json!({
             "type": "about:blank",
-            "title": self.status.canonical_reason().unwrap_or("Error"),
+            "title": title,
             "status": self.status.as_u16(),
             "detail": self.detail,
         });
+        if let Value::Object(body) = &mut body {
+            body.extend(self.more);
+        }
         let mut response = (self.status, body.to_string()).into_response();
+        response.extensions_mut().insert(told);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = self.retry_after_seconds {

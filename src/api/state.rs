@@ -28,7 +28,7 @@ pub struct Planning {
     pub guards: Guards,
     /// `off`, `report` or `correct`.
     pub self_heal: String,
-    /// The clusters on which zones have principals of their own.
+    /// The clusters on which zones have principals of their own that are made here.
     pub principals: BTreeSet<String>,
 }
 

@@ -4,6 +4,14 @@ mod controls;
 mod credentials;
 mod following;
 mod hints;
+mod leaks;
+mod lists;
+mod live;
+mod log;
+mod roles;
+mod shared;
+mod usage;
+mod writes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -30,6 +38,7 @@ struct Node {
     leaving: watch::Sender<bool>,
     /// What was asked of the controller.
     asked: mpsc::Receiver<ApplyRequest>,
+    writing: mpsc::Receiver<Ask>,
     http: Client,
     cancel: CancellationToken,
 }
@@ -67,16 +76,21 @@ impl Node {
         let (serves, serving) = watch::channel(false);
         let (leaving, is_leaving) = watch::channel(false);
         let (apply, asked) = mpsc::channel(1);
+        let (writes, writing) = mpsc::channel(1);
         let config = ApiConfig {
             store,
             node: name.to_owned(),
             default_cluster: ClusterName::try_from("default").unwrap(),
             principals: BTreeSet::new(),
+            login_files: BTreeSet::new(),
+            issuers: vec![issuer()],
             planning: planning(),
             controller: watch::channel(Arc::new(controller)).1,
             apply,
+            writes,
             serves: serving,
             leaving: is_leaving,
+            topics: Some(Arc::new(shared::Clusters)),
             hints,
         };
         let router = router(config, metrics, Arc::new(registry)).unwrap();
@@ -84,7 +98,7 @@ impl Node {
         let address = listener.local_addr().unwrap();
         let cancel = CancellationToken::new();
         tokio::spawn(serve(listener, router, cancel.clone()));
-        Self { address, serves, leaving, asked, http: Client::new(), cancel }
+        Self { address, serves, leaving, asked, writing, http: Client::new(), cancel }
     }
 
     fn request(&self, method: Method, path: &str, key: &str) -> RequestBuilder {
@@ -105,6 +119,18 @@ impl Node {
     async fn get(&self, path: &str, key: &str) -> (StatusCode, Value) {
         self.send(Method::GET, path, key, None).await
     }
+}
+
+fn issuer() -> (IssuerName, token::Rules) {
+    let rules = token::Rules {
+        issuer: "https://login.example.com".to_owned(),
+        audiences: vec!["kafka".to_owned()],
+        algorithms: token::Algorithm::ALL.to_vec(),
+        clock_skew: Duration::ZERO,
+        subject_claim: "sub".to_owned(),
+        scopes: vec!["orders".to_owned()],
+    };
+    (IssuerName::try_from("login").unwrap(), rules)
 }
 
 fn planning() -> state::Planning {
@@ -148,6 +174,9 @@ async fn put_zone(store: &dyn Store, name: &str, mode: &str) {
     store.commit(vec![Change::PutZone(Box::new(record))]).await.unwrap();
 }
 
+/// A commit behind all that a test makes: what it changes is served at once.
+const EVERYTHING: u64 = 1_000;
+
 async fn heartbeat(store: &dyn Store, serving: u64) {
     let heartbeat = Heartbeat {
         node: "g1".to_owned(),
@@ -161,6 +190,7 @@ async fn heartbeat(store: &dyn Store, serving: u64) {
         usage: BTreeMap::new(),
         credentials: BTreeMap::new(),
         failed_logins: Vec::new(),
+        traffic: BTreeMap::new(),
         usage_is_partial: false,
         at: OffsetDateTime::now_utc(),
     };
@@ -279,6 +309,16 @@ async fn a_zone_shows_its_written_form_and_becomes_ready_when_a_node_serves_its_
     assert_eq!(zone["status"]["phase"], "READY");
     assert_eq!(zone["status"]["revision"], "main@sha1:0123");
     assert_eq!(zone["status"]["bootstrapServers"], "kafka.example.com:19092");
+    assert_eq!(zone["status"]["tokens"], Value::Null);
+    put_zone(&*store, "tokens", "OAUTHBEARER").await;
+    let (_, zone) = node.get("/api/v1/zones/tokens", &admin).await;
+    let tokens = json!({
+        "issuer": "https://login.example.com",
+        "audiences": ["kafka"],
+        "subjectClaim": "sub",
+        "scopes": ["orders"],
+    });
+    assert_eq!(zone["status"]["tokens"], tokens);
     assert_eq!(node.get("/api/v1/zones/none", &admin).await.0, StatusCode::NOT_FOUND);
     assert_eq!(node.get("/api/v1/zones/..%2Fx", &admin).await.0, StatusCode::NOT_FOUND);
 }
@@ -290,7 +330,7 @@ async fn under_sni_a_zone_has_an_address_of_its_own_and_credentials_say_tls() {
     put_zone(&*store, "acme", "PLAIN").await;
     let heartbeat = |node: &str, tls| Heartbeat {
         node: node.to_owned(),
-        serving: 2,
+        serving: EVERYTHING,
         bootstrap: BTreeMap::from([("default".to_owned(), "kafka.example.com:19092".to_owned())]),
         tls,
         zone_domain: tls.then(|| "partners.example.com:19092".to_owned()),
@@ -300,6 +340,7 @@ async fn under_sni_a_zone_has_an_address_of_its_own_and_credentials_say_tls() {
         usage: BTreeMap::new(),
         credentials: BTreeMap::new(),
         failed_logins: Vec::new(),
+        traffic: BTreeMap::new(),
         usage_is_partial: false,
         at: OffsetDateTime::now_utc(),
     };

@@ -1,44 +1,61 @@
 //! Zones in their written form, with their status.
 
+mod list;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State as Shared;
+use axum::extract::{Extension, State as Shared};
+use axum::http::HeaderName;
+use axum::http::header::ETAG;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+pub(super) use self::list::list;
+use super::access::Seen as SeenZone;
+use super::auth::Caller;
 use super::body::Name;
 use super::credentials::rfc3339;
+use super::etag::{self, etag};
 use super::problem::Problem;
-use super::{Api, controls};
+use super::{Api, usage, view};
 use crate::manifest::document;
 use crate::store::{Nodes, State, ZoneRecord};
 use crate::zone::status::{
-    Condition, ControllerStatus, NodeView, Problem as FileProblem, Seen, ZoneStatus, zone_status,
+    Condition, ControllerStatus, NodeView, Phase, Problem as FileProblem, Seen, ZoneStatus, zone_phase,
+    zone_status,
 };
-use crate::zone::{AuthenticationMode, SecondLock, Sequence, SniDomain, ZoneName};
+use crate::zone::{
+    Authentication, AuthenticationMode, ClusterName, SecondLock, Sequence, SniDomain, ZoneName,
+};
 
-pub(super) async fn list(Shared(api): Shared<Arc<Api>>) -> Result<Json<Value>, Problem> {
+/// Its `ETag` is that of the written form alone: what `If-Match` takes.
+pub(super) async fn one(
+    Shared(api): Shared<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Name(name): Name,
+) -> Result<(Option<[(HeaderName, String); 1]>, Json<Value>), Problem> {
     let state = api.state()?;
     let controller = api.config.controller.borrow().clone();
-    let items: Vec<Value> =
-        state.zones.values().map(|record| api.zone(record, &state, &controller)).collect();
-    let suspended = controls::shown(&state.controls, OffsetDateTime::now_utc());
-    Ok(Json(json!({ "items": items, "source": source(&controller), "controls": suspended })))
+    let (seen, month) = (caller.find(&state, &name)?, usage::this_month());
+    let (ledger, name) = (api.config.store.ledger(), &seen.0.zone.name);
+    let usage = ledger.usage(name, month);
+    let usage = usage.map(|usage| usage::summary(month, &usage, ledger.lag(name).as_ref(), &seen.1));
+    // Whoever sees a part of the form could try by its tag what the rest is.
+    let tag = seen.1.is_whole().then(|| [(ETAG, etag(&seen.0.zone))]);
+    Ok((tag, Json(api.zone(&seen, &state, &controller, usage.as_ref()))))
 }
 
-pub(super) async fn one(Shared(api): Shared<Arc<Api>>, Name(name): Name) -> Result<Json<Value>, Problem> {
-    let state = api.state()?;
-    let controller = api.config.controller.borrow().clone();
-    Ok(Json(api.zone(find(&state, &name)?, &state, &controller)))
-}
-
-/// A zone by the name in a path.
+/// A zone by its name, whoever asks.
 pub(super) fn find<'a>(state: &'a State, name: &str) -> Result<&'a Arc<ZoneRecord>, Problem> {
     let record = ZoneName::try_from(name).ok().and_then(|name| state.zones.get(&name));
-    record.ok_or_else(|| Problem::not_found("there is no zone of this name"))
+    record.ok_or_else(not_there)
+}
+
+pub(super) fn not_there() -> Problem {
+    Problem::not_found("there is no zone of this name")
 }
 
 impl Api {
@@ -57,20 +74,36 @@ impl Api {
         now: OffsetDateTime,
     ) -> ZoneStatus {
         let name = &record.zone.name;
-        let views = nodes.values().map(|heartbeat| NodeView {
-            node: &heartbeat.node,
-            serving: Sequence(heartbeat.serving),
-            problem: heartbeat.problems.get(name.as_str()).map(String::as_str),
-        });
         let mut report = controller.report_of(name, &state.controls);
-        report.lock = self.second_lock(record, state);
-        let mut status = zone_status(&record.zone, record.changed, views, &report, now);
+        report.lock = self.second_lock(record, state, controller);
+        let mut status = zone_status(&record.zone, record.changed, views(name, nodes), &report, now);
         status.conditions = self.transitions.stamped(name, status.conditions, now);
         status
     }
 
-    fn second_lock(&self, record: &ZoneRecord, state: &State) -> SecondLock {
-        let cluster = record.zone.underlying_cluster.as_ref().unwrap_or(&self.config.default_cluster);
+    /// Its phase alone.
+    fn phase(
+        &self,
+        record: &ZoneRecord,
+        state: &State,
+        nodes: &Nodes,
+        controller: &ControllerStatus,
+    ) -> Phase {
+        let name = &record.zone.name;
+        let lock = self.second_lock(record, state, controller);
+        zone_phase(record.changed, views(name, nodes), controller.file_problem(name), lock)
+    }
+
+    fn second_lock<'a>(
+        &self,
+        record: &ZoneRecord,
+        state: &State,
+        controller: &'a ControllerStatus,
+    ) -> SecondLock<'a> {
+        let cluster = self.cluster_of(record);
+        if self.config.login_files.contains(cluster) {
+            return SecondLock::FromFile(controller.locks.get(&record.zone.name));
+        }
         if !self.config.principals.contains(cluster) {
             return SecondLock::Shared;
         }
@@ -78,11 +111,30 @@ impl Api {
         if is_made { SecondLock::Own } else { SecondLock::Pending }
     }
 
-    fn zone(&self, record: &ZoneRecord, state: &State, controller: &ControllerStatus) -> Value {
+    /// What somebody sees of a zone, without its usage.
+    pub(super) fn shown(&self, caller: &Caller, name: &str) -> Result<Value, Problem> {
+        let state = self.state()?;
+        let controller = self.config.controller.borrow().clone();
+        Ok(self.zone(&caller.find(&state, name)?, &state, &controller, None))
+    }
+
+    /// The backing cluster of a zone.
+    pub(super) fn cluster_of<'a>(&'a self, record: &'a ZoneRecord) -> &'a ClusterName {
+        record.zone.underlying_cluster.as_ref().unwrap_or(&self.config.default_cluster)
+    }
+
+    pub(super) fn zone(
+        &self,
+        (record, sight): &SeenZone<'_>,
+        state: &State,
+        controller: &ControllerStatus,
+        usage: Option<&Value>,
+    ) -> Value {
         let nodes = self.config.store.nodes().borrow().clone();
         let status = self.status(record, state, &nodes, controller, OffsetDateTime::now_utc());
         let attempted = controller.last_attempted.as_ref();
         let mut zone = document::to_document(&record.zone);
+        let tag = etag::of_document(&zone);
         if let Value::Object(object) = &mut zone {
             let status = json!({
                 "id": record.id.to_string(),
@@ -97,15 +149,34 @@ impl Api {
                 "updatedAt": record.updated_at.format(&Rfc3339).ok(),
                 "bootstrapServers": self.bootstrap_servers(record, &nodes),
                 "securityProtocol": security_protocol(record.zone.authentication.mode, &nodes),
+                "tokens": self.tokens(&record.zone.authentication),
+                "usage": usage,
+                "etag": tag,
             });
             object.insert("status".to_owned(), status);
         }
-        zone
+        view::zone(zone, sight)
+    }
+
+    /// What the tokens have to be that open a zone; null where none do, or where their issuer is not known here.
+    fn tokens(&self, authentication: &Authentication) -> Value {
+        let name = authentication.issuer.as_ref();
+        let mut issuers = self.config.issuers.iter();
+        let issuer = issuers.find(|(known, _)| name.is_none_or(|name| name == known));
+        match issuer.filter(|_| authentication.mode == AuthenticationMode::OauthBearer) {
+            Some((_, rules)) => json!({
+                "issuer": rules.issuer,
+                "audiences": rules.audiences,
+                "subjectClaim": rules.subject_claim,
+                "scopes": rules.scopes,
+            }),
+            None => Value::Null,
+        }
     }
 
     /// Where partners of a zone connect to, as the live nodes say; `None` while no node lives.
     pub(super) fn bootstrap_servers(&self, record: &ZoneRecord, nodes: &Nodes) -> Option<String> {
-        let cluster = record.zone.underlying_cluster.as_ref().unwrap_or(&self.config.default_cluster);
+        let cluster = self.cluster_of(record);
         let name = &record.zone.name;
         let servers: BTreeSet<String> = nodes
             .values()
@@ -118,6 +189,15 @@ impl Api {
             .collect();
         (!servers.is_empty()).then(|| servers.into_iter().collect::<Vec<_>>().join(","))
     }
+}
+
+/// What the live nodes say that concerns this zone.
+fn views<'a>(name: &'a ZoneName, nodes: &'a Nodes) -> impl Iterator<Item = NodeView<'a>> {
+    nodes.values().map(|heartbeat| NodeView {
+        node: &heartbeat.node,
+        serving: Sequence(heartbeat.serving),
+        problem: heartbeat.problems.get(name.as_str()).map(String::as_str),
+    })
 }
 
 /// What partners' clients call the way they are to connect; `None` while no node lives.

@@ -71,6 +71,7 @@ impl Feed {
                 cluster: self.cluster_of(record),
                 changed: record.changed,
                 slots: self.slots(record, state),
+                starts: state.replays.get(name).cloned(),
                 open: record.zone.access.is_open(now),
                 credentials: credentials.remove(name).unwrap_or_default(),
             };
@@ -98,6 +99,7 @@ impl Fed {
         Arc::ptr_eq(&self.record, record)
             && self.served.open == served.open
             && self.served.slots == served.slots
+            && self.served.starts == served.starts
             // Time only takes aliases away, one after the other.
             && self.served.zone.topics.len() == served.zone.topics.len()
             && self.served.credentials.len() == served.credentials.len()

@@ -1,5 +1,6 @@
 //! Gateway → store: every two seconds, and whenever something changes, what this node serves.
 
+mod traffic;
 mod usage;
 
 use std::sync::Arc;
@@ -73,6 +74,7 @@ fn heartbeat(node: &str, serving: Sequence, report: &Report, gateway: &Handle) -
         usage,
         credentials: usage::of_credentials(gateway.credentials()),
         failed_logins: gateway.failed_logins(),
+        traffic: traffic::shown(gateway.demands()),
         usage_is_partial,
         at: OffsetDateTime::now_utc(),
     }

@@ -6,8 +6,11 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::reconcile::identity::{self, Address, Ids};
-use crate::store::{Change, Health, Heartbeat, Leadership, Nodes, State, Store, StoreError, StoreFuture};
-use crate::zone::Sequence;
+use crate::store::{
+    AuditStretch, Change, Health, Heartbeat, Leadership, Ledger, Nodes, Place, State, Store, StoreError,
+    StoreFuture,
+};
+use crate::zone::{Sequence, Usage, ZoneLag, ZoneName};
 
 /// Asks for the clusters' ids.
 type Ask = Box<dyn Fn() -> StoreFuture<'static, Ids> + Send + Sync>;
@@ -82,6 +85,22 @@ impl Store for Checked {
 
     fn audit(&self, event: Value) -> StoreFuture<'_, ()> {
         self.store.audit(event)
+    }
+
+    fn read_audit(&self, before: Option<u64>) -> StoreFuture<'_, AuditStretch> {
+        self.store.read_audit(before)
+    }
+
+    fn ledger(&self) -> &Ledger {
+        self.store.ledger()
+    }
+
+    fn record_usage(&self, place: Place, usage: Arc<Usage>) -> StoreFuture<'_, ()> {
+        self.store.record_usage(place, usage)
+    }
+
+    fn record_lag(&self, zone: ZoneName, lag: Option<Arc<ZoneLag>>) -> StoreFuture<'_, ()> {
+        self.store.record_lag(zone, lag)
     }
 
     fn confirm_leadership(&self) -> StoreFuture<'_, ()> {

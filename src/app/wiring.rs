@@ -1,7 +1,7 @@
 //! Puts the parts together, starts them, and stops them in the right order.
 //!
 //! ```text
-//! source → controller → store → feed → gateway → heartbeat → store → api
+//! source → controller → store → feed → gateway → heartbeat → store → api, traffic → gateway; gateway → usage → store
 //! ```
 
 use std::net::SocketAddr;
@@ -13,21 +13,25 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
-use super::config::{Cluster, Config, ConfigError};
+use super::config::{Cluster, Config, ConfigError, Isolation};
 pub use super::signal::{reload_asked, stop_asked};
 use super::storage::{self, OpenError, Storage};
 use super::tasks::Tasks;
-use super::{control, failed_logins, feed, heartbeat, identity, last_use};
-use crate::api::{self, ApiConfig, ApiMetrics};
-use crate::gateway::{self, ClusterConfig, Gateway, GatewayConfig, Handle, Limits, ServerTls};
+use super::topics::AskedTopics;
+use super::usage::Recorder;
+use super::{control, failed_logins, feed, heartbeat, identity, lag, last_use, traffic, usage};
+use crate::api::{self, ApiConfig, ApiMetrics, Topics};
+use crate::gateway::{
+    self, ClusterConfig, Gateway, GatewayConfig, Handle, Limits, PrincipalsFrom, ServerTls,
+};
 use crate::kafka::tls::TlsError;
 use crate::reconcile::apply::Applier;
 use crate::reconcile::backing::Backing;
 use crate::reconcile::controller::{Controller, ControllerConfig};
 use crate::reconcile::forge::{Forge, ForgeError};
+use crate::reconcile::lag::LagReader;
 use crate::reconcile::metrics::ReconcileMetrics;
 use crate::reconcile::outbox::{OutboxMetrics, Postman, Webhook, WebhookError};
-use crate::reconcile::principals::OwnPrincipals;
 use crate::reconcile::source::{LocationError, Source};
 use crate::store::{Leadership, Store};
 use crate::zone::{ApplyRequest, ControllerStatus};
@@ -38,6 +42,9 @@ const DRAIN_DEADLINE: Duration = Duration::from_secs(15);
 /// For the others to hear that this node is gone.
 const GOODBYE_DEADLINE: Duration = Duration::from_secs(2);
 
+/// For what partners used since it was written down last.
+const USAGE_DEADLINE: Duration = Duration::from_secs(3);
+
 /// For the store's last writes, after everything that uses it has ended.
 const STORE_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -46,6 +53,9 @@ const FIRST_KEY_RETRY: Duration = Duration::from_secs(15);
 
 /// Runs that may wait for the controller; who asks for more is told to come again.
 const APPLY_REQUESTS: usize = 16;
+
+/// Writes to the source that may wait; each is a push.
+const WRITE_REQUESTS: usize = 64;
 
 /// What a process does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -102,6 +112,8 @@ pub struct Running {
     store: Arc<dyn Store>,
     admin: SocketAddr,
     gateway: Option<Arc<Handle>>,
+    /// What writes down the usage of the gateway's partners.
+    recorder: Option<Arc<Recorder>>,
     node: String,
     drain_delay: Duration,
     /// Told to whoever asks whether this node is ready.
@@ -148,6 +160,11 @@ impl Running {
             tokio::time::sleep(self.drain_delay).await;
         }
         let drained = self.front.stop(DRAIN_DEADLINE).await;
+        if let Some(recorder) = &self.recorder
+            && tokio::time::timeout(USAGE_DEADLINE, recorder.record()).await.is_err()
+        {
+            tracing::warn!("what partners used last could not be written in time; it is lost");
+        }
         if self.gateway.is_some() {
             let goodbye = self.store.leave(self.node.clone());
             if !matches!(tokio::time::timeout(GOODBYE_DEADLINE, goodbye).await, Ok(Ok(()))) {
@@ -181,29 +198,39 @@ pub async fn start(
     let mut registry = Registry::default();
     let api_metrics = ApiMetrics::register(&mut registry);
     let (apply, requests) = mpsc::channel(APPLY_REQUESTS);
+    let (writes, asked) = mpsc::channel(WRITE_REQUESTS);
     let source = role.controls().then(|| control::source(&config)).transpose()?;
     if let Some(source) = &source {
         source.register(&mut registry);
     }
     let hints = source.as_ref().and_then(|source| control::hints(&config, source));
     let controller = match source {
-        Some(source) => controller(&config, source, &storage, requests, &mut registry, &front)?,
+        Some(source) => {
+            let write_back = control::write_back(&config, source.clone(), &store)?;
+            front.spawn("writes to the source", write_back.run(asked, front.cancel.clone()));
+            controller(&config, source, &storage, requests, &mut registry, &front)?
+        }
         None => watch::channel(Arc::default()).1,
     };
     let (leaving, is_leaving) = watch::channel(false);
     let (serves, serving) = watch::channel(false);
     let gateway =
         if role.serves() { Some(gateway(&config, &store, serves, &mut registry, &front)?) } else { None };
+    let recorder = gateway.as_ref().map(|gateway| recorder(&config, gateway, &store, &front));
     let api = ApiConfig {
         store: Arc::clone(&store),
         node: config.node.clone(),
         default_cluster: config.home()?.name.clone(),
         principals: control::with_principals(&config).map(|cluster| cluster.name.clone()).collect(),
+        login_files: control::with_login_files(&config).map(|cluster| cluster.name.clone()).collect(),
+        issuers: config.issuers.iter().map(|it| (it.name.clone(), it.rules.clone())).collect(),
         planning: control::planning(&config, &storage.cluster_id),
         controller,
         apply,
+        writes,
         serves: serving,
         leaving: is_leaving,
+        topics: role.controls().then(|| topics(&config)),
         hints,
     };
     let router = api::router(api, api_metrics, Arc::new(registry))?;
@@ -221,10 +248,16 @@ pub async fn start(
         store,
         admin,
         gateway,
+        recorder,
         node: config.node,
         drain_delay: config.gateway.drain_delay,
         leaving,
     })
+}
+
+/// Asks the clusters for their topics when somebody wants to know.
+fn topics(config: &Config) -> Arc<dyn Topics> {
+    Arc::new(AskedTopics::new(control::addresses(config)))
 }
 
 /// Starts the control plane and the maker of the first key.
@@ -245,10 +278,9 @@ fn controller(
             self_heal: control::self_heal(config),
             applier: Applier { home_cluster_id: storage.cluster_id.clone(), node: config.node.clone() },
             clusters: control::addresses(config),
-            backing: control::principals(config).map(|clusters| -> Arc<dyn Backing> {
-                let (store, home) = (Arc::clone(&storage.store), storage.cluster_id.clone());
-                Arc::new(OwnPrincipals::new(clusters, store, home))
-            }),
+            backing: control::backing(config, &storage.store, &storage.cluster_id)
+                .map(|backing| -> Arc<dyn Backing> { Arc::new(backing) }),
+            data_plane: control::data_plane(config)?,
             requests,
             metrics: ReconcileMetrics::register(registry),
         },
@@ -257,16 +289,36 @@ fn controller(
     let status = controller.status();
     outbox(config, storage, registry, status.clone(), tasks)?;
     tasks.spawn("controller", controller.run(tasks.cancel.clone()));
-    let (store, cancel) = (Arc::clone(&storage.store), tasks.cancel.clone());
-    let key_file = config.http.bootstrap_key_file.clone();
-    tasks.tracker.spawn(async move { cancel.run_until_cancelled(first_key(&*store, &key_file)).await });
-    let (last_uses, cancel) = (last_use::run(Arc::clone(&storage.store)), tasks.cancel.clone());
-    tasks.tracker.spawn(async move { cancel.run_until_cancelled(last_uses).await });
-    let failed = failed_logins::run(config.node.clone(), Arc::clone(&storage.store));
-    let cancel = tasks.cancel.clone();
-    tasks.tracker.spawn(async move { cancel.run_until_cancelled(failed).await });
+    led(config, storage, registry, tasks);
     Ok(status)
 }
+
+/// Starts what is done beside it on the node that leads.
+fn led(config: &Config, storage: &Storage, registry: &mut Registry, tasks: &Tasks) {
+    let beside = |task: StoppedWithTheRest| {
+        let cancel = tasks.cancel.clone();
+        tasks.tracker.spawn(async move { cancel.run_until_cancelled(task).await });
+    };
+    let store = || Arc::clone(&storage.store);
+    let (keys, key_file) = (store(), config.http.bootstrap_key_file.clone());
+    beside(Box::pin(async move { first_key(&*keys, &key_file).await }));
+    beside(Box::pin(last_use::run(store())));
+    beside(Box::pin(usage::fold(store())));
+    let reader = LagReader::new(control::addresses(config), registry);
+    let (told, lags) = watch::channel(Arc::default());
+    beside(Box::pin(lag::run(
+        storage.store.leadership(),
+        storage.store.state(),
+        reader,
+        told,
+        lag::INTERVAL,
+    )));
+    beside(Box::pin(lag::tell(lags, store())));
+    beside(Box::pin(failed_logins::run(config.node.clone(), store())));
+}
+
+/// It may be dropped wherever it waits.
+type StoppedWithTheRest = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Starts the postman, if there is anybody to tell.
 fn outbox(
@@ -316,6 +368,11 @@ fn gateway(
     tasks.spawn("feed", async move {
         cancel.run_until_cancelled(feed).await;
     });
+    let heard = traffic::run(config.node.clone(), Arc::clone(&handle), store.nodes());
+    let cancel = tasks.cancel.clone();
+    tasks.spawn("traffic", async move {
+        cancel.run_until_cancelled(heard).await;
+    });
     let heartbeats = heartbeat::run(config.node.clone(), Arc::clone(&handle), Arc::clone(store), serves);
     let cancel = tasks.cancel.clone();
     tasks.spawn("heartbeats", async move {
@@ -324,13 +381,29 @@ fn gateway(
     Ok(handle)
 }
 
+/// Starts to write down what partners use.
+fn recorder(config: &Config, gateway: &Arc<Handle>, store: &Arc<dyn Store>, tasks: &Tasks) -> Arc<Recorder> {
+    let counting = Arc::clone(gateway);
+    let take = Box::new(move || counting.take_usage());
+    let recorder = Arc::new(Recorder::new(config.node.clone(), Arc::clone(store), take));
+    let (running, cancel) = (Arc::clone(&recorder), tasks.cancel.clone());
+    tasks.spawn("usage", async move {
+        cancel.run_until_cancelled(running.run()).await;
+    });
+    recorder
+}
+
 fn gateway_config(config: &Config) -> Result<GatewayConfig, StartError> {
     let cluster = |cluster: &Cluster| {
         let servers = cluster.bootstrap_servers.split(',').map(|server| server.trim().to_owned()).collect();
         let config = ClusterConfig {
             bootstrap_servers: servers,
-            security: cluster.security.clone(),
-            principals: cluster.isolation.master_keys().cloned(),
+            security: cluster.data_plane.clone(),
+            principals: match &cluster.isolation {
+                Isolation::Shared { .. } => None,
+                Isolation::Principal(keys) => Some(PrincipalsFrom::MasterKeys(keys.clone())),
+                Isolation::PrincipalFiles(files) => Some(PrincipalsFrom::Files(files.clone())),
+            },
             gives_principals_up: cluster.isolation.gives_principals_up(),
             broker_port_base: cluster.broker_port_base,
         };

@@ -3,6 +3,7 @@
 //! Only the leader writes the store, and it reads the source itself: this shows the plan, as `plan` makes it, asks the leader, and
 //! waits.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -13,6 +14,7 @@ use super::plan::expected::Expected;
 use super::plan::{self, Follow};
 use super::progress::Progress;
 use super::report::{Outputs, Pending, Report, run};
+use super::write::{How, files};
 use super::{Context, ExitCode, Failure, output};
 use crate::reconcile::guard::{Allowance, Allowed, AllowedBy};
 use crate::reconcile::plan::{Desired, Plan};
@@ -29,8 +31,18 @@ const LOOK: Duration = Duration::from_millis(250);
 /// suspensions hold as always. The plan is shown as `plan --url` makes it here; --expect-plan binds the controller to it. Exit
 /// codes: 0 applied or nothing to do, 1 files have errors, 4 refused or suspended, 5 the source or the store cannot be used, 6
 /// some zones could not be brought to what their files ask.
+///
+/// With -f it does something else: it writes the zones of these files to the source through the server, one commit each.
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// Write the zones of these files or folders to the source
+    #[arg(short = 'f', long = "filename", value_name = "PATH", conflicts_with_all = ["expect_plan", "only", "asked"])]
+    files: Vec<PathBuf>,
+
+    /// With -f: find out what would happen, and commit nothing
+    #[arg(long, requires = "files")]
+    dry_run: bool,
+
     /// Apply nothing but this plan: its digest, or a file written with --output json=FILE. A digest binds the files, the names of the
     /// zones in force and the changes; which of them guards and suspensions hold back is judged by the controller when it applies
     #[arg(long, value_name = "sha256:…|FILE", value_parser = Expected::parse)]
@@ -44,7 +56,7 @@ pub struct Args {
     #[arg(long, value_name = "N", requires = "expect_plan", requires = "reason")]
     allow_updates: Option<usize>,
 
-    /// Why, for the audit log
+    /// Why, for the audit log, or with -f for the commits' messages
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
 
@@ -74,6 +86,10 @@ impl Args {
 
 pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let client = Client::new(&args.server, context)?;
+    if !args.files.is_empty() {
+        let how = How { dry_run: args.dry_run, reason: args.reason };
+        return files::apply(&client, &args.files, &how, context).await;
+    }
     let shown = shown(&args, &client, context).await?;
     let body = json!({
         "expectPlan": args.expect_plan.as_ref().map(Expected::digest), "allowDeletes": args.allow_deletes,

@@ -1,27 +1,65 @@
 //! A client of a running server's admin API.
 
 use std::convert::Infallible;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::time::Duration;
 
-use reqwest::{Method, StatusCode};
+use reqwest::header::{ETAG, HeaderMap, IF_MATCH};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::Value;
+use zeroize::Zeroizing;
 
 use super::{Context, ExitCode, Failure};
+use crate::app::config::Profile;
 use crate::http::innermost;
+use crate::kafka::tls;
+use crate::manifest::from_document;
 use crate::secret::Secret;
+use crate::zone::PartnerZone;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of a key's file; more is no key.
+const LARGEST_KEY: u64 = 4096;
 
 /// Which server to talk to, and who is talking.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Server {
-    /// Server to talk to [env: RECONCILER_URL] [default: http:// and `http.admin` of the configuration]
+    /// Server to talk to [env: RECONCILER_URL] [default: that of the profile, or http:// and `http.admin` of the configuration]
     #[arg(long, global = true, value_name = "URL")]
     pub url: Option<String>,
 
-    /// API key [env: RECONCILER_API_KEY]
+    /// API key [env: RECONCILER_API_KEY] [default: that of the profile]
     #[arg(long, global = true, value_name = "KEY", value_parser = secret)]
     pub api_key: Option<Secret<String>>,
+
+    /// A server of ~/.config/partner-zones/profiles.yaml [env: RECONCILER_PROFILE]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub profile: Option<String>,
+}
+
+impl Server {
+    /// What the profile says that is asked for; nothing without one.
+    fn profile(&self, context: &Context) -> Result<Profile, Failure> {
+        let environment = context.environment();
+        let name = self.profile.as_deref().or_else(|| environment.get("RECONCILER_PROFILE"));
+        match name {
+            None => Ok(Profile::default()),
+            Some(name) => Profile::load(name, environment).map_err(Failure::usage),
+        }
+    }
+
+    /// Where it is, if anything but the configuration says so: the flag, the environment or the profile.
+    pub fn named(&self, context: &Context) -> Result<Option<String>, Failure> {
+        let named = self.url.as_deref().or_else(|| context.environment().get("RECONCILER_URL"));
+        match named {
+            Some(url) => Ok(Some(url.to_owned())),
+            None => Ok(self.profile(context)?.url),
+        }
+    }
 }
 
 /// Keeps the key out of clap's own debug output.
@@ -30,76 +68,161 @@ fn secret(text: &str) -> Result<Secret<String>, Infallible> {
     Ok(Secret::new(text.to_owned()))
 }
 
+/// A zone that is to be written.
+#[derive(Debug)]
+pub struct Write<'a> {
+    pub method: Method,
+    pub path: &'a [&'a str],
+    pub query: &'a [(&'a str, &'a str)],
+    /// The entity tag of what the caller has seen.
+    pub seen: Option<&'a str>,
+    pub body: Option<&'a Value>,
+}
+
 #[derive(Debug)]
 pub struct Client {
     base: String,
     key: Secret<String>,
     http: reqwest::Client,
+    profile: Option<String>,
 }
 
 impl Client {
     pub fn new(server: &Server, context: &Context) -> Result<Self, Failure> {
-        let variable = |name: &str| context.environment.get(name).map(str::to_owned);
-        let base = match server.url.clone().or_else(|| variable("RECONCILER_URL")) {
+        let profile = server.profile(context)?;
+        let base = match server.named(context)? {
             Some(url) => url.trim_end_matches('/').to_owned(),
             None => format!("http://{}", context.config()?.http.admin),
         };
-        let given = server.api_key.clone();
-        let key = given.or_else(|| variable("RECONCILER_API_KEY").map(Secret::new)).ok_or_else(|| {
-            Failure::usage("no API key was given").next(
-                "pass --api-key or set RECONCILER_API_KEY; the first admin key is in the file that \
-                 `http.bootstrapKeyFile` names, on the node that led first",
-            )
-        })?;
+        let variable = context.environment().get("RECONCILER_API_KEY");
+        let given = server.api_key.clone().or_else(|| variable.map(|key| Secret::new(key.to_owned())));
+        let key = match (given, &profile.api_key_file) {
+            (Some(key), _) => key,
+            (None, Some(file)) => key_of(file)?,
+            (None, None) => {
+                return Err(Failure::usage("no API key was given").next(
+                    "pass --api-key, set RECONCILER_API_KEY, or name a file in a profile; the first admin key is in the \
+                     file that `http.bootstrapKeyFile` names, on the node that led first",
+                ));
+            }
+        };
         if !(base.starts_with("http://") || base.starts_with("https://")) {
             return Err(wrong_url(&base));
         }
-        let http = reqwest::Client::builder()
-            .timeout(TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
+        let mut http =
+            reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none());
+        if let Some(file) = &profile.ca_file {
+            http = http.tls_certs_merge(authorities(file)?);
+        }
+        let http = http
             .build()
             .map_err(|error| Failure::internal(format!("cannot make an HTTP client: {error}")))?;
-        Ok(Self { base, key, http })
+        Ok(Self { base, key, http, profile: server.profile.clone() })
     }
 
     /// The same server and key, for another command.
     pub fn server(&self) -> Server {
-        Server { url: Some(self.base.clone()), api_key: Some(self.key.clone()) }
+        Server {
+            url: Some(self.base.clone()),
+            api_key: Some(self.key.clone()),
+            profile: self.profile.clone(),
+        }
     }
 
     pub async fn get(&self, path: &[&str]) -> Result<Value, Failure> {
         self.call(Method::GET, path, None).await
     }
 
+    /// With what stands behind the `?`.
+    pub async fn get_with(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Value, Failure> {
+        let (status, text) = self.send(Method::GET, path, query, None).await?;
+        self.understood(status, &text)
+    }
+
+    /// What is not JSON.
+    pub async fn text(&self, path: &[&str], query: &[(&str, &str)]) -> Result<String, Failure> {
+        let (status, text) = self.send(Method::GET, path, query, None).await?;
+        if status.is_success() { Ok(text) } else { self.understood(status, &text).map(|_| text) }
+    }
+
     pub async fn post(&self, path: &[&str], body: &Value) -> Result<Value, Failure> {
         self.call(Method::POST, path, Some(body)).await
     }
 
-    pub async fn delete(&self, path: &[&str]) -> Result<(), Failure> {
-        self.call(Method::DELETE, path, None).await.map(drop)
+    pub async fn delete(&self, path: &[&str]) -> Result<Value, Failure> {
+        self.call(Method::DELETE, path, None).await
     }
 
     pub async fn delete_with(&self, path: &[&str], body: &Value) -> Result<(), Failure> {
         self.call(Method::DELETE, path, Some(body)).await.map(drop)
     }
 
-    /// `path` is what follows `/api/v1`, by segment: each is escaped.
+    pub async fn write(&self, write: Write<'_>) -> Result<Value, Failure> {
+        let mut request = self.request(write.method, write.path, write.query, write.body)?;
+        if let Some(seen) = write.seen {
+            request = request.header(IF_MATCH, seen);
+        }
+        let (status, _, text) = self.exchange(request).await?;
+        self.understood(status, &text)
+    }
+
+    /// With its entity tag.
+    pub async fn get_tagged(&self, path: &[&str]) -> Result<(Value, Option<String>), Failure> {
+        let (status, headers, text) = self.exchange(self.request(Method::GET, path, &[], None)?).await?;
+        let tag = headers.get(ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
+        Ok((self.understood(status, &text)?, tag))
+    }
+
     async fn call(&self, method: Method, path: &[&str], body: Option<&Value>) -> Result<Value, Failure> {
+        let (status, text) = self.send(method, path, &[], body).await?;
+        self.understood(status, &text)
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<(StatusCode, String), Failure> {
+        let (status, _, text) = self.exchange(self.request(method, path, query, body)?).await?;
+        Ok((status, text))
+    }
+
+    /// `path` is what follows `/api/v1`, by segment: each is escaped.
+    fn request(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<RequestBuilder, Failure> {
         let mut url = reqwest::Url::parse(&self.base).map_err(|_| wrong_url(&self.base))?;
         url.path_segments_mut()
             .map_err(|()| wrong_url(&self.base))?
             .pop_if_empty()
             .extend(["api", "v1"])
             .extend(path);
-        let mut request = self.http.request(method, url).bearer_auth(self.key.expose());
-        if let Some(body) = body {
-            request = request.json(body);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
         }
+        let request = self.http.request(method, url).bearer_auth(self.key.expose());
+        Ok(match body {
+            Some(body) => request.json(body),
+            None => request,
+        })
+    }
+
+    async fn exchange(&self, request: RequestBuilder) -> Result<(StatusCode, HeaderMap, String), Failure> {
         let answer = request.send().await.map_err(|error| self.unreachable(error))?;
-        let status = answer.status();
+        let (status, headers) = (answer.status(), answer.headers().clone());
         let text = answer.text().await.map_err(|error| self.unreachable(error))?;
+        Ok((status, headers, text))
+    }
+
+    fn understood(&self, status: StatusCode, text: &str) -> Result<Value, Failure> {
         let value: Option<Value> =
-            if text.is_empty() { Some(Value::Null) } else { serde_json::from_str(&text).ok() };
+            if text.is_empty() { Some(Value::Null) } else { serde_json::from_str(text).ok() };
         match value {
             Some(value) if status.is_success() => Ok(value),
             value => Err(self.refused(status, value.as_ref())),
@@ -108,8 +231,12 @@ impl Client {
 
     fn unreachable(&self, error: reqwest::Error) -> Failure {
         let cause = innermost(error);
-        Failure::unreachable(format!("cannot reach {}: {cause}", self.base))
-            .next("check that the server runs there (`http.admin`) and name another one with --url")
+        let next = if cause.contains("certificate") {
+            "if the certificate is right, name its authority as `caFile` in a profile"
+        } else {
+            "check that the server runs there (`http.admin`) and name another one with --url"
+        };
+        Failure::unreachable(format!("cannot reach {}: {cause}", self.base)).next(next)
     }
 
     fn refused(&self, status: StatusCode, problem: Option<&Value>) -> Failure {
@@ -121,14 +248,80 @@ impl Client {
             ))
             .next("check --url: it names the admin address, without a path");
         };
-        let code = if status.is_server_error() { ExitCode::Unreachable } else { ExitCode::Usage };
-        let failure = Failure::new(code, said);
+        let has = |key: &str| problem.is_some_and(|problem| problem.get(key).is_some());
+        let code = match status {
+            _ if status.is_server_error() => ExitCode::Unreachable,
+            _ if has("findings") => ExitCode::Findings,
+            _ if has("reasons") => ExitCode::RefusedByGuard,
+            _ => ExitCode::Usage,
+        };
+        let failure = Failure::new(
+            code,
+            [said.to_owned()].into_iter().chain(details(problem)).collect::<Vec<_>>().join("\n       "),
+        );
         match status {
-            StatusCode::UNAUTHORIZED => failure.next("check --api-key or RECONCILER_API_KEY"),
+            _ if text("text").is_some() => {
+                let (file, text) = (text("file").unwrap_or_default(), text("text").unwrap_or_default());
+                failure.next(format!("commit this as {file}:\n{text}"))
+            }
+            StatusCode::UNAUTHORIZED => {
+                failure.next("check --api-key, RECONCILER_API_KEY, or the profile's `apiKeyFile`")
+            }
             StatusCode::FORBIDDEN => failure.next("use a key of the role `admin`"),
             _ => failure,
         }
     }
+}
+
+/// What a problem says beyond its sentence: findings, and reasons of a guard with the ways out.
+fn details(problem: Option<&Value>) -> Vec<String> {
+    let list = |key: &str| problem.and_then(|problem| problem.get(key)).and_then(Value::as_array);
+    let findings = list("findings").into_iter().flatten().map(|finding| {
+        let text = |key: &str| finding.get(key).and_then(Value::as_str).unwrap_or_default();
+        format!("{} {}: {}", text("place"), text("code"), text("message")).trim_start().to_owned()
+    });
+    let lines = ["reasons", "waysOut"].into_iter().filter_map(list).flatten().filter_map(Value::as_str);
+    findings.chain(lines.map(str::to_owned)).collect()
+}
+
+/// The key in a profile's file, which nobody else may read.
+fn key_of(path: &Path) -> Result<Secret<String>, Failure> {
+    let failed = |cause: &dyn fmt::Display| {
+        Failure::usage(format!("the API key in {} {cause}", path.display()))
+            .next("correct `apiKeyFile` of the profile")
+    };
+    let unreadable = |error: io::Error| failed(&format!("cannot be read: {error}"));
+    let file = File::open(path).map_err(unreadable)?;
+    let mode = file.metadata().map_err(unreadable)?.mode() & 0o777;
+    if mode & 0o007 != 0 {
+        return Err(failed(&format!(
+            "may be read or written by others than its owner and group (mode {mode:o}): chmod 600"
+        )));
+    }
+    let mut text = Zeroizing::new(String::new());
+    file.take(LARGEST_KEY).read_to_string(&mut text).map_err(unreadable)?;
+    match text.trim() {
+        "" => Err(failed(&"is empty")),
+        key => Ok(Secret::new(key.to_owned())),
+    }
+}
+
+/// The authorities of a profile's file.
+fn authorities(path: &Path) -> Result<Vec<reqwest::Certificate>, Failure> {
+    let failed = |cause: &dyn fmt::Display| {
+        Failure::usage(cause).next("correct `caFile` of the profile: certificates in PEM form")
+    };
+    let certificates = tls::certificates(path).map_err(|error| failed(&error))?;
+    let read = certificates.iter().map(|certificate| reqwest::Certificate::from_der(certificate));
+    read.collect::<Result<_, _>>().map_err(|error| failed(&error))
+}
+
+/// The zone in what the API shows of it, which is its written form and how it stands.
+pub(super) fn written_form(mut shown: Value) -> Result<PartnerZone, Failure> {
+    if let Some(members) = shown.as_object_mut() {
+        members.remove("status");
+    }
+    from_document(&shown).map_err(Failure::internal)
 }
 
 fn wrong_url(base: &str) -> Failure {

@@ -6,9 +6,10 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::client::{Client, Server};
-use super::client_files::{self, ClientLogin};
+use super::client_files::{ClientFile, ClientSetup, Proof};
 use super::output::{self, Format};
 use super::{Context, ExitCode, Failure, get};
+use crate::manifest::finding::printable;
 use crate::zone::{format_duration, parse_duration};
 
 /// Issue, list, rotate and revoke partners' credentials
@@ -90,6 +91,7 @@ pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
             let wanted = json!({ "expiresAt": expires.map(expiry).transpose()? });
             let issued = client.post(&["zones", &zone, "credentials"], &wanted).await?;
             show(&issued, output)?;
+            note_served(&issued);
         }
         Action::Rotate { id, overlap, expires, output } => {
             let expires_at = expires.map(expiry).transpose()?;
@@ -100,10 +102,12 @@ pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
                 Some(end) if !overlap.is_zero() => format!("{id} goes on until {end}"),
                 _ => format!("{id} has ended, and whoever used it is cut off"),
             });
+            note_served(&issued);
         }
         Action::Revoke { id } => {
-            client.delete(&["credentials", &id]).await?;
+            let revoked = client.delete(&["credentials", &id]).await?;
             output::note(&format!("{id} is revoked"));
+            note_served(&revoked);
         }
         Action::List { zone, output } => list(&client, zone.as_deref(), output).await?,
     }
@@ -114,29 +118,49 @@ pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
 fn show(issued: &Value, form: Issued) -> Result<(), Failure> {
     let text = match form {
         Issued::Json => output::json(issued),
-        Issued::Properties => client_files::java(login(issued)?),
-        Issued::Kcat => client_files::librdkafka(login(issued)?),
-        Issued::Python => client_files::python(login(issued)?),
-        Issued::Spring => client_files::spring(login(issued)?),
+        Issued::Properties => ClientFile::Properties.of(setup(issued)?),
+        Issued::Kcat => ClientFile::Kcat.of(setup(issued)?),
+        Issued::Python => ClientFile::Python.of(setup(issued)?),
+        Issued::Spring => ClientFile::Spring.of(setup(issued)?),
         Issued::Text => format!(
             "key id: {}\nsecret: {}\n\n# client.properties\n{}",
             field(issued, "keyId")?,
             field(issued, "secret")?,
-            client_files::java(login(issued)?)
+            ClientFile::Properties.of(setup(issued)?)
         ),
     };
     output::data(&text)?;
     output::note("the secret is shown this once and is not kept anywhere; hand it over on a safe way");
-    if field(issued, "securityProtocol")? == "SASL_SSL" {
+    note_authority(field(issued, "securityProtocol")?);
+    Ok(())
+}
+
+/// Under TLS a client has to know whom to trust.
+pub(super) fn note_authority(security_protocol: &str) {
+    if security_protocol.ends_with("SSL") {
         output::note(
             "unless a public authority has signed the gateway's certificate, hand over its authority's certificate too: \
              ssl.ca.location in librdkafka, ssl.truststore.location with ssl.truststore.type=PEM in Java",
         );
     }
-    Ok(())
 }
 
-fn expiry(lifetime: std::time::Duration) -> Result<String, Failure> {
+/// Says whether the change counts everywhere, as far as the server says so.
+pub(super) fn note_served(answer: &Value) {
+    let text = |pointer| answer.pointer(pointer).and_then(Value::as_str).map(printable);
+    let Some(message) = text("/distribution/message") else { return };
+    if answer.get("served") == Some(&Value::Bool(true)) {
+        output::note(&format!("served: {message}"));
+        return;
+    }
+    let behind =
+        answer.pointer("/distribution/behind").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let behind: Vec<_> = behind.iter().filter_map(Value::as_str).map(printable).collect();
+    let by = if behind.is_empty() { String::new() } else { format!(" by {} yet", behind.join(", ")) };
+    output::note(&format!("warning: not served{by}: {message}"));
+}
+
+pub(super) fn expiry(lifetime: std::time::Duration) -> Result<String, Failure> {
     time::Duration::try_from(lifetime)
         .ok()
         .and_then(|lifetime| OffsetDateTime::now_utc().checked_add(lifetime))
@@ -146,22 +170,24 @@ fn expiry(lifetime: std::time::Duration) -> Result<String, Failure> {
         })
 }
 
-fn login(issued: &Value) -> Result<ClientLogin<'_>, Failure> {
+fn setup(issued: &Value) -> Result<ClientSetup<'_>, Failure> {
     // The server's order is its advice.
     let mechanism = issued.pointer("/mechanisms/0").and_then(Value::as_str).map(str::parse);
     let Some(Ok(mechanism)) = mechanism else {
         return Err(Failure::unreachable("the server's answer has no mechanism that this program knows"));
     };
-    Ok(ClientLogin {
+    Ok(ClientSetup {
         bootstrap_servers: field(issued, "bootstrapServers")?,
         security_protocol: field(issued, "securityProtocol")?,
-        mechanism,
-        username: field(issued, "username")?,
-        secret: field(issued, "secret")?,
+        proof: Proof::Secret {
+            mechanism,
+            username: field(issued, "username")?,
+            secret: field(issued, "secret")?,
+        },
     })
 }
 
-fn field<'a>(issued: &'a Value, name: &str) -> Result<&'a str, Failure> {
+pub(super) fn field<'a>(issued: &'a Value, name: &str) -> Result<&'a str, Failure> {
     let text = issued.get(name).and_then(Value::as_str);
     text.ok_or_else(|| Failure::unreachable(format!("the server's answer has no `{name}`")))
 }

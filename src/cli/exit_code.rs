@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitCode {
     Fine = 0,
-    /// At least one finding of severity `error`.
+    /// At least one finding of severity `error`, or a step of `zone test` that failed.
     Findings = 1,
     /// Wrong usage or configuration.
     Usage = 2,

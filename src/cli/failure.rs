@@ -32,6 +32,13 @@ impl Failure {
         Self::new(ExitCode::Internal, cause)
     }
 
+    /// Of one thing among several.
+    #[must_use]
+    pub fn of(mut self, what: &str) -> Self {
+        self.cause = format!("{what}: {}", self.cause);
+        self
+    }
+
     #[must_use]
     pub fn next(mut self, step: impl fmt::Display) -> Self {
         self.next_step = Some(step.to_string());

@@ -4,6 +4,7 @@ pub mod api_key;
 pub mod apply;
 pub mod client;
 pub mod client_files;
+pub mod completions;
 pub mod controls;
 pub mod credentials;
 mod exit_code;
@@ -13,6 +14,7 @@ mod failure;
 pub mod get;
 pub mod output;
 pub mod plan;
+pub mod policy;
 mod progress;
 pub mod quickstart;
 pub mod report;
@@ -20,6 +22,8 @@ pub mod run;
 pub mod schema;
 pub mod state;
 pub mod validate;
+pub mod write;
+pub mod zone_test;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -64,6 +68,9 @@ enum Command {
     Schema,
     Quickstart(quickstart::Args),
     Get(get::Args),
+    Diff(write::diff::Args),
+    Edit(write::edit::Args),
+    Delete(write::delete::Args),
     Export(export::Args),
     Credentials(credentials::Args),
     ApiKey(api_key::Args),
@@ -72,6 +79,9 @@ enum Command {
     Rollback(controls::RollBack),
     Source(controls::Source),
     State(state::Args),
+    Policy(policy::Args),
+    Zone(zone_test::Args),
+    Completions(completions::Args),
 }
 
 /// What every command is given: the process's surroundings, as values.
@@ -138,6 +148,9 @@ async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failu
         Command::Schema => schema::run(),
         Command::Quickstart(args) => quickstart::run(args).await,
         Command::Get(args) => get::run(args, context).await,
+        Command::Diff(args) => write::diff::run(args, context).await,
+        Command::Edit(args) => write::edit::run(args, context).await,
+        Command::Delete(args) => write::delete::run(args, context).await,
         Command::Export(args) => export::run(args, context).await,
         Command::Credentials(args) => credentials::run(args, context).await,
         Command::ApiKey(args) => api_key::run(args, context).await,
@@ -146,6 +159,9 @@ async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failu
         Command::Rollback(args) => controls::roll_back(args, context).await,
         Command::Source(args) => controls::source(args, context).await,
         Command::State(args) => state::run(args, context).await,
+        Command::Policy(args) => policy::run(&args, context),
+        Command::Zone(args) => zone_test::run(args, context).await,
+        Command::Completions(args) => completions::run(&args),
     }
 }
 
@@ -154,11 +170,27 @@ async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failu
 fn dry_run_is_plan(mut arguments: Vec<OsString>) -> Vec<OsString> {
     const FLAG: &str = "--dry-run";
     let asked = arguments.len();
+    if has_own_dry_run(&arguments) {
+        return arguments;
+    }
     arguments.retain(|argument| argument != FLAG);
     if arguments.len() < asked && arguments.get(1).is_none_or(|first| first != "plan") {
         arguments.insert(arguments.len().min(1), "plan".into());
     }
     arguments
+}
+
+/// Whether the command is one that writes, and has a dry run itself.
+fn has_own_dry_run(arguments: &[OsString]) -> bool {
+    let mut words = arguments.iter().skip(1);
+    while let Some(word) = words.next() {
+        if word == "--config" {
+            words.next();
+        } else if !word.to_string_lossy().starts_with('-') {
+            return ["apply", "edit", "delete"].iter().any(|command| word == command);
+        }
+    }
+    false
 }
 
 #[cfg(test)]
@@ -186,11 +218,17 @@ mod tests {
             "credentials",
             "api-key",
             "apply",
+            "diff",
+            "edit",
+            "delete",
             "suspend",
             "resume",
             "rollback",
             "source",
             "state",
+            "policy",
+            "zone",
+            "completions",
         ] {
             assert!(commands.iter().any(|command| command == wanted), "{wanted}");
         }
@@ -209,6 +247,9 @@ mod tests {
         assert!(parsed("reconciler --config c").unwrap().command.is_none(), "without a command it runs");
         assert!(parsed("reconciler --dry-run get zones").is_err());
         assert!(parsed("reconciler --zones z").is_err(), "a flag of plan without --dry-run");
+        for line in ["reconciler apply -f z --dry-run", "reconciler --config c delete zone acme --dry-run"] {
+            assert!(!matches!(parsed(line).unwrap().command, Some(Command::Plan(_))), "{line}");
+        }
     }
 
     #[test]

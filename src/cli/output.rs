@@ -20,12 +20,16 @@ pub enum Format {
 
 /// Writes data to stdout. A reader that has gone away (`| head`) is no failure.
 pub fn data(text: &str) -> Result<(), Failure> {
+    is_taken(text).map(drop)
+}
+
+/// The same; false if the reader has gone away.
+pub fn is_taken(text: &str) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::internal(format!("cannot write to standard output: {error}")))
-        }
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::internal(format!("cannot write to standard output: {error}"))),
     }
 }
 
@@ -64,6 +68,63 @@ pub fn yaml(value: &Value) -> Result<String, Failure> {
     serde_yaml::to_string(value).map_err(|error| Failure::internal(format!("cannot write YAML: {error}")))
 }
 
+/// How many columns a line may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Width(Option<usize>);
+
+impl Width {
+    /// As many as it takes.
+    pub const ALL: Self = Self(None);
+
+    /// Those of the terminal that standard output is, or as many as it takes: what reads a pipe wants all.
+    pub fn of_terminal() -> Self {
+        Self(terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0.into()))
+    }
+
+    /// How wide each column may be of those that would be so wide: the widest give way first, and the first, by which things are
+    /// called, never.
+    fn shared(self, mut columns: Vec<usize>) -> Vec<usize> {
+        let Some(all) = self.0 else { return columns };
+        let gaps = GAP * columns.len().saturating_sub(1);
+        while columns.iter().sum::<usize>() + gaps > all {
+            let widest = columns.iter_mut().skip(1).max_by_key(|width| **width);
+            match widest.filter(|width| **width > NARROWEST) {
+                Some(width) => *width -= 1,
+                // It does not fit, and is as wide as it is then.
+                None => break,
+            }
+        }
+        columns
+    }
+}
+
+/// Between two columns.
+const GAP: usize = 2;
+/// No column is shortened below this.
+const NARROWEST: usize = 6;
+
+/// As [`table`], with cells shortened so that its lines fit.
+pub fn fitted<const COLUMNS: usize>(
+    head: [&str; COLUMNS],
+    rows: &[[String; COLUMNS]],
+    width: Width,
+) -> String {
+    let columns = (0..COLUMNS).map(|column| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(String::as_str);
+        cells.chain(head.get(column).copied()).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    });
+    let shares = width.shared(columns.collect());
+    let mut rows = rows.to_vec();
+    for row in &mut rows {
+        for (cell, share) in row.iter_mut().zip(&shares) {
+            if cell.chars().count() > *share {
+                *cell = cell.chars().take(share.saturating_sub(1)).chain(['…']).collect();
+            }
+        }
+    }
+    table(head, &rows)
+}
+
 /// Columns of text, each as wide as its widest cell; the last one is not padded. Control characters, which a server's
 /// answer might hold, never reach the terminal.
 pub fn table<const COLUMNS: usize>(head: [&str; COLUMNS], rows: &[[String; COLUMNS]]) -> String {
@@ -76,7 +137,7 @@ pub fn table<const COLUMNS: usize>(head: [&str; COLUMNS], rows: &[[String; COLUM
         let mut line = String::new();
         for (column, cell) in row.iter().enumerate() {
             let widest = rows.iter().filter_map(|r| r.get(column)).map(|c| c.chars().count()).max();
-            let padding = widest.unwrap_or(0).saturating_sub(cell.chars().count()) + 2;
+            let padding = widest.unwrap_or(0).saturating_sub(cell.chars().count()) + GAP;
             line.push_str(cell);
             line.extend(std::iter::repeat_n(' ', padding));
         }
@@ -96,6 +157,31 @@ mod tests {
         let text = json(&value);
         assert!(!text.contains("##") && text.chars().all(|c| c == '\n' || !(c.is_control() || is_obeyed(c))));
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+    }
+
+    #[test]
+    fn a_table_fits_where_it_is_shown_and_what_things_are_called_stays_whole() {
+        let rows = [
+            [
+                "acme-logistics".to_owned(),
+                "READY".to_owned(),
+                "a name".to_owned(),
+                "served by all".to_owned(),
+            ],
+            ["b".to_owned(), "FAILED".to_owned(), "ö".repeat(60), "topic `orders` does not exist".to_owned()],
+        ];
+        let head = ["NAME", "PHASE", "DISPLAY NAME", "MESSAGE"];
+        let all = fitted(head, &rows, Width::ALL);
+        assert_eq!(all, table(head, &rows));
+        assert!(!all.contains('…'));
+        for wanted in [60, 80, 100] {
+            let text = fitted(head, &rows, Width(Some(wanted)));
+            let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
+            assert!(widest <= wanted && text.contains("…") && text.contains("acme-logistics"), "{text}");
+        }
+        assert!(
+            fitted(head, &rows, Width(Some(1000))) == all && !fitted(head, &rows, Width(Some(5))).is_empty()
+        );
     }
 
     #[test]

@@ -84,7 +84,7 @@ pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
 }
 
 async fn export(args: Export, context: &Context) -> Result<ExitCode, Failure> {
-    let document = if args.server.url.is_some() || context.environment().get("RECONCILER_URL").is_some() {
+    let document = if args.server.named(context)?.is_some() {
         let answer = Client::new(&args.server, context)?.get(&["state", "backup"]).await?;
         let text = answer.to_string();
         // It is worth nothing if it cannot be put back.

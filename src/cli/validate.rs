@@ -51,7 +51,7 @@ fn default_folder() -> PathBuf {
 }
 
 /// The files of all paths, each once, and the revision if it is that of one folder.
-fn read(paths: &[PathBuf]) -> Result<(Vec<SourceFile>, Option<Revision>), Failure> {
+pub(super) fn read(paths: &[PathBuf]) -> Result<(Vec<SourceFile>, Option<Revision>), Failure> {
     let limits = Limits::default();
     let mut files = Vec::new();
     let mut revision = None;

@@ -8,6 +8,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::budget::{Budget, Exhausted, Reservation, Share};
 use crate::zone::ZoneId;
 
+/// How much memory a large frame is worth whose records are edited, in frames.
+const EDITED: usize = 3;
+
 /// The allowances of the zones that have connections now; of the others nothing is remembered.
 #[derive(Debug)]
 pub(crate) struct Allowances {
@@ -58,6 +61,16 @@ impl Allowances {
 }
 
 impl Seat {
+    /// Whether the records of a frame can be edited: they are there as they came, edited, and in what is written.
+    pub(crate) fn edits(&self, frame_len: usize) -> bool {
+        self.zone.buffered.holds(frame_len.saturating_mul(EDITED))
+    }
+
+    /// How much memory such a frame is worth, in frames. One whose records cannot be edited is read, and they are dropped.
+    pub(crate) fn edited_worth(&self, frame_len: usize) -> usize {
+        if self.edits(frame_len) { EDITED } else { 1 }
+    }
+
     /// Waits for room for so much of a large frame, in the zone's share and in the process.
     pub(crate) async fn reserve(&self, bytes: usize) -> Result<Reservation, Exhausted> {
         self.zone.buffered.reserve(bytes).await

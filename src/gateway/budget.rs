@@ -55,13 +55,17 @@ impl Budget {
 }
 
 impl Share {
+    /// Whether a frame worth so much can ever be held.
+    pub(crate) fn holds(&self, bytes: usize) -> bool {
+        bytes.div_ceil(UNIT) <= self.units
+    }
+
     /// Waits for room, at most as long as the budget's deadline. A frame larger than the whole share is refused at once.
     pub(crate) async fn reserve(&self, bytes: usize) -> Result<Reservation, Exhausted> {
-        let units = bytes.div_ceil(UNIT);
-        if units > self.units {
+        if !self.holds(bytes) {
             return Err(Exhausted);
         }
-        let wanted = u32::try_from(units).map_err(|_| Exhausted)?;
+        let wanted = u32::try_from(bytes.div_ceil(UNIT)).map_err(|_| Exhausted)?;
         // The zone's own part first: whoever waits for its neighbours of the same zone is not in anybody else's way.
         let room = async {
             let of_zone = Arc::clone(&self.semaphore).acquire_many_owned(wanted).await;

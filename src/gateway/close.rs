@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use super::api::Refusal;
 use crate::kafka::frame::FrameError;
+use crate::kafka::sasl::LoginFileError;
 
 /// Closed set: each is one label of the metric and one line for the operator. A partner never sees these texts.
 #[derive(Debug, Error)]
@@ -82,12 +83,22 @@ pub(crate) enum Close {
         "zone {0} has as many connections as a zone may have on one node; its partner may leak clients, or needs another gateway node"
     )]
     ZoneFull(String),
+    #[error(
+        "zone {0} has as many connections as its `maxConnections` allows this node; its partner needs fewer clients, or a higher limit"
+    )]
+    ConnectionLimit(String),
+    #[error(
+        "zone {0} opens more connections than its `maxConnectionRate` allows; its partner's clients may break off again and again"
+    )]
+    ConnectionRate(String),
     #[error("no broker can be reached: {0}")]
     NoBroker(String),
     #[error(
         "the zone's password on its cluster is made of the master key {0}, which this node does not have; give it that one as `masterKeyFile` or `previousMasterKeyFile`"
     )]
     MasterKey(String),
+    #[error("the zone's login on its cluster: {0}")]
+    LoginFile(LoginFileError),
     #[error("not a Kafka frame: {0}")]
     BadFrame(#[from] FrameError),
     #[error("the partner closed inside a frame")]
@@ -112,6 +123,8 @@ pub(crate) enum Close {
         "no memory for a large frame came free in time: the zone has taken its share, or all of them together the whole; add a gateway node if honest partners see this"
     )]
     BudgetExhausted,
+    #[error("the work on a frame was interrupted, by a shutdown or by a fault of this program")]
+    Interrupted,
 }
 
 impl Close {
@@ -144,8 +157,11 @@ impl Close {
             Self::Revoked => "revoked",
             Self::Expired => "expired",
             Self::ZoneFull(_) => "zone_full",
+            Self::ConnectionLimit(_) => "connection_limit",
+            Self::ConnectionRate(_) => "connection_rate",
             Self::NoBroker(_) => "no_broker",
             Self::MasterKey(_) => "master_key",
+            Self::LoginFile(_) => "login_file",
             Self::BadFrame(_) => "bad_frame",
             Self::CutFrame => "cut_frame",
             Self::SlowFrame => "slow_frame",
@@ -156,6 +172,7 @@ impl Close {
             Self::DeniedUnacknowledged => "denied_unacknowledged",
             Self::BadAnswer(_) => "bad_answer",
             Self::BudgetExhausted => "budget_exhausted",
+            Self::Interrupted => "interrupted",
         }
     }
 

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use super::issuers::IssuerConfig;
 use super::tls::ServerTls;
 use crate::kafka::client::UpstreamSecurity;
+use crate::kafka::sasl::LoginFiles;
 use crate::policy::principal::MasterKeys;
 use crate::zone::{Authentication, AuthenticationMode, ClusterName, IssuerName, SniDomain};
 
@@ -59,12 +60,39 @@ pub struct ClusterConfig {
     pub bootstrap_servers: Vec<String>,
     /// How the gateway proves itself, for what it asks itself; and for partners' requests where zones have no principals.
     pub security: UpstreamSecurity,
-    /// What the passwords of the zones' own principals come from; none: zones have no principals on this cluster.
-    pub principals: Option<MasterKeys>,
+    /// Where the logins of the zones' own principals come from; none: zones have no principals on this cluster.
+    pub principals: Option<PrincipalsFrom>,
     /// Whether a zone that has a principal is served as the gateway's own user all the same.
     pub gives_principals_up: bool,
     /// Broker n is served at `broker_port_base + n`.
     pub broker_port_base: u16,
+}
+
+/// Where the logins of zones' own principals come from.
+#[derive(Debug, Clone)]
+pub enum PrincipalsFrom {
+    /// They are made here; their passwords are derived.
+    MasterKeys(MasterKeys),
+    /// Somebody else makes them; each zone's login is in a file.
+    Files(LoginFiles),
+}
+
+impl ClusterConfig {
+    /// What derived passwords come from.
+    pub(crate) fn master_keys(&self) -> Option<&MasterKeys> {
+        match self.principals.as_ref()? {
+            PrincipalsFrom::MasterKeys(keys) => Some(keys),
+            PrincipalsFrom::Files(_) => None,
+        }
+    }
+
+    /// Where zones' logins are.
+    pub(crate) fn login_files(&self) -> Option<&LoginFiles> {
+        match self.principals.as_ref()? {
+            PrincipalsFrom::MasterKeys(_) => None,
+            PrincipalsFrom::Files(files) => Some(files),
+        }
+    }
 }
 
 /// What one process, address or connection may take. None of it is a setting yet; tests lower them.

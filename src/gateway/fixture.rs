@@ -22,11 +22,14 @@ use super::allowance::Allowances;
 use super::api::REGISTRY;
 use super::budget::Budget;
 use super::config::{ClusterConfig, GatewayConfig, Limits};
+use super::editing::Editing;
 use super::guesses::Guesses;
 use super::metrics::Metrics;
 use super::offer::Offer;
+use super::seldom::Seldom;
 use super::shared::{Checks, Shared};
 use super::topology::{ClusterState, Clusters, TopicState, Topology};
+use super::traffic::Traffic;
 use super::upstream::Principals;
 use super::usage::Usage;
 use super::view::{GatewayView, Origin};
@@ -36,7 +39,7 @@ use crate::zone::{
     ClusterName, Credential, KeyId, Permission, PlainVerifier, Sequence, TopicName, ZoneId, ZoneName, sample,
 };
 
-pub(super) const KEY_ID: &str = "pz0123456789abcdef";
+pub(crate) const KEY_ID: &str = "pz0123456789abcdef";
 /// A connection from this machine, of which nothing else is known.
 pub(super) const LOCAL: Origin<'static> = Origin { address: IpAddr::V4(Ipv4Addr::LOCALHOST), zone: None };
 pub(super) const SECRET: &str = "correct-horse";
@@ -111,6 +114,7 @@ pub(super) fn zone(name: &str, topics: &[(&str, &str)]) -> ServedZone {
         changed: Sequence(1),
         open: true,
         slots: None,
+        starts: None,
         credentials: vec![Arc::new(credential)],
     }
 }
@@ -153,10 +157,14 @@ pub(super) fn shared(limits: Limits) -> (Shared, watch::Sender<Arc<GatewayView>>
         checks: Checks::InForce,
         metrics: Metrics::default(),
         allowances,
+        starts: watch::channel(Arc::default()).1,
+        editing: Editing::new(),
+        unreadable: Seldom::default(),
         views,
         issuers: Arc::default(),
         principals: Principals::default(),
         usage: Usage::default(),
+        traffic: Traffic::default(),
         guesses,
         refresh: BTreeMap::new(),
     };

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::api::consumer_group_heartbeat::Member;
 use super::api::fetch::Session;
+use super::meter::Meter;
 use super::usage::Used;
 use crate::zone::TopicName;
 
@@ -49,6 +50,11 @@ impl Memory {
         if let Some(used) = &self.used {
             used.note(aliases);
         }
+    }
+
+    /// What this connection counts on.
+    pub(crate) fn meter(&self) -> Option<Arc<Meter>> {
+        self.used.as_ref().map(|used| Arc::clone(&used.meter))
     }
 
     /// A handler that panicked has left nothing half done that matters more than the connection it belongs to.

@@ -1,11 +1,20 @@
 //! What the data plane counts.
 
+mod zones;
+
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 use rustls::ProtocolVersion;
+
+use self::zones::ZoneMetrics;
+use super::headers::Tally;
+use crate::zone::Limit;
 
 /// Every family of the gateway. Label values come from closed sets: no name that a partner chooses becomes one.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +30,12 @@ pub(crate) struct Metrics {
     certificates: Family<Loaded, Counter>,
     pub(crate) slowed_logins: Counter,
     pub(crate) buffered: Gauge,
+    edited_batches: Family<Flow, Counter>,
+    refused_records: Family<Refused, Counter>,
+    throttled: Family<Throttled, Counter>,
+    throttled_time: Family<Throttled, Counter<f64, AtomicU64>>,
+    pub(crate) refused_commits: Counter,
+    pub(crate) zones: ZoneMetrics,
 }
 
 /// Where bytes went.
@@ -32,9 +47,24 @@ pub(crate) enum Direction {
     Down,
 }
 
+impl Direction {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Flow {
     direction: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Refused {
+    direction: &'static str,
+    reason: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -55,6 +85,11 @@ struct Authentication {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Handshake {
     version: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Throttled {
+    limit: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -104,15 +139,61 @@ impl Metrics {
             Unit::Bytes,
             metrics.buffered.clone(),
         );
+        registry.register(
+            "edited_batches",
+            "Record batches whose headers were changed, on their way to brokers (up) and to partners (down)",
+            metrics.edited_batches.clone(),
+        );
+        registry.register(
+            "refused_records",
+            "Partitions in requests (up) and responses (down) whose records could not be edited and did not pass, by reason",
+            metrics.refused_records.clone(),
+        );
+        metrics.register_limits(registry);
+        metrics.zones.register(registry);
         metrics
     }
 
+    fn register_limits(&self, registry: &mut Registry) {
+        registry.register(
+            "throttled",
+            "Times that a connection was held back for a limit of its zone",
+            self.throttled.clone(),
+        );
+        registry.register_with_unit(
+            "throttled",
+            "Time for which connections were to be held back for a limit of their zone",
+            Unit::Seconds,
+            self.throttled_time.clone(),
+        );
+        registry.register(
+            "refused_commits",
+            "Commits of offsets that were refused for limitCommitOffset, for clients to try again",
+            self.refused_commits.clone(),
+        );
+    }
+
+    /// A connection is held back for so long.
+    pub(crate) fn throttled(&self, limit: Limit, wait: Duration) {
+        let throttled = Throttled { limit: limit.label() };
+        self.throttled_time.get_or_create(&throttled).inc_by(wait.as_secs_f64());
+        self.throttled.get_or_create(&throttled).inc();
+    }
+
     pub(crate) fn relayed(&self, direction: Direction, bytes: usize) {
-        let direction = match direction {
-            Direction::Up => "up",
-            Direction::Down => "down",
-        };
+        let direction = direction.label();
         self.bytes.get_or_create(&Flow { direction }).inc_by(u64::try_from(bytes).unwrap_or(u64::MAX));
+    }
+
+    pub(crate) fn edited(&self, direction: Direction, tally: &Tally) {
+        let direction = direction.label();
+        if tally.changed > 0 {
+            let changed = u64::try_from(tally.changed).unwrap_or(u64::MAX);
+            self.edited_batches.get_or_create(&Flow { direction }).inc_by(changed);
+        }
+        for cause in &tally.refused {
+            self.refused_records.get_or_create(&Refused { direction, reason: cause.label() }).inc();
+        }
     }
 
     /// `api` is the API's name in Kafka's definitions.
@@ -150,6 +231,7 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kafka::records::RecordsError;
 
     #[test]
     fn what_is_counted_shows_in_the_exposition() {
@@ -159,6 +241,11 @@ mod tests {
         metrics.request("Fetch");
         metrics.authenticated("refused");
         metrics.closed("idle");
+        metrics.edited(
+            Direction::Down,
+            &Tally { changed: 3, refused: vec![RecordsError::Checksum], ..Tally::default() },
+        );
+        metrics.throttled(Limit::Produce, Duration::from_millis(1500));
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         for line in [
@@ -166,6 +253,10 @@ mod tests {
             "gateway_requests_total{api=\"Fetch\"} 1",
             "gateway_authentications_total{result=\"refused\"} 1",
             "gateway_closed_total{reason=\"idle\"} 1",
+            "gateway_edited_batches_total{direction=\"down\"} 3",
+            "gateway_refused_records_total{direction=\"down\",reason=\"checksum\"} 1",
+            "gateway_throttled_total{limit=\"produce\"} 1",
+            "gateway_throttled_seconds_total{limit=\"produce\"} 1.5",
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }

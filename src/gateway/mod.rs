@@ -19,8 +19,12 @@
 //! | `issuers` | whose tokens are accepted, and their keys |
 //! | `transport` | pooled reads, gathered writes |
 //! | `relay` | large bodies, passed as they arrive; all others are held under `budget` |
+//! | `headers` | what a zone does to the headers of records; on whole bodies, where `editing` says |
 //! | `allowance` | what one zone may take of it: connections, and a share of the budget |
+//! | `replay` | how far back partners may read |
+//! | `traffic` | the zones' limits over all nodes: what is charged, and who is held back |
 //! | `usage` | which aliases the clients connected now use |
+//! | `meter` | what partners use, for the figures and the bill |
 //! | `unchecked` | connections without any of this, for tests of what the brokers refuse by themselves; in no release |
 //! | [`api`] | the closed table, one file per Kafka API |
 
@@ -30,6 +34,7 @@ pub(crate) mod api;
 mod budget;
 mod close;
 pub mod config;
+mod editing;
 #[cfg(any(test, fuzzing))]
 #[cfg_attr(fuzzing, allow(dead_code, reason = "the tests use more of it"))]
 mod fixture;
@@ -37,23 +42,29 @@ mod fixture;
 pub mod fuzzing;
 mod gate;
 mod guesses;
+pub mod headers;
 mod inflight;
 mod issuers;
 mod listener;
 mod login;
+mod login_files;
 pub(crate) mod memory;
+mod meter;
 mod metrics;
 pub mod offer;
 mod proxied;
 mod relay;
+mod replay;
 mod request_loop;
 mod response_loop;
 pub mod runtime;
 mod sasl;
+mod seldom;
 mod session;
 mod shared;
 mod tls;
 mod topology;
+mod traffic;
 mod transport;
 #[cfg(debug_assertions)]
 mod unchecked;
@@ -62,9 +73,10 @@ mod usage;
 mod view;
 mod workers;
 
-pub use config::{ClusterConfig, GatewayConfig, Limits};
+pub use config::{ClusterConfig, GatewayConfig, Limits, PrincipalsFrom};
 pub use issuers::{IssuerConfig, Refresh, is_protected};
 pub use listener::ListenError;
 pub use runtime::{Gateway, Handle, Report, StartError};
 pub use tls::{ClientAuth, ClientCertificates, ServerTls, TlsFiles};
+pub use traffic::{Demands, Reports};
 pub use usage::ZoneUsage;

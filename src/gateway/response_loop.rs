@@ -5,22 +5,27 @@ use std::sync::Mutex;
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::allowance::Seat;
-use super::api::Respond;
 use super::api::fetch::{self, Reply};
+use super::api::{Refusal, Respond, produce};
 use super::budget::Reservation;
 use super::close::Close;
+use super::editing::AT_ONCE;
+use super::headers::{self, Place};
 use super::inflight::{Awaited, InFlight, Own};
 use super::memory::Memory;
 use super::metrics::Direction;
 use super::relay::{Broken, Passing};
 use super::shared::Shared;
+use super::traffic::{Pace, throttle_time};
 use super::transport::{Inbound, Outbound};
 use crate::kafka::frame::{LENGTH_PREFIX, ResponseHeader, response_length};
+use crate::kafka::shape::Shape;
 use crate::kafka::stream::{OneTopicHead, ResponseIdSwap, Rewritten, StreamError, TopicRef};
 use crate::kafka::walker::WalkError;
+use crate::zone::Limit;
 
 /// How much memory a large response is worth, in frames: a Fetch is read and written, any other is all structure, and a
 /// decoded element takes several times its bytes on the wire.
@@ -46,6 +51,7 @@ struct Arriving {
 pub(crate) struct ResponseLoop<'a, R, W> {
     pub(crate) shared: &'a Shared,
     pub(crate) seat: &'a Seat,
+    pub(crate) pace: &'a Pace,
     pub(crate) memory: &'a Mutex<Memory>,
     pub(crate) broker: &'a mut Inbound<R>,
     pub(crate) partner: &'a mut Outbound<W>,
@@ -111,6 +117,10 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
         let (header, due) = (awaited.header(), awaited.correlation_id);
         let arriving = self.arriving(header, due).await?;
         let Arriving { frame_len, header_len } = arriving;
+        if matches!(awaited.respond, Respond::Fetch(_)) {
+            self.pace.charge(Limit::Consume, LENGTH_PREFIX + frame_len, &self.shared.metrics);
+        }
+        let throttled = self.throttle(awaited.response, awaited.version, arriving).await?;
         if frame_len > self.shared.config.limits.small_frame
             && let Respond::Fetch(reply) = &awaited.respond
             && reply.streams()
@@ -119,7 +129,11 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
             self.broker.skip(LENGTH_PREFIX + header_len + front.taken);
             return self.pass_fetch(reply, front, (header, due), frame_len - header_len).await;
         }
-        let worth = if matches!(awaited.respond, Respond::Fetch(_)) { COPIES } else { STRUCTURE };
+        let worth = match &awaited.respond {
+            Respond::Fetch(reply) if reply.hides() => self.seat.edited_worth(frame_len),
+            Respond::Fetch(_) => COPIES,
+            Respond::Whole(_) | Respond::Joined { .. } => STRUCTURE,
+        };
         let (body, room) = self.whole(arriving, worth).await?;
         let (mut more, mut rooms) = (Vec::new(), Vec::new());
         for _ in 1..awaited.respond.parts() {
@@ -129,12 +143,67 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
             rooms.extend(room);
         }
         let name = awaited.response.name;
-        let Awaited { respond, kept, .. } = awaited;
-        let mapped =
-            respond.whole(body, more, self.memory).map_err(|refusal| Close::Refused { name, refusal })?;
+        let Awaited { respond, kept, version, response, .. } = awaited;
+        let refused = |refusal| Close::Refused { name, refusal };
+        let mapped = match respond {
+            Respond::Fetch(reply) if reply.hides() => self.hide(reply, frame_len, body).await?,
+            respond => respond.whole(body, more, self.memory),
+        };
+        let mut mapped = mapped.map_err(refused)?;
+        if let Some(ms) = throttled.filter(|_| response.api_key == produce::RESPONSE.api_key) {
+            mapped = throttle_time::in_produce(version, &mapped, ms).map_err(refused)?;
+        }
         self.send_around(header, due, &mapped).await?;
         drop((room, rooms, kept));
         Ok(())
+    }
+
+    /// Maps a Fetch response, and takes headers out of its records.
+    async fn hide(
+        &mut self,
+        reply: Box<Reply>,
+        frame_len: usize,
+        body: Bytes,
+    ) -> Result<Result<Rewritten, Refusal>, Close> {
+        reply.begin(body.first_chunk().copied().unwrap_or_default(), self.memory);
+        if body.len() > AT_ONCE {
+            self.partner.flush().await?;
+        }
+        let room = if self.seat.edits(frame_len) { headers::room() } else { headers::no_room() };
+        let mapped = self.shared.editing.run(body.len(), move || reply.hidden(body, room)).await?;
+        Ok(mapped.map(|(mapped, tally)| {
+            self.shared.metrics.edited(Direction::Down, &tally);
+            tally.unreadable.into_iter().for_each(|place| self.tell(place));
+            mapped
+        }))
+    }
+
+    /// A client asks for such a batch again and again.
+    fn tell(&self, Place { zone, backing, partition, cause }: Place) {
+        let about = (zone.clone(), backing.clone(), partition);
+        if let Some(unsaid) = self.shared.unreadable.is_due(about, Instant::now()) {
+            tracing::warn!(
+                %zone, topic = %backing, partition, %cause, unsaid,
+                "a batch cannot be read, so that headers cannot be removed from it; its partner gets an error instead",
+            );
+        }
+    }
+
+    /// How many milliseconds the connection is held back, if it is; written in front of an answer that has its place for it there.
+    async fn throttle(
+        &mut self,
+        response: &Shape,
+        version: i16,
+        arriving: Arriving,
+    ) -> Result<Option<i32>, Close> {
+        let Arriving { frame_len, header_len } = arriving;
+        let Some(ms) = self.pace.throttle_time() else { return Ok(None) };
+        if throttle_time::is_in_front(response, version) && frame_len >= header_len + throttle_time::LEN {
+            let body_at = LENGTH_PREFIX + header_len;
+            self.need(body_at + throttle_time::LEN).await?;
+            throttle_time::raise(self.broker.buffered_mut().get_mut(body_at..).unwrap_or_default(), ms);
+        }
+        Ok(Some(ms))
     }
 
     /// The answer to a request of our own, which is small.
@@ -206,9 +275,10 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
                     let Some(alias) = reply.shown_name(backing).filter(|_| head.topics == 1) else {
                         return Ok(None);
                     };
+                    let editor = ResponseIdSwap::behind(TopicRef::Name(backing.clone()), tail);
                     let alias = TopicRef::Name(alias.to_owned());
                     let mapped = head.mapped(unread, None, &alias).map_err(bad)?;
-                    return Ok(Some(Front { mapped, taken: head.len, editor: tail.into() }));
+                    return Ok(Some(Front { mapped, taken: head.len, editor }));
                 }
                 None => self.need(here + 1).await?,
             }
@@ -232,7 +302,9 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
         self.partner.push(&head).await?;
         let mut passing = Passing::new(self.broker, rest, self.shared.config.limits.write_stall);
         loop {
-            match passing.advance(|chunk| editor.push(chunk, |real| reply.shown_id(real))).await {
+            let shown = |real| reply.shown_id(real);
+            let came = |topic: &TopicRef, counted| reply.count(topic, counted);
+            match passing.advance(|chunk| editor.push(chunk, shown, came)).await {
                 Ok(true) => match passing.take_last() {
                     Some(last) => self.partner.push_shared(last).await?,
                     None => self.partner.push(passing.chunk()).await?,

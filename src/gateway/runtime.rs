@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use prometheus_client::registry::Registry;
 use thiserror::Error;
@@ -14,20 +15,26 @@ use tokio_util::task::TaskTracker;
 
 use super::allowance::Allowances;
 use super::budget::Budget;
-use super::config::GatewayConfig;
+use super::config::{ClusterConfig, GatewayConfig};
+use super::editing::Editing;
 use super::gate::Gate;
 use super::guesses::Guesses;
 use super::issuers::Issuers;
 use super::listener::{Blocked, ListenError, Listeners, bind};
+use super::login_files::{self, Faults};
 use super::metrics::Metrics;
+use super::replay::{Follower, Starts};
+use super::seldom::Seldom;
 use super::shared::{Checks, Port, Shared};
 use super::topology::{Clusters, Poller};
-use super::upstream::Principals;
+use super::traffic::{Demands, Reports, Traffic};
+use super::upstream::{CLIENT_ID, Principals};
 use super::usage::{Usage, ZoneUsage};
 use super::view::{GatewayView, wanted_topics};
 use super::workers::Workers;
+use crate::kafka::offsets::OffsetReader;
 use crate::policy::Served;
-use crate::zone::{ClusterName, FailedLogins, KeyId, KeyName, LastUse, Sequence, TopicName, ZoneName};
+use crate::zone::{self, ClusterName, FailedLogins, KeyId, KeyName, LastUse, Sequence, TopicName, ZoneName};
 
 /// The zones to serve; `None` until there has been a snapshot.
 pub type Zones = watch::Receiver<Option<Arc<Served>>>;
@@ -96,15 +103,20 @@ impl Gateway {
         let (views, seen) = watch::channel(Arc::new(GatewayView::default()));
         let (clusters, clusters_seen) = watch::channel(Clusters::new());
         let (wanted, refresh) = start_pollers(&config, clusters, tasks, cancel);
+        let starts = follow_windows(&config, &seen, tasks, cancel);
         let limits = &config.limits;
         let budget = Budget::new(limits.buffered, limits.budget_within, metrics.buffered.clone());
         let shared = Arc::new(Shared {
+            editing: Editing::new(),
+            unreadable: Seldom::default(),
             allowances: Allowances::new(budget, limits.connections_per_zone),
             issuers: Arc::new(Issuers::start(&config.issuers, metrics.clone(), tasks, cancel)),
             principals: Principals::default(),
             usage: Usage::default(),
+            traffic: Traffic::default(),
             guesses: Guesses::new(limits.longest_login_delay),
             metrics,
+            starts,
             views: seen.clone(),
             refresh,
             checks,
@@ -138,6 +150,7 @@ impl Gateway {
             wanted,
             views,
             reports,
+            faults: Faults::new(),
         };
         let stop = cancel.clone();
         tasks.spawn(async move { stop.run_until_cancelled(publisher.run()).await });
@@ -158,13 +171,31 @@ impl Handle {
 
     /// The master keys that this node can make passwords of.
     pub fn master_keys(&self) -> BTreeSet<KeyName> {
-        let keys = self.shared.config.clusters.values().filter_map(|cluster| cluster.principals.as_ref());
+        let keys = self.shared.config.clusters.values().filter_map(ClusterConfig::master_keys);
         keys.flat_map(|keys| keys.all().map(|(name, _)| name.clone())).collect()
     }
 
     /// The clients that are connected now, and the aliases they use.
     pub fn usage(&self) -> BTreeMap<ZoneName, ZoneUsage> {
         self.shared.usage.summary()
+    }
+
+    /// What was counted since the last call, by zone.
+    pub fn take_usage(&self) -> BTreeMap<ZoneName, zone::Usage> {
+        let taken = self.shared.usage.take();
+        let view = self.shared.view();
+        self.shared.metrics.zones.count(&taken, |zone| view.knows(zone));
+        taken
+    }
+
+    /// What partners use of the limits of their zones, and would use.
+    pub fn demands(&self) -> BTreeMap<ZoneName, Demands> {
+        self.shared.traffic.demands(Instant::now())
+    }
+
+    /// Takes over what all nodes that live say of that; `node` is this one.
+    pub fn hear(&self, node: &str, reports: Reports) {
+        self.shared.traffic.hear(node, reports, Instant::now());
     }
 
     /// When and from where each credential was used in the last minutes.
@@ -232,6 +263,28 @@ fn start_pollers(
     (wanted, refresh)
 }
 
+/// Starts to ask every cluster where replay windows begin.
+fn follow_windows(
+    config: &GatewayConfig,
+    views: &watch::Receiver<Arc<GatewayView>>,
+    tasks: &TaskTracker,
+    cancel: &CancellationToken,
+) -> watch::Receiver<Arc<Starts>> {
+    let (published, seen) = watch::channel(Arc::default());
+    let published = Arc::new(published);
+    for (name, cluster) in &config.clusters {
+        let (servers, security) = (cluster.bootstrap_servers.clone(), cluster.security.clone());
+        let follower = Follower {
+            cluster: name.clone(),
+            reader: OffsetReader::new(servers, security, CLIENT_ID, config.limits.connect_within),
+            views: views.clone(),
+            published: Arc::clone(&published),
+        };
+        tasks.spawn(follower.run(cancel.clone()));
+    }
+    seen
+}
+
 /// Turns zones and clusters into views, and views into reports.
 struct Publisher {
     shared: Arc<Shared>,
@@ -241,13 +294,17 @@ struct Publisher {
     wanted: Wanted,
     views: watch::Sender<Arc<GatewayView>>,
     reports: watch::Sender<Report>,
+    /// Zones whose logins cannot be read from their files.
+    faults: Faults,
 }
 
 impl Publisher {
     async fn run(mut self) {
         let mut issuers = self.shared.issuers.changes();
         loop {
-            self.publish();
+            let served = self.zones.borrow_and_update().clone();
+            self.faults = login_files::faults(&self.shared.config, served.as_ref()).await;
+            self.publish(served.as_deref());
             let reloaded = async {
                 match &self.shared.config.tls {
                     Some(tls) => tls.replaced().await,
@@ -260,6 +317,7 @@ impl Publisher {
                 changed = self.clusters.changed() => changed,
                 changed = self.blocked.changed() => changed,
                 Ok(()) = issuers.changed() => Ok(()),
+                () = login_files::changed(&self.shared.config, served.as_ref(), &self.faults) => Ok(()),
             };
             if changed.is_err() {
                 // The feed has ended: what was served last is still served, until the gateway is told to stop.
@@ -268,9 +326,8 @@ impl Publisher {
         }
     }
 
-    fn publish(&mut self) {
-        let served = self.zones.borrow_and_update().clone();
-        for (cluster, topics) in wanted_topics(&self.shared.config, served.as_deref()) {
+    fn publish(&mut self, served: Option<&Served>) {
+        for (cluster, topics) in wanted_topics(&self.shared.config, served) {
             if let Some(want) = self.wanted.get(&cluster) {
                 want.send_if_modified(|before| {
                     let changed = **before != topics;
@@ -284,11 +341,15 @@ impl Publisher {
         let before = Arc::clone(&self.views.borrow());
         let view = {
             let clusters = self.clusters.borrow_and_update();
-            GatewayView::build(&self.shared.config, served.as_deref(), &clusters, &before)
+            GatewayView::build(&self.shared.config, served, &clusters, &before)
         };
         let view = Arc::new(view);
         if let Some(tls) = &self.shared.config.tls {
             tls.trust(view.rules());
+        }
+        if let Some(served) = &served {
+            // Before anybody is let in by the view.
+            self.shared.traffic.follow(served, Instant::now());
         }
         self.views.send_replace(Arc::clone(&view));
         self.report(&view);
@@ -301,6 +362,9 @@ impl Publisher {
             for zone in view.zones_on(cluster) {
                 problems.entry(zone.clone()).or_insert_with(|| blocked.reason.clone());
             }
+        }
+        for (zone, fault) in &self.faults {
+            problems.entry(zone.clone()).or_insert_with(|| fault.clone());
         }
         let mut settled = view.settled;
         for (zone, issuer) in view.issuers() {

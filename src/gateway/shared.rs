@@ -7,13 +7,17 @@ use tokio::sync::{Notify, watch};
 
 use super::allowance::Allowances;
 use super::config::GatewayConfig;
+use super::editing::Editing;
 use super::guesses::Guesses;
 use super::issuers::Issuers;
 use super::metrics::Metrics;
+use super::replay::Starts;
+use super::seldom::Seldom;
+use super::traffic::Traffic;
 use super::upstream::Principals;
 use super::usage::Usage;
 use super::view::GatewayView;
-use crate::zone::{ClusterName, ZoneName};
+use crate::zone::{ClusterName, TopicName, ZoneName};
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -21,10 +25,16 @@ pub(crate) struct Shared {
     pub(crate) checks: Checks,
     pub(crate) metrics: Metrics,
     pub(crate) allowances: Allowances,
+    pub(crate) editing: Editing,
     pub(crate) issuers: Arc<Issuers>,
     pub(crate) principals: Principals,
     pub(crate) usage: Usage,
+    pub(crate) traffic: Traffic,
     pub(crate) guesses: Guesses,
+    /// Whose batches cannot be read: of which zone, topic and partition.
+    pub(crate) unreadable: Seldom<(ZoneName, TopicName, i32)>,
+    /// Where replay windows begin.
+    pub(crate) starts: watch::Receiver<Arc<Starts>>,
     pub(crate) views: watch::Receiver<Arc<GatewayView>>,
     /// Asks a cluster's poller to look again at once.
     pub(crate) refresh: BTreeMap<ClusterName, Arc<Notify>>,

@@ -38,7 +38,14 @@ pub(crate) async fn connect(
         return Err(Close::WrongCluster { zone: zone.name.to_string(), cluster: zone.cluster.to_string() });
     }
     let within = shared.config.limits.connect_within;
-    let security = shared.principals.security(zone, view.slots(&zone.name), config)?;
+    let security = match config.login_files() {
+        // Nobody else's login stands in for one that is missing.
+        Some(files) => UpstreamSecurity {
+            tls: config.security.tls.clone(),
+            sasl: Some(files.latest(zone.name.as_str()).await.map_err(Close::LoginFile)?),
+        },
+        None => shared.principals.security(zone, view.slots(&zone.name), config)?,
+    };
     let mut failures = Vec::new();
     for address in candidates(cluster, port) {
         match Connection::connect(&address, &security, CLIENT_ID, within).await {
@@ -55,7 +62,7 @@ pub(crate) async fn connect(
     Err(Close::NoBroker(failures.join("; ")))
 }
 
-/// The logins of zones that have their own principal. Kept, since a salted password costs thousands of rounds.
+/// The logins of zones that have their own principal, made here. Kept, since a salted password costs thousands of rounds.
 #[derive(Debug, Default)]
 pub(crate) struct Principals(Mutex<HashMap<ZoneId, Kept>>);
 
@@ -77,7 +84,7 @@ impl Principals {
         slots: Option<&Slots>,
         config: &ClusterConfig,
     ) -> Result<UpstreamSecurity, Close> {
-        let Some(keys) = &config.principals else { return Ok(config.security.clone()) };
+        let Some(keys) = config.master_keys() else { return Ok(config.security.clone()) };
         let name = slots.map_or(keys.current(), Slots::key_in_force);
         let Some(key) = keys.get(name) else { return Err(Close::MasterKey(name.to_string())) };
         let mechanism = slots.map_or_else(
@@ -119,6 +126,7 @@ fn candidates(cluster: &Arc<ClusterView>, port: &Port) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::config::PrincipalsFrom;
     use super::super::fixture;
     use super::*;
     use crate::policy::principal::{MasterKey, MasterKeys};
@@ -135,7 +143,8 @@ mod tests {
         let view = shared.view();
         let zone = view.zone(&"acme".try_into().unwrap()).unwrap();
         let mut config = shared.config.clusters.values().next().unwrap().clone();
-        config.principals = Some(MasterKeys::new(key("k"), Some(key("l"))));
+        let made = PrincipalsFrom::MasterKeys;
+        config.principals = Some(made(MasterKeys::new(key("k"), Some(key("l")))));
         let [new, old] = ["k", "l"].map(|letter| key(letter).name());
         let logged_in = |slots: Option<&Slots>| {
             let sasl = shared.principals.security(zone, slots, &config).unwrap().sasl.unwrap();
@@ -147,7 +156,7 @@ mod tests {
         assert_eq!(logged_in(Some(&slots)), (Mechanism::ScramSha512, password("l")));
         let slots = Slots { in_force: ScramHash::Sha256, ..slots.with(ScramHash::Sha256, &new) };
         assert_eq!(logged_in(Some(&slots)), (Mechanism::ScramSha256, password("k")));
-        config.principals = Some(key("l").into());
+        config.principals = Some(made(key("l").into()));
         let refused = shared.principals.security(zone, Some(&slots), &config).unwrap_err();
         assert!(matches!(&refused, Close::MasterKey(name) if name == new.as_str()), "{refused}");
     }

@@ -11,8 +11,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use time::OffsetDateTime;
 
+use super::meter::{Left, Meter};
 use super::view::{Login, Proof};
-use crate::zone::{KeyId, LastUse, TopicName, ZoneName};
+use crate::zone::{self, KeyId, LastUse, TopicName, ZoneName};
 
 /// Aliases that are noted of one connection.
 const ALIASES: usize = 1_000;
@@ -25,6 +26,7 @@ const REMEMBERED: time::Duration = time::Duration::minutes(10);
 pub(crate) struct Usage {
     connections: Mutex<Vec<Weak<Used>>>,
     credentials: Arc<LastUses>,
+    left: Arc<Left>,
 }
 
 /// For as long as they are [remembered](REMEMBERED).
@@ -42,6 +44,7 @@ pub(crate) struct Used {
     /// A hash of the client id in its first request.
     client: OnceLock<u64>,
     aliases: Mutex<BTreeSet<TopicName>>,
+    pub(crate) meter: Arc<Meter>,
 }
 
 /// How many clients of a zone are connected, and how many of them use which alias.
@@ -54,9 +57,15 @@ pub struct ZoneUsage {
 }
 
 impl Usage {
-    /// A connection that has logged in. It counts until this is dropped.
-    pub(crate) fn enter(&self, login: &Login, network: IpAddr) -> Arc<Used> {
-        let used = Arc::new(Used::new(login, network, Arc::clone(&self.credentials)));
+    /// What a connection that has logged in counts on.
+    pub(crate) fn meter(&self, login: &Login) -> Arc<Meter> {
+        Arc::new(Meter::new(login, Arc::clone(&self.left)))
+    }
+
+    /// A connection that is let in. It counts until this is dropped.
+    pub(crate) fn enter(&self, login: &Login, network: IpAddr, meter: Arc<Meter>) -> Arc<Used> {
+        meter.entered();
+        let used = Arc::new(Used::new(login, network, Arc::clone(&self.credentials), meter));
         used.note_use(OffsetDateTime::now_utc());
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         if connections.len() == connections.capacity() {
@@ -88,6 +97,16 @@ impl Usage {
         connections.iter().filter_map(Weak::upgrade).collect()
     }
 
+    /// What was counted since this was asked last, by zone.
+    pub(crate) fn take(&self) -> BTreeMap<ZoneName, zone::Usage> {
+        let live = self.live();
+        let mut taken = std::mem::take(&mut *self.left.lock().unwrap_or_else(PoisonError::into_inner));
+        for used in &live {
+            used.meter.take_into(&mut taken);
+        }
+        taken
+    }
+
     /// As of now, by zone.
     pub(crate) fn summary(&self) -> BTreeMap<ZoneName, ZoneUsage> {
         let live = self.live();
@@ -115,7 +134,7 @@ impl ZoneUsage {
 }
 
 impl Used {
-    fn new(login: &Login, network: IpAddr, last_uses: Arc<LastUses>) -> Self {
+    fn new(login: &Login, network: IpAddr, last_uses: Arc<LastUses>, meter: Arc<Meter>) -> Self {
         Self {
             zone: login.zone.name.clone(),
             network,
@@ -124,6 +143,7 @@ impl Used {
             last_uses,
             client: OnceLock::new(),
             aliases: Mutex::default(),
+            meter,
         }
     }
 
@@ -132,6 +152,7 @@ impl Used {
         self.note_use(OffsetDateTime::now_utc());
         *self.proof.lock().unwrap_or_else(PoisonError::into_inner) = login.proof.clone();
         self.note_use(OffsetDateTime::now_utc());
+        self.meter.renewed(login);
     }
 
     /// However short a connection is, its login was a use of the credential.
@@ -161,6 +182,7 @@ impl Used {
     pub(crate) fn note<'a>(&self, aliases: impl IntoIterator<Item = &'a TopicName>) {
         let mut noted = self.aliases.lock().unwrap_or_else(PoisonError::into_inner);
         for alias in aliases {
+            self.meter.named(alias);
             if !noted.contains(alias) && noted.len() < ALIASES {
                 noted.insert(alias.clone());
             }
@@ -200,6 +222,33 @@ mod tests {
         }
     }
 
+    fn enter(usage: &Usage, login: &Login, network: IpAddr) -> Arc<Used> {
+        usage.enter(login, network, usage.meter(login))
+    }
+
+    #[test]
+    fn figures_of_connections_that_are_open_and_of_those_that_closed_are_taken_once() {
+        let usage = Usage::default();
+        let here = IpAddr::from([192, 0, 2, 1]);
+        let open = ["acme", "beta"].map(|zone| enter(&usage, &login(zone, OLD, here), here));
+        drop(enter(&usage, &login("acme", OLD, here), here));
+        // Whoever is turned away was held back all the same.
+        usage.meter(&login("beta", OLD, here)).throttled(std::time::Duration::from_millis(7));
+        for used in &open {
+            used.note([&alias("orders")]);
+        }
+        let taken = usage.take();
+        let of = |zone: &str| (taken[zone].total().connections, taken[zone].total().throttled_ms);
+        assert_eq!((of("acme"), of("beta"), taken.len()), ((2, 0), (1, 7), 2));
+        assert!(taken["acme"].topics["orders"].last_seen.is_some());
+        assert_eq!(usage.take(), BTreeMap::new());
+        open[1].renewed(&login("beta", NEW, here));
+        open[1].meter.requested();
+        drop(open);
+        let taken = usage.take();
+        assert_eq!((taken["beta"].credentials[NEW].requests, taken.len()), (1, 1));
+    }
+
     #[test]
     fn a_credential_is_in_use_while_a_connection_has_it_and_remembered_for_some_minutes() {
         let (usage, start) = (Usage::default(), OffsetDateTime::now_utc());
@@ -209,7 +258,7 @@ mod tests {
             let seen = usage.credentials(start + time::Duration::minutes(minute));
             seen.into_iter().map(|(key, last)| (key.to_string(), minutes(last))).collect()
         };
-        let connection = usage.enter(&login("acme", OLD, here), here);
+        let connection = enter(&usage, &login("acme", OLD, here), here);
         connection.renewed(&login("acme", NEW, here));
         assert_eq!(seen(3), [(OLD.to_owned(), 0), (NEW.to_owned(), 3)]);
         assert_eq!(seen(11), [(NEW.to_owned(), 11)]);
@@ -217,7 +266,7 @@ mod tests {
         assert_eq!(seen(9), [(NEW.to_owned(), 0)], "as of its end");
         assert_eq!(seen(12), []);
         // It is not waited for that somebody asks.
-        drop(usage.enter(&login("acme", OLD, here), here));
+        drop(enter(&usage, &login("acme", OLD, here), here));
         assert_eq!(seen(1), [(OLD.to_owned(), 0)]);
     }
 
@@ -227,7 +276,7 @@ mod tests {
         let (acme, beta): (ZoneName, ZoneName) = ("acme".try_into().unwrap(), "beta".try_into().unwrap());
         let (here, there) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
         let connect = |zone: &ZoneName, network, client: &str, aliases: &[&str]| {
-            let used = usage.enter(&login(zone.as_str(), OLD, network), network);
+            let used = enter(&usage, &login(zone.as_str(), OLD, network), network);
             used.by(Some(client));
             used.by(Some("only the first one counts"));
             used.note(&aliases.iter().map(|name| alias(name)).collect::<Vec<_>>());
@@ -252,10 +301,10 @@ mod tests {
         let network = IpAddr::from([192, 0, 2, 1]);
         let login = login("acme", OLD, network);
         for _ in 0..10_000 {
-            drop(usage.enter(&login, network));
+            drop(enter(&usage, &login, network));
         }
         assert!(usage.connections.lock().unwrap().capacity() < 100);
-        let used = usage.enter(&login, network);
+        let used = enter(&usage, &login, network);
         used.note(&(0..2 * ALIASES).map(|n| alias(&format!("a{n}"))).collect::<Vec<_>>());
         assert_eq!(usage.summary()[&zone].topics.len(), ALIASES);
     }

@@ -1,4 +1,4 @@
-//! The Kafka wire: shapes, the walker over frames, typed messages behind it, and a client connection, plain or under TLS.
+//! The Kafka wire: shapes, the walker over frames, typed messages behind it, records, and a client connection, plain or under TLS.
 //!
 //! Knows the protocol and nothing of zones.
 
@@ -9,7 +9,12 @@ pub mod consumer_protocol;
 pub mod control_shapes;
 pub mod features;
 pub mod frame;
+pub mod groups;
+pub mod offsets;
 pub mod primitive;
+pub mod probe;
+pub mod records;
+pub mod rights;
 #[cfg(any(test, fuzzing))]
 #[cfg_attr(fuzzing, allow(dead_code, reason = "the tests use more of it"))]
 pub(crate) mod sample;

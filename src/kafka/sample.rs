@@ -18,6 +18,8 @@ use rand::{RngExt, SeedableRng};
 use uuid::Uuid;
 
 use super::codec;
+#[cfg(test)]
+pub(crate) use super::control_shapes::FETCH_RESPONSE;
 use super::primitive::put_varint;
 use super::shape::{Entity, Field, Shape, Type, Versions};
 use super::walker::{WalkError, walk};
@@ -193,52 +195,5 @@ pub(crate) static PRODUCE_REQUEST: Shape = Shape {
                 Field::new("records", Type::Records).nullable_since(0),
             ]))),
         ]))),
-    ],
-};
-
-const EPOCH_END: Type =
-    Type::Struct(&[Field::new("epoch", Type::Int32), Field::new("endOffset", Type::Int64)]);
-const LEADER: Type =
-    Type::Struct(&[Field::new("leaderId", Type::Int32), Field::new("leaderEpoch", Type::Int32)]);
-const SNAPSHOT: Type =
-    Type::Struct(&[Field::new("endOffset", Type::Int64), Field::new("epoch", Type::Int32)]);
-
-/// Fetch responses, for tests of this ring.
-#[rustfmt::skip]
-pub(crate) static FETCH_RESPONSE: Shape = Shape {
-    api_key: 1,
-    name: "FetchResponse",
-    versions: Versions::new(4, 18),
-    flexible_since: 12,
-    fields: &[
-        Field::new("throttleTimeMs", Type::Int32),
-        Field::new("errorCode", Type::Int16).since(7),
-        Field::new("sessionId", Type::Int32).since(7),
-        Field::new("responses", Type::Array(&Type::Struct(&[
-            Field::new("topic", Type::String).until(12).entity(Entity::TopicName),
-            Field::new("topicId", Type::Uuid).since(13).entity(Entity::TopicId),
-            Field::new("partitions", Type::Array(&Type::Struct(&[
-                Field::new("partitionIndex", Type::Int32),
-                Field::new("errorCode", Type::Int16),
-                Field::new("highWatermark", Type::Int64),
-                Field::new("lastStableOffset", Type::Int64),
-                Field::new("logStartOffset", Type::Int64).since(5),
-                Field::new("abortedTransactions", Type::Array(&Type::Struct(&[
-                    Field::new("producerId", Type::Int64),
-                    Field::new("firstOffset", Type::Int64),
-                ]))).nullable_since(4),
-                Field::new("preferredReadReplica", Type::Int32).since(11),
-                Field::new("records", Type::Records).nullable_since(0),
-                Field::new("divergingEpoch", EPOCH_END).since(12).tagged(0),
-                Field::new("currentLeader", LEADER).since(12).tagged(1),
-                Field::new("snapshotId", SNAPSHOT).since(12).tagged(2),
-            ]))),
-        ]))),
-        Field::new("nodeEndpoints", Type::Array(&Type::Struct(&[
-            Field::new("nodeId", Type::Int32),
-            Field::new("host", Type::String).entity(Entity::Host),
-            Field::new("port", Type::Int32).entity(Entity::Port),
-            Field::new("rack", Type::String).nullable_since(16),
-        ]))).since(16).tagged(0),
     ],
 };

@@ -1,6 +1,6 @@
-//! Asking a cluster who it is, and which of some topics it does not have.
+//! Asking a cluster who it is, which topics it has, and which of some it does not have.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
@@ -27,7 +27,7 @@ pub async fn missing_topics(
     wanted: &BTreeSet<String>,
     within: Duration,
 ) -> Result<BTreeSet<String>, ClientError> {
-    let response = ask_any(bootstrap, security, wanted, within).await?;
+    let response = ask_any(bootstrap, security, Some(wanted), within).await?;
     Ok(response
         .topics
         .iter()
@@ -47,14 +47,29 @@ pub async fn cluster_id(
     security: &UpstreamSecurity,
     within: Duration,
 ) -> Result<Option<String>, ClientError> {
-    let response = ask_any(bootstrap, security, &BTreeSet::new(), within).await?;
+    let response = ask_any(bootstrap, security, Some(&BTreeSet::new()), within).await?;
     Ok(response.cluster_id.map(|id| id.to_string()))
 }
 
+/// How many partitions each topic has that this login may see, but for the brokers' own. Asked as [`missing_topics`] is.
+///
+/// # Errors
+/// What the last of the brokers had against it.
+pub async fn partitions(
+    bootstrap: &str,
+    security: &UpstreamSecurity,
+    within: Duration,
+) -> Result<BTreeMap<String, usize>, ClientError> {
+    let response = ask_any(bootstrap, security, None, within).await?;
+    let topics = response.topics.into_iter().filter(|topic| !topic.is_internal);
+    Ok(topics.filter_map(|topic| Some((topic.name?.0.to_string(), topic.partitions.len()))).collect())
+}
+
+/// Without `wanted`, about all topics.
 async fn ask_any(
     bootstrap: &str,
     security: &UpstreamSecurity,
-    wanted: &BTreeSet<String>,
+    wanted: Option<&BTreeSet<String>>,
     within: Duration,
 ) -> Result<MetadataResponse, ClientError> {
     let mut last = ClientError::TimedOut(within);
@@ -70,19 +85,17 @@ async fn ask_any(
 async fn ask(
     address: &str,
     security: &UpstreamSecurity,
-    wanted: &BTreeSet<String>,
+    wanted: Option<&BTreeSet<String>>,
     within: Duration,
 ) -> Result<MetadataResponse, ClientError> {
     let mut connection = Connection::connect(address, security, "partner-zones-plan", within).await?;
     let version = connection
         .common_version(METADATA_RESPONSE.api_key, METADATA)
         .ok_or(ClientError::Refused { api: "Metadata", code: UNSUPPORTED_VERSION })?;
-    let topics = wanted
-        .iter()
-        .map(|name| {
-            MetadataRequestTopic::default().with_name(Some(TopicName(StrBytes::from_string(name.clone()))))
-        })
-        .collect();
-    let request = MetadataRequest::default().with_topics(Some(topics)).with_allow_auto_topic_creation(false);
+    let topic = |name: &String| {
+        MetadataRequestTopic::default().with_name(Some(TopicName(StrBytes::from_string(name.clone()))))
+    };
+    let topics = wanted.map(|wanted| wanted.iter().map(topic).collect());
+    let request = MetadataRequest::default().with_topics(topics).with_allow_auto_topic_creation(false);
     connection.request(&request, version, &METADATA_RESPONSE).await
 }

@@ -1,5 +1,7 @@
 //! The first look at a file: is it text that a reviewer and a parser read the same way?
 
+use std::ops::Range;
+
 use super::code::Code;
 use super::fault::Fault;
 
@@ -104,6 +106,11 @@ fn named(kind: &str, character: char) -> String {
     format!("{article} character U+{:04X}", u32::from(character))
 }
 
+/// Whether a file may hold this character.
+pub(super) fn is_visible(character: char) -> bool {
+    !is_control(character) && !is_invisible(character)
+}
+
 fn is_control(character: char) -> bool {
     character.is_control() && !matches!(character, '\t' | '\n' | '\r')
 }
@@ -155,6 +162,15 @@ impl<'a> Lines<'a> {
         let before = if start == 0 { before.strip_prefix(b"\xef\xbb\xbf").unwrap_or(before) } else { before };
         // Every byte that does not continue a UTF-8 sequence begins a character.
         (line, before.iter().filter(|byte| **byte & 0xc0 != 0x80).count() + 1)
+    }
+
+    /// How far behind the start of a span that holds `text`, maybe in quotes, the byte `within` of the text is. None if the text is
+    /// not written there as it is, but with escapes, or over several lines.
+    pub fn into_text(&self, span: &Range<usize>, text: &str, within: usize) -> Option<usize> {
+        let written = self.bytes.get(span.clone())?;
+        let quote = usize::from(within > 0 && matches!(written.first(), Some(b'"' | b'\'')));
+        let same = written.get(quote..quote + within)? == text.as_bytes().get(..within)?;
+        same.then_some(quote + within).filter(|at| *at < written.len())
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use base64::prelude::{BASE64_STANDARD, Engine as _};
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine as _};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -27,6 +28,18 @@ pub struct NotAZone(pub Vec<Finding>);
 pub fn to_document(zone: &PartnerZone) -> Value {
     // Text keys and plain values only: nothing in it can fail to serialise.
     serde_json::to_value(v2::Document::from(zone)).unwrap_or_default()
+}
+
+/// Names this form of the zone: two zones with one version have one document. 22 letters, digits, `-` and `_`.
+pub fn version(zone: &PartnerZone) -> String {
+    version_of(&to_document(zone))
+}
+
+/// As [`version`], of a document that is there already.
+pub fn version_of(document: &Value) -> String {
+    // `serde_json` keeps maps sorted.
+    let digest = Sha256::digest(document.to_string().as_bytes());
+    BASE64_URL_SAFE_NO_PAD.encode(digest.get(..16).unwrap_or_default())
 }
 
 /// The zone as a YAML file.
@@ -173,14 +186,14 @@ fn headers(headers: &Headers) -> Option<v2::Headers> {
             .iter()
             .map(|header| v2::AddHeader {
                 key: header.key.clone(),
-                value: header.value.clone(),
+                value: header.value.as_str().to_owned(),
                 override_if_exists: header.override_if_exists,
             })
             .collect(),
         remove_on_consume: headers
             .remove_on_consume
             .iter()
-            .map(|regex| v2::RemoveHeader { key_regex: regex.clone() })
+            .map(|pattern| v2::RemoveHeader { key_regex: pattern.as_str().to_owned() })
             .collect(),
     })
 }
@@ -198,5 +211,7 @@ fn time(time: OffsetDateTime) -> String {
     time.format(&Rfc3339).unwrap_or_default()
 }
 
+#[cfg(test)]
+pub(super) mod sample;
 #[cfg(test)]
 mod tests;

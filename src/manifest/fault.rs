@@ -45,6 +45,8 @@ pub struct DocumentFault {
     /// RFC 6901.
     pub pointer: String,
     pub part: Part,
+    /// Where in the value's text it is, in bytes of the text.
+    pub within: usize,
     /// Without places.
     pub finding: Finding,
     /// Pointers of other values that take part in it.
@@ -54,12 +56,19 @@ pub struct DocumentFault {
 impl DocumentFault {
     pub fn new(code: Code, pointer: impl Into<String>, message: impl Into<String>) -> Self {
         let finding = Finding::new(code, message);
-        Self { pointer: pointer.into(), part: Part::Value, finding, related: Vec::new() }
+        Self { pointer: pointer.into(), part: Part::Value, within: 0, finding, related: Vec::new() }
     }
 
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.finding.help = Some(help.into());
+        self
+    }
+
+    /// The fault begins at this byte of the value's text.
+    #[must_use]
+    pub fn within(mut self, at: usize) -> Self {
+        self.within = at;
         self
     }
 

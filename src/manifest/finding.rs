@@ -1,6 +1,7 @@
 //! What is wrong in the files, where, and what to do about it.
 
 use std::cmp::Ordering;
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -23,6 +24,13 @@ impl Location {
     /// The start of a file, for faults that have no better place.
     pub fn start_of(file: Arc<str>) -> Self {
         Self { file, line: 1, column: 1, span: 0..0 }
+    }
+}
+
+/// `FILE:LINE:COLUMN`, as compilers write it.
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
     }
 }
 

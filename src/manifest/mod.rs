@@ -6,6 +6,7 @@
 pub mod bytes;
 pub mod code;
 pub mod document;
+pub mod edit;
 pub mod fault;
 mod file;
 pub mod finding;

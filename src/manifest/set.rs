@@ -7,7 +7,7 @@ use crate::zone::{
 };
 
 use super::code::Code;
-use super::fault::{DocumentFault, join};
+use super::fault::DocumentFault;
 use super::file::Candidate;
 use super::finding::{Finding, Location, quote};
 use super::load::Known;
@@ -76,33 +76,6 @@ pub(super) fn host_name(zone: &PartnerZone, known: &Known) -> Option<DocumentFau
         DocumentFault::new(Code::NoHostName, "/metadata/name", message)
             .help("for a host name, choose a name of at most 50 characters a-z, 0-9 and dashes; a renamed zone is a new zone"),
     )
-}
-
-/// A zone is never served without a protection that it asks for.
-pub(super) fn unbuilt_protections(zone: &PartnerZone) -> Vec<DocumentFault> {
-    zone.unbuilt_protections()
-        .into_iter()
-        .map(|path| {
-            DocumentFault::new(
-                Code::NeedsLaterVersion,
-                pointer(path, zone),
-                format!("`{path}` needs a later version; the zone will be FAILED until then"),
-            )
-            .help("remove the field to share without this protection, or wait with this zone")
-            .on_key()
-        })
-        .collect()
-}
-
-/// A manifest path → the first place in this zone where it is set.
-fn pointer(path: &str, zone: &PartnerZone) -> String {
-    let topic = match path.rsplit_once("[].").map(|(_, field)| field) {
-        Some("deprecated") => zone.topics.iter().position(|topic| topic.deprecated.is_some()),
-        Some("replay") => zone.topics.iter().position(|topic| topic.replay.is_some()),
-        _ => None,
-    };
-    let path = path.replace("[]", &format!(".{}", topic.unwrap_or_default()));
-    path.split('.').fold(String::new(), |pointer, step| join(&pointer, step))
 }
 
 /// What the zones of all files have against each other. Zones that lose keep their last applied form.

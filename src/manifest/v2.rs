@@ -289,11 +289,13 @@ pub struct TrafficControlPolicies {
 #[serde(rename_all = "camelCase")]
 #[schemars(deny_unknown_fields)]
 pub struct Headers {
-    /// Added to what the partner produces.
+    /// Added to every record that the partner produces.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
     pub add_on_produce: Vec<AddHeader>,
-    /// Removed from what the partner reads.
+    /// Removed from every record that the partner reads.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
     pub remove_on_consume: Vec<RemoveHeader>,
 }
 
@@ -301,11 +303,14 @@ pub struct Headers {
 #[serde(rename_all = "camelCase")]
 #[schemars(deny_unknown_fields)]
 pub struct AddHeader {
-    #[schemars(length(min = 1))]
+    /// The header's key. No key may be there twice.
+    #[schemars(length(min = 1, max = 1000))]
     pub key: String,
-    /// May hold templates such as `{{clientId}}`.
+    /// Text. `{{clientId}}`, `{{userIp}}`, `{{user}}`, `{{apiKey}}`, `{{apiKeyVersion}}`, `{{gatewayHost}}` and
+    /// `{{timestampMillis}}` are filled in from the request.
+    #[schemars(length(max = 10_000))]
     pub value: String,
-    /// Whether a header that the record already has is replaced.
+    /// Whether all headers of this key that a record has are replaced. If not, a record that has one keeps what it has.
     pub override_if_exists: bool,
 }
 
@@ -313,8 +318,8 @@ pub struct AddHeader {
 #[serde(rename_all = "camelCase")]
 #[schemars(deny_unknown_fields)]
 pub struct RemoveHeader {
-    /// A regular expression over header keys.
-    #[schemars(length(min = 1, max = 1000), extend("format" = "regex"))]
+    /// A regular expression, as Java and this system read alike, which has to match all of a header's key.
+    #[schemars(length(min = 1, max = 1000))]
     pub key_regex: String,
 }
 

@@ -3,14 +3,15 @@
 use core::net::IpAddr;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use uuid::Uuid;
 
 use super::topic_id;
 use crate::zone::{
-    ClusterName, ConsumerGroup, Credential, GroupName, Operation, PartnerZone, Permission, Sequence, Slots,
-    TopicName, ZoneId, ZoneName,
+    ClusterName, ConsumerGroup, Credential, GroupName, Headers, Operation, PartnerZone, Permission, Replay,
+    ReplayStart, ReplayStarts, Sequence, SharedTopic, Slots, TopicName, ZoneId, ZoneName,
 };
 
 /// All zones as of one commit: what a gateway is given to serve.
@@ -32,6 +33,8 @@ pub struct ServedZone {
     pub changed: Sequence,
     /// The passwords of its own principal on the cluster, as far as the state has them.
     pub slots: Option<Slots>,
+    /// Where its topics stood of which nothing is shared that was there before.
+    pub starts: Option<Arc<ReplayStarts>>,
     /// Whether the zone lets partners in at this time.
     pub open: bool,
     /// Those that are good now.
@@ -45,6 +48,29 @@ pub struct Topic {
     pub backing: TopicName,
     pub permission: Permission,
     pub ids: Option<TopicIds>,
+    /// Which of its records may be read; none for all.
+    pub window: Option<Window>,
+}
+
+/// The records of a topic that a partner may read: what is older is as if it were not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Window {
+    /// No older than this.
+    MaxAge(Duration),
+    /// From where the topic stood then. None: that is not known, and nothing may be read.
+    From(Option<Arc<ReplayStart>>),
+}
+
+impl Window {
+    fn of(shared: &SharedTopic, starts: Option<&ReplayStarts>) -> Option<Self> {
+        Some(match shared.replay? {
+            Replay::MaxAge(age) => Self::MaxAge(age),
+            Replay::FromLatest => {
+                let start = starts.and_then(|starts| starts.get(&shared.alias));
+                Self::From(start.filter(|start| start.backing == shared.backing).cloned().map(Arc::new))
+            }
+        })
+    }
 }
 
 /// The id the broker knows a topic by, and the one the partner does.
@@ -66,6 +92,8 @@ pub struct ZoneView {
     by_backing: HashMap<TopicName, Vec<usize>>,
     by_real_id: HashMap<Uuid, Vec<usize>>,
     groups: Vec<ConsumerGroup>,
+    /// What is done to the headers of records.
+    pub headers: Arc<Headers>,
     /// Where its partners may come from; empty is "from anywhere".
     allowed_cidrs: Vec<IpNet>,
 }
@@ -81,6 +109,7 @@ impl ZoneView {
                 alias: shared.alias.clone(),
                 backing: shared.backing.clone(),
                 permission: shared.permission,
+                window: Window::of(shared, zone.starts.as_deref()),
                 ids: real_ids.get(&shared.backing).map(|&real| TopicIds {
                     real,
                     synthetic: topic_id::synthetic(zone.id, &shared.alias, real),
@@ -97,6 +126,7 @@ impl ZoneView {
             by_backing: HashMap::new(),
             by_real_id: HashMap::new(),
             groups: zone.zone.consumer_groups.clone(),
+            headers: Arc::new(zone.zone.headers.clone()),
             allowed_cidrs: zone.zone.access.allowed_cidrs.clone(),
         };
         for (index, topic) in topics.iter().enumerate() {
@@ -120,6 +150,11 @@ impl ZoneView {
     /// All aliases, in manifest order.
     pub fn topics(&self) -> &[Topic] {
         &self.topics
+    }
+
+    /// Whether there is a topic of which not all may be read.
+    pub fn has_windows(&self) -> bool {
+        self.topics.iter().any(|topic| topic.window.is_some())
     }
 
     /// Whether any two aliases are one backing topic.
@@ -166,6 +201,7 @@ impl ZoneView {
             && self.cluster == other.cluster
             && self.topics == other.topics
             && self.groups == other.groups
+            && self.headers == other.headers
             && self.allowed_cidrs == other.allowed_cidrs
     }
 
@@ -174,9 +210,9 @@ impl ZoneView {
         self.groups.iter().find(|group| group.name.as_str() == name).map(|group| &group.backing_group)
     }
 
-    /// What the partner calls a group of the cluster that is shared as it is.
-    pub fn group_of(&self, backing: &str) -> Option<&GroupName> {
-        self.groups.iter().find(|group| group.backing_group.as_str() == backing).map(|group| &group.name)
+    /// What the partner calls a group of the cluster; none if it is not the zone's.
+    pub fn group_of<'n>(&'n self, id: &'n str) -> Option<&'n str> {
+        ConsumerGroup::partners_name(&self.name, &self.groups, id)
     }
 
     fn at<'a>(&'a self, places: &'a [usize]) -> impl Iterator<Item = &'a Topic> {

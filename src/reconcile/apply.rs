@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 
 use super::diff::diff;
 use super::plan::{self, Change, Desired, Fate, Observed, Plan};
+use super::replay::Starts;
 use super::source::Signer;
 use crate::store::{self, State, Store, StoreError, ZoneRecord};
 use crate::zone::{ApiKeyRole, ApplyRequest, Asked, Scope, Sequence, ZoneName};
@@ -28,6 +29,14 @@ pub struct Applier {
     pub node: String,
 }
 
+/// What is to be committed.
+#[derive(Debug)]
+pub(super) struct Extent<'a> {
+    pub(super) plan: &'a Plan,
+    /// Where topics stand that are shared from now on only.
+    pub(super) starts: &'a Starts,
+}
+
 #[derive(Debug, Error)]
 pub enum ApplyError {
     #[error(transparent)]
@@ -45,17 +54,18 @@ impl Applier {
     /// The revision is recorded only when the state reflects it in full, and only once per revision: a source that is
     /// merely looked at again writes nothing. Deleting a zone takes its credentials and its partner's API keys with it,
     /// so that they do not open a later zone of the same name.
-    pub async fn apply(
+    pub(super) async fn apply(
         &self,
         store: &dyn Store,
         desired: &Desired,
         observed: &Observed,
-        plan: &Plan,
+        extent: &Extent<'_>,
         request: Option<&ApplyRequest>,
         now: OffsetDateTime,
     ) -> Result<Option<Sequence>, ApplyError> {
+        let &Extent { plan, starts } = extent;
         let is_news = plan.is_complete() && observed.revision.as_ref() != Some(&plan.revision);
-        if plan.applicable().next().is_none() && !is_news {
+        if plan.applicable().next().is_none() && !is_news && starts.is_empty() {
             return Ok(None);
         }
         store.confirm_leadership().await?;
@@ -74,6 +84,13 @@ impl Applier {
                 Fate::Delete => changes.extend(delete(name, &state)),
             }
         }
+        changes.extend(starts.iter().map(|(zone, starts)| {
+            if starts.is_empty() {
+                store::Change::DeleteReplay(zone.clone())
+            } else {
+                store::Change::PutReplay(zone.clone(), Arc::clone(starts))
+            }
+        }));
         changes.extend(resumed(plan, &state));
         if is_news {
             changes.push(store::Change::Applied(plan.revision.clone()));

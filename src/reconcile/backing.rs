@@ -16,7 +16,7 @@ use std::sync::Arc;
 use super::plan::Change;
 use crate::manifest::{Finding, Loaded};
 use crate::store::{State, ZoneRecord};
-use crate::zone::{PartnerZone, ZoneId, ZoneName};
+use crate::zone::{FileLock, PartnerZone, ZoneId, ZoneName};
 
 /// Zones as a cluster is to serve them, with the ids that passwords and names are derived from.
 pub type Zones = BTreeMap<ZoneName, (ZoneId, Arc<PartnerZone>)>;
@@ -45,6 +45,10 @@ pub struct Observation {
     pub changes: Vec<Change>,
     /// What a person should know or do.
     pub doubts: Vec<Finding>,
+    /// Zones that cannot be served as they should be, and why: a new one waits. Looked at anew in each run.
+    pub waiting: BTreeMap<ZoneName, String>,
+    /// What came of the logins that are in zones' files.
+    pub locks: BTreeMap<ZoneName, FileLock>,
 }
 
 /// Why a zone's part of a step was not done. The other zones' parts were.

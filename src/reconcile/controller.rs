@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::apply::{Applier, ApplyError};
 use super::attempts::{Attempts, backoff};
 use super::backing::Backing;
+use super::data_plane::DataPlane;
 use super::flapping::Flapping;
 use super::guard::Limits;
 use super::identity::Address;
@@ -39,6 +40,8 @@ pub struct ControllerConfig {
     pub clusters: Vec<Address>,
     /// `None`: every cluster has `isolation: shared`, so that there is nothing to do on them.
     pub backing: Option<Arc<dyn Backing>>,
+    /// Who the gateways are to the home cluster; `None` where they serve each zone as its principal there.
+    pub data_plane: Option<DataPlane>,
     /// Runs that somebody asks for.
     pub requests: mpsc::Receiver<ApplyRequest>,
     pub metrics: ReconcileMetrics,
@@ -54,6 +57,7 @@ pub struct Controller {
     pub(super) applier: Applier,
     pub(super) clusters: Vec<Address>,
     pub(super) backing: Option<Arc<dyn Backing>>,
+    pub(super) data_plane: Option<DataPlane>,
     requests: mpsc::Receiver<ApplyRequest>,
     metrics: ReconcileMetrics,
     pub(super) store: Arc<dyn Store>,
@@ -105,6 +109,7 @@ impl Controller {
             applier: config.applier,
             clusters: config.clusters,
             backing: config.backing,
+            data_plane: config.data_plane,
             requests: config.requests,
             metrics: config.metrics,
             store,

@@ -108,7 +108,7 @@ fn canonical(zone: &PartnerZone) -> PartnerZone {
         }
     }
     zone.access.allowed_cidrs.sort();
-    zone.headers.remove_on_consume.sort();
+    zone.headers.remove_on_consume.sort_by(|a, b| a.as_str().cmp(b.as_str()));
     zone.consumer_groups.sort_by(|a, b| a.name.cmp(&b.name));
     zone
 }

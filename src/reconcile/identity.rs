@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::kafka::client::UpstreamSecurity;
 use crate::kafka::topics;
-use crate::zone::ClusterName;
+use crate::zone::{ClusterName, PartnerZone};
 
 /// Time for one broker to answer.
 const WITHIN: Duration = Duration::from_secs(3);
@@ -26,6 +26,14 @@ pub struct Address {
     /// `host:port,…`
     pub bootstrap_servers: String,
     pub security: UpstreamSecurity,
+}
+
+impl Address {
+    /// The cluster behind a zone. Without a name it is the first.
+    pub fn of_zone<'a>(zone: &PartnerZone, clusters: &'a [Self]) -> Option<&'a Self> {
+        let is_it = |name: &ClusterName| zone.underlying_cluster.as_ref().is_none_or(|wanted| wanted == name);
+        clusters.iter().find(|cluster| is_it(&cluster.name))
+    }
 }
 
 /// The ids of the clusters as they are now. One that does not answer is left out: what it is, is not known, and nothing is

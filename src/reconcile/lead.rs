@@ -8,14 +8,16 @@ use time::OffsetDateTime;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::backing::{Backing, Observation, Step, in_force};
+use super::apply::Extent;
+use super::backing::{Backing, Failures, Observation, Step, in_force};
 use super::controller::{Controller, RunError};
 use super::flapping::{CORRECTIONS, WINDOW};
 use super::guard::{Allowance, Allowed, AllowedBy};
 use super::identity::{self, Ids};
 use super::plan::{Connected, Desired, Fate, Holding, Observed, Plan, SelfHeal, Terms, plan};
 use super::principals::{left_behind, wanted};
-use super::report::{Ended, Part};
+use super::replay;
+use super::report::{Ended, Logins, Part};
 use super::source::SourceError;
 use crate::store::{self, State};
 use crate::zone::{ApplyRequest, Asked, BY_CONTROLLER, Scope, Sequence, ZoneName};
@@ -83,8 +85,16 @@ impl Controller {
         cancel: &CancellationToken,
     ) -> Result<Ended, RunError> {
         let mut state = Arc::clone(state);
-        let holding = self.holding(&state, at);
-        let (backing, clusters) = tokio::join!(self.observe(&desired, &state), identity::ask(&self.clusters));
+        let mut holding = self.holding(&state, at);
+        let (mut backing, clusters, data_plane) =
+            tokio::join!(self.observe(&desired, &state), identity::ask(&self.clusters), async {
+                Some(self.data_plane.as_ref()?.look().await)
+            });
+        let logins = Logins { data_plane, locks: std::mem::take(&mut backing.locks) };
+        let waiting = backing.waiting.clone();
+        // What is in force already is not held: what a commit takes from it must not stay until somebody mends its login.
+        let is_new = |(zone, _): &(&ZoneName, &String)| !state.zones.contains_key(*zone);
+        holding.failed.extend(waiting.iter().filter(is_new).map(|(zone, why)| (zone.clone(), why.clone())));
         let around = Around { backing, clusters: Some(clusters), connected: self.connected() };
         let drafting = drafting(desired, &state, request, around, holding);
         let (mut plan, mut drafting) = self.planned(drafting).await?;
@@ -107,24 +117,24 @@ impl Controller {
             self.store.confirm_leadership().await?;
             let step = step(&plan, &drafting.desired, &state, &self.applier.home_cluster_id);
             let failures = backing.widen(&step).await;
-            if !failures.is_empty() {
-                for (zone, failure) in &failures {
-                    self.attempts.failed(zone, failure, Instant::now());
-                    drafting.holding.failed.insert(zone.clone(), failure.message.clone());
-                }
-                // What such a zone does not give up is not free for others: who goes ahead is judged anew.
-                (plan, drafting) = self.planned(drafting).await?;
-            }
+            (plan, drafting) = self.without(&failures, plan, drafting).await?;
         }
+        let mut after = step(&plan, &drafting.desired, &state, &self.applier.home_cluster_id).after;
+        after.retain(|zone, _| !drafting.holding.failed.contains_key(zone));
+        let (starts, failures) = replay::begin(&after, &state, &self.clusters).await;
+        (plan, drafting) = self.without(&failures, plan, drafting).await?;
         let Drafting { desired, observed, .. } = &drafting;
-        let sequence = self.applier.apply(self.store.as_ref(), desired, observed, &plan, request, at).await?;
+        let extent = Extent { plan: &plan, starts: &starts };
+        let sequence =
+            self.applier.apply(self.store.as_ref(), desired, observed, &extent, request, at).await?;
         self.note(&plan, sequence);
         if let Some(backing) = self.clusters(&plan) {
             self.narrow(&*backing, &plan, &drafting.desired, &state, sequence, cancel).await?;
         }
         let in_force = self.store.state().borrow().as_ref().and_then(|state| state.revision.clone());
-        let failed = self.attempts.failures().map(|(zone, why)| (zone.clone(), why.to_owned())).collect();
-        Ok(Ended::new(plan, &drafting.desired, in_force, Part::Led { sequence, failed }))
+        let mut failed = waiting;
+        failed.extend(self.attempts.failures().map(|(zone, why)| (zone.clone(), why.to_owned())));
+        Ok(Ended::new(plan, &drafting.desired, in_force, Part::Led { sequence, failed, logins }))
     }
 
     fn holding(&self, state: &State, at: OffsetDateTime) -> Holding {
@@ -154,6 +164,24 @@ impl Controller {
             (plan(&drafting.desired, &drafting.observed, &terms), drafting)
         });
         planning.await.map_err(|_| RunError::Source(SourceError::Busy))
+    }
+
+    /// The plan without the zones that failed.
+    async fn without(
+        &mut self,
+        failures: &Failures,
+        plan: Plan,
+        mut drafting: Drafting,
+    ) -> Result<(Plan, Drafting), RunError> {
+        if failures.is_empty() {
+            return Ok((plan, drafting));
+        }
+        for (zone, failure) in failures {
+            self.attempts.failed(zone, failure, Instant::now());
+            drafting.holding.failed.insert(zone.clone(), failure.message.clone());
+        }
+        // What such a zone does not give up is not free for others: who goes ahead is judged anew.
+        self.planned(drafting).await
     }
 
     /// What the clusters lack or have too much of.

@@ -4,6 +4,7 @@
 //! clear in it, but enough to try guesses on, and to see who shares what.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -227,7 +228,9 @@ impl Backup {
         }
         let there: BTreeSet<String> = changes(state).iter().filter_map(key).collect();
         for change in others {
-            if key(&change).is_some_and(|key| there.contains(&key)) {
+            // With the zone it was: what a controller has made of its source meanwhile begins at the present.
+            let is_older = into == Into::Fresh && matches!(change, Change::PutReplay(..));
+            if !is_older && key(&change).is_some_and(|key| there.contains(&key)) {
                 restored.kept += 1;
                 continue;
             }
@@ -283,6 +286,7 @@ fn changes(state: &State) -> Vec<Change> {
         last_uses,
         api_keys,
         principals,
+        replays,
         controls: Controls { suspended, rollback, accepted },
         spent,
         outbox,
@@ -299,6 +303,7 @@ fn changes(state: &State) -> Vec<Change> {
     changes.extend(last_uses.iter().map(|(key_id, last)| Change::Used(key_id.clone(), *last)));
     changes.extend(api_keys.values().map(|key| Change::PutApiKey((**key).clone())));
     changes.extend(principals.iter().map(principal));
+    changes.extend(replays.iter().map(|(zone, starts)| Change::PutReplay(zone.clone(), Arc::clone(starts))));
     changes.extend(suspended.iter().map(|(scope, asked)| Change::Suspend(scope.clone(), asked.clone())));
     changes.extend(rollback.clone().map(Change::Rollback));
     changes.extend(accepted.clone().map(Change::Accept));

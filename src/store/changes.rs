@@ -25,6 +25,7 @@ pub(super) fn complete(changes: Vec<Change>, state: &State) -> Result<(Vec<Chang
                 zones.remove(name);
                 let orphans = owners.extract_if(.., |_, owner| owner == name);
                 complete.extend(orphans.map(|(key_id, _)| Change::DeleteCredential(key_id)));
+                complete.extend(state.replays.contains_key(name).then(|| Change::DeleteReplay(name.clone())));
             }
             Change::PutCredential(credential) => {
                 if !zones.contains(&credential.zone) {
@@ -43,12 +44,17 @@ pub(super) fn complete(changes: Vec<Change>, state: &State) -> Result<(Vec<Chang
                 }
                 continue;
             }
+            Change::PutReplay(zone, _) if !zones.contains(zone) => {
+                return Err(StoreError::Conflict(format!("there is no zone `{zone}`")));
+            }
             Change::Used(key_id, _) if !owners.contains_key(key_id) => continue,
             Change::Applied(_) => complete.extend(state.spent.keys().cloned().map(Change::ForgetSpent)),
             Change::PutApiKey(_)
             | Change::DeleteApiKey(_)
             | Change::PutPrincipal { .. }
             | Change::DeletePrincipal { .. }
+            | Change::PutReplay(..)
+            | Change::DeleteReplay(_)
             | Change::Suspend(..)
             | Change::Resume(_)
             | Change::Rollback(_)
@@ -62,6 +68,7 @@ pub(super) fn complete(changes: Vec<Change>, state: &State) -> Result<(Vec<Chang
             | Change::Spend(..)
             | Change::ForgetSpent(_)
             | Change::GoesOn { .. }
+            | Change::FoldUsage(_)
             | Change::Audit(_) => {}
         }
         complete.push(change);
@@ -71,8 +78,11 @@ pub(super) fn complete(changes: Vec<Change>, state: &State) -> Result<(Vec<Chang
     Ok((complete, Tally { zones: zones.len(), credentials: owners.len() }))
 }
 
-/// The number of a commit of these changes that follows this one.
+/// The number of a commit of these changes that follows this one. It stays where no change is one of the state.
 pub(super) fn number(changes: &[Change], last: Sequence) -> Sequence {
+    if !changes.is_empty() && changes.iter().all(|change| matches!(change, Change::FoldUsage(_))) {
+        return last;
+    }
     let others = changes.iter().filter_map(|change| match change {
         Change::GoesOn { from, .. } => Some(*from),
         _ => None,
@@ -95,68 +105,78 @@ impl State {
         let mut state = self.clone();
         state.sequence = sequence;
         for change in changes {
-            match change {
-                Change::PutZone(mut record) => {
-                    record.changed = sequence;
-                    state.zones.insert(record.zone.name.clone(), Arc::from(record));
-                }
-                Change::DeleteZone(name) => {
-                    state.zones.remove(&name);
-                }
-                Change::PutCredential(credential) => {
-                    state.credentials.insert(credential.key_id.clone(), Arc::new(credential));
-                }
-                Change::DeleteCredential(key_id) => {
-                    state.credentials.remove(&key_id);
-                }
-                Change::Used(key_id, last) => {
-                    state.last_uses.insert(key_id, last);
-                }
-                Change::ForgetUse(key_id) => {
-                    state.last_uses.remove(&key_id);
-                }
-                Change::PutApiKey(key) => {
-                    state.api_keys.insert(key.id.clone(), Arc::new(key));
-                }
-                Change::DeleteApiKey(id) => {
-                    state.api_keys.remove(&id);
-                }
-                Change::PutPrincipal { cluster, zone, principal } => {
-                    state.principals.insert((cluster, zone), principal);
-                }
-                Change::DeletePrincipal { cluster, zone } => {
-                    state.principals.remove(&(cluster, zone));
-                }
-                Change::Suspend(scope, asked) => {
-                    state.controls.suspended.insert(scope, asked);
-                }
-                Change::Resume(scope) => {
-                    state.controls.suspended.remove(&scope);
-                }
-                Change::Rollback(rollback) => state.controls.rollback = Some(rollback),
-                Change::EndRollback => state.controls.rollback = None,
-                Change::Accept(acceptance) => state.controls.accepted = Some(acceptance),
-                Change::PutLetter(letter) => {
-                    state.outbox.insert(letter.content.id(), Arc::new(letter));
-                }
-                Change::DeleteLetter(id) => {
-                    state.outbox.remove(&id);
-                }
-                Change::PutCluster(name, id) => {
-                    state.clusters.insert(name, id);
-                }
-                Change::Spend(commit, spent) => {
-                    state.spent.insert(commit, spent);
-                }
-                Change::ForgetSpent(commit) => {
-                    state.spent.remove(&commit);
-                }
-                Change::Applied(revision) => state.revision = Some(revision),
-                Change::GoesOn { lineage, .. } => state.lineage.extend(lineage),
-                Change::Expect(_) | Change::Audit(_) => {}
-            }
+            state.take(change, sequence);
         }
         state
+    }
+
+    fn take(&mut self, change: Change, sequence: Sequence) {
+        match change {
+            Change::PutZone(mut record) => {
+                record.changed = sequence;
+                self.zones.insert(record.zone.name.clone(), Arc::from(record));
+            }
+            Change::DeleteZone(name) => {
+                self.zones.remove(&name);
+            }
+            Change::PutCredential(credential) => {
+                self.credentials.insert(credential.key_id.clone(), Arc::new(credential));
+            }
+            Change::DeleteCredential(key_id) => {
+                self.credentials.remove(&key_id);
+            }
+            Change::Used(key_id, last) => {
+                self.last_uses.insert(key_id, last);
+            }
+            Change::ForgetUse(key_id) => {
+                self.last_uses.remove(&key_id);
+            }
+            Change::PutApiKey(key) => {
+                self.api_keys.insert(key.id.clone(), Arc::new(key));
+            }
+            Change::DeleteApiKey(id) => {
+                self.api_keys.remove(&id);
+            }
+            Change::PutPrincipal { cluster, zone, principal } => {
+                self.principals.insert((cluster, zone), principal);
+            }
+            Change::DeletePrincipal { cluster, zone } => {
+                self.principals.remove(&(cluster, zone));
+            }
+            Change::PutReplay(zone, starts) => {
+                self.replays.insert(zone, starts);
+            }
+            Change::DeleteReplay(zone) => {
+                self.replays.remove(&zone);
+            }
+            Change::Suspend(scope, asked) => {
+                self.controls.suspended.insert(scope, asked);
+            }
+            Change::Resume(scope) => {
+                self.controls.suspended.remove(&scope);
+            }
+            Change::Rollback(rollback) => self.controls.rollback = Some(rollback),
+            Change::EndRollback => self.controls.rollback = None,
+            Change::Accept(acceptance) => self.controls.accepted = Some(acceptance),
+            Change::PutLetter(letter) => {
+                self.outbox.insert(letter.content.id(), Arc::new(letter));
+            }
+            Change::DeleteLetter(id) => {
+                self.outbox.remove(&id);
+            }
+            Change::PutCluster(name, id) => {
+                self.clusters.insert(name, id);
+            }
+            Change::Spend(commit, spent) => {
+                self.spent.insert(commit, spent);
+            }
+            Change::ForgetSpent(commit) => {
+                self.spent.remove(&commit);
+            }
+            Change::Applied(revision) => self.revision = Some(revision),
+            Change::GoesOn { lineage, .. } => self.lineage.extend(lineage),
+            Change::Expect(_) | Change::FoldUsage(_) | Change::Audit(_) => {}
+        }
     }
 }
 
@@ -187,6 +207,18 @@ mod tests {
         let state = committed(&state, vec![Change::DeleteZone(zone("acme").zone.name.clone())]);
         assert_eq!(state.zones.len(), 1);
         assert_eq!(state.credentials.values().map(|c| c.zone.as_str()).collect::<Vec<_>>(), ["globex"]);
+    }
+
+    #[test]
+    fn where_a_zones_topics_stood_goes_with_it_and_is_of_no_zone_that_is_not_there() {
+        let starts = |name: &str| Change::PutReplay(name.try_into().unwrap(), Arc::default());
+        let state =
+            committed(&State::default(), vec![Change::PutZone(Box::new(zone("acme"))), starts("acme")]);
+        assert_eq!(state.replays.len(), 1);
+        assert!(matches!(complete(vec![starts("globex")], &state), Err(StoreError::Conflict(_))));
+        let again =
+            vec![Change::DeleteZone("acme".try_into().unwrap()), Change::PutZone(Box::new(zone("acme")))];
+        assert!(committed(&state, again).replays.is_empty(), "a zone made anew begins anew");
     }
 
     #[test]

@@ -8,9 +8,14 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::ledger::Records;
+use super::record::{Line, lag_key, lag_value, usage_key, usage_value};
 use super::roster::{NODE_LIFETIME, Roster};
-use super::{Change, Health, Heartbeat, Leadership, Nodes, State, Store, StoreError, StoreFuture, changes};
-use crate::zone::Sequence;
+use super::{
+    AuditStretch, Change, Health, Heartbeat, Leadership, Ledger, Nodes, Place, State, Store, StoreError,
+    StoreFuture, changes,
+};
+use crate::zone::{Sequence, Usage, ZoneLag, ZoneName};
 
 /// Audit events that are kept to look at; older ones are dropped.
 const AUDIT_EVENTS_KEPT: usize = 1_000;
@@ -26,7 +31,15 @@ pub struct MemoryStore {
     leadership: watch::Sender<Leadership>,
     health: watch::Sender<Health>,
     roster: Mutex<Roster>,
-    audit: Mutex<VecDeque<serde_json::Value>>,
+    audit: Mutex<AuditLog>,
+    ledger: Ledger,
+}
+
+/// The last events, each with its place.
+#[derive(Debug, Default)]
+struct AuditLog {
+    events: VecDeque<(u64, serde_json::Value)>,
+    next: u64,
 }
 
 impl MemoryStore {
@@ -50,8 +63,10 @@ impl MemoryStore {
             leadership: watch::Sender::new(Leadership::Leading),
             health: watch::Sender::new(Health::Current),
             roster: Mutex::new(Roster::new(lifetime)),
-            audit: Mutex::new(VecDeque::new()),
+            audit: Mutex::default(),
+            ledger: Ledger::new(),
         });
+        store.ledger.publish(Records::default());
         let expiring = Arc::clone(&store);
         tracker.spawn(async move {
             let mut tick = tokio::time::interval(EXPIRY_INTERVAL);
@@ -67,15 +82,17 @@ impl MemoryStore {
 
     /// The last audit events, oldest first.
     pub fn audit_events(&self) -> Vec<serde_json::Value> {
-        lock(&self.audit).iter().cloned().collect()
+        lock(&self.audit).events.iter().map(|(_, event)| event.clone()).collect()
     }
 
     fn append(&self, event: serde_json::Value) {
-        let mut events = lock(&self.audit);
-        if events.len() == AUDIT_EVENTS_KEPT {
-            events.pop_front();
+        let mut log = lock(&self.audit);
+        if log.events.len() == AUDIT_EVENTS_KEPT {
+            log.events.pop_front();
         }
-        events.push_back(event);
+        let place = log.next;
+        log.events.push_back((place, event));
+        log.next += 1;
     }
 
     fn commit_now(&self, changes: Vec<Change>) -> Result<Sequence, StoreError> {
@@ -84,18 +101,30 @@ impl MemoryStore {
         self.state.send_if_modified(|published| {
             let state = published.as_deref().cloned().unwrap_or_default();
             let sequence = changes::number(&changes, state.sequence);
-            outcome = changes::complete(changes, &state).map(|(complete, _)| {
+            outcome = changes::complete(changes, &state).and_then(|(complete, _)| {
+                self.fold(&complete)?;
                 for change in &complete {
                     if let Change::Audit(event) = change {
                         self.append(changes::numbered(event, sequence));
                     }
                 }
                 *published = Some(Arc::new(state.after(complete, sequence)));
-                sequence
+                Ok(sequence)
             });
             outcome.is_ok()
         });
         outcome
+    }
+
+    fn fold(&self, changes: &[Change]) -> Result<(), StoreError> {
+        let mut lines = Vec::new();
+        for fold in self.ledger.folds_among(changes)? {
+            lines.extend(Line::fold(fold)?);
+        }
+        for line in lines {
+            self.ledger.take(line.key.as_bytes(), line.value.as_deref());
+        }
+        Ok(())
     }
 }
 
@@ -146,6 +175,35 @@ impl Store for MemoryStore {
     fn audit(&self, event: serde_json::Value) -> StoreFuture<'_, ()> {
         Box::pin(async move {
             self.append(event);
+            Ok(())
+        })
+    }
+
+    fn read_audit(&self, before: Option<u64>) -> StoreFuture<'_, AuditStretch> {
+        Box::pin(async move {
+            let log = lock(&self.audit);
+            let events =
+                log.events.iter().rev().filter(|(place, _)| before.is_none_or(|before| *place < before));
+            Ok(AuditStretch { events: events.cloned().collect(), older: None })
+        })
+    }
+
+    fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    fn record_usage(&self, place: Place, usage: Arc<Usage>) -> StoreFuture<'_, ()> {
+        Box::pin(async move {
+            let value = usage_value(&usage, &[])?;
+            self.ledger.take(usage_key(&place).as_bytes(), Some(&value));
+            Ok(())
+        })
+    }
+
+    fn record_lag(&self, zone: ZoneName, lag: Option<Arc<ZoneLag>>) -> StoreFuture<'_, ()> {
+        Box::pin(async move {
+            let value = lag.map(|lag| lag_value(&lag)).transpose()?;
+            self.ledger.take(lag_key(&zone).as_bytes(), value.as_deref());
             Ok(())
         })
     }

@@ -8,6 +8,7 @@
 //! | [`backup`] | the whole state as a document, and what puts it back |
 //! | `changes` | what a commit does to a [`State`], the same for both stores |
 //! | `continuity` | whether what is read goes on from what is known |
+//! | [`ledger`] | what partners used |
 //! | `event` | the envelope of what the audit log is told |
 //! | `roster` | which nodes live |
 //! | `record` | the records of the state topic |
@@ -19,6 +20,7 @@ mod changes;
 mod continuity;
 mod event;
 pub mod kafka;
+pub mod ledger;
 pub mod memory;
 mod record;
 mod roster;
@@ -37,10 +39,12 @@ use tokio::sync::watch;
 
 pub use self::continuity::Lineage;
 pub use self::event::event;
+pub use self::ledger::{Fold, Foldable, Ledger, Place};
 pub use self::record::{Later, PrincipalRow};
 use crate::zone::{
-    Acceptance, ApiKey, Asked, ClusterName, Controls, Credential, FailedLogins, KeyId, LastUse, Letter,
-    PartnerZone, Principal, Revision, Rollback, Scope, Sequence, Spent, ZoneId, ZoneName,
+    Acceptance, ApiKey, Asked, ClusterName, Controls, Credential, Demand, FailedLogins, KeyId, LastUse,
+    Letter, PartnerZone, Principal, ReplayStarts, Revision, Rollback, Scope, Sequence, Spent, Usage, ZoneId,
+    ZoneLag, ZoneName,
 };
 
 /// Everything the state topic holds, as of one commit. Immutable once published.
@@ -58,6 +62,8 @@ pub struct State {
     /// The principals on backing clusters that are ours. Written before the principal is made, and gone after it: what is under our
     /// name and not in here is somebody else's.
     pub principals: Principals,
+    /// Where topics stood of which nothing is shared that was there before; of zones that have such topics.
+    pub replays: BTreeMap<ZoneName, Arc<ReplayStarts>>,
     /// What operators asked of the controller.
     pub controls: Controls,
     /// What was made use of the trailers of commits that no revision in force has in full, by the commits' ids.
@@ -77,8 +83,8 @@ pub struct State {
 }
 
 /// Raised when an older leader would do harm to what this version writes, although it keeps what it does not know: from then on
-/// it leaves the lead to newer ones.
-pub const LEADER_VERSION: u32 = 1;
+/// it leaves the lead to newer ones. 2: where a zone's topics stood goes with the zone.
+pub const LEADER_VERSION: u32 = 2;
 
 impl State {
     /// A zone's id: as it was made once, or as it is to be made.
@@ -144,6 +150,9 @@ pub enum Change {
         cluster: ClusterName,
         zone: ZoneName,
     },
+    /// Of a zone that exists; it goes with it.
+    PutReplay(ZoneName, Arc<ReplayStarts>),
+    DeleteReplay(ZoneName),
     Suspend(Scope, Asked),
     Resume(Scope),
     Rollback(Rollback),
@@ -167,6 +176,8 @@ pub enum Change {
         from: Sequence,
         lineage: Lineage,
     },
+    /// Records of usage become one. Of the state it changes nothing. A conflict if they are others by now.
+    FoldUsage(Fold),
     /// An event of the audit log (CloudEvents 1.0), written with the commit or not at all. `data.sequence` is filled in by the
     /// store: the number of the commit.
     Audit(serde_json::Value),
@@ -202,6 +213,10 @@ pub struct Heartbeat {
     /// Who failed to log in again and again in the last minutes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed_logins: Vec<FailedLogins>,
+    /// What it uses of the limits of zones and would use, by zone and by the limit's label: the other nodes divide them by it. A
+    /// label that a node does not know is none to it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub traffic: BTreeMap<String, BTreeMap<String, Demand>>,
     /// There is more usage than a heartbeat holds.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub usage_is_partial: bool,
@@ -266,6 +281,15 @@ pub enum StoreError {
 /// A boxed future, so that the trait can be used as `Arc<dyn Store>`.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
+/// A stretch of the audit log.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AuditStretch {
+    /// The newest first, each with its place in the log.
+    pub events: Vec<(u64, serde_json::Value)>,
+    /// There is more of the log before this place.
+    pub older: Option<u64>,
+}
+
 /// Where state lives. Reading never waits: the receivers hold the last whole commit.
 pub trait Store: Send + Sync + std::fmt::Debug {
     /// `None` until the first snapshot is complete: a node without one serves nobody.
@@ -289,6 +313,18 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Appends to the audit log what no commit goes with: a CloudEvents 1.0 JSON object.
     fn audit(&self, event: serde_json::Value) -> StoreFuture<'_, ()>;
+
+    /// Events of the audit log from before this place in it, or up to its end: those of one bounded stretch, in which there may be none.
+    fn read_audit(&self, before: Option<u64>) -> StoreFuture<'_, AuditStretch>;
+
+    /// What is known of usage.
+    fn ledger(&self) -> &Ledger;
+
+    /// Writes what a source counted up to now, in place of what it wrote before. Whoever writes it is the source; nobody has to lead.
+    fn record_usage(&self, place: Place, usage: Arc<Usage>) -> StoreFuture<'_, ()>;
+
+    /// Writes how far a zone's consumers are behind, in place of what was written before; `None` is the end of it. For the leader.
+    fn record_lag(&self, zone: ZoneName, lag: Option<Arc<ZoneLag>>) -> StoreFuture<'_, ()>;
 
     /// Proves to itself that this process still leads, before anything that fencing does not cover (admin calls, pushes).
     fn confirm_leadership(&self) -> StoreFuture<'_, ()>;

@@ -7,9 +7,9 @@ use time::macros::datetime;
 
 use super::{Change, Heartbeat, ZoneRecord};
 use crate::zone::{
-    Acceptance, Asked, CommitState, CommitStatus, Content, Credential, KeyId, Letter, Notice, PartnerZone,
-    Permission, PlainVerifier, Revision, Rollback, Scope, ScramHash, ScramVerifier, Sequence, Urgency,
-    ZoneId, ZoneName, sample,
+    Acceptance, Asked, ClientUsage, CommitState, CommitStatus, Content, Credential, KeyId, Letter, Notice,
+    PartnerZone, Permission, PlainVerifier, Revision, Rollback, Scope, ScramHash, ScramVerifier, Sequence,
+    Urgency, Usage, ZoneId, ZoneName, sample,
 };
 
 const MOMENT: OffsetDateTime = datetime!(2026-11-22 10:00 UTC);
@@ -61,6 +61,7 @@ pub(crate) fn heartbeat(node: &str, serving: u64) -> Heartbeat {
         usage: BTreeMap::new(),
         credentials: BTreeMap::new(),
         failed_logins: Vec::new(),
+        traffic: BTreeMap::new(),
         usage_is_partial: false,
         at: MOMENT,
     }
@@ -98,4 +99,10 @@ pub(super) fn letters() -> [Letter; 2] {
     };
     [(Content::Notice(notice), None), (Content::Status(status), Some(MOMENT))]
         .map(|(content, sent_at)| Letter { content, written_at: MOMENT, sent_at })
+}
+
+/// What was used with one credential.
+pub(crate) fn usage(requests: u64) -> Usage {
+    let of = ClientUsage { requests, ..ClientUsage::default() };
+    Usage { topics: BTreeMap::new(), credentials: [("k1".to_owned(), of)].into() }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::{AuthenticationMode, NameError, ZoneName};
+use super::{AuthenticationMode, NameError, TopicPattern, ZoneName};
 use crate::sasl::{Mechanism, ScramHash};
 
 /// A credential's public half: `pz` and 16 characters of `[a-z0-9]`.
@@ -144,12 +144,23 @@ pub enum ApiKeyRole {
     Viewer,
     /// May share and revoke backing topics that match one of the patterns.
     Owner {
-        topics: Vec<String>,
+        topics: Vec<TopicPattern>,
     },
     /// Sees one zone.
     Partner {
         zone: ZoneName,
     },
+}
+
+impl ApiKeyRole {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Viewer => "viewer",
+            Self::Owner { .. } => "owner",
+            Self::Partner { .. } => "partner",
+        }
+    }
 }
 
 /// A key of the admin API, kept as a salted hash.

@@ -9,11 +9,15 @@ pub mod control;
 pub mod credential;
 pub mod duration;
 mod failed_logins;
+pub mod header;
+pub mod java_pattern;
+pub mod lag;
 pub mod name;
 pub mod notice;
 pub mod partner_zone;
 pub mod permission;
 pub mod principal;
+mod replay;
 pub mod revision;
 pub mod run;
 #[cfg(any(test, fuzzing))]
@@ -21,6 +25,10 @@ pub mod run;
 pub(crate) mod sample;
 pub mod sni;
 pub mod status;
+mod topic_pattern;
+pub mod traffic;
+pub mod usage;
+mod write;
 
 pub use crate::sasl::ScramHash;
 pub use certificate::{Certificates, Fingerprint, NotAFingerprint};
@@ -29,18 +37,28 @@ pub use control::{Acceptance, Asked, BY_CONTROLLER, Controls, Rollback, Scope, S
 pub use credential::{ApiKey, ApiKeyRole, Credential, KeyId, LastUse, PlainVerifier, ScramVerifier};
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use failed_logins::FailedLogins;
+pub use header::{AddHeader, HeaderError, Headers, KeyPattern, Template};
+pub use lag::{GroupLag, ZoneLag};
 pub use name::{ClusterName, GroupName, IssuerName, NameError, ServiceAccount, TopicName, ZoneId, ZoneName};
 pub use notice::{CommitState, CommitStatus, Content, Letter, Notice, Urgency};
 pub use partner_zone::{
-    Access, AddHeader, Authentication, AuthenticationMode, ConsumerGroup, Deprecated, Headers, Organization,
-    PartnerContact, PartnerZone, Replay, SharedTopic, TrafficControl,
+    Access, Authentication, AuthenticationMode, ConsumerGroup, Deprecated, Organization, PartnerContact,
+    PartnerZone, Replay, SharedTopic, TrafficControl,
 };
 pub use permission::{Operation, Permission};
 pub use principal::{KeyName, Principal, Slots};
+pub use replay::{ReplayStart, ReplayStarts};
 pub use revision::{Revision, Sequence};
 pub use run::{ApplyRequest, DETAILS_KEPT, Held, History, Outcome, Run};
 pub use sni::{NoHost, NotADomain, SniDomain, SniHost};
 pub use status::{
-    Condition, ConditionKind, ConditionStatus, ControllerStatus, NodeView, Pending, Phase, Problem, Progress,
-    SecondLock, Seen, ZoneReport, ZoneStatus, zone_status,
+    Condition, ConditionKind, ConditionStatus, ControllerStatus, Distribution, FileLock, NodeView, Pending,
+    Phase, Planned, Problem, Progress, SecondLock, Seen, ZoneReport, ZoneStatus, zone_status,
+};
+pub use topic_pattern::TopicPattern;
+pub use traffic::{Demand, Limit};
+pub use usage::{ClientUsage, Month, NotAMonth, TopicUsage, Usage, Volume};
+pub use write::{
+    Author, Committed, Effect, Extent, Precondition, WriteFinding, WriteRefusal, WriteRequest, Written,
+    ZoneWrite,
 };

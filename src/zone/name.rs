@@ -99,6 +99,13 @@ name! {
     }
 }
 
+impl ZoneName {
+    /// The id that the partner knows a group or a transactional id by, without the zone's prefix; none if it is not the zone's.
+    pub fn unprefixed<'i>(&self, id: &'i str) -> Option<&'i str> {
+        id.strip_prefix(self.as_str())?.strip_prefix(':')
+    }
+}
+
 name! {
     /// A legal Kafka topic name (`org.apache.kafka.common.internals.Topic`): an alias or a backing topic.
     TopicName, Rule {

@@ -8,7 +8,8 @@ use ipnet::IpNet;
 use time::OffsetDateTime;
 
 use super::{
-    Certificates, ClusterName, GroupName, IssuerName, Permission, ServiceAccount, TopicName, ZoneName,
+    Certificates, ClusterName, GroupName, Headers, IssuerName, Permission, ServiceAccount, TopicName,
+    ZoneName,
 };
 use crate::sasl::Mechanism;
 
@@ -134,20 +135,6 @@ pub struct TrafficControl {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Headers {
-    pub add_on_produce: Vec<AddHeader>,
-    /// Regular expressions over header keys.
-    pub remove_on_consume: Vec<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AddHeader {
-    pub key: String,
-    pub value: String,
-    pub override_if_exists: bool,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Access {
     pub valid_from: Option<OffsetDateTime>,
     pub valid_until: Option<OffsetDateTime>,
@@ -175,6 +162,17 @@ pub struct ConsumerGroup {
     pub backing_group: GroupName,
 }
 
+impl ConsumerGroup {
+    /// What the partner of `zone`, which has these `groups`, calls a group of the cluster. None if it is not the zone's, or if its
+    /// name stands for another group now.
+    pub fn partners_name<'n>(zone: &ZoneName, groups: &'n [Self], id: &'n str) -> Option<&'n str> {
+        if let Some(group) = groups.iter().find(|group| group.backing_group.as_str() == id) {
+            return Some(group.name.as_str());
+        }
+        zone.unprefixed(id).filter(|own| groups.iter().all(|group| group.name.as_str() != *own))
+    }
+}
+
 impl PartnerZone {
     /// The zone without what has ended: aliases whose date has come; all of them where the share is over.
     pub fn without_ended(self: &Arc<Self>, now: OffsetDateTime) -> Arc<Self> {
@@ -191,19 +189,5 @@ impl PartnerZone {
         let ends = self.topics.iter().filter_map(|topic| topic.deprecated.as_ref()).map(|it| it.until);
         let access = [self.access.valid_from, self.access.valid_until].into_iter().flatten();
         access.chain(ends).filter(|at| *at > now).min()
-    }
-
-    /// Fields that restrict or protect and whose behaviour this version does not have, by manifest path. While there is
-    /// one, the zone is FAILED and is not served: never without a protection that it asks for.
-    pub fn unbuilt_protections(&self) -> Vec<&'static str> {
-        let topic = |wanted: fn(&SharedTopic) -> bool| self.topics.iter().any(wanted);
-        [
-            (self.traffic_control != TrafficControl::default(), "spec.trafficControlPolicies"),
-            (self.headers != Headers::default(), "spec.headers"),
-            (topic(|t| t.replay.is_some()), "spec.topics[].replay"),
-        ]
-        .into_iter()
-        .filter_map(|(asked, path)| asked.then_some(path))
-        .collect()
     }
 }

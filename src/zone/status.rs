@@ -2,11 +2,13 @@
 
 mod conditions;
 mod controller;
+mod distribution;
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-pub use controller::{ControllerStatus, Pending, Problem, Progress, Seen, ZoneReport};
+pub use controller::{ControllerStatus, FileLock, Pending, Planned, Problem, Progress, Seen, ZoneReport};
+pub use distribution::Distribution;
 
 use super::{Access, PartnerZone, Sequence};
 
@@ -48,6 +50,8 @@ pub enum ConditionKind {
     Suspended,
     /// A bug in the gateway alone cannot reach another partner's topic.
     SecondLock,
+    /// Where zones have no principals on the home cluster: the gateways' login cannot reach the state.
+    DataPlaneDenied,
 }
 
 impl ConditionKind {
@@ -62,13 +66,14 @@ impl ConditionKind {
             Self::GuardBlocked => "GuardBlocked",
             Self::Suspended => "Suspended",
             Self::SecondLock => "SecondLock",
+            Self::DataPlaneDenied => "DataPlaneDenied",
         }
     }
 }
 
 /// Whether a zone's cluster keeps it apart as well.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum SecondLock {
+pub enum SecondLock<'a> {
     /// Its cluster has `isolation: shared`.
     #[default]
     Shared,
@@ -76,9 +81,11 @@ pub enum SecondLock {
     Pending,
     /// The gateway is nobody but the zone's own principal when it serves the zone.
     Own,
+    /// Its login there is in a file; what the controller found of it. Only the one that leads looks.
+    FromFile(Option<&'a FileLock>),
 }
 
-impl SecondLock {
+impl SecondLock<'_> {
     fn condition(self) -> Condition {
         let (status, reason, message) = match self {
             Self::Shared => (
@@ -95,6 +102,12 @@ impl SecondLock {
                 ConditionStatus::True,
                 "OwnPrincipal",
                 "the gateway logs in to its cluster as the zone's own principal, whose ACLs are the zone's",
+            ),
+            Self::FromFile(Some(lock)) => return lock.condition.clone(),
+            Self::FromFile(None) => (
+                ConditionStatus::Unknown,
+                "NotLooked",
+                "its login is in a file, and the controller of this node does not lead, or has not logged in by it yet",
             ),
         };
         Condition::new(ConditionKind::SecondLock, status, reason, message)
@@ -179,14 +192,15 @@ pub fn zone_status<'a>(
     report: &ZoneReport<'_>,
     now: OffsetDateTime,
 ) -> ZoneStatus {
-    let file_problem = report.file_problem.map(ToString::to_string);
-    let verdict = judge(zone, changed, nodes, file_problem.as_deref());
-    let (phase, status, reason, message) = match verdict {
-        Verdict::Failed { reason, message } => (Phase::Failed, ConditionStatus::False, reason, message),
-        Verdict::Pending { reason, message } => (Phase::Pending, ConditionStatus::False, reason, message),
+    let verdict = judge(changed, nodes, report.file_problem, report.lock);
+    let phase = verdict.phase();
+    let (status, reason, message) = match verdict {
+        Verdict::Failed { reason, message } | Verdict::Pending { reason, message } => {
+            (ConditionStatus::False, reason, message)
+        }
         Verdict::Ready => {
             let (reason, message) = served(&zone.access, now);
-            (Phase::Ready, ConditionStatus::True, reason, message)
+            (ConditionStatus::True, reason, message)
         }
     };
     let failed_reason = (phase == Phase::Failed).then(|| message.clone());
@@ -194,6 +208,16 @@ pub fn zone_status<'a>(
     conditions.extend(conditions::of(report, phase));
     conditions.push(report.lock.condition());
     ZoneStatus { phase, failed_reason, conditions }
+}
+
+/// The phase of [`zone_status`] alone: for whoever looks for some zones among many.
+pub fn zone_phase<'a>(
+    changed: Sequence,
+    nodes: impl IntoIterator<Item = NodeView<'a>>,
+    file_problem: Option<&Problem>,
+    lock: SecondLock<'_>,
+) -> Phase {
+    judge(changed, nodes, file_problem, lock).phase()
 }
 
 /// It is served as its file asks, which may be: to nobody.
@@ -223,41 +247,41 @@ enum Verdict {
     Failed { reason: &'static str, message: String },
 }
 
+impl Verdict {
+    fn phase(&self) -> Phase {
+        match self {
+            Self::Ready => Phase::Ready,
+            Self::Pending { .. } => Phase::Pending,
+            Self::Failed { .. } => Phase::Failed,
+        }
+    }
+}
+
 fn judge<'a>(
-    zone: &PartnerZone,
     changed: Sequence,
     nodes: impl IntoIterator<Item = NodeView<'a>>,
-    file_problem: Option<&str>,
+    file_problem: Option<&Problem>,
+    lock: SecondLock<'_>,
 ) -> Verdict {
-    let unbuilt = zone.unbuilt_protections();
-    if !unbuilt.is_empty() {
-        let message =
-            format!("needs a later version: {}; remove it from the file or upgrade", unbuilt.join(", "));
-        return Verdict::Failed { reason: "NeedsLaterVersion", message };
-    }
-    let (current, behind): (Vec<_>, Vec<_>) = nodes.into_iter().partition(|node| node.serving >= changed);
+    let nodes: Vec<_> = nodes.into_iter().collect();
     // A node that is behind may complain about a form that is already gone: only those that serve the last change count.
-    if let Some((node, problem)) = current.iter().find_map(|node| Some((node.node, node.problem?))) {
+    let mut current = nodes.iter().filter(|node| node.serving >= changed);
+    if let Some((node, problem)) = current.find_map(|node| Some((node.node, node.problem?))) {
         return Verdict::Failed { reason: "NotServed", message: format!("{problem} (node {node})") };
+    }
+    if let SecondLock::FromFile(Some(FileLock { condition, is_let_in: false })) = lock {
+        return Verdict::Failed { reason: condition.reason, message: condition.message.clone() };
     }
     if let Some(problem) = file_problem {
         let message = format!("{problem}; the last applied form stays in force until the file is corrected");
         return Verdict::Failed { reason: "InvalidFile", message };
     }
-    if let Some(node) = behind.first() {
-        let message = format!(
-            "{} of {} nodes do not serve it yet (node {} is at {}, wanted is {changed})",
-            behind.len(),
-            behind.len().saturating_add(current.len()),
-            node.node,
-            node.serving,
-        );
-        return Verdict::Pending { reason: "Distributing", message };
+    let distribution = Distribution::of(changed, nodes.iter().map(|node| (node.node, node.serving)));
+    if distribution.is_served() {
+        Verdict::Ready
+    } else {
+        Verdict::Pending { reason: distribution.reason(), message: distribution.message() }
     }
-    if current.is_empty() {
-        return Verdict::Pending { reason: "NoNode", message: "no gateway node is running".to_owned() };
-    }
-    Verdict::Ready
 }
 
 #[cfg(test)]

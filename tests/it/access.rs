@@ -1,5 +1,6 @@
 //! Access that ends: taken away, run out, or for the wrong place; and access that begins. Whatever a connection does then, it is cut.
 
+mod distribution;
 mod failover;
 
 use std::thread::{self, JoinHandle};
@@ -34,7 +35,10 @@ impl Busy {
 
     /// At the gateway that listens there, broker n being n further on.
     fn at((host, port): ([u8; 4], u16), partner: &Partner) -> Self {
-        let at = |broker: u16| Wire::logged_in_at((host, port + broker), &partner.username, &partner.secret);
+        let at = |broker: u16| {
+            let address = (host, port + broker);
+            Wire::log_in(address, &partner.username, &partner.secret).expect("the login is refused")
+        };
         // Only its leader takes records of which no answer is wanted, and keeps the connection.
         let mut wire = at(0);
         let topic = MetadataRequestTopic::default().with_name(Some(orders()));

@@ -230,7 +230,8 @@ fn the_pure_rings_have_no_clock_no_io_and_nothing_asynchronous() {
     let pure: Vec<_> =
         sources.iter().filter(|source| ["zone", "policy"].contains(&source.module())).collect();
     assert!(pure.len() > 8, "found only {} files", pure.len());
-    let named = |source: &&Source| IMPURE.iter().filter(|name| source.code.contains(**name)).count() > 0;
+    // A test has to take a moment from somewhere, if only to begin at.
+    let named = |source: &&Source| IMPURE.iter().any(|name| source.shipped().contains(name));
     let wrong: Vec<_> = pure.into_iter().filter(named).map(|source| &source.path).collect();
     assert_eq!(wrong, Vec::<&String>::new());
 }

@@ -192,11 +192,71 @@ fn commands_end_with_the_documented_code_and_say_what_to_do() {
         (&viewer, &["get", "nodes", "-o", "name"], 0, "n2"),
         (&viewer, &["get", "zones", "--url", "http://127.0.0.1:1"], 5, "cannot reach http://127.0.0.1:1"),
         (&viewer, &["get", "everything"], 2, "unrecognized subcommand"),
+        (&key, &["api-key", "create", "--role", "owner"], 2, "an owner's key needs `topics`"),
+        (&key, &["api-key", "create", "--role", "viewer", "--zone", "acme"], 2, "for the role `partner`"),
+        (&key, &["api-key", "create", "--role", "partner", "--zone", "none"], 2, "there is no zone `none`"),
+        (&key, &["api-key", "revoke", "none"], 2, "there is no API key of this id"),
     ] {
         let (ended, _, all) = node.command(key, arguments);
         assert_eq!(ended, Some(code), "{arguments:?}: {all}");
         assert!(all.contains(said), "{arguments:?}: {all}");
     }
+    node.stop();
+}
+
+#[test]
+fn owners_and_partners_have_keys_for_what_is_theirs_until_they_are_revoked() {
+    let [orders, ledger] = ["http-orders", "http-ledger"].map(unique);
+    for topic in [&orders, &ledger] {
+        Cluster::shared().create_topic(topic, 1);
+    }
+    let repository = repository_with("acme", &orders);
+    repository.write("zones/globex.yaml", manifest("globex", &ledger));
+    repository.push("Share another topic");
+    let mut node = Node::start("all", "memory", Cluster::shared().bootstrap(), &repository.url());
+    node.await_ok("/readyz");
+    let admin = node.first_key();
+    for zone in ["acme", "globex"] {
+        node.await_phase(&admin, zone, "READY");
+    }
+    let create = |arguments: &[&str]| {
+        let (code, key, all) = node.command(&admin, &[&["api-key", "create"][..], arguments].concat());
+        assert_eq!(code, Some(0), "{all}");
+        key
+    };
+    let pattern = format!("{orders}*");
+    let owner = create(&["--role", "owner", "--topics", &pattern, "--topics", "none-of-these"]);
+    let partner = create(&["--role", "partner", "--zone", "globex"]);
+    let (_, listed, _) = node.command(&admin, &["api-key", "list"]);
+    let scopes = [format!("{pattern}, none-of-these"), "globex".to_owned()];
+    assert!(scopes.iter().all(|scope| listed.contains(scope.as_str())), "{listed}");
+
+    let zones = |key: &str| node.command(key, &["get", "zones", "-o", "name"]).1;
+    assert_eq!((zones(&owner).as_str(), zones(&partner).as_str()), ("acme", "globex"));
+    let issued = node.json(&owner, &["credentials", "issue", "acme", "-o", "json"]);
+    assert_eq!(topics_seen(&issued).unwrap(), ["orders"]);
+    let (_, shown, _) = node.command(&partner, &["get", "zone", "globex"]);
+    assert!(shown.contains("orders") && shown.contains("READ") && !shown.contains(&ledger), "{shown}");
+    let first = node.json(&admin, &["credentials", "issue", "globex", "-o", "json"]);
+    let id = first["keyId"].as_str().unwrap();
+    let second = node.json(&partner, &["credentials", "rotate", id, "--overlap", "0s", "-o", "json"]);
+    assert_eq!(topics_seen(&second).unwrap(), ["orders"]);
+    assert!(topics_seen(&first).is_err());
+    for (key, arguments, said) in [
+        (&owner, &["credentials", "issue", "globex"][..], "there is no zone of this name"),
+        (&partner, &["credentials", "issue", "globex"], "a key of the role `partner` may not do this"),
+        (&partner, &["get", "zone", "acme"], "there is no zone of this name"),
+        (&owner, &["get", "nodes"], "a key of the role `owner` may not do this"),
+    ] {
+        let (code, _, all) = node.command(key, arguments);
+        assert_eq!(code, Some(2), "{arguments:?}: {all}");
+        assert!(all.contains(said), "{arguments:?}: {all}");
+    }
+    let (code, _, all) = node.command(&admin, &["api-key", "revoke", partner.split('_').nth(1).unwrap()]);
+    assert_eq!(code, Some(0), "{all}");
+    let (code, _, all) = node.command(&partner, &["get", "zones"]);
+    assert_eq!(code, Some(2), "{all}");
+    assert!(all.contains("the API key is not valid"), "{all}");
     node.stop();
 }
 
@@ -229,10 +289,17 @@ fn two_controllers_and_a_gateway_work_together_and_outlive_the_leader() {
     for node in &mut nodes {
         node.await_ok("/healthz");
     }
-    // Exactly one has made the first key: the one that leads.
-    let leads = nodes.iter().position(|node| node.key_file().exists()).unwrap();
+    // Exactly one makes the first key: the one that leads.
+    let begun = Instant::now();
+    let leads = loop {
+        if let Some(leads) = nodes.iter().position(|node| node.key_file().exists()) {
+            break leads;
+        }
+        assert!(begun.elapsed() < PATIENCE, "nobody leads:\n{}", nodes[0].process.transcript());
+        std::thread::sleep(Duration::from_millis(50));
+    };
     assert!(!nodes[1 - leads].key_file().exists());
-    let key = fs::read_to_string(nodes[leads].key_file()).unwrap().trim().to_owned();
+    let key = nodes[leads].first_key();
     // Every node answers; a write on one that does not lead reaches the leader.
     gateway.await_phase(&key, "acme", "READY");
     let issued = gateway.json(&key, &["credentials", "issue", "acme", "-o", "json"]);

@@ -2,7 +2,7 @@
 
 mod failing;
 pub(crate) mod installation;
-mod rolling;
+pub(crate) mod rolling;
 
 use std::io::Read as _;
 use std::net::Shutdown;

@@ -1,8 +1,10 @@
 //! Partners that log in by certificate (`type: MTLS`), on one port with others, as nobody but themselves, and until theirs is taken
 //! back: real clients, and a TLS client of our own where a connection has to hold still or to be resumed.
 
+mod nodes;
+
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -78,44 +80,60 @@ impl Entrance {
         Connection { bootstrap, ..self.by_port(identity, old) }
     }
 
-    /// A client of our own, which resumes its sessions.
     fn config(&self, identity: &Path) -> Arc<ClientConfig> {
-        let [certificate, key] = ["crt", "key"].map(|ending| identity.with_extension(ending));
-        let config = ClientConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(authorities(&self.authority.certificate()).unwrap())
-            .with_client_auth_cert(certificates(&certificate).unwrap(), private_key(&key).unwrap());
-        Arc::new(config.unwrap())
+        config(&self.authority, identity)
     }
 
-    /// A connection that has been served a request; none if it is not.
-    fn connect(
-        &self,
-        config: &Arc<ClientConfig>,
-    ) -> Option<(StreamOwned<ClientConnection, TcpStream>, HandshakeKind)> {
-        let name = ServerName::try_from("127.0.0.1").unwrap();
-        let session = ClientConnection::new(Arc::clone(config), name).unwrap();
-        let socket = TcpStream::connect(("127.0.0.1", self.product.port)).unwrap();
-        socket.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
-        let mut stream = StreamOwned::new(session, socket);
-        stream.write_all(&typed(&MetadataRequest::default().with_topics(None), 9)).ok()?;
-        let mut len = [0; 4];
-        stream.read_exact(&mut len).ok()?;
-        stream.read_exact(&mut vec![0; usize::try_from(i32::from_be_bytes(len)).unwrap()]).ok()?;
-        let kind = stream.conn.handshake_kind().unwrap();
-        Some((stream, kind))
+    fn connect(&self, config: &Arc<ClientConfig>) -> Option<(Stream, HandshakeKind)> {
+        connect(([127, 0, 0, 1], self.product.port), config)
     }
 
-    /// A connection that does nothing more, and when it is cut.
     fn idle(&self, config: &Arc<ClientConfig>) -> JoinHandle<Instant> {
-        let (mut stream, _) = self.connect(config).expect("it is let in");
-        stream.sock.set_read_timeout(Some(Duration::from_mins(2))).unwrap();
-        thread::spawn(move || {
-            let _ = stream.read(&mut [0; 1]);
-            Instant::now()
-        })
+        idle(([127, 0, 0, 1], self.product.port), config)
     }
+}
+
+type Stream = StreamOwned<ClientConnection, TcpStream>;
+
+/// A client of our own, which resumes its sessions. It trusts this authority.
+fn config(authority: &Authority, identity: &Path) -> Arc<ClientConfig> {
+    let [certificate, key] = ["crt", "key"].map(|ending| identity.with_extension(ending));
+    let config = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(authorities(&authority.certificate()).unwrap())
+        .with_client_auth_cert(certificates(&certificate).unwrap(), private_key(&key).unwrap());
+    Arc::new(config.unwrap())
+}
+
+/// A connection to this address that has been served a request; none if it is not.
+fn connect(address: ([u8; 4], u16), config: &Arc<ClientConfig>) -> Option<(Stream, HandshakeKind)> {
+    let name = ServerName::IpAddress(IpAddr::from(address.0).into());
+    let session = ClientConnection::new(Arc::clone(config), name).unwrap();
+    let socket = TcpStream::connect(SocketAddr::from(address)).unwrap();
+    socket.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+    let mut stream = StreamOwned::new(session, socket);
+    stream.write_all(&typed(&MetadataRequest::default().with_topics(None), 9)).ok()?;
+    let mut len = [0; 4];
+    stream.read_exact(&mut len).ok()?;
+    stream.read_exact(&mut vec![0; usize::try_from(i32::from_be_bytes(len)).unwrap()]).ok()?;
+    let kind = stream.conn.handshake_kind().unwrap();
+    Some((stream, kind))
+}
+
+/// A connection that does nothing more, and when it is cut.
+fn idle(address: ([u8; 4], u16), config: &Arc<ClientConfig>) -> JoinHandle<Instant> {
+    let (mut stream, _) = connect(address, config).expect("it is let in");
+    stream.sock.set_read_timeout(Some(Duration::from_mins(2))).unwrap();
+    thread::spawn(move || {
+        let _ = stream.read(&mut [0; 1]);
+        Instant::now()
+    })
+}
+
+/// A certificate's fingerprint, as a zone's list has it.
+fn print_of(authority: &Authority, name: &str) -> String {
+    fingerprint(&certificates(&authority.file(&format!("{name}.crt"))).unwrap()[0]).to_string()
 }
 
 /// A zone for certificates of this authority.
@@ -171,8 +189,26 @@ fn partners_log_in_by_certificate_beside_others_and_as_nobody_but_themselves() {
         let site = Site { client, connection: &connection, topic: &topics[number].0 };
         scenarios::a_group_goes_on_where_it_stopped(site, &unique("readers"), || {});
     }
+    the_printed_file_is_what_clients_need(&entrance, &acme);
     others_come_in_by_sasl(&entrance, &acme);
     strangers_are_refused(&mut entrance, &acmes, &globexs);
+}
+
+/// As the partner fills it in, with the authority that it was handed.
+fn the_printed_file_is_what_clients_need(entrance: &Entrance, acme: &Path) {
+    let connection = entrance.by_host("acme", acme, false);
+    let authority = entrance.authority.certificate();
+    let file = |ending: &str| acme.with_extension(ending).display().to_string();
+    let java =
+        entrance.product.client_file("acme", "properties").replace("KEY_AND_CERTIFICATE_FILE", &file("pem"))
+            + &format!("ssl.truststore.type=PEM\nssl.truststore.location={}\n", authority.display());
+    let librdkafka = entrance.product.client_file("acme", "kcat").replace("CERTIFICATE_FILE", &file("crt"));
+    let librdkafka =
+        librdkafka.replace("KEY_FILE", &file("key")) + &format!("ssl.ca.location={}\n", authority.display());
+    for (client, text) in [(Client::Java, java), (Client::Librdkafka, librdkafka)] {
+        let events = client.start_with(&text, &connection, &["list-topics"]).finish();
+        assert_eq!((events.errors(), events.topics().len()), (vec![], 4), "{text}");
+    }
 }
 
 /// Without a certificate, and with one of another zone, which says nothing beside a login by SASL.
@@ -260,9 +296,6 @@ fn a_certificate_that_is_taken_back_ends_its_connections_and_comes_in_no_more() 
     product.wait_for_status("acme", "READY");
     let config =
         |authority: &Authority, name: &str| entrance.config(&authority.issue_client(name, "acme", |_| {}));
-    let print = |authority: &Authority, name: &str| {
-        fingerprint(&certificates(&authority.file(&format!("{name}.crt"))).unwrap()[0]).to_string()
-    };
     let commit = |message: &str, text: &str| {
         product.commit(message, &[("acme.yaml", Some(text))]);
         Instant::now()
@@ -276,14 +309,14 @@ fn a_certificate_that_is_taken_back_ends_its_connections_and_comes_in_no_more() 
     assert_eq!(entrance.connect(&lost).unwrap().1, HandshakeKind::Resumed);
 
     // By the zone's own list, of resumed sessions too.
-    let revoked = format!("    revoked: [{}]\n", print(&first, "lost"));
+    let revoked = format!("    revoked: [{}]\n", print_of(&first, "lost"));
     let at = commit("A laptop is lost", &mtls("acme", &topics, &first, &revoked));
     cut(of_lost, at, "revoked in the zone");
     assert!(entrance.connect(&lost).is_none());
     assert_eq!(entrance.connect(&kept).unwrap().1, HandshakeKind::Resumed);
 
     // By the gateway's list, without a commit.
-    std::fs::write(entrance.authority.file("revoked"), print(&first, "listed") + "\n").unwrap();
+    std::fs::write(entrance.authority.file("revoked"), print_of(&first, "listed") + "\n").unwrap();
     cut(of_listed, Instant::now(), "revoked at the gateway");
     assert!(entrance.connect(&listed).is_none());
 

@@ -1,6 +1,8 @@
 //! OAUTHBEARER against a real issuer, with clients that fetch their tokens from it themselves.
 
 use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 use std::{fmt, thread};
 
@@ -219,6 +221,40 @@ fn a_token_opens_its_own_zone_for_as_long_as_it_and_its_key_are_good() {
     assert!(enter(port, &kept).is_err());
 }
 
+#[test]
+fn the_file_that_is_printed_for_a_zone_of_tokens_is_all_that_clients_need_once_it_is_filled_in() {
+    let backing = unique("orders");
+    Cluster::shared().create_topic(&backing, 1);
+    let issuer = Issuer::start(&["acme"], Duration::from_mins(10));
+    let secrets = manifest("secrets", &[("orders", &backing, "READ")]);
+    let product = product(&issuer, &[("a.yaml", &zone("acme", &backing, "")), ("s.yaml", &secrets)]);
+    product.wait_for_status("acme", "READY");
+    let connection = issuer.connection(&format!("127.0.0.1:{}", product.port), "acme");
+    let filled_in = |form| {
+        let endpoint = format!("{}/token", issuer.url());
+        let text = product.client_file("acme", form).replace("TOKEN_ENDPOINT_URL", &endpoint);
+        text.replace("CLIENT_ID", "acme").replace("CLIENT_SECRET", "acme")
+    };
+    for (client, form) in [(Client::Java, "properties"), (Client::Librdkafka, "kcat")] {
+        let options = ["produce", "--topic", "orders", "--value", "x"];
+        let events = client.start_with(&filled_in(form), &connection, &options).finish();
+        assert_eq!((events.errors(), events.acked().len()), (vec![], 1), "{form}");
+    }
+    let program = filled_in("python") + "\nprint(sorted(producer.list_topics(timeout=20).topics))\n";
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/clients/librdkafka/bin/python");
+    let ran = Command::new(python).args(["-c", &program]).output().unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert_eq!(String::from_utf8_lossy(&ran.stdout), "['orders']\n", "{said}");
+
+    for (arguments, wanted) in
+        [(&["zone", "secrets"][..], "credentials issue secrets -o properties"), (&["zones"], "get zone NAME")]
+    {
+        let refused = product.cli(&[&["get"], arguments, &["-o", "kcat"]].concat());
+        let told = String::from_utf8_lossy(&refused.stderr);
+        assert!(refused.status.code() == Some(2) && told.contains(wanted), "{arguments:?}: {told}");
+    }
+}
+
 /// What an operator sees of zones that cannot be opened, and of a credential for one that needs none.
 fn problems_are_told(product: &Product) {
     let lost = product.wait_for_status("lost", "FAILED");
@@ -229,6 +265,7 @@ fn problems_are_told(product: &Product) {
     let issued = product.cli(&["credentials", "issue", "acme"]);
     let told = String::from_utf8_lossy(&issued.stderr).into_owned();
     assert!(!issued.status.success() && told.contains("tokens with the subject `acme`"), "{told}");
+    assert!(told.contains("reconciler get zone acme -o properties"), "{told}");
 }
 
 /// Waits until the gateway has asked for keys and got none.
@@ -239,4 +276,39 @@ fn product_asks_in_vain(product: &Product) {
             .lines()
             .any(|line| line.contains("keys cannot be fetched") && line.contains("main"))
     });
+}
+
+#[test]
+fn a_zone_for_tokens_is_tried_with_one_and_what_is_wrong_with_another_is_told() {
+    let backing = unique("orders");
+    Cluster::shared().create_topic(&backing, 1);
+    let issuer = Issuer::start(&["acme"], Duration::from_mins(5));
+    let product = product(&issuer, &[("acme.yaml", &zone("acme", &backing, ""))]);
+    product.wait_for_status("acme", "READY");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap();
+    let tried = |token: &str| {
+        std::fs::write(path, token).unwrap();
+        let output = product.cli(&["zone", "test", "acme", "--token-file", path]);
+        (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    };
+    let good = issuer.token("acme");
+    let (code, said) = tried(&format!("{good}\n"));
+    assert_eq!(code, Some(0), "{said}");
+    for wanted in
+        ["by OAUTHBEARER", "ok      fetch orders: no records yet", "ok      produce orders: allowed"]
+    {
+        assert!(said.contains(wanted), "{wanted}: {said}");
+    }
+    let (code, said) = tried("e30.e30.e30");
+    assert_eq!(code, Some(1), "{said}");
+    for wanted in
+        ["failed  log-in", "the log-in was refused", "next: the token has to be of the zone's issuer"]
+    {
+        assert!(said.contains(wanted), "{wanted}: {said}");
+    }
+    assert!(!said.contains(&good));
+    let output = product.cli(&["zone", "test", "acme"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--token-file FILE"));
 }

@@ -2,6 +2,9 @@
 //! said of a cluster on which nothing can be done.
 
 mod brokers;
+mod data_plane;
+mod files;
+mod many;
 mod rotation;
 mod second_lock;
 
@@ -14,6 +17,7 @@ use partner_zones::kafka::admin::{
     Acl, AclDeletion, Admin, AdminError, Effect, Operation, Pattern, Resource, ResourceKind,
 };
 use partner_zones::kafka::client::UpstreamSecurity;
+use partner_zones::kafka::sasl::{Credentials, Mechanism};
 use partner_zones::manifest::{Known, SourceFile, load};
 use partner_zones::policy::principal::{Generation, MasterKey};
 use partner_zones::reconcile::principals::{
@@ -201,10 +205,13 @@ async fn drift_either_way_is_put_right_and_what_is_somebody_elses_stays() {
     admin.delete_acls(&[AclDeletion::One(taken.clone())]).await.unwrap().remove(0).unwrap();
     // A password set by hand, and one taken away.
     let by_hand = ScramChange::Put {
-        user: format!("partner-zones.{name}"),
+        login: Credentials::new(
+            Mechanism::ScramSha256,
+            format!("partner-zones.{name}"),
+            Secret::new("known to somebody".to_owned()),
+        ),
         hash: ScramHash::Sha256,
         rounds: 4096,
-        password: Secret::new("known to somebody".to_owned()),
     };
     let gone = ScramChange::Delete { user: format!("partner-zones.{name}"), hash: ScramHash::Sha512 };
     assert!(admin.alter_scram_users(&[by_hand, gone]).await.unwrap().is_empty());
@@ -237,10 +244,13 @@ async fn a_user_that_was_not_made_here_is_not_taken_over() {
     let name = zones[0].name.clone();
     let mut admin = admin(cluster).await;
     let theirs = ScramChange::Put {
-        user: format!("partner-zones.{name}"),
+        login: Credentials::new(
+            Mechanism::ScramSha256,
+            format!("partner-zones.{name}"),
+            Secret::new("theirs".to_owned()),
+        ),
         hash: ScramHash::Sha256,
         rounds: 4096,
-        password: Secret::new("theirs".to_owned()),
     };
     assert!(admin.alter_scram_users(&[theirs]).await.unwrap().is_empty());
     let mut controller = Controller::new(cluster.sasl_bootstrap(), ADMIN);

@@ -19,11 +19,12 @@ use partner_zones::reconcile::plan::SelfHeal;
 use partner_zones::reconcile::source::{GitConfig, Source};
 use partner_zones::store::memory::MemoryStore;
 use partner_zones::store::{
-    Change, Health, Heartbeat, Leadership, Nodes, State, Store, StoreError, StoreFuture,
+    AuditStretch, Change, Health, Heartbeat, Leadership, Ledger, Nodes, Place, State, Store, StoreError,
+    StoreFuture,
 };
 use partner_zones::zone::{
     ApplyRequest, ClusterName, ConditionKind, ConditionStatus, ControllerStatus, Credential, KeyId,
-    PlainVerifier, Sequence, ZoneName,
+    PlainVerifier, Sequence, Usage, ZoneLag, ZoneName,
 };
 use tempfile::TempDir;
 use time::OffsetDateTime;
@@ -93,6 +94,7 @@ impl World {
             applier: Applier { home_cluster_id: "home".to_owned(), node: "node-1".to_owned() },
             clusters: Vec::new(),
             backing,
+            data_plane: None,
             requests,
             metrics: ReconcileMetrics::default(),
         };
@@ -464,6 +466,22 @@ impl Store for Other {
 
     fn audit(&self, event: serde_json::Value) -> StoreFuture<'_, ()> {
         self.store.audit(event)
+    }
+
+    fn read_audit(&self, before: Option<u64>) -> StoreFuture<'_, AuditStretch> {
+        self.store.read_audit(before)
+    }
+
+    fn ledger(&self) -> &Ledger {
+        self.store.ledger()
+    }
+
+    fn record_usage(&self, place: Place, usage: Arc<Usage>) -> StoreFuture<'_, ()> {
+        self.store.record_usage(place, usage)
+    }
+
+    fn record_lag(&self, zone: ZoneName, lag: Option<Arc<ZoneLag>>) -> StoreFuture<'_, ()> {
+        self.store.record_lag(zone, lag)
     }
 
     fn confirm_leadership(&self) -> StoreFuture<'_, ()> {

@@ -4,6 +4,7 @@ mod https;
 mod proxies;
 mod signatures;
 mod ssh;
+mod writing;
 
 use std::path::Path;
 use std::time::{Duration, Instant};

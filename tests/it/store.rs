@@ -1,10 +1,13 @@
 //! The store's promises, on real Kafka: whole commits or none, one writer, nothing lost when a process dies.
 
+mod audit;
 mod contract;
 mod leadership;
 mod loss;
 mod reading;
+mod renewal;
 mod topics;
+mod usage;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -63,6 +66,7 @@ impl Installation {
                 lease_renewal: Duration::from_secs(2),
                 node_lifetime: Duration::from_secs(3),
                 all_heard: Duration::from_millis(100),
+                ..Timing::default()
             },
         }
     }

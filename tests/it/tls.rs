@@ -378,7 +378,7 @@ fn produced_arrives(client: Client, connection: &Connection, cluster: &Cluster, 
     let value = unique("value");
     let produced = client.run(connection, &["produce", "--topic", "orders", "--value", &value]);
     assert_eq!((produced.acked().len(), produced.errors()), (1, vec![]));
-    let offset = produced.acked()[0].offset.to_string();
+    let offset = produced.acked()[0].at().to_string();
     let direct = Connection::plaintext(cluster.bootstrap());
     let read = Client::Librdkafka
         .run(&direct, &["assign", "--topic", backing, "--partition", "0", "--from", &offset, "--max", "1"]);

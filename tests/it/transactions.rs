@@ -2,7 +2,7 @@
 //! themselves, each transaction gets an epoch), librdkafka the first (AddPartitionsToTxn, one epoch).
 
 use crate::support::client::{Client, Connection};
-use crate::support::events::{Events, Partition, TransactionalId};
+use crate::support::events::{Acked, Events, Partition, TransactionalId};
 use crate::support::gateway::{InProcess, zone};
 use crate::support::kafka::{Cluster, unique};
 
@@ -58,7 +58,7 @@ fn committed_records_are_read_and_aborted_ones_only_by_those_who_ask_for_them() 
             assert_eq!(written.errors(), []);
             assert_eq!(written.transactions(), ["open", "commit", "open", "abort", "open", "commit"]);
             // A record in the log for each end of a transaction.
-            let offsets: Vec<_> = written.acked().iter().map(|acked| acked.offset).collect();
+            let offsets: Vec<_> = written.acked().iter().map(Acked::at).collect();
             let first = offsets[0];
             assert_eq!(offsets, [0, 1, 3, 4, 6, 7].map(|offset| first + offset), "{client:?}");
         }

@@ -9,7 +9,7 @@ async fn a_credential_is_shown_once_and_kept_as_verifiers() {
     let store = memory_store();
     let admin = key_of(&*store, ApiKeyRole::Admin).await;
     put_zone(&*store, "acme", "PLAIN").await;
-    heartbeat(&*store, 2).await;
+    heartbeat(&*store, EVERYTHING).await;
     let node = Node::start("n1", Arc::clone(&store) as Arc<dyn Store>).await;
     let body = json!({"expiresAt": "2999-01-01T00:00:00Z"});
     let answer = node.request(Method::POST, ISSUE, &admin).json(&body).send().await.unwrap();
@@ -19,7 +19,17 @@ async fn a_credential_is_shown_once_and_kept_as_verifiers() {
     let keys: Vec<_> = issued.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(
         keys,
-        ["bootstrapServers", "expiresAt", "keyId", "mechanisms", "secret", "securityProtocol", "username"]
+        [
+            "bootstrapServers",
+            "distribution",
+            "expiresAt",
+            "keyId",
+            "mechanisms",
+            "secret",
+            "securityProtocol",
+            "served",
+            "username"
+        ]
     );
     let mechanisms = json!(["PLAIN", "SCRAM-SHA-512", "SCRAM-SHA-256"]);
     assert_eq!((&issued["username"], &issued["mechanisms"]), (&issued["keyId"], &mechanisms));
@@ -38,9 +48,32 @@ async fn a_credential_is_shown_once_and_kept_as_verifiers() {
     let events = store.audit_events();
     assert_eq!((events.len(), &events[0]["type"]), (1, &json!("partner-zones.credential.issued")));
     assert!(!events[0].to_string().contains(secret));
+    assert_eq!(issued["served"], true, "{issued}");
     let path = format!("/api/v1/credentials/{}", issued["keyId"].as_str().unwrap());
-    assert_eq!(node.send(Method::DELETE, &path, &admin, None).await.0, StatusCode::NO_CONTENT);
+    let (status, revoked) = node.send(Method::DELETE, &path, &admin, None).await;
+    let told = json!({
+        "keyId": issued["keyId"],
+        "served": true,
+        "distribution": {"reason": "Served", "message": "every live node serves it", "behind": []},
+    });
+    assert_eq!((status, revoked), (StatusCode::OK, told));
     assert_eq!(node.send(Method::DELETE, &path, &admin, None).await.0, StatusCode::NOT_FOUND);
+}
+
+/// What is taken back while no gateway runs is answered at once, and nobody is told that it is served.
+#[tokio::test]
+async fn without_a_gateway_a_revocation_is_not_said_to_be_served() {
+    let store = memory_store();
+    let admin = key_of(&*store, ApiKeyRole::Admin).await;
+    put_zone(&*store, "acme", "PLAIN").await;
+    heartbeat(&*store, EVERYTHING).await;
+    let node = Node::start("n1", Arc::clone(&store) as Arc<dyn Store>).await;
+    let (_, issued) = node.send(Method::POST, ISSUE, &admin, None).await;
+    store.leave("g1".to_owned()).await.unwrap();
+    let path = format!("/api/v1/credentials/{}", issued["keyId"].as_str().unwrap());
+    let (status, revoked) = node.send(Method::DELETE, &path, &admin, None).await;
+    assert_eq!((status, &revoked["served"]), (StatusCode::OK, &json!(false)));
+    assert_eq!(revoked["distribution"]["reason"], "NoNode");
 }
 
 #[tokio::test]
@@ -48,7 +81,7 @@ async fn a_zone_for_scram_gets_credentials_for_scram() {
     let store = memory_store();
     let admin = key_of(&*store, ApiKeyRole::Admin).await;
     put_zone(&*store, "acme", "SCRAM").await;
-    heartbeat(&*store, 2).await;
+    heartbeat(&*store, EVERYTHING).await;
     let node = Node::start("n1", store).await;
     let (status, issued) = node.send(Method::POST, ISSUE, &admin, None).await;
     assert_eq!(status, StatusCode::CREATED);
@@ -68,7 +101,7 @@ async fn a_credential_is_refused_where_it_would_be_of_no_use() {
     let (status, problem) = node.send(Method::POST, ISSUE, &admin, None).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(problem["detail"].as_str().unwrap().contains("no gateway node is running"));
-    heartbeat(&*store, 3).await;
+    heartbeat(&*store, EVERYTHING).await;
     put_zone(&*store, "misplaced", "PLAIN").await;
     let past = json!({"expiresAt": "2001-01-01T00:00:00Z"});
     for (path, body, wanted) in [
@@ -94,7 +127,7 @@ async fn the_end_of_a_credential_is_checked_and_written_in_utc() {
     let store = memory_store();
     let admin = key_of(&*store, ApiKeyRole::Admin).await;
     put_zone(&*store, "acme", "PLAIN").await;
-    heartbeat(&*store, 1).await;
+    heartbeat(&*store, EVERYTHING).await;
     let node = Node::start("n1", store as Arc<dyn Store>).await;
     let issue =
         async |end: &str| node.send(Method::POST, ISSUE, &admin, Some(json!({ "expiresAt": end }))).await;
@@ -112,7 +145,7 @@ async fn a_credential_that_takes_anothers_place_lets_it_go_on_for_a_while() {
     let store = memory_store();
     let admin = key_of(&*store, ApiKeyRole::Admin).await;
     put_zone(&*store, "acme", "PLAIN").await;
-    heartbeat(&*store, 2).await;
+    heartbeat(&*store, EVERYTHING).await;
     let node = Node::start("n1", Arc::clone(&store) as Arc<dyn Store>).await;
     let (_, first) = node.send(Method::POST, ISSUE, &admin, None).await;
     let rotate = |id: &Value| format!("/api/v1/credentials/{}/rotate", id.as_str().unwrap());
@@ -182,4 +215,34 @@ async fn a_backup_is_for_admins_alone_holds_no_secret_and_stands_in_the_audit_lo
     }
     let told = store.audit_events();
     assert_eq!(told.last().unwrap()["type"], "partner-zones.state.exported");
+}
+
+#[tokio::test]
+async fn a_request_that_is_sent_again_makes_no_second_credential() {
+    let store = memory_store();
+    let admin = key_of(&*store, ApiKeyRole::Admin).await;
+    put_zone(&*store, "acme", "PLAIN").await;
+    put_zone(&*store, "globex", "PLAIN").await;
+    heartbeat(&*store, EVERYTHING).await;
+    let node = Node::start("n1", Arc::clone(&store) as Arc<dyn Store>).await;
+    let ask = async |zone: &str, key: &str| {
+        let path = format!("/api/v1/zones/{zone}/credentials");
+        let request =
+            node.request(Method::POST, &path, &admin).header("idempotency-key", key).json(&json!({}));
+        let answer = request.send().await.unwrap();
+        (answer.status(), answer.json::<Value>().await.unwrap())
+    };
+    // At one moment, and later.
+    let (one, other) = tokio::join!(ask("acme", "r-1"), ask("acme", "r-1"));
+    let (made, refused) = if one.0 == StatusCode::CREATED { (one, other) } else { (other, one) };
+    assert_eq!((made.0, refused.0), (StatusCode::CREATED, StatusCode::CONFLICT), "{refused:?}");
+    assert_eq!(refused.1["keyId"], made.1["keyId"], "it says what was made");
+    assert_eq!(ask("acme", "r-1").await.1["keyId"], made.1["keyId"]);
+    assert_eq!(store.state().borrow().clone().unwrap().credentials.len(), 1);
+    // Another request, and the same words about another zone or by another caller, are others.
+    assert_eq!(ask("acme", "r-2").await.0, StatusCode::CREATED);
+    assert_eq!(ask("globex", "r-1").await.0, StatusCode::CREATED);
+    for wrong in ["", " ", &"x".repeat(256)] {
+        assert_eq!(ask("acme", wrong).await.0, StatusCode::BAD_REQUEST, "{wrong:?}");
+    }
 }

@@ -1,6 +1,8 @@
 //! A node that does not lead passes writes on.
 
 use super::*;
+use crate::store::{AuditStretch, Ledger, Place};
+use crate::zone::{Usage, ZoneLag, ZoneName};
 
 #[tokio::test]
 async fn a_follower_passes_writes_to_the_leader_with_the_callers_key() {
@@ -8,7 +10,7 @@ async fn a_follower_passes_writes_to_the_leader_with_the_callers_key() {
     let admin = key_of(&*store, ApiKeyRole::Admin).await;
     let viewer = key_of(&*store, ApiKeyRole::Viewer).await;
     put_zone(&*store, "acme", "PLAIN").await;
-    heartbeat(&*store, 3).await;
+    heartbeat(&*store, EVERYTHING).await;
     let leader = Node::start("n1", Arc::clone(&store) as Arc<dyn Store>).await;
     let follower = Node::start("n2", Follower::of(store.clone(), Some(("n1", leader.address)))).await;
     let (status, issued) = follower.send(Method::POST, ISSUE, &admin, Some(json!({}))).await;
@@ -91,6 +93,22 @@ impl Store for Follower {
 
     fn audit(&self, event: Value) -> StoreFuture<'_, ()> {
         self.inner.audit(event)
+    }
+
+    fn read_audit(&self, before: Option<u64>) -> StoreFuture<'_, AuditStretch> {
+        self.inner.read_audit(before)
+    }
+
+    fn ledger(&self) -> &Ledger {
+        self.inner.ledger()
+    }
+
+    fn record_usage(&self, place: Place, usage: Arc<Usage>) -> StoreFuture<'_, ()> {
+        self.inner.record_usage(place, usage)
+    }
+
+    fn record_lag(&self, zone: ZoneName, lag: Option<Arc<ZoneLag>>) -> StoreFuture<'_, ()> {
+        self.inner.record_lag(zone, lag)
     }
 
     fn confirm_leadership(&self) -> StoreFuture<'_, ()> {

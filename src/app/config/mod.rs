@@ -3,12 +3,14 @@
 //! A setting is never ignored: an unknown key is an error with its place, and so is a key whose behaviour this version does
 //! not have. Which settings a role cannot do without is asked when they are used ([`Config::source`], [`Config::home`]).
 
+mod clusters;
 mod environment;
 mod file;
 mod keys;
 mod oauth;
 mod outside;
 mod parse;
+mod profiles;
 mod resolve;
 mod settings;
 mod source;
@@ -24,11 +26,14 @@ use thiserror::Error;
 
 pub use environment::Environment;
 pub use outside::Outside;
+pub use profiles::{Profile, ProfileError};
 
 use crate::gateway::{IssuerConfig, TlsFiles};
 use crate::kafka::client::UpstreamSecurity;
+use crate::kafka::sasl::LoginFiles;
 use crate::policy::principal::MasterKeys;
 use crate::reconcile::source::{Access, Limits, Verify};
+use crate::reconcile::write_back::WriteBackMode;
 use crate::zone::{ClusterName, SniDomain};
 
 /// Looked for in the working directory when nothing else names a file.
@@ -71,6 +76,7 @@ pub struct Source {
     pub webhook_secret_file: Option<PathBuf>,
     pub poll_interval: Duration,
     pub on_history_rewrite: OnHistoryRewrite,
+    pub write_back: WriteBackMode,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,8 +108,10 @@ pub struct Gateway {
 pub struct Cluster {
     pub name: ClusterName,
     pub bootstrap_servers: String,
-    /// How this process proves itself to it.
+    /// How this process proves itself to it (`properties`): the control plane, and the store on the home cluster.
     pub security: UpstreamSecurity,
+    /// How its gateway does (`dataPlane.properties`); without them as `security` says.
+    pub data_plane: UpstreamSecurity,
     pub isolation: Isolation,
     /// `None`: three, or as many as there are brokers.
     pub state_replication_factor: Option<u16>,
@@ -122,14 +130,24 @@ pub enum Isolation {
     },
     /// The zone's own principal, made here: the cluster keeps zones apart as well.
     Principal(MasterKeys),
+    /// The zone's own principal, made by somebody else, whose login is in a file.
+    PrincipalFiles(LoginFiles),
 }
 
 impl Isolation {
-    /// What the passwords of the zones' principals come from; none where they have no principals.
+    /// What the passwords of the zones' principals come from; none where no principals are made.
     pub fn master_keys(&self) -> Option<&MasterKeys> {
         match self {
-            Self::Shared { .. } => None,
+            Self::Shared { .. } | Self::PrincipalFiles(_) => None,
             Self::Principal(keys) => Some(keys),
+        }
+    }
+
+    /// Where the logins of the zones' principals are that somebody else makes.
+    pub fn login_files(&self) -> Option<&LoginFiles> {
+        match self {
+            Self::Shared { .. } | Self::Principal(_) => None,
+            Self::PrincipalFiles(files) => Some(files),
         }
     }
 

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 
 use super::environment::Environment;
 use super::{OnHistoryRewrite, SelfHeal, StoreKind};
+use crate::reconcile::write_back::WriteBackMode;
 use crate::secret::Secret;
 use crate::zone::{ClusterName, parse_duration};
 
@@ -169,6 +170,12 @@ pub(super) fn choice<T: Copy>(text: &str, built: &[(&str, T)], later: &[&str]) -
 
 pub(super) fn on_history_rewrite(text: &str) -> Result<OnHistoryRewrite, String> {
     choice(text, &[("refuse", OnHistoryRewrite::Refuse), ("accept", OnHistoryRewrite::Accept)], &[])
+}
+
+pub(super) fn write_back_mode(text: &str) -> Result<WriteBackMode, String> {
+    let words =
+        [("none", WriteBackMode::None), ("commit", WriteBackMode::Commit), ("branch", WriteBackMode::Branch)];
+    choice(text, &words, &[])
 }
 
 pub(super) fn self_heal(text: &str) -> Result<SelfHeal, String> {

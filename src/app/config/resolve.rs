@@ -1,29 +1,20 @@
 //! Settings → [`Config`]: types, defaults, and the rules between settings.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::clusters::clusters;
 use super::environment::Environment;
 use super::oauth::issuers;
 use super::outside::outside;
 use super::settings::{Setting, Settings};
 use super::source::source;
-use super::{Cluster, Config, Gateway, Guards, Http, Isolation, SelfHeal, StoreKind, parse};
+use super::{Config, Gateway, Guards, Http, SelfHeal, StoreKind, parse};
 use crate::gateway::{ClientAuth, ClientCertificates, TlsFiles};
-use crate::kafka::client::UpstreamSecurity;
 use crate::policy::PrincipalMapping;
-use crate::policy::principal::{MasterKey, MasterKeys};
 use crate::zone::SniDomain;
-
-/// Of the first cluster.
-const DEFAULT_BROKER_PORT_BASE: u16 = 19_100;
-
-/// Two places for one key.
-const MASTER_KEYS: [&str; 2] = ["masterKeyFile", "masterKey"];
-const PREVIOUS_MASTER_KEY: &str = "previousMasterKeyFile";
 
 /// Takes values out of the settings and keeps what is wrong with them.
 pub(super) struct Reader<'a> {
@@ -191,162 +182,6 @@ fn http(reader: &mut Reader<'_>, data_dir: &std::path::Path, host: &str) -> Http
         admin,
         advertised_url: reader.or(&["http", "advertisedUrl"], default_url, parse::base_url),
         bootstrap_key_file: reader.or(&["http", "bootstrapKeyFile"], data_dir.join("api-key"), path),
-    }
-}
-
-fn clusters(reader: &mut Reader<'_>, environment: &Environment) -> Vec<Cluster> {
-    let mut clusters: Vec<Cluster> = Vec::new();
-    let master_keys = master_keys(reader, environment);
-    for first in reader.settings.names_below(&["clusters"]) {
-        let Some(name) = first.path.get(1) else { continue };
-        let Some(cluster) = cluster(reader, environment, name, first, master_keys.as_ref()) else { continue };
-        if let Some(other) = clusters.iter().find(|c| c.broker_port_base == cluster.broker_port_base) {
-            let problem = format!(
-                "has the same broker ports as cluster `{}`; give it its own `clusters.{name}.brokerPortBase`, far enough \
-                 from the others for all its broker ids",
-                other.name
-            );
-            reader.report(first, &problem);
-        }
-        clusters.push(cluster);
-    }
-    let has_principals = |first: &&Setting| {
-        let isolation =
-            first.path.get(1).and_then(|name| reader.settings.get(&["clusters", name, "isolation"]));
-        isolation.is_none_or(|setting| setting.value.texts() != ["shared"])
-    };
-    if let Some(setting) = MASTER_KEYS.iter().find_map(|key| reader.settings.get(&[key]))
-        && !reader.settings.names_below(&["clusters"]).iter().any(has_principals)
-    {
-        reader.report(setting, "is set, and every cluster has `isolation: shared`: it would have no effect");
-    }
-    clusters
-}
-
-/// The master key and the one before it.
-fn master_keys(reader: &mut Reader<'_>, environment: &Environment) -> Option<MasterKeys> {
-    let [file, inline] = MASTER_KEYS;
-    if let (Some(_), Some(setting)) = (reader.settings.get(&[file]), reader.settings.get(&[inline])) {
-        reader.report(setting, &format!("is set, and so is `{file}`; there is one master key"));
-    }
-    let key =
-        |secret: crate::secret::Secret<String>| MasterKey::new(&secret).map_err(|error| error.to_string());
-    let from_file = |path: &str| parse::secret(&format!("file:{path}"), environment).and_then(key);
-    let previous = reader.optional(&[PREVIOUS_MASTER_KEY], from_file);
-    let from_file = reader.optional(&[file], from_file);
-    let from_text = reader.optional(&[inline], |text| parse::secret(text, environment).and_then(key));
-    let current = from_file.or(from_text);
-    if let Some(setting) = reader.settings.get(&[PREVIOUS_MASTER_KEY]) {
-        let is_same = |current: &MasterKey| previous.as_ref().map(MasterKey::name) == Some(current.name());
-        if !has_master_key(reader) {
-            reader.report(setting, &format!("is set, and `{file}`, which takes its place, is not"));
-        } else if current.as_ref().is_some_and(is_same) {
-            reader.report(setting, "holds the master key itself: it would have no effect");
-        }
-    }
-    Some(MasterKeys::new(current?, previous))
-}
-
-fn has_master_key(reader: &Reader<'_>) -> bool {
-    MASTER_KEYS.iter().any(|key| reader.settings.get(&[key]).is_some())
-}
-
-/// Zones have principals of their own where there is a master key, unless somebody wrote otherwise: what the cluster lets be done
-/// at the moment decides nothing. A zone's principal proves itself by SCRAM, at the listener that `properties` speak to.
-fn isolation(
-    reader: &mut Reader<'_>,
-    cluster: &str,
-    security: &UpstreamSecurity,
-    master_keys: Option<&MasterKeys>,
-) -> Isolation {
-    let path = ["clusters", cluster, "isolation"];
-    let choices = [("shared", false), ("principal", true)];
-    let written = reader.settings.get(&path);
-    if !reader.or(&path, has_master_key(reader), |text| parse::choice(text, &choices, &[])) {
-        return Isolation::Shared { asked_for: written.is_some() };
-    }
-    let no_login = security.sasl.is_none();
-    match (written, MASTER_KEYS.iter().find_map(|key| reader.settings.get(&[key]))) {
-        (Some(setting), _) if no_login => reader.report(
-            setting,
-            "is `principal`, and zones log in by SCRAM: set `security.protocol` to SASL_SSL or SASL_PLAINTEXT",
-        ),
-        (None, Some(setting)) if no_login => reader.report(
-            setting,
-            &format!(
-                "gives zones principals of their own, and on cluster `{cluster}` they cannot log in: set \
-                 `clusters.{cluster}.properties.security.protocol` to SASL_SSL or SASL_PLAINTEXT, or `clusters.{cluster}.isolation` \
-                 to `shared`"
-            ),
-        ),
-        (Some(setting), None) => reader.report(
-            setting,
-            "is `principal`, and the zones' passwords come from a master key: set `masterKeyFile`",
-        ),
-        _ => {}
-    }
-    // A key that is there and wrong has a problem of its own.
-    master_keys.map_or(Isolation::Shared { asked_for: false }, |keys| Isolation::Principal(keys.clone()))
-}
-
-fn cluster(
-    reader: &mut Reader<'_>,
-    environment: &Environment,
-    name: &str,
-    first: &Setting,
-    master_keys: Option<&MasterKeys>,
-) -> Option<Cluster> {
-    let cluster_name = match parse::cluster_name(name) {
-        Ok(name) => name,
-        Err(problem) => {
-            reader.report(first, &format!("names a cluster `{name}`, which {problem}"));
-            return None;
-        }
-    };
-    let at = ["clusters", name];
-    let key = |last: &'static str| [at[0], at[1], last];
-    let security = security(reader, environment, name);
-    let isolation = isolation(reader, name, &security, master_keys);
-    let state_replication_factor = reader.optional(&key("stateReplicationFactor"), parse::replication_factor);
-    let gateway_base = reader.or(&["gateway", "brokerPortBase"], DEFAULT_BROKER_PORT_BASE, parse::port);
-    let broker_port_base = reader.or(&key("brokerPortBase"), gateway_base, parse::port);
-    if reader.settings.get(&key("bootstrapServers")).is_none() {
-        reader.report(first, &format!("is set, but `clusters.{name}.bootstrapServers` is missing"));
-        return None;
-    }
-    let bootstrap_servers = reader.optional(&key("bootstrapServers"), parse::bootstrap_servers)?;
-    Some(Cluster {
-        name: cluster_name,
-        bootstrap_servers,
-        security,
-        isolation,
-        state_replication_factor,
-        broker_port_base,
-    })
-}
-
-/// The properties are those of the table of keys, so nothing that librdkafka knows and the gateway does not gets in.
-fn security(reader: &mut Reader<'_>, environment: &Environment, cluster: &str) -> UpstreamSecurity {
-    let at = ["clusters", cluster, "properties"];
-    let mut properties = BTreeMap::new();
-    for setting in reader.settings.names_below(&at) {
-        let Some(name) = setting.path.get(at.len()) else { continue };
-        let path = [at[0], at[1], at[2], name];
-        let value = reader.optional(&path, |text| match name.as_str() {
-            "sasl.password" => parse::secret(text, environment).map(|secret| secret.expose().clone()),
-            _ => parse::not_empty(text),
-        });
-        // What could not be read is there all the same: one problem is enough.
-        properties.insert(name.clone(), value.unwrap_or_else(|| "PLAIN".to_owned()));
-    }
-    match UpstreamSecurity::from_properties(&properties) {
-        Ok(security) => security,
-        Err(error) => {
-            if let Some(first) = reader.settings.names_below(&at).first() {
-                reader.problems.push(format!("{}: `clusters.{cluster}.properties`: {error}", first.place));
-            }
-            UpstreamSecurity::default()
-        }
     }
 }
 

@@ -10,7 +10,8 @@ use super::keys::{self, KEYS, Use};
 const PREFIX: &str = "RECONCILER_";
 
 /// They say where to look, not what to do.
-const NOT_KEYS: [&str; 3] = ["RECONCILER_CONFIG", "RECONCILER_URL", "RECONCILER_API_KEY"];
+const NOT_KEYS: [&str; 4] =
+    ["RECONCILER_CONFIG", "RECONCILER_URL", "RECONCILER_API_KEY", "RECONCILER_PROFILE"];
 
 /// Where a setting was written, for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]

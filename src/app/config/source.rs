@@ -6,11 +6,10 @@ use std::time::Duration;
 use super::resolve::{Reader, path};
 use super::{OnHistoryRewrite, Source, parse};
 use crate::reconcile::source::{Access, GitConfig, Limits, Verify};
+use crate::reconcile::write_back::WriteBackMode;
 
 pub(super) fn source(reader: &mut Reader<'_>) -> Option<Source> {
-    let none_only =
-        |later: &'static [&'static str]| move |text: &str| parse::choice(text, &[("none", ())], later);
-    reader.optional(&["source", "writeBack", "mode"], none_only(&["commit", "branch"]));
+    let write_back = reader.or(&["source", "writeBack", "mode"], WriteBackMode::None, parse::write_back_mode);
     let reference = reader.or(&["source", "ref"], "refs/heads/main".to_owned(), parse::reference);
     let poll_interval = reader.or(&["source", "pollInterval"], Duration::from_secs(30), parse::interval);
     let on_history_rewrite =
@@ -30,6 +29,7 @@ pub(super) fn source(reader: &mut Reader<'_>) -> Option<Source> {
         webhook_secret_file,
         poll_interval,
         on_history_rewrite,
+        write_back,
     };
     check(reader, &source);
     Some(source)

@@ -148,6 +148,7 @@ fn every_key_can_come_from_the_environment_and_wins_over_the_file() {
         ("RECONCILER_CONFIG", "not a key"),
         ("RECONCILER_URL", "not a key"),
         ("RECONCILER_API_KEY", "not a key"),
+        ("RECONCILER_PROFILE", "not a key"),
     ]);
     let yaml = "source: {url: /zones, pollInterval: 1s}\nclusters: {my-cluster: {bootstrapServers: 'b:1'}}\n";
     let config = good(yaml, &environment);
@@ -276,11 +277,11 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "masterKey: '0123456789012345678901234567890123456789'",
-        "r.yaml:1:1: `masterKey` is set, and every cluster has `isolation: shared`: it would have no effect",
+        "r.yaml:1:1: `masterKey` is set, and every cluster has `isolation: shared`, or logins from files: it would have no effect",
     ),
     (
-        "source: {writeBack: {mode: commit}}",
-        "r.yaml:1:22: `source.writeBack.mode` is `commit`, which needs a later version; this one has none",
+        "source: {writeBack: {mode: push}}",
+        "r.yaml:1:22: `source.writeBack.mode` is `push`; wanted is none or commit or branch",
     ),
     (
         "source: {verify: {mode: nope}}",
@@ -453,6 +454,86 @@ fn where_there_is_a_master_key_zones_have_principals_unless_somebody_wrote_other
         format!("clusters: {{a: {{bootstrapServers: 'b:1', isolation: shared}}}}\nmasterKeyFile: {new}");
     let found = problems(&all_shared, &none);
     assert!(matches!(&found[..], [only] if only.contains("no effect")), "{found:?}");
+}
+
+#[test]
+fn the_gateway_has_a_login_of_its_own_and_takes_the_rest_from_the_clusters_properties() {
+    let yaml = |data_plane: &str| {
+        format!(
+            "clusters:\n  a:\n    bootstrapServers: b:1\n    properties: {{security.protocol: sasl_ssl, sasl.mechanism: PLAIN, \
+             sasl.username: control, sasl.password: one, ssl.ca.location: /ca}}\n    dataPlane: {{properties: {{{data_plane}}}}}\n"
+        )
+    };
+    let own = "sasl.username: plane, sasl.password: hunter2, sasl.mechanisms: SCRAM-SHA-256";
+    let config = good(&yaml(own), &Environment::default());
+    let [control, plane] = [&config.clusters[0].security, &config.clusters[0].data_plane];
+    assert_eq!(control.librdkafka_properties()["sasl.username"], "control");
+    let plane = plane.librdkafka_properties();
+    let wanted = [
+        ("sasl.username", "plane"),
+        ("sasl.password", "hunter2"),
+        ("sasl.mechanism", "SCRAM-SHA-256"),
+        ("ssl.ca.location", "/ca"),
+        ("security.protocol", "sasl_ssl"),
+    ];
+    assert!(wanted.iter().all(|(name, value)| plane[*name] == *value), "{plane:?}");
+    assert!(!format!("{config:?}").contains("hunter2"), "a secret never shows");
+    // Without one it is as it was.
+    let same = good(
+        "clusters: {a: {bootstrapServers: 'b:1', properties: {security.protocol: ssl}}}",
+        &Environment::default(),
+    );
+    assert!(same.clusters[0].data_plane.tls.is_some());
+    for (data_plane, wanted) in [
+        ("security.protocol: ssl", "unknown key `clusters.a.dataPlane.properties.security.protocol`"),
+        ("sasl.mechanism: GSSAPI", "`clusters.a.dataPlane.properties`: sasl.mechanism"),
+        ("sasl.password: '${NOT_THERE}'", "asks for ${NOT_THERE}"),
+    ] {
+        let found = problems(&yaml(data_plane), &Environment::default());
+        assert!(matches!(&found[..], [only] if only.contains(wanted)), "{data_plane}: {found:?}");
+    }
+}
+
+#[test]
+fn logins_from_files_say_that_zones_have_principals_and_contradict_what_says_otherwise() {
+    const SASL: &str = "properties: {security.protocol: sasl_plaintext, sasl.mechanism: PLAIN, sasl.username: u, sasl.password: p}";
+    let yaml =
+        |cluster: &str, rest: &str| format!("clusters:\n  a: {{bootstrapServers: 'b:1', {cluster}}}\n{rest}");
+    let none = Environment::default();
+    for isolation in ["", ", isolation: principal"] {
+        let files = format!("{SASL}, principals: {{source: files, directory: /logins}}{isolation}");
+        let config = good(&yaml(&files, ""), &none);
+        let isolation = &config.clusters[0].isolation;
+        assert_eq!(isolation.login_files().unwrap().path("acme"), Path::new("/logins/acme.properties"));
+        assert!(isolation.master_keys().is_none() && !isolation.gives_principals_up());
+    }
+    let key = "masterKey: a key of this test, thirty-two bytes and more";
+    let managed = good(&yaml(&format!("{SASL}, principals: {{source: managed}}"), key), &none);
+    assert!(managed.clusters[0].isolation.master_keys().is_some());
+    for (cluster, rest, wanted) in [
+        (format!("{SASL}, principals: {{source: files}}"), "", "set `clusters.a.principals.directory`"),
+        (
+            format!("{SASL}, principals: {{directory: /l}}"),
+            "",
+            "`clusters.a.principals.source` is not `files`",
+        ),
+        (format!("{SASL}, principals: {{source: cloud}}"), "", "wanted is managed or files"),
+        (format!("{SASL}, principals: {{source: managed}}"), "", "that needs `masterKeyFile`"),
+        (
+            format!("{SASL}, isolation: shared, principals: {{source: files, directory: /l}}"),
+            "",
+            "`clusters.a.isolation` is `shared`, and `clusters.a.principals.source` is `files`",
+        ),
+        (
+            "principals: {source: files, directory: /l}".to_owned(),
+            "",
+            "set `security.protocol` to SASL_SSL or",
+        ),
+        (format!("{SASL}, principals: {{source: files, directory: /l}}"), key, "it would have no effect"),
+    ] {
+        let found = problems(&yaml(&cluster, rest), &none);
+        assert!(matches!(&found[..], [only] if only.contains(wanted)), "{cluster}: {found:?}");
+    }
 }
 
 #[test]

@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::{cell, list};
-use crate::cli::output;
+use crate::cli::output::{self, Width};
 
 /// What was asked of it, its conditions, and its last runs.
-pub(super) fn table(value: &Value) -> String {
+pub(super) fn table(value: &Value, width: Width) -> String {
     let mut facts: Vec<[String; 2]> = [
         ("Node", "/node"),
         ("Leading", "/leading"),
@@ -52,7 +52,7 @@ pub(super) fn table(value: &Value) -> String {
     let noticed = list(value, "/runs/0/noticed").iter();
     let noticed: Vec<[String; 1]> = noticed.map(|line| [format!("! {}", cell(line, ""))]).collect();
     let head = ["LAST RUN", "OUTCOME", "TIMES", "+/~/-", "TOOK", "REVISION", "PLAN", "MESSAGE"];
-    let (facts, runs) = (output::table(["", ""], &facts), output::table(head, &runs));
+    let (facts, runs) = (output::table(["", ""], &facts), output::fitted(head, &runs, width));
     format!("{}\n{runs}{}", facts.trim_start(), output::table([""], &noticed).trim_start())
 }
 
@@ -102,7 +102,7 @@ mod tests {
             }],
         });
         assert_eq!(
-            table(&value),
+            table(&value, Width::ALL),
             "Node:         n1\nLeading:      true\nApplied:      main@sha1:8c1f\n\
              SUSPENDED:    zone/acme, by k1 since 2026-11-22T10:00:00Z: an incident\n\
              ROLLED BACK:  8c1f until 2026-11-22T12:00:00Z, by k2: bad release\n\

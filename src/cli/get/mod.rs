@@ -1,16 +1,24 @@
 //! `reconciler get`: what a running server knows.
 
+mod client_file;
 mod controller;
+mod tables;
+mod usage;
+mod watch;
 
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 use serde_json::Value;
 
+pub(super) use self::tables::{api_keys, credentials};
+use self::tables::{nodes, wide_zones, zone, zones};
 use super::client::{Client, Server};
-use super::output::{self, Format};
+use super::client_files::ClientFile;
+use super::output::{self, Format, Width};
 use super::{Context, ExitCode, Failure};
 use crate::manifest::finding::printable;
+use crate::zone::{Month, NotAMonth};
 
-/// Read zones, credentials and nodes from a running server
+/// Read zones, credentials, nodes and usage from a running server
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -18,10 +26,55 @@ pub struct Args {
 
     /// How to print it
     #[arg(short, long, global = true, value_enum, default_value = "table")]
-    output: Format,
+    output: Form,
+
+    /// Go on, and show what changes: a row again, or with json and yaml a document for each change
+    #[arg(short, long, global = true)]
+    watch: bool,
 
     #[command(flatten)]
     server: Server,
+}
+
+/// Shows what was read, in lines of a width.
+type Table = fn(&Value, Width) -> String;
+
+/// Forms of what is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    Table,
+    /// Of zones: with what was used in this month
+    Wide,
+    Json,
+    Yaml,
+    /// Of usage: a statement to bill by
+    Csv,
+    /// Names only, one a line
+    Name,
+    /// Of a zone for tokens or certificates: client.properties for its partner
+    Properties,
+    /// The same for `kcat -F`, and for others that read librdkafka's names
+    Kcat,
+    /// The same as a program of confluent-kafka
+    Python,
+    /// The same as application.yaml of Spring Boot
+    Spring,
+}
+
+impl Form {
+    /// What is read, or else the file for whoever connects. What has no wide form is as wide as it is.
+    fn format(self) -> Result<Format, ClientFile> {
+        match self {
+            Self::Table | Self::Wide | Self::Csv => Ok(Format::Table),
+            Self::Json => Ok(Format::Json),
+            Self::Yaml => Ok(Format::Yaml),
+            Self::Name => Ok(Format::Name),
+            Self::Properties => Err(ClientFile::Properties),
+            Self::Kcat => Err(ClientFile::Kcat),
+            Self::Python => Err(ClientFile::Python),
+            Self::Spring => Err(ClientFile::Spring),
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -30,6 +83,13 @@ enum What {
     Zones,
     /// One zone: what it shares, with whom, and how it stands
     Zone { name: String },
+    /// What partners used in a month: of all zones, or of one by topic and credential
+    Usage {
+        zone: Option<String>,
+        /// Such as 2026-11; by default this month (UTC)
+        #[arg(long, value_parser = month)]
+        month: Option<Month>,
+    },
     /// All credentials; secrets are not kept and cannot be shown
     Credentials,
     /// The gateway nodes that live
@@ -38,22 +98,102 @@ enum What {
     Controller,
 }
 
+impl Args {
+    fn watchable(&self) -> Result<(), Failure> {
+        match (&self.what, self.output) {
+            (What::Usage { .. }, _) | (What::Zone { .. }, Form::Wide) => {
+                Err(Failure::usage("what was used is not watched")
+                    .next("ask for it now and then, or watch `get zones -o wide`"))
+            }
+            (_, output) if output == Form::Csv || output.format().is_err() => {
+                Err(Failure::usage("a file is not watched").next("ask for it without --watch"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
+    if args.watch {
+        args.watchable()?;
+    }
     let client = Client::new(&args.server, context)?;
-    let (value, table): (Value, fn(&Value) -> String) = match &args.what {
+    if args.output == Form::Csv {
+        return statement(&client, &args.what).await;
+    }
+    let format = match (args.output.format(), &args.what) {
+        (Ok(format), _) => format,
+        (Err(file), What::Zone { name }) => {
+            return client_file::print(&client.get(&["zones", name]).await?, file);
+        }
+        (Err(_), _) => {
+            return Err(Failure::usage("a client's file is for one zone")
+                .next("ask for it with `get zone NAME -o …`"));
+        }
+    };
+    let is_wide = args.output == Form::Wide;
+    if args.watch {
+        return watch::run(&client, &args.what, is_wide, format).await;
+    }
+    let (value, table) = read(&client, &args.what, is_wide).await?;
+    output::data(&render(&value, format, table)?)?;
+    if let What::Zone { name } = &args.what
+        && is_wide
+    {
+        output::data(&format!(
+            "\n{}",
+            usage::zone(&client.get(&["zones", name, "usage"]).await?, Width::ALL)
+        ))?;
+    }
+    for line in notes(&value) {
+        output::note(&line);
+    }
+    Ok(ExitCode::Fine)
+}
+
+/// What the server says, and how it is shown.
+async fn read(client: &Client, what: &What, is_wide: bool) -> Result<(Value, Table), Failure> {
+    Ok(match what {
+        What::Zones if is_wide => (client.get_with(&["zones"], &[("include", "usage")]).await?, wide_zones),
         What::Zones => (client.get(&["zones"]).await?, zones),
         What::Zone { name } => (client.get(&["zones", name]).await?, zone),
+        What::Usage { zone, month } => {
+            let (path, query) = (usage_path(zone.as_deref()), month_asked(*month));
+            let query: Vec<_> = query.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            (client.get_with(&path, &query).await?, if zone.is_some() { usage::zone } else { usage::zones })
+        }
         What::Credentials => (client.get(&["credentials"]).await?, credentials),
         What::Nodes => (client.get(&["nodes"]).await?, nodes),
         What::Controller => (client.get(&["controller"]).await?, controller::table),
+    })
+}
+
+/// What has to be said beside what was asked for.
+fn notes(value: &Value) -> Vec<String> {
+    let suspended = controller::shouted(value);
+    let suspended = suspended.iter().map(|line| printable(&format!("warning: SUSPENDED: {line}")));
+    suspended.chain(source_trouble(value).map(|trouble| format!("warning: {trouble}"))).collect()
+}
+
+fn month(text: &str) -> Result<Month, NotAMonth> {
+    text.parse()
+}
+
+fn usage_path(zone: Option<&str>) -> Vec<&str> {
+    zone.map_or_else(|| vec!["usage"], |zone| vec!["zones", zone, "usage"])
+}
+
+fn month_asked(month: Option<Month>) -> Option<(&'static str, String)> {
+    month.map(|month| ("month", month.to_string()))
+}
+
+async fn statement(client: &Client, what: &What) -> Result<ExitCode, Failure> {
+    let What::Usage { zone, month } = what else {
+        return Err(Failure::usage("only usage has a statement").next("ask for it with `get usage -o csv`"));
     };
-    output::data(&render(&value, args.output, table)?)?;
-    for suspended in controller::shouted(&value) {
-        output::note(&printable(&format!("warning: SUSPENDED: {suspended}")));
-    }
-    if let Some(trouble) = source_trouble(&value) {
-        output::note(&format!("warning: {trouble}"));
-    }
+    let asked = [Some(("format", "csv".to_owned())), month_asked(*month)];
+    let query: Vec<_> = asked.iter().flatten().map(|(name, value)| (*name, value.as_str())).collect();
+    output::data(&client.text(&usage_path(zone.as_deref()), &query).await?)?;
     Ok(ExitCode::Fine)
 }
 
@@ -66,9 +206,9 @@ pub(super) fn source_trouble(zones: &Value) -> Option<String> {
 }
 
 /// An answer of the server in the format asked for.
-pub(super) fn render(value: &Value, format: Format, table: fn(&Value) -> String) -> Result<String, Failure> {
+pub(super) fn render(value: &Value, format: Format, table: Table) -> Result<String, Failure> {
     Ok(match format {
-        Format::Table => table(value),
+        Format::Table => table(value, Width::of_terminal()),
         Format::Json => output::json(value),
         Format::Yaml => output::yaml(value)?,
         Format::Name => names(value),
@@ -93,132 +233,20 @@ fn text(value: &Value) -> String {
     cell(value, "")
 }
 
-/// What is said of the phase: why it failed, else the message of the Ready condition.
-fn message(zone: &Value) -> String {
-    let reason = cell(zone, "/status/failedReason");
-    if reason.is_empty() { cell(zone, "/status/conditions/0/message") } else { reason }
-}
-
-fn zones(value: &Value) -> String {
-    let rows: Vec<_> = items(value)
-        .iter()
-        .map(|zone| {
-            [
-                cell(zone, "/metadata/name"),
-                cell(zone, "/status/phase"),
-                cell(zone, "/spec/topics"),
-                cell(zone, "/spec/displayName"),
-                cell(zone, "/status/revision").chars().take(20).collect(),
-                message(zone),
-            ]
-        })
-        .collect();
-    output::table(["NAME", "PHASE", "TOPICS", "DISPLAY NAME", "REVISION", "MESSAGE"], &rows)
-}
-
-/// Everything that describes the zone, then its topics.
-fn zone(value: &Value) -> String {
-    let facts = [
-        ("Name", "/metadata/name"),
-        ("Display name", "/spec/displayName"),
-        ("Description", "/spec/description"),
-        ("URL", "/spec/url"),
-        ("Organization", "/spec/organization/name"),
-        ("About it", "/spec/organization/description"),
-        ("Its contact", "/spec/organization/contact"),
-        ("Partner", "/spec/partner/name"),
-        ("Role", "/spec/partner/role"),
-        ("E-mail", "/spec/partner/email"),
-        ("Phone", "/spec/partner/phone"),
-        ("Service account", "/spec/authenticationMode/serviceAccount"),
-        ("Bootstrap servers", "/status/bootstrapServers"),
-        ("Phase", "/status/phase"),
-        ("Applied", "/status/revision"),
-        ("Applied at", "/status/updatedAt"),
-        ("Attempted", "/status/attempted/revision"),
-        ("Attempted at", "/status/attempted/at"),
-        ("Observed", "/status/observed/revision"),
-        ("Plan", "/status/planDigest"),
-        ("Id", "/status/id"),
-    ];
-    let mut rows: Vec<[String; 2]> = facts
-        .iter()
-        .map(|(label, pointer)| [format!("{label}:"), cell(value, pointer)])
-        .filter(|row| row.iter().all(|cell| !cell.is_empty()))
-        .collect();
-    let labels: Vec<_> =
-        value.pointer("/metadata/labels").and_then(Value::as_object).into_iter().flatten().collect();
-    if !labels.is_empty() {
-        let labels: Vec<_> = labels.iter().map(|(name, value)| format!("{name}={}", text(value))).collect();
-        rows.push(["Labels:".to_owned(), labels.join(", ")]);
-    }
-    rows.extend(controller::conditions(list(value, "/status/conditions")));
-    let topics: Vec<_> = list(value, "/spec/topics")
-        .iter()
-        .map(|topic| {
-            [
-                cell(topic, "/name"),
-                cell(topic, "/backingTopic"),
-                cell(topic, "/permission"),
-                list(topic, "/tags").iter().map(text).collect::<Vec<_>>().join(", "),
-                cell(topic, "/description"),
-            ]
-        })
-        .collect();
-    let facts = output::table(["", ""], &rows);
-    format!(
-        "{}\n{}",
-        facts.trim_start(),
-        output::table(["ALIAS", "TOPIC", "PERMISSION", "TAGS", "DESCRIPTION"], &topics)
-    )
-}
-
 fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
     value.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
-}
-
-pub(super) fn credentials(value: &Value) -> String {
-    let rows: Vec<_> = items(value)
-        .iter()
-        .map(|credential| {
-            let [key_id, zone, state, created, expires, used, from] =
-                ["/keyId", "/zone", "/state", "/createdAt", "/expiresAt", "/lastUsedAt", "/lastUsedFrom"]
-                    .map(|pointer| cell(credential, pointer));
-            [key_id, zone, state, mechanisms(credential), created, expires, used, from]
-        })
-        .collect();
-    output::table(["KEY ID", "ZONE", "STATE", "MECHANISMS", "CREATED", "EXPIRES", "LAST USED", "FROM"], &rows)
-}
-
-fn mechanisms(credential: &Value) -> String {
-    let all = credential.get("mechanisms").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    all.iter().map(text).collect::<Vec<_>>().join(",")
-}
-
-pub(super) fn api_keys(value: &Value) -> String {
-    let rows: Vec<_> = items(value)
-        .iter()
-        .map(|key| ["/id", "/role", "/createdAt"].map(|pointer| cell(key, pointer)))
-        .collect();
-    output::table(["ID", "ROLE", "CREATED"], &rows)
-}
-
-fn nodes(value: &Value) -> String {
-    let rows: Vec<_> = items(value)
-        .iter()
-        .map(|node| ["/node", "/serving", "/connections", "/at"].map(|pointer| cell(node, pointer)))
-        .collect();
-    output::table(["NODE", "SERVING", "CONNECTIONS", "LAST SEEN"], &rows)
 }
 
 /// One name a line, of a list or of the one object.
 fn names(value: &Value) -> String {
     let all = if value.get("items").is_some() { items(value) } else { std::slice::from_ref(value) };
-    let name = |item: &Value| {
-        let names = ["/metadata/name", "/keyId", "/node", "/id"].map(|pointer| cell(item, pointer));
-        names.into_iter().find(|name| !name.is_empty()).unwrap_or_default()
-    };
-    all.iter().flat_map(|item| [name(item).replace(char::is_control, " "), "\n".to_owned()]).collect()
+    all.iter().flat_map(|item| [name(item), "\n".to_owned()]).collect()
+}
+
+fn name(item: &Value) -> String {
+    let names = ["/metadata/name", "/keyId", "/node", "/id", "/zone"].map(|pointer| cell(item, pointer));
+    let name = names.into_iter().find(|name| !name.is_empty()).unwrap_or_default();
+    name.replace(char::is_control, " ")
 }
 
 #[cfg(test)]
@@ -226,21 +254,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn zones_show_their_phase_and_what_is_wrong() {
-        let value = json!({"items": [{
-            "metadata": {"name": "acme"},
-            "spec": {"displayName": "Acme Inc.", "topics": [{}, {}]},
-            "status": {"phase": "FAILED", "failedReason": "topic `orders` does not exist", "revision": "main@sha1:0123456789abcdef"},
-        }]});
-        assert_eq!(
-            zones(&value),
-            "NAME  PHASE   TOPICS  DISPLAY NAME  REVISION              MESSAGE\n\
-             acme  FAILED  2       Acme Inc.     main@sha1:0123456789  topic `orders` does not exist\n"
-        );
-        assert_eq!(names(&value), "acme\n");
-    }
 
     #[test]
     fn what_holds_the_source_up_is_said_and_nothing_when_all_is_well() {
@@ -256,26 +269,5 @@ mod tests {
         );
         assert_eq!(source_trouble(&source("True")), None);
         assert_eq!(source_trouble(&json!({"items": [], "source": null})), None);
-    }
-
-    #[test]
-    fn one_zone_shows_every_fact_it_has_and_its_topics() {
-        let value = json!({
-            "metadata": {"name": "acme", "labels": {"domain": "sales", "tier": "1"}},
-            "spec": {
-                "partner": {"name": "Ada", "phone": "+1 555 0100"},
-                "topics": [
-                    {"name": "orders", "backingTopic": "eu.orders", "permission": "READ", "tags": ["a", "b"], "description": "All."},
-                ],
-            },
-            "status": {"phase": "READY", "conditions": [{"type": "Ready", "status": "True", "message": "served"}]},
-        });
-        assert_eq!(
-            zone(&value),
-            "Name:     acme\nPartner:  Ada\nPhone:    +1 555 0100\nPhase:    READY\n\
-             Labels:   domain=sales, tier=1\nReady:    True (served)\n\n\
-             ALIAS   TOPIC      PERMISSION  TAGS  DESCRIPTION\n\
-             orders  eu.orders  READ        a, b  All.\n"
-        );
     }
 }

@@ -48,7 +48,7 @@ pub(in crate::cli) async fn observed(
     context: &Context,
     config: &Config,
 ) -> Result<Live, Failure> {
-    if server.url.is_some() || context.environment().get("RECONCILER_URL").is_some() {
+    if server.named(context)?.is_some() {
         let client = Client::new(server, context)?;
         let answer = client.get(&["state"]).await?;
         let state: ObservedState = serde_json::from_value(answer).map_err(|error| {

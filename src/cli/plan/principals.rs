@@ -8,7 +8,7 @@ use crate::app::config::Config;
 use crate::app::control;
 use crate::manifest::Finding;
 use crate::reconcile::plan::{Change, Desired, Notice, NoticeKind};
-use crate::reconcile::principals::{Clusters, View, doubts, left_behind, planned, wanted};
+use crate::reconcile::principals::{Clusters, View, doubts, left_behind, planned, rights_needed, wanted};
 use crate::zone::ClusterName;
 
 /// What is to change on the clusters, and what there is to say about them.
@@ -31,8 +31,12 @@ pub(super) async fn compared(
     // Without it nobody knows which principals are whose.
     let Some(home) = live.home_cluster_id.as_deref() else { return OnClusters::default() };
     let (clusters, mut notices) = with_principals(live, control::principals(config));
-    let left =
+    let mut left =
         left_behind(&live.state.principals, |cluster| has_principals(live, clusters.as_ref(), cluster));
+    if let Some(files) = control::file_clusters(config) {
+        let wanted = wanted(&desired.loaded, &live.state, home);
+        left.extend(rights_needed(&files, &live.state, &wanted, &desired.loaded));
+    }
     let Some(mut clusters) = clusters else {
         return OnClusters { notices, doubts: left, ..OnClusters::default() };
     };

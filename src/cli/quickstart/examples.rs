@@ -45,7 +45,6 @@ mod tests {
         assert!(errors.is_empty(), "{errors:?}");
         assert_eq!(loaded.zones.len(), 3);
         for loaded in loaded.zones.values() {
-            assert_eq!(loaded.zone.unbuilt_protections(), Vec::<&str>::new());
             assert!(file_of(&loaded.zone.name).is_some());
         }
     }

@@ -17,12 +17,12 @@ use self::demo_kafka::DemoKafka;
 use self::folder::{BRANCH, Folder, ZONES_PATH};
 use self::partner::Partner;
 use self::report::Shown;
-use super::client::{Client, Server};
-use super::client_files::{self, ClientLogin};
+use super::client::{Client, Server, written_form};
+use super::client_files::{ClientFile, ClientSetup, Proof};
 use super::{Context, ExitCode, Failure, get, output};
 use crate::app::config::{self, Config, Environment};
 use crate::app::wiring::{self, Running};
-use crate::manifest::{Known, Loaded, from_document, load};
+use crate::manifest::{Known, Loaded, load};
 use crate::reconcile::source::{GitConfig, History, OnHistoryRewrite, Source};
 use crate::sasl::Mechanism;
 use crate::secret::Secret;
@@ -152,22 +152,24 @@ async fn check(folder: &Folder, args: &Args, topics: &[TopicName]) -> Result<Sho
     for zone in &zones {
         let login = issue(&client, zone).await?;
         let mechanism = zone.authentication.mode.mechanisms().first().copied();
-        let login = ClientLogin {
+        let setup = ClientSetup {
             bootstrap_servers: &login.0,
             security_protocol: "SASL_PLAINTEXT",
-            mechanism: mechanism.unwrap_or(Mechanism::Plain),
-            username: &login.1,
-            secret: login.2.expose(),
+            proof: Proof::Secret {
+                mechanism: mechanism.unwrap_or(Mechanism::Plain),
+                username: &login.1,
+                secret: login.2.expose(),
+            },
         };
         let partner_dir = folder.partner_dir(zone.name.as_str());
         let write =
             |name, text: &str| Folder::write_private(&partner_dir.join(name), text).map_err(Failure::usage);
-        write("client.properties", &client_files::java(login))?;
-        write("kcat.conf", &client_files::librdkafka(login))?;
+        write("client.properties", &ClientFile::Properties.of(setup))?;
+        write("kcat.conf", &ClientFile::Kcat.of(setup))?;
         let readable = zone.topics.iter().find(|topic| topic.permission.allows(Operation::Read));
         if let (None, Some(topic)) = (&shown, readable) {
-            let partner = Partner::new(client_files::librdkafka(login));
-            shown = Some((Shown::new(zone, topic, args.http_port, login.bootstrap_servers), partner));
+            let partner = Partner::new(ClientFile::Kcat.of(setup));
+            shown = Some((Shown::new(zone, topic, args.http_port, setup.bootstrap_servers), partner));
         }
     }
     let Some((mut shown, partner)) = shown else {
@@ -211,6 +213,7 @@ fn admin(folder: &Folder, args: &Args) -> Result<Client, Failure> {
     let server = Server {
         url: Some(format!("http://127.0.0.1:{}", args.http_port)),
         api_key: Some(Secret::new(key.trim().to_owned())),
+        profile: None,
     };
     Client::new(&server, &Context { config_file: None, environment: Environment::default() })
 }
@@ -240,14 +243,6 @@ async fn ready(client: &Client) -> Result<Vec<PartnerZone>, Failure> {
         }
         tokio::time::sleep(READY_POLL).await;
     }
-}
-
-/// The zone in what the API shows of it, which is its written form and how it stands.
-fn written_form(mut shown: Value) -> Result<PartnerZone, Failure> {
-    if let Some(members) = shown.as_object_mut() {
-        members.remove("status");
-    }
-    from_document(&shown).map_err(Failure::internal)
 }
 
 /// A new credential: bootstrap servers, user name, secret.

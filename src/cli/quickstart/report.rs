@@ -72,6 +72,7 @@ pub(crate) fn configuration(
     let value = json!({
         "source": {
             "url": folder.bare(), "ref": format!("refs/heads/{BRANCH}"), "path": ZONES_PATH, "pollInterval": "5s",
+            "writeBack": {"mode": "commit"},
         },
         "gateway": {
             "name": "gateway", "listen": "127.0.0.1", "advertisedHost": "127.0.0.1",

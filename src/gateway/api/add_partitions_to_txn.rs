@@ -82,7 +82,7 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
         name: |topic| &mut topic.name,
     };
     let round = |topics| request.clone().with_v3_and_below_topics(topics);
-    body::forward_rounds(rounds, round, &RESPONSE, version, &topics, refused)
+    body::forward_rounds(rounds, round, &RESPONSE, version, &topics, |_| {}, refused)
 }
 
 fn authorise<'e>(

@@ -48,13 +48,15 @@ pub(super) struct Topics<R, D> {
     pub(super) name: fn(&mut D) -> &mut messages::TopicName,
 }
 
-/// Sends a request for each of `rounds`, and one response back: the topics of all of them under their aliases, and `refused`.
+/// Sends a request for each of `rounds`, and one response back: the topics of all of them under their aliases, each as `edit`
+/// leaves it, and `refused`.
 pub(super) fn forward_rounds<T, Q, R, D>(
     rounds: Rounds<T>,
     request: impl Fn(Vec<T>) -> Q,
     shape: &'static Shape,
     version: i16,
     topics: &Topics<R, D>,
+    edit: impl Fn(&mut D) + Send + 'static,
     refused: Vec<D>,
 ) -> Result<Outcome, Refusal>
 where
@@ -73,6 +75,7 @@ where
         let shown = |body, names: &Names| {
             let mut message: R = response(shape, version, body)?;
             of(&mut message).retain_mut(|topic| names.rename_back(name(topic)));
+            of(&mut message).iter_mut().for_each(&edit);
             Ok(message)
         };
         let mut ways_back = ways_back.iter();

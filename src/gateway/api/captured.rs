@@ -134,7 +134,7 @@ fn a_real_fetch_response_is_streamed_with_other_ids() {
         let mut out = frame.body.to_vec();
         let ids = |id: Uuid| Some(Uuid::from_u128(!id.as_u128()));
         let mut swap = ResponseIdSwap::new(frame.shape, frame.version, out.len());
-        assert_eq!(swap.push(&mut out, ids), Ok(out.len()), "{}", frame.context);
+        assert_eq!(swap.push(&mut out, ids, |_, _| {}), Ok(out.len()), "{}", frame.context);
         assert!(swap.is_complete());
         let mut expected: FetchResponse = codec::decode(frame.shape, frame.version, frame.body).unwrap();
         assert!(!expected.responses.is_empty(), "{}", frame.context);

@@ -67,7 +67,7 @@ fn produced(version: i16, body: &[u8], cut: usize) -> Passed {
 fn fetched(version: i16, body: &[u8], cut: usize) -> Passed {
     let shown = |id: Uuid| (!id.is_nil()).then(|| Uuid::from_u128(!id.as_u128()));
     let mut editor = ResponseIdSwap::new(&fetch::RESPONSE, version, body.len());
-    pass(body, cut, |chunk| editor.push(chunk, shown))
+    pass(body, cut, |chunk| editor.push(chunk, shown, |_, _| {}))
 }
 
 /// Gives `edit` so many more bytes at a time, and keeps what it lets pass. An error counts, but not how far it came.

@@ -23,10 +23,7 @@ pub(super) fn member_inside(view: &ZoneView, group: &str) -> Result<GroupId, Res
 
 /// The id the partner knows the group by, or none if it is not the zone's, or if that id stands for another group now.
 pub(super) fn outside(view: &ZoneView, id: &str) -> Option<StrBytes> {
-    if let Some(name) = view.group_of(id) {
-        return Some(StrBytes::from_string(name.as_str().to_owned()));
-    }
-    prefix::strip(view, id).filter(|group| view.backing_group(group).is_none())
+    view.group_of(id).map(|name| StrBytes::from_string(name.to_owned()))
 }
 
 /// Gives a response's group the partner's id. False for one that is not the zone's: it must not be shown.

@@ -5,6 +5,7 @@ use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse, ProducerId};
 
 use super::{Exchange, Outcome, Refusal, body, transactional_id};
+pub(crate) use crate::kafka::control_shapes::INIT_PRODUCER_ID_RESPONSE as RESPONSE;
 use crate::kafka::shape::{Entity, Field as F, Shape, Type as T, Versions};
 
 /// What the broker and `kafka-protocol` share in the stable protocol; version 6 is for two-phase commit.
@@ -21,20 +22,6 @@ pub(crate) static REQUEST: Shape = Shape {
         F::new("transactionTimeoutMs", T::Int32),
         F::new("producerId", T::Int64).since(3),
         F::new("producerEpoch", T::Int16).since(3),
-    ],
-};
-
-#[rustfmt::skip]
-pub(crate) static RESPONSE: Shape = Shape {
-    api_key: 22,
-    name: "InitProducerIdResponse",
-    versions: VERSIONS,
-    flexible_since: 2,
-    fields: &[
-        F::new("throttleTimeMs", T::Int32),
-        F::new("errorCode", T::Int16),
-        F::new("producerId", T::Int64),
-        F::new("producerEpoch", T::Int16),
     ],
 };
 

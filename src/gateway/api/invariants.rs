@@ -14,7 +14,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::fixture::{Partner, Produce, Read, Write};
-use super::{Entry, Exchange, Outcome};
+use super::{Entry, Outcome};
 use crate::kafka::codec;
 use crate::kafka::sample::Vocabulary;
 use crate::kafka::shape::{Entity, Shape};
@@ -47,8 +47,8 @@ fn vocabulary(names: &[&str], ids: impl Iterator<Item = Uuid>) -> Vocabulary {
 /// # Panics
 /// When it does.
 pub(super) fn hold(partner: &Partner, entry: &Entry, version: i16, request: &Bytes, response: &Bytes) {
-    let Partner { view, brokers, memory } = partner;
-    let exchange = Exchange { version, view, brokers, memory };
+    let memory = &partner.memory;
+    let exchange = partner.exchange(version);
     let asked = Names::of(entry.request, version, request);
     let (sent, back) = match (entry.handle)(&exchange, request.clone()) {
         Ok(Outcome::Forward { body, respond }) => {
@@ -62,6 +62,7 @@ pub(super) fn hold(partner: &Partner, entry: &Entry, version: i16, request: &Byt
         }
         Ok(Outcome::Answer(body)) => (Vec::new(), Some(body)),
         Ok(Outcome::ForwardUnanswered { body, .. }) => (body.into_iter().collect(), None),
+        Ok(Outcome::Edit { .. }) => panic!("nothing is to be done to this zone's records"),
         Err(_) => return,
     };
     let name = entry.name();

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use kafka_protocol::messages::{ListGroupsRequest, ListGroupsResponse};
 
 use super::{Exchange, Outcome, Refusal, body, group_id};
-use crate::kafka::shape::{Entity, Field as F, Shape, Type as T, Versions};
+pub(crate) use crate::kafka::control_shapes::LIST_GROUPS_RESPONSE as RESPONSE;
+use crate::kafka::shape::{Field as F, Shape, Type as T, Versions};
 
 /// What the broker (Kafka 4.4) and `kafka-protocol` share.
 pub(crate) const VERSIONS: Versions = Versions::new(0, 5);
@@ -20,24 +21,6 @@ pub(crate) static REQUEST: Shape = Shape {
     fields: &[
         F::new("statesFilter", T::Array(&T::String)).since(4),
         F::new("typesFilter", T::Array(&T::String)).since(5),
-    ],
-};
-
-#[rustfmt::skip]
-pub(crate) static RESPONSE: Shape = Shape {
-    api_key: 16,
-    name: "ListGroupsResponse",
-    versions: VERSIONS,
-    flexible_since: 3,
-    fields: &[
-        F::new("throttleTimeMs", T::Int32).since(1),
-        F::new("errorCode", T::Int16),
-        F::new("groups", T::Array(&T::Struct(&[
-            F::new("groupId", T::String).entity(Entity::GroupId),
-            F::new("protocolType", T::String),
-            F::new("groupState", T::String).since(4),
-            F::new("groupType", T::String).since(5),
-        ]))),
     ],
 };
 

@@ -1,5 +1,7 @@
 //! ListOffsets (2): offsets by time, under alias names.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
@@ -11,8 +13,10 @@ use kafka_protocol::messages::{BrokerId, ListOffsetsRequest, ListOffsetsResponse
 use super::body::Topics;
 use super::names::{self, Key, Rounds};
 use super::{Exchange, Outcome, Refusal, body};
+pub(crate) use crate::kafka::control_shapes::LIST_OFFSETS_RESPONSE as RESPONSE;
 use crate::kafka::shape::{Entity, Field as F, Shape, Type as T, Versions};
-use crate::zone::Operation;
+use crate::policy::Topic;
+use crate::zone::{Operation, TopicName};
 
 /// What the broker (Kafka 4.4) and `kafka-protocol` share.
 pub(crate) const VERSIONS: Versions = Versions::new(1, 10);
@@ -38,34 +42,23 @@ pub(crate) static REQUEST: Shape = Shape {
     ],
 };
 
-#[rustfmt::skip]
-pub(crate) static RESPONSE: Shape = Shape {
-    api_key: 2,
-    name: "ListOffsetsResponse",
-    versions: VERSIONS,
-    flexible_since: 6,
-    fields: &[
-        F::new("throttleTimeMs", T::Int32).since(2),
-        F::new("topics", T::Array(&T::Struct(&[
-            F::new("name", T::String).entity(Entity::TopicName),
-            F::new("partitions", T::Array(&T::Struct(&[
-                F::new("partitionIndex", T::Int32),
-                F::new("errorCode", T::Int16),
-                F::new("timestamp", T::Int64),
-                F::new("offset", T::Int64),
-                F::new("leaderEpoch", T::Int32).since(4),
-            ]))),
-        ]))),
-    ],
-};
+/// Timestamps that are questions of their own: for the end, and for the first record that the log has, or that the leader has on
+/// its own disk (KIP-405). Others ask for one record of some kind (KIP-734, KIP-1005).
+const LATEST: i64 = -1;
+const EARLIEST: i64 = -2;
+const EARLIEST_LOCAL: i64 = -4;
+/// No offset, or no time.
+const NONE: i64 = -1;
 
 pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Refusal> {
     let version = exchange.version;
     let mut request: ListOffsetsRequest = body::request(&REQUEST, version, body)?;
     // Other ids see beyond the high watermark.
     request.replica_id = BrokerId(-1);
+    let mut windows = Windows::default();
     let admit = |topic: &mut ListOffsetsTopic| {
         let known = names::authorise(exchange.view, Key::Name(&topic.name), Operation::Describe)?;
+        windows.note(exchange, known, topic);
         topic.name = names::wire(&known.backing);
         Ok(known)
     };
@@ -78,7 +71,61 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
         name: |topic| &mut topic.name,
     };
     let round = |topics| request.clone().with_topics(topics);
-    body::forward_rounds(rounds, round, &RESPONSE, version, &topics, refused)
+    let edit = move |topic: &mut ListOffsetsTopicResponse| windows.apply(topic);
+    body::forward_rounds(rounds, round, &RESPONSE, version, &topics, edit, refused)
+}
+
+/// What was asked of partitions of which not all may be read, by alias.
+#[derive(Debug, Default)]
+struct Windows(HashMap<TopicName, HashMap<i32, Asked>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    timestamp: i64,
+    /// Of those that may be read.
+    first_offset: Result<i64, ResponseError>,
+}
+
+impl Windows {
+    fn note(&mut self, exchange: &Exchange<'_>, known: &Topic, topic: &ListOffsetsTopic) {
+        for partition in &topic.partitions {
+            let (index, timestamp) = (partition.partition_index, partition.timestamp);
+            let first = exchange.starts.first_offset(exchange.view, known, index);
+            if let Some(first_offset) = first.transpose() {
+                let of_topic = self.0.entry(known.alias.clone()).or_default();
+                of_topic.insert(index, Asked { timestamp, first_offset });
+            }
+        }
+    }
+
+    /// Makes the answer that of a broker which keeps older records no longer.
+    fn apply(&self, topic: &mut ListOffsetsTopicResponse) {
+        let Some(asked) = self.0.get(topic.name.as_str()) else { return };
+        for partition in topic.partitions.iter_mut().filter(|partition| partition.error_code == 0) {
+            match asked.get(&partition.partition_index) {
+                Some(Asked { timestamp, first_offset: Ok(first) }) => narrow(partition, *timestamp, *first),
+                Some(Asked { first_offset: Err(error), .. }) => {
+                    partition.error_code = error.code();
+                    (partition.offset, partition.timestamp, partition.leader_epoch) = (NONE, NONE, -1);
+                }
+                None => {}
+            }
+        }
+    }
+}
+
+fn narrow(partition: &mut ListOffsetsPartitionResponse, asked: i64, first: i64) {
+    if partition.offset < 0 || partition.offset >= first {
+        return;
+    }
+    // What is known of the record that the broker has named says nothing of the one at `first`.
+    partition.leader_epoch = -1;
+    (partition.offset, partition.timestamp) = match asked {
+        LATEST | EARLIEST | EARLIEST_LOCAL => (first, NONE),
+        // A record of that time or later: those that follow it are, as far as times are in order.
+        time if time >= 0 => (first, partition.timestamp.max(time)),
+        _ => (NONE, NONE),
+    };
 }
 
 fn refuse(topic: ListOffsetsTopic, error: ResponseError) -> ListOffsetsTopicResponse {
@@ -94,8 +141,9 @@ fn refuse(topic: ListOffsetsTopic, error: ResponseError) -> ListOffsetsTopicResp
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{Partner, Produce, Read, Write, topic};
+    use super::super::fixture::{self, Partner, Produce, Read, Write, topic};
     use super::*;
+    use crate::zone::{Replay, SharedTopic, sample};
 
     fn ask(names: &[&str]) -> ListOffsetsRequest {
         let partition = ListOffsetsPartition::default().with_partition_index(4).with_timestamp(-2);
@@ -176,5 +224,39 @@ mod tests {
         let (_, awaited) = partner.send(2, 7, &ask(&["a"])).forwarded::<ListOffsetsRequest>();
         let response: ListOffsetsResponse = partner.receive(awaited, &reply(&ask(&["x", "y", "secret"])));
         assert_eq!(errors(&response), [("a".to_owned(), 0)]);
+    }
+
+    #[test]
+    fn the_log_begins_with_the_window_whatever_is_asked_for_it() {
+        let narrowed = |asked, offset, timestamp| {
+            let mut partition = ListOffsetsPartitionResponse::default()
+                .with_offset(offset)
+                .with_timestamp(timestamp)
+                .with_leader_epoch(3);
+            narrow(&mut partition, asked, 100);
+            (partition.offset, partition.timestamp, partition.leader_epoch)
+        };
+        assert_eq!(narrowed(EARLIEST, 7, -1), (100, -1, -1));
+        assert_eq!(narrowed(EARLIEST, 120, -1), (120, -1, 3), "the broker keeps less");
+        assert_eq!(narrowed(LATEST, 99, -1), (100, -1, -1), "an open transaction from before");
+        assert_eq!(narrowed(LATEST, 150, -1), (150, -1, 3));
+        assert_eq!(narrowed(5_000, 7, 5_001), (100, 5_001, -1), "a time before the window");
+        assert_eq!(narrowed(5_000, 130, 5_001), (130, 5_001, 3));
+        assert_eq!(narrowed(5_000, -1, -1), (-1, -1, 3), "no record is as young");
+        assert_eq!(narrowed(-3, 7, 9_000), (-1, -1, -1), "the youngest record is not to be read");
+    }
+
+    #[test]
+    fn a_window_that_nobody_knows_yet_is_one_whose_leader_is_on_the_move() {
+        let replay = Some(Replay::FromLatest);
+        let shared = SharedTopic { replay, ..sample::topic("a", "t", Read) };
+        let zone = sample::zone("acme", vec![shared, sample::topic("b", "u", Read)]);
+        let partner = Partner::in_zone(fixture::view_of(zone, None));
+        for version in VERSIONS.first..=VERSIONS.last {
+            let (sent, awaited) =
+                partner.send(2, version, &ask(&["a", "b"])).forwarded::<ListOffsetsRequest>();
+            let response = partner.receive(awaited, &reply(&sent));
+            assert_eq!(errors(&response), [("b".to_owned(), 0), ("a".to_owned(), 6)], "v{version}");
+        }
     }
 }

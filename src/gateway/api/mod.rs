@@ -33,7 +33,7 @@ mod list_offsets;
 mod list_transactions;
 mod metadata;
 mod names;
-mod offset_commit;
+pub(crate) mod offset_commit;
 mod offset_delete;
 mod offset_fetch;
 mod offset_for_leader_epoch;
@@ -46,7 +46,7 @@ pub(crate) mod sasl_authenticate;
 pub(crate) mod sasl_handshake;
 mod sync_group;
 pub(crate) mod transactional_id;
-mod txn_offset_commit;
+pub(crate) mod txn_offset_commit;
 
 #[cfg(test)]
 mod captured;
@@ -68,8 +68,11 @@ use thiserror::Error;
 pub(crate) use self::names::Key;
 pub(crate) use self::registry::{REGISTRY, entry};
 use super::addresses::Brokers;
+use super::headers::{Adding, Tally};
 use super::memory::Memory;
 use super::offer::ApiRanges;
+use super::replay::Starts;
+use super::traffic::Quota;
 use crate::kafka::shape::{Shape, Versions};
 use crate::kafka::stream::Rewritten;
 use crate::policy::ZoneView;
@@ -125,6 +128,12 @@ pub(crate) struct Exchange<'a> {
     pub(crate) view: &'a Arc<ZoneView>,
     pub(crate) brokers: &'a Arc<Brokers>,
     pub(crate) memory: &'a Mutex<Memory>,
+    /// Where replay windows begin.
+    pub(crate) starts: &'a Starts,
+    /// What is done to the records of a Produce request; none where its zone does nothing to them.
+    pub(crate) adding: Option<Arc<Adding>>,
+    /// What the zone's limits leave for the request.
+    pub(crate) quota: Quota,
 }
 
 /// What becomes of a request.
@@ -139,7 +148,12 @@ pub(crate) enum Outcome {
     ForwardUnanswered { body: Option<Bytes>, then_close: bool },
     /// Answered here with this response body.
     Answer(Bytes),
+    /// Depends on work that may take long, on so many bytes; never again on such work.
+    Edit { bytes: usize, work: Work },
 }
+
+/// Edits records, and says what becomes of their request.
+pub(crate) type Work = Box<dyn FnOnce() -> Result<(Outcome, Tally), Refusal> + Send>;
 
 /// How a response is mapped back.
 pub(crate) enum Respond {

@@ -68,6 +68,7 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
     let admit = |topic: &mut OffsetCommitRequestTopic| {
         group.as_ref().map_err(|error| *error)?;
         let known = names::authorise(exchange.view, Key::Name(&topic.name), Operation::Read)?;
+        exchange.quota.commit?;
         topic.name = names::wire(&known.backing);
         Ok(known)
     };
@@ -81,7 +82,7 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
         name: |topic| &mut topic.name,
     };
     let round = |topics| request.clone().with_topics(topics);
-    body::forward_rounds(rounds, round, &RESPONSE, version, &topics, refused)
+    body::forward_rounds(rounds, round, &RESPONSE, version, &topics, |_| {}, refused)
 }
 
 fn refuse(topic: OffsetCommitRequestTopic, error: ResponseError) -> OffsetCommitResponseTopic {

@@ -77,7 +77,7 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
         name: |topic| &mut topic.topic,
     };
     let round = |topics| request.clone().with_topics(topics);
-    body::forward_rounds(rounds, round, &RESPONSE, version, &topics, refused)
+    body::forward_rounds(rounds, round, &RESPONSE, version, &topics, |_| {}, refused)
 }
 
 fn refuse(topic: OffsetForLeaderTopic, error: ResponseError) -> OffsetForLeaderTopicResult {

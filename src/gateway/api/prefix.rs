@@ -16,8 +16,7 @@ pub(super) fn put(view: &ZoneView, id: &str) -> Option<StrBytes> {
 
 /// The id the partner knows; none if it is not the zone's.
 pub(super) fn strip(view: &ZoneView, id: &str) -> Option<StrBytes> {
-    let own = id.strip_prefix(view.name.as_str())?.strip_prefix(':')?;
-    Some(StrBytes::from_string(own.to_owned()))
+    view.name.unprefixed(id).map(|own| StrBytes::from_string(own.to_owned()))
 }
 
 #[cfg(test)]

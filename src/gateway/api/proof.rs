@@ -12,7 +12,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::fixture::{Partner, Read};
-use super::{Entry, Exchange, Outcome, REGISTRY, entry, invariants, names};
+use super::{Entry, Outcome, REGISTRY, entry, invariants, names};
 use crate::kafka::codec;
 use crate::kafka::sample;
 use crate::kafka::shape::Shape;
@@ -173,12 +173,11 @@ fn nothing_that_is_not_the_zones_passes_in_either_direction() {
 #[test]
 fn nothing_that_waits_for_an_answer_keeps_the_request_alive() {
     let partner = invariants::partner();
-    let Partner { view, brokers, memory } = &partner;
     let theirs = invariants::theirs(&partner);
     let mut waited = 0;
     for entry in REGISTRY {
         for version in entry.versions.first..=entry.versions.last {
-            let exchange = Exchange { version, view, brokers, memory };
+            let exchange = partner.exchange(version);
             for seed in 0..20 {
                 let body = sample::body_of(&theirs, entry.request, version, seed);
                 let frame = Bytes::from([&b"head"[..], &body].concat());

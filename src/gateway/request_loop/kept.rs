@@ -9,6 +9,7 @@ use super::super::api;
 use super::super::budget::Reservation;
 use super::super::close::Close;
 use super::super::inflight::{InFlight, Kept, response_frame};
+use super::super::traffic::throttle_time;
 use super::{Incoming, RequestLoop, owe};
 use crate::kafka::frame::ResponseHeader;
 
@@ -20,7 +21,13 @@ const STRUCTURE: usize = 16;
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
     /// Room in the process for a request that has to be read as a whole, if it is large.
     pub(super) async fn room(&mut self, request: &Incoming) -> Result<Option<Reservation>, Close> {
-        let worth = if request.entry.key() == api::produce::REQUEST.api_key { COPIES } else { STRUCTURE };
+        let worth = if request.entry.key() != api::produce::REQUEST.api_key {
+            STRUCTURE
+        } else if self.moment()?.0.headers.add_on_produce.is_empty() {
+            COPIES
+        } else {
+            self.seat.edited_worth(request.frame_len)
+        };
         self.reserve(request.frame_len, worth).await
     }
 
@@ -50,6 +57,10 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
     /// Queues an answer that is given here, behind all that the partner is owed.
     pub(super) async fn answer(&mut self, request: &Incoming, body: &[u8]) -> Result<(), Close> {
         let header = ResponseHeader::of(request.entry.response, request.header.version);
+        let (response, version) = (request.entry.response, request.header.version);
+        let told =
+            self.pace.throttle_time().and_then(|ms| throttle_time::in_answer(response, version, body, ms));
+        let body = told.as_deref().unwrap_or(body);
         let frame = response_frame(header, request.header.correlation_id, body)?;
         let of_connection = self.share(frame.len()).await?;
         let of_process = self.reserve(frame.len(), 1).await?;

@@ -1,5 +1,7 @@
 //! Partner → broker: one request at a time, each mapped with the view of its moment.
 
+mod adding;
+mod held;
 mod kept;
 mod login;
 mod produce;
@@ -15,14 +17,16 @@ use tokio_util::sync::CancellationToken;
 use self::login::is_login;
 use super::addresses::Brokers;
 use super::allowance::Seat;
-use super::api::{self, Entry, Exchange, Outcome, Respond};
+use super::api::{self, Entry, Exchange, Outcome, Respond, offset_commit, txn_offset_commit};
 use super::budget::Reservation;
 use super::close::Close;
+use super::editing::AT_ONCE;
 use super::inflight::{Awaited, InFlight};
 use super::login::{Dialogue, Identity};
 use super::memory::Memory;
 use super::metrics::Direction;
 use super::shared::{Port, Shared};
+use super::traffic::Pace;
 use super::transport::{Inbound, Outbound};
 use super::usage::Used;
 use crate::kafka::client::Session;
@@ -41,6 +45,7 @@ pub(crate) struct RequestLoop<'a, R, W> {
     /// Our login on the broker's connection.
     pub(crate) session: Option<Session>,
     pub(crate) seat: &'a Seat,
+    pub(crate) pace: &'a Pace,
     pub(crate) memory: &'a Mutex<Memory>,
     pub(crate) partner: &'a mut Inbound<R>,
     pub(crate) broker: &'a mut Outbound<W>,
@@ -63,6 +68,12 @@ struct Incoming {
     header_len: usize,
 }
 
+impl Incoming {
+    fn commits(&self) -> bool {
+        [offset_commit::REQUEST.api_key, txn_offset_commit::REQUEST.api_key].contains(&self.entry.key())
+    }
+}
+
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
     /// Runs until the partner is done or must be cut off. Dropping `owed` then tells the other direction to finish.
     pub(crate) async fn run(mut self) -> Close {
@@ -77,6 +88,9 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
 
     async fn one(&mut self) -> Result<(), Close> {
         self.wait_for_first_byte().await?;
+        if self.pace.left().is_some() {
+            Box::pin(self.hold_back()).await?;
+        }
         // Boxed: between two requests a connection holds no room for what serving one takes.
         Box::pin(self.serve()).await
     }
@@ -85,12 +99,17 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
         let request = self.next_request().await?;
         self.shared.metrics.request(request.entry.name());
         self.used.by(request.header.client_id.as_deref());
+        self.used.meter.requested();
+        if request.commits() {
+            self.used.meter.committed();
+        }
         self.shared.metrics.relayed(Direction::Up, LENGTH_PREFIX + request.frame_len);
         if self.is_of_login(&request)? {
             let body = self.body(&request).await?;
             return Box::pin(self.log_in_again(&request, body)).await;
         }
         self.renew_session().await?;
+        self.charge(&request);
         if request.entry.key() == api::produce::REQUEST.api_key && self.pass_produce(&request).await? {
             return Ok(());
         }
@@ -193,8 +212,17 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
         if is_api_versions(entry) && !entry.versions.contains(header.version) {
             return api::api_versions::unsupported().map(Outcome::Answer).map_err(refused);
         }
-        let exchange =
-            Exchange { version: header.version, view: &zone, brokers: &brokers, memory: self.memory };
+        let starts = Arc::clone(&self.shared.starts.borrow());
+        let adding = self.adding(request, &zone);
+        let exchange = Exchange {
+            version: header.version,
+            view: &zone,
+            brokers: &brokers,
+            memory: self.memory,
+            starts: &starts,
+            quota: self.quota(request),
+            adding,
+        };
         (entry.handle)(&exchange, body).map_err(refused)
     }
 
@@ -235,6 +263,16 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
                     self.forward(request, body.into()).await?;
                 }
                 if then_close { Err(Close::DeniedUnacknowledged) } else { Ok(()) }
+            }
+            Outcome::Edit { bytes, work } => {
+                if bytes > AT_ONCE {
+                    self.broker.flush().await?;
+                }
+                let edited = self.shared.editing.run(bytes, work).await?;
+                let refused = |refusal| Close::Refused { name: request.entry.name(), refusal };
+                let (outcome, tally) = edited.map_err(refused)?;
+                self.shared.metrics.edited(Direction::Up, &tally);
+                Box::pin(self.carry_out(request, outcome, room)).await
             }
         }
     }

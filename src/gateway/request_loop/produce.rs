@@ -23,10 +23,14 @@ struct Started {
 }
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
-    /// Serves the request if it is about one topic. False: nothing was taken of it, and it has to be read as a whole.
+    /// Serves the request if it is about one topic, and its records pass as they are. False: nothing was taken of it, and it has to be
+    /// read as a whole.
     pub(super) async fn pass_produce(&mut self, request: &Incoming) -> Result<bool, Close> {
         let Some(started) = self.start_produce(request).await? else { return Ok(false) };
         let (zone, brokers) = self.moment()?;
+        if !zone.headers.add_on_produce.is_empty() {
+            return Ok(false);
+        }
         let decision =
             produce::authorise(&zone, started.head.transactional_id.as_deref(), key(&started.topic));
         match decision {
@@ -105,7 +109,10 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
                         None => self.broker.push(passing.chunk()).await?,
                     }
                 }
-                Ok(false) if tail.is_complete() => return Ok(()),
+                Ok(false) if tail.is_complete() => {
+                    self.used.meter.produced([(&admitted.topic.alias, tail.take_counted())]);
+                    return Ok(());
+                }
                 Ok(false) | Err(Broken::Body(_)) => return Err(malformed()),
                 Err(Broken::Connection(close)) => return Err(close),
             }

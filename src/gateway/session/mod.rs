@@ -18,6 +18,7 @@ use super::request_loop::RequestLoop;
 use super::response_loop::ResponseLoop;
 use super::shared::{Checks, Port, Shared};
 use super::tls::Chain;
+use super::traffic::{self, Pace};
 use super::transport::{Inbound, Outbound, Peer};
 #[cfg(debug_assertions)]
 use super::unchecked;
@@ -90,7 +91,7 @@ where
         // Boxed: its state goes when it is done, and the connection stays.
         entered = Box::pin(enter(shared, partner_in, partner_out, port, guest)) => entered,
     };
-    let (login, seat, (broker, session)) = match entered {
+    let Entered { login, seat, pace, broker, session } = match entered {
         Ok(entered) => entered,
         Err(close) => return close,
     };
@@ -108,9 +109,10 @@ where
     let mut relay = Relay {
         shared,
         port,
-        used: shared.usage.enter(&login, network),
+        used: shared.usage.enter(&login, network, Arc::clone(pace.meter())),
         identity: Identity::new(login),
         seat: &seat,
+        pace: &pace,
         session,
         partner_in,
         partner_out,
@@ -120,6 +122,16 @@ where
     relay.run(cancel).await
 }
 
+/// A partner that has logged in, its places in its zone, and its broker.
+struct Entered {
+    login: Login,
+    seat: Seat,
+    pace: Pace,
+    broker: Socket,
+    /// Our login on the broker's connection.
+    session: Option<Session>,
+}
+
 /// Logs the partner in, takes a seat of its zone and connects to its broker. Nothing is read from the partner between them.
 async fn enter<R, W>(
     shared: &Shared,
@@ -127,7 +139,7 @@ async fn enter<R, W>(
     partner_out: &mut Outbound<W>,
     port: &Port,
     Guest { admission, certificate }: Guest,
-) -> Result<(Login, Seat, (Socket, Option<Session>)), Close>
+) -> Result<Entered, Close>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
@@ -138,8 +150,9 @@ where
     drop(admission);
     let full = || Close::ZoneFull(login.zone.name.to_string());
     let seat = shared.allowances.seat(login.zone.id).ok_or_else(full)?;
-    let broker = upstream::connect(shared, &login, port).await?;
-    Ok((login, seat, broker))
+    let pace = traffic::admit(shared, &login).await?;
+    let (broker, session) = upstream::connect(shared, &login, port).await?;
+    Ok(Entered { login, seat, pace, broker, session })
 }
 
 /// An authenticated connection and its broker's.
@@ -149,6 +162,7 @@ pub(crate) struct Relay<'a, PR, PW, BR, BW> {
     pub(crate) used: Arc<Used>,
     pub(crate) identity: Identity,
     pub(crate) seat: &'a Seat,
+    pub(crate) pace: &'a Pace,
     /// Our login on the broker's connection.
     pub(crate) session: Option<Session>,
     pub(crate) partner_in: &'a mut Inbound<PR>,
@@ -179,6 +193,7 @@ where
                     identity: &self.identity,
                     used: &self.used,
                     seat: self.seat,
+                    pace: self.pace,
                     dialogue: None,
                     session: self.session.take(),
                     memory: &memory,
@@ -196,6 +211,7 @@ where
                 ResponseLoop {
                     shared: self.shared,
                     seat: self.seat,
+                    pace: self.pace,
                     memory: &memory,
                     broker: &mut self.broker_in,
                     partner: self.partner_out,

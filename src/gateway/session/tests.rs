@@ -4,6 +4,7 @@ mod leaving;
 mod login;
 mod lying;
 mod streaming;
+mod throttled;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -85,11 +86,13 @@ async fn relay_login(
     let mut partner_in = Inbound::new(read, Peer::Partner);
     let mut partner_out = Outbound::new(write, Peer::Partner, limits.write_stall);
     let (read, write) = split(broker_near);
+    let pace = traffic::admit(&shared, &login).await.unwrap();
     let mut relay = Relay {
         shared: &shared,
         port: &Port::Bootstrap,
-        used: shared.usage.enter(&login, IpAddr::from([192, 0, 2, 1])),
+        used: shared.usage.enter(&login, IpAddr::from([192, 0, 2, 1]), Arc::clone(pace.meter())),
         seat: &shared.allowances.seat(login.zone.id).unwrap(),
+        pace: &pace,
         identity: Identity::new(login),
         session,
         partner_in: &mut partner_in,

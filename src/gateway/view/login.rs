@@ -25,6 +25,15 @@ pub(crate) struct Login {
 }
 
 impl Login {
+    /// What was logged in with, as figures call it: a key id, or what no key id is.
+    pub(crate) fn credential(&self) -> String {
+        match &self.proof {
+            Proof::Credential { key_id, .. } => key_id.to_string(),
+            Proof::Token { .. } => format!("token:{}", self.user),
+            Proof::Certificate(chain) => format!("certificate:{}", chain.fingerprint()),
+        }
+    }
+
     pub(crate) fn is_expired(&self, now: OffsetDateTime) -> bool {
         self.expires_at.is_some_and(|at| at <= now)
     }

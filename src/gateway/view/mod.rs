@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use self::login::Entrance;
 pub(crate) use self::login::{Candidate, Login, Origin, Proof, Standing};
@@ -12,7 +13,7 @@ use super::shared::Port;
 use super::tls::{Rules, ServerTls};
 use super::topology::{ClusterState, Clusters, TopicState, Topology};
 use crate::policy::token::Bearer;
-use crate::policy::{Served, ServedZone, ZoneView};
+use crate::policy::{Served, ServedZone, Window, ZoneView};
 use crate::zone::{ClusterName, Credential, IssuerName, Sequence, Slots, TopicName, ZoneName};
 
 mod certificates;
@@ -151,6 +152,11 @@ impl GatewayView {
         if all.iter().all(|candidate| origin.finds(&candidate.entrance.zone)) { all } else { &[] }
     }
 
+    /// Whether there is such a zone, served as wanted or not.
+    pub(crate) fn knows(&self, zone: &ZoneName) -> bool {
+        self.zones.contains_key(zone) || self.problems.contains_key(zone)
+    }
+
     /// Whose name this is, wherever whoever says it comes from: for operators, never for a partner.
     pub(crate) fn zone_of(&self, user: &str) -> Option<&ZoneName> {
         Some(&self.logins.get(user)?.first()?.entrance.zone.name)
@@ -264,6 +270,18 @@ impl GatewayView {
     pub(crate) fn zones_on(&self, cluster: &ClusterName) -> impl Iterator<Item = &ZoneName> {
         let zones = self.zones.values().map(|entrance| &entrance.zone);
         zones.filter(move |zone| zone.cluster == *cluster).map(|zone| &zone.name)
+    }
+
+    /// The topics of this cluster that partners may read back to an age only, with the age.
+    pub(crate) fn windows_on(&self, cluster: &ClusterName) -> BTreeSet<(TopicName, Duration)> {
+        let zones =
+            self.zones.values().map(|entrance| &entrance.zone).filter(|zone| zone.cluster == *cluster);
+        let topics = zones.flat_map(|zone| zone.topics());
+        let moving = topics.filter_map(|topic| match topic.window {
+            Some(Window::MaxAge(age)) => Some((topic.backing.clone(), age)),
+            Some(Window::From(_)) | None => None,
+        });
+        moving.collect()
     }
 
     pub(crate) fn clusters(&self) -> &BTreeMap<ClusterName, Arc<ClusterView>> {

@@ -8,13 +8,6 @@ use crate::zone::AuthenticationMode;
 /// Reasons to serve nothing of the zone at all.
 pub(super) fn not_servable(config: &GatewayConfig, served: &ServedZone) -> Option<String> {
     let zone = &served.zone;
-    let unbuilt = zone.unbuilt_protections();
-    if !unbuilt.is_empty() {
-        return Some(format!(
-            "{} needs a later version; the zone is not served without it. Remove the field or wait for the version that has it",
-            unbuilt.join(", ")
-        ));
-    }
     if zone.cluster != config.name {
         return Some(format!(
             "spec.cluster names gateway `{}`, this gateway is `{}`; correct spec.cluster or gateway.name",
@@ -58,7 +51,7 @@ fn given_up_unasked(config: &GatewayConfig, served: &ServedZone) -> Option<Strin
 
 /// Why this node cannot be the zone's principal.
 pub(super) fn of_principal(config: &GatewayConfig, served: &ServedZone) -> Option<String> {
-    let keys = config.clusters.get(&served.cluster)?.principals.as_ref()?;
+    let keys = config.clusters.get(&served.cluster)?.master_keys()?;
     let name = served.slots.as_ref()?.key_in_force();
     keys.get(name).is_none().then(|| {
         format!(

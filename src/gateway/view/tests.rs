@@ -76,21 +76,6 @@ fn a_login_ends_with_its_zone_its_credential_its_user_name_and_its_cluster() {
 }
 
 #[test]
-fn a_zone_that_asks_for_an_unbuilt_protection_is_not_served_at_all() {
-    let mut guarded = zone("acme", &[("one", "b-one")]);
-    Arc::make_mut(&mut guarded.zone).traffic_control.max_connections = Some(3);
-    let served = served(1, vec![guarded]);
-    let view = view(&served, &clusters(&[]));
-    assert!(login(&view, "acme-app", SECRET).is_none());
-    let problem = view.problems.values().next().unwrap();
-    assert!(
-        problem.contains("spec.trafficControlPolicies") && problem.contains("needs a later version"),
-        "{problem}"
-    );
-    assert!(wanted_topics(&config(), Some(&served))[&cluster()].is_empty());
-}
-
-#[test]
 fn who_comes_from_elsewhere_has_no_credentials_and_goes_once_that_is_so() {
     let from = |blocks: &[&str]| {
         let mut zone = zone("acme", &[]);

@@ -10,7 +10,9 @@ mod error;
 pub mod shapes;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZero;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -30,9 +32,9 @@ pub use self::acl::{Acl, Effect, Operation, Pattern, Resource, ResourceKind};
 pub use self::error::AdminError;
 use super::client::{ClientError, Connection, UpstreamSecurity, host_port};
 use super::control_shapes::METADATA_RESPONSE;
+use super::sasl::Credentials;
 use super::shape::{Shape, Versions};
 use crate::sasl::ScramHash;
-use crate::secret::Secret;
 
 /// What brokers see as the client id.
 const CLIENT_ID: &str = "partner-zones-controller";
@@ -66,10 +68,10 @@ pub enum AclDeletion {
 pub enum ScramChange {
     /// Makes the credential, or replaces it.
     Put {
-        user: String,
+        /// Who logs in by it. Thereafter they know the salted password, for the first login too.
+        login: Credentials,
         hash: ScramHash,
         rounds: u32,
-        password: Secret<String>,
     },
     Delete {
         user: String,
@@ -236,8 +238,8 @@ impl Admin {
         for batch in by_hash.iter().flat_map(|changes| changes.chunks(BATCH)) {
             let batch = batch.to_vec();
             // Thousands of rounds each.
-            let hashing = tokio::task::spawn_blocking(move || alterations(batch));
-            let request = hashing.await.map_err(|_| AdminError::Mismatch(API))?;
+            let hashing = tokio::task::spawn_blocking(move || alterations(&batch));
+            let request = hashing.await.ok().flatten().ok_or(AdminError::Mismatch(API))?;
             let answer = self.ask(API, &request, &shapes::ALTER_USER_SCRAM_CREDENTIALS_RESPONSE).await?;
             for result in answer.results {
                 const RESOURCE_NOT_FOUND: i16 = 91;
@@ -345,30 +347,43 @@ fn batches(deletions: &[AclDeletion]) -> Vec<&[AclDeletion]> {
     deletions.chunk_by(fits).collect()
 }
 
-fn alterations(changes: Vec<ScramChange>) -> AlterUserScramCredentialsRequest {
+/// On every processor: a first run hashes for long on one of them. None: a thread of it broke off.
+fn alterations(changes: &[ScramChange]) -> Option<AlterUserScramCredentialsRequest> {
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let share = changes.len().div_ceil(threads).max(1);
     let mut request = AlterUserScramCredentialsRequest::default();
-    for change in changes {
-        match change {
-            ScramChange::Put { user, hash, rounds, password } => {
-                let salt: [u8; SALT_BYTES] = rand::rng().random();
-                let salted = hash.salted_password(password.expose().as_bytes(), &salt, rounds);
-                request.upsertions.push(
-                    ScramCredentialUpsertion::default()
-                        .with_name(text(&user))
-                        .with_mechanism(mechanism(hash))
-                        .with_iterations(i32::try_from(rounds).unwrap_or(i32::MAX))
-                        .with_salt(Bytes::copy_from_slice(&salt))
-                        .with_salted_password(Bytes::copy_from_slice(&salted)),
-                );
-            }
-            ScramChange::Delete { user, hash } => {
-                request.deletions.push(
-                    ScramCredentialDeletion::default().with_name(text(&user)).with_mechanism(mechanism(hash)),
-                );
-            }
+    thread::scope(|scope| {
+        let parts: Vec<_> = changes.chunks(share).map(|part| scope.spawn(|| upsertions(part))).collect();
+        for part in parts {
+            request.upsertions.extend(part.join().ok()?);
         }
-    }
-    request
+        Some(())
+    })?;
+    let deletions = changes.iter().filter_map(|change| match change {
+        ScramChange::Put { .. } => None,
+        ScramChange::Delete { user, hash } => {
+            Some(ScramCredentialDeletion::default().with_name(text(user)).with_mechanism(mechanism(*hash)))
+        }
+    });
+    request.deletions.extend(deletions);
+    Some(request)
+}
+
+fn upsertions(changes: &[ScramChange]) -> Vec<ScramCredentialUpsertion> {
+    let upsertion = |change: &ScramChange| {
+        let ScramChange::Put { login, hash, rounds } = change else { return None };
+        let salt: [u8; SALT_BYTES] = rand::rng().random();
+        let salted = login.salted(*hash, &salt, *rounds);
+        Some(
+            ScramCredentialUpsertion::default()
+                .with_name(text(&login.username))
+                .with_mechanism(mechanism(*hash))
+                .with_iterations(i32::try_from(*rounds).unwrap_or(i32::MAX))
+                .with_salt(Bytes::copy_from_slice(&salt))
+                .with_salted_password(Bytes::copy_from_slice(&salted)),
+        )
+    };
+    changes.iter().filter_map(upsertion).collect()
 }
 
 /// `org.apache.kafka.clients.admin.ScramMechanism`.

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::kafka::codec::{DecodeError, EncodeError};
 use crate::kafka::frame::FrameError;
-use crate::kafka::sasl::{Mechanism, ScramError};
+use crate::kafka::sasl::ScramError;
 use crate::kafka::tls::{self, TlsError};
 
 /// Why a broker could not be used.
@@ -44,7 +44,7 @@ pub enum ClientError {
     #[error("the listener does not offer sasl; set security.protocol to PLAINTEXT or use another listener")]
     NoSasl,
     #[error("the broker does not offer {wanted}, only {}; change sasl.mechanism", .offered.join(", "))]
-    Mechanism { wanted: Mechanism, offered: Vec<String> },
+    Mechanism { wanted: &'static str, offered: Vec<String> },
     #[error(
         "the broker refused the login (error code {code}): {reason}; check sasl.username and sasl.password"
     )]

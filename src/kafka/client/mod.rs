@@ -15,7 +15,7 @@ use kafka_protocol::protocol::{Request, StrBytes};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 pub use self::error::ClientError;
 pub use self::security::{SecurityError, UpstreamSecurity};
@@ -29,6 +29,7 @@ use super::shape::{Shape, Versions};
 use super::socket::Socket;
 use super::tls::UpstreamTls;
 use super::walker::Limits;
+use crate::secret::Secret;
 
 /// What brokers' metrics call this client (KIP-511).
 const SOFTWARE: &str = "partner-zones";
@@ -75,24 +76,73 @@ impl Connection {
     ) -> Result<Self, ClientError> {
         let deadline = Instant::now() + within;
         let ready = async {
-            let mut connection = Self {
-                stream: open(address, security).await?,
-                client_id: client_id.to_owned(),
-                correlation_id: 0,
-                within,
-                max_response: MAX_EARLY_RESPONSE,
-                limits: Limits::default(),
-                versions: BTreeMap::new(),
-                session: None,
-            };
-            connection.ask_versions().await?;
-            if let Some(credentials) = &security.sasl {
-                connection.log_in(credentials).await?;
-            }
-            connection.max_response = MAX_RESPONSE;
-            Ok(connection)
+            let stream = open(address, security).await?;
+            Self::begin(stream, security.sasl.as_ref(), client_id, within).await
         };
         timeout_at(deadline, ready).await.unwrap_or(Err(ClientError::TimedOut(within)))
+    }
+
+    /// The same over a socket that is connected, and secured if it has to be.
+    pub async fn over(
+        stream: Socket,
+        login: Option<&Credentials>,
+        client_id: &str,
+        within: Duration,
+    ) -> Result<Self, ClientError> {
+        let ready = Self::begin(stream, login, client_id, within);
+        timeout(within, ready).await.unwrap_or(Err(ClientError::TimedOut(within)))
+    }
+
+    async fn begin(
+        stream: Socket,
+        login: Option<&Credentials>,
+        client_id: &str,
+        within: Duration,
+    ) -> Result<Self, ClientError> {
+        let mut connection = Self {
+            stream,
+            client_id: client_id.to_owned(),
+            correlation_id: 0,
+            within,
+            max_response: MAX_EARLY_RESPONSE,
+            limits: Limits::default(),
+            versions: BTreeMap::new(),
+            session: None,
+        };
+        connection.ask_versions().await?;
+        if let Some(credentials) = login {
+            connection.log_in(credentials).await?;
+        }
+        connection.max_response = MAX_RESPONSE;
+        Ok(connection)
+    }
+
+    /// Logs in by a token (OAUTHBEARER) on a connection without a login. Nothing renews it.
+    pub async fn present(&mut self, token: &Secret<String>) -> Result<(), ClientError> {
+        let within = self.within;
+        let version = self.login_version()?;
+        let told = timeout(within, session::present(token, version, self)).await;
+        told.unwrap_or(Err(ClientError::TimedOut(within)))
+    }
+
+    /// Connects to the first of these addresses that answers. `within` is the time for each of them.
+    ///
+    /// # Errors
+    /// What the last of them had against it.
+    pub async fn connect_any(
+        addresses: impl Iterator<Item = &str>,
+        security: &UpstreamSecurity,
+        client_id: &str,
+        within: Duration,
+    ) -> Result<Self, ClientError> {
+        let mut last = ClientError::TimedOut(within);
+        for address in addresses {
+            match Self::connect(address, security, client_id, within).await {
+                Ok(connection) => return Ok(connection),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
     }
 
     /// Takes answers of this many array elements from now on: a cluster's ACLs are more than anything that partners see.
@@ -208,11 +258,16 @@ impl Connection {
     }
 
     async fn log_in(&mut self, credentials: &Credentials) -> Result<(), ClientError> {
-        let handshake = self.common_version(SASL_HANDSHAKE, Versions::new(1, 1));
-        let token = self.common_version(SASL_AUTHENTICATE, Versions::new(0, 1));
-        let (Some(_), Some(token_version)) = (handshake, token) else { return Err(ClientError::NoSasl) };
+        let token_version = self.login_version()?;
         self.session = Some(Session::open(credentials, token_version, self).await?);
         Ok(())
+    }
+
+    /// The version of SaslAuthenticate.
+    fn login_version(&self) -> Result<i16, ClientError> {
+        let handshake = self.common_version(SASL_HANDSHAKE, Versions::new(1, 1));
+        let token = self.common_version(SASL_AUTHENTICATE, Versions::new(0, 1));
+        handshake.and(token).ok_or(ClientError::NoSasl)
     }
 }
 

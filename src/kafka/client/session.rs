@@ -12,8 +12,13 @@ use super::ClientError;
 use crate::kafka::control_shapes::{SASL_AUTHENTICATE_RESPONSE, SASL_HANDSHAKE_RESPONSE};
 use crate::kafka::sasl::{self, Credentials, Scram};
 use crate::kafka::shape::Shape;
+use crate::secret::Secret;
 
 const UNSUPPORTED_SASL_MECHANISM: i16 = 33;
+const SASL_AUTHENTICATION_FAILED: i16 = 58;
+const OAUTHBEARER: &str = "OAUTHBEARER";
+/// Characters of a refusal that are repeated.
+const TOLD: usize = 200;
 /// The part of a session's lifetime after which it is renewed, in percent: drawn anew each time, so that connections opened
 /// together do not renew together. A little earlier than Kafka's own clients (85 to 95): a request that is sent before the end and
 /// received behind it costs the connection.
@@ -47,7 +52,7 @@ impl Session {
         link: &mut impl Link,
     ) -> Result<Self, ClientError> {
         let mut session = Self { credentials: credentials.clone(), token_version, renew_at: None };
-        session.renew(link).await?;
+        session.log_in(link).await?;
         Ok(session)
     }
 
@@ -57,20 +62,16 @@ impl Session {
         self.renew_at.is_some_and(|at| at <= now)
     }
 
-    /// Logs in again on the same connection. After an error the connection is of no further use.
+    /// Logs in again on the same connection, with the password of now if it is from a file. After an error the connection is of no
+    /// further use.
     pub async fn renew(&mut self, link: &mut impl Link) -> Result<(), ClientError> {
+        self.credentials = self.credentials.renewed().await;
+        self.log_in(link).await
+    }
+
+    async fn log_in(&mut self, link: &mut impl Link) -> Result<(), ClientError> {
         let credentials = &self.credentials;
-        let name = StrBytes::from_static_str(credentials.mechanism.name());
-        let handshake = SaslHandshakeRequest::default().with_mechanism(name);
-        let answer = link.ask(&handshake, 1, &SASL_HANDSHAKE_RESPONSE).await?;
-        match answer.error_code {
-            0 => {}
-            UNSUPPORTED_SASL_MECHANISM => {
-                let offered = answer.mechanisms.iter().map(|name| name.escape_debug().to_string()).collect();
-                return Err(ClientError::Mechanism { wanted: credentials.mechanism, offered });
-            }
-            code => return Err(ClientError::Refused { api: "SaslHandshake", code }),
-        }
+        agree(link, credentials.mechanism.name()).await?;
         // The broker counts from its answer to the last token. To count from before that token was sent is on the safe side.
         let mut sent = Instant::now();
         let last = match credentials.mechanism.scram() {
@@ -90,6 +91,40 @@ impl Session {
         };
         self.renew_at = renewal(last.session_lifetime_ms, sent);
         Ok(())
+    }
+}
+
+/// Logs in by a token (RFC 7628).
+pub(super) async fn present(
+    bearer: &Secret<String>,
+    version: i16,
+    link: &mut impl Link,
+) -> Result<(), ClientError> {
+    agree(link, OAUTHBEARER).await?;
+    let message = Secret::new(["n,,\x01auth=Bearer ", bearer.expose(), "\x01\x01"].concat());
+    let answer = token(link, version, Bytes::copy_from_slice(message.expose().as_bytes())).await?;
+    if answer.auth_bytes.is_empty() {
+        return Ok(());
+    }
+    // A refusal in the mechanism's words. Once that is acknowledged, the broker says it in Kafka's.
+    token(link, version, Bytes::from_static(b"\x01")).await?;
+    let told = String::from_utf8_lossy(&answer.auth_bytes);
+    let reason = told.chars().take(TOLD).flat_map(char::escape_debug).collect();
+    Err(ClientError::Authentication { code: SASL_AUTHENTICATION_FAILED, reason })
+}
+
+/// Says which mechanism follows.
+async fn agree(link: &mut impl Link, mechanism: &'static str) -> Result<(), ClientError> {
+    let name = StrBytes::from_static_str(mechanism);
+    let handshake = SaslHandshakeRequest::default().with_mechanism(name);
+    let answer = link.ask(&handshake, 1, &SASL_HANDSHAKE_RESPONSE).await?;
+    match answer.error_code {
+        0 => Ok(()),
+        UNSUPPORTED_SASL_MECHANISM => {
+            let offered = answer.mechanisms.iter().map(|name| name.escape_debug().to_string()).collect();
+            Err(ClientError::Mechanism { wanted: mechanism, offered })
+        }
+        code => Err(ClientError::Refused { api: "SaslHandshake", code }),
     }
 }
 

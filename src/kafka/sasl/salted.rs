@@ -14,7 +14,8 @@ use crate::secret::Secret;
 /// The brokers of a cluster share salt and rounds of a user; both change with its password.
 const KEPT: usize = 4;
 
-type Salted = Arc<Zeroizing<Vec<u8>>>;
+/// A password as SCRAM uses it.
+pub type Salted = Arc<Zeroizing<Vec<u8>>>;
 
 #[derive(PartialEq, Eq)]
 struct Key {
@@ -44,12 +45,31 @@ impl SaltedPasswords {
         let derive = move || hash.salted_password(password.expose().as_bytes(), &salt, rounds);
         let salted = tokio::task::spawn_blocking(derive).await.map_err(|_| ScramError::Interrupted)?;
         let salted = Arc::new(salted);
-        if kept.len() == KEPT {
-            kept.pop_front();
-        }
-        kept.push_back((key, Arc::clone(&salted)));
+        keep(&mut kept, key, &salted);
         Ok(salted)
     }
+}
+
+impl SaltedPasswords {
+    /// Derives one ahead of the server's challenge, on the thread of the caller, which must be none that serves others.
+    pub(super) fn derive(
+        &self,
+        password: &Secret<String>,
+        hash: ScramHash,
+        salt: &[u8],
+        rounds: u32,
+    ) -> Salted {
+        let salted = Arc::new(hash.salted_password(password.expose().as_bytes(), salt, rounds));
+        keep(&mut self.0.blocking_lock(), Key { hash, salt: salt.to_vec(), rounds }, &salted);
+        salted
+    }
+}
+
+fn keep(kept: &mut VecDeque<(Key, Salted)>, key: Key, salted: &Salted) {
+    if kept.len() == KEPT {
+        kept.pop_front();
+    }
+    kept.push_back((key, Arc::clone(salted)));
 }
 
 impl fmt::Debug for SaltedPasswords {
@@ -83,5 +103,15 @@ mod tests {
             kept.get(&password, &challenged(ScramHash::Sha256, salt)).await.unwrap();
         }
         assert_eq!(kept.0.lock().await.len(), KEPT);
+    }
+
+    #[tokio::test]
+    async fn what_was_derived_ahead_is_not_derived_again() {
+        let (kept, password) = (Arc::new(SaltedPasswords::default()), Secret::new("pencil".to_owned()));
+        let (of_thread, secret) = (Arc::clone(&kept), password.clone());
+        let ahead = move || of_thread.derive(&secret, ScramHash::Sha256, b"a", 4096);
+        let ahead = tokio::task::spawn_blocking(ahead).await.unwrap();
+        let asked = kept.get(&password, &challenged(ScramHash::Sha256, "YQ==")).await.unwrap();
+        assert!(Arc::ptr_eq(&ahead, &asked));
     }
 }

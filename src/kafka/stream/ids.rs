@@ -2,38 +2,52 @@
 
 use uuid::Uuid;
 
-use super::{Editor, OneTopicTail, StreamError};
+use super::{Editor, OneTopicTail, StreamError, TopicRef};
+use crate::kafka::records::{Counted, Counting};
 use crate::kafka::shape::{Entity, Shape};
 
 /// Swaps the topic ids of a Fetch response (v13 and later) in place.
 #[derive(Debug)]
 pub struct ResponseIdSwap {
     editor: Editor,
+    /// Whose records come next, as the broker calls it.
+    topic: Option<TopicRef>,
 }
 
 impl ResponseIdSwap {
     /// For a body of `body_len` bytes.
     pub fn new(shape: &'static Shape, version: i16, body_len: usize) -> Self {
-        Self { editor: Editor::of(shape, version, body_len) }
+        Self { editor: Editor::of(shape, version, body_len), topic: None }
+    }
+
+    /// For what follows the name of a response's only topic: there are no ids in it.
+    pub fn behind(topic: TopicRef, tail: OneTopicTail) -> Self {
+        Self { editor: tail.into_editor(), topic: Some(topic) }
     }
 
     /// Edits the front of `chunk`, which starts with the first byte that has not been passed on yet, and answers how many
     /// bytes of it may pass now. The others are to be presented again, with more behind them. `ids` gives the id that the
-    /// client knows a topic by; `None` ends the response.
+    /// client knows a topic by; `None` ends the response. `came` hears which records are among them, by the broker's topic.
     pub fn push(
         &mut self,
         chunk: &mut [u8],
         ids: impl Fn(Uuid) -> Option<Uuid>,
+        mut came: impl FnMut(&TopicRef, Counted),
     ) -> Result<usize, StreamError> {
-        self.editor.edit(chunk, |field, value| match (field.entity, value) {
+        let Self { editor, topic } = self;
+        let ready = editor.edit(chunk, |field, value, counting| match (field.entity, value) {
             (Some(Entity::TopicId), Some(value)) => {
                 let id = Uuid::from_slice(value).map_err(|_| StreamError::UnknownTopicId)?;
                 let shown = ids(id).ok_or(StreamError::UnknownTopicId)?;
                 value.copy_from_slice(shown.as_bytes());
+                tell(topic.as_ref(), counting, &mut came);
+                *topic = Some(TopicRef::Id(id));
                 Ok(())
             }
             _ => Err(StreamError::NotStreamable(field.name)),
-        })
+        })?;
+        tell(topic.as_ref(), &mut editor.counting, &mut came);
+        Ok(ready)
     }
 
     /// Whether the body has been seen to its end.
@@ -42,9 +56,9 @@ impl ResponseIdSwap {
     }
 }
 
-impl From<OneTopicTail> for ResponseIdSwap {
-    /// For what follows the name of a response's only topic: there are no ids in it.
-    fn from(tail: OneTopicTail) -> Self {
-        Self { editor: tail.into_editor() }
+fn tell(topic: Option<&TopicRef>, counting: &mut Counting, came: &mut impl FnMut(&TopicRef, Counted)) {
+    let counted = counting.take();
+    if let Some(topic) = topic.filter(|_| counted != Counted::default()) {
+        came(topic, counted);
     }
 }

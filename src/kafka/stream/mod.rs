@@ -15,6 +15,7 @@ use thiserror::Error;
 pub use self::ids::ResponseIdSwap;
 pub use self::one_topic::{OneTopicHead, OneTopicTail, TopicRef};
 pub use self::rewrite::{Instead, Rewritten, rewrite, topics_only};
+use super::records::Counting;
 use super::shape::{Entity, Field, Shape, Type};
 use super::unknown_tags;
 use super::walker::{Event, Limits, WalkError, Walker};
@@ -42,12 +43,14 @@ struct Editor {
     walker: Walker,
     /// Bytes of a tagged field that are still to be blanked.
     blank: usize,
+    /// The records among what has passed.
+    counting: Counting,
     complete: bool,
 }
 
 impl Editor {
     fn new(walker: Walker) -> Self {
-        Self { walker, blank: 0, complete: false }
+        Self { walker, blank: 0, counting: Counting::default(), complete: false }
     }
 
     fn of(shape: &'static Shape, version: i16, body_len: usize) -> Self {
@@ -55,11 +58,11 @@ impl Editor {
     }
 
     /// Edits what it can of `chunk`, and answers how many bytes of its front may pass. `entity` sees the values that
-    /// name something.
+    /// name something, and what is counted of the records in front of them.
     fn edit(
         &mut self,
         chunk: &mut [u8],
-        mut entity: impl FnMut(&'static Field, Option<&mut [u8]>) -> Result<(), StreamError>,
+        mut entity: impl FnMut(&'static Field, Option<&mut [u8]>, &mut Counting) -> Result<(), StreamError>,
     ) -> Result<usize, StreamError> {
         let mut ready = 0;
         loop {
@@ -85,13 +88,11 @@ impl Editor {
                     self.blank = size;
                 }
                 Event::Entity { field, value, .. } => {
-                    entity(field, value.and_then(|value| covered.get_mut(value)))?;
+                    entity(field, value.and_then(|value| covered.get_mut(value)), &mut self.counting)?;
                 }
-                Event::Pass { .. }
-                | Event::Array { .. }
-                | Event::Records { .. }
-                | Event::Payload { .. }
-                | Event::Tagged { .. } => {}
+                Event::Records { .. } => self.counting.begin(),
+                Event::Payload { .. } => self.counting.push(covered),
+                Event::Pass { .. } | Event::Array { .. } | Event::Tagged { .. } => {}
             }
             ready += len;
         }

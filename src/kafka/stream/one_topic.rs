@@ -7,11 +7,12 @@ use uuid::Uuid;
 use super::rewrite::put_text;
 use super::{Editor, StreamError};
 use crate::kafka::primitive::{read_i16, read_i32};
+use crate::kafka::records::Counted;
 use crate::kafka::shape::{Entity, Field, Shape};
 use crate::kafka::walker::{Event, Limits, Walker};
 
 /// How a request says which topic it means.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TopicRef {
     Name(String),
     Id(Uuid),
@@ -143,7 +144,7 @@ impl OneTopicTail {
     /// As [`super::ResponseIdSwap::push`]: checks the front of `chunk` and answers how many bytes of it may pass now.
     pub fn push(&mut self, chunk: &mut [u8]) -> Result<usize, StreamError> {
         let partitions = &mut self.partitions;
-        self.editor.edit(chunk, |field, value| match (field.entity, value) {
+        self.editor.edit(chunk, |field, value, _| match (field.entity, value) {
             (Some(Entity::PartitionIndex), Some(value)) => {
                 partitions.extend(read_i32(value));
                 Ok(())
@@ -154,6 +155,11 @@ impl OneTopicTail {
 
     pub(super) fn into_editor(self) -> Editor {
         self.editor
+    }
+
+    /// The records that have passed since this was asked last.
+    pub fn take_counted(&mut self) -> Counted {
+        self.editor.counting.take()
     }
 
     /// The partitions seen so far, in the request's order.

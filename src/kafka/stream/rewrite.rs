@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::{StreamError, names_brokers};
 use crate::kafka::primitive::put_varint;
+use crate::kafka::records::{self, Counted};
 use crate::kafka::shape::{Entity, Field, Shape};
 use crate::kafka::walker::{Event, Limits, WalkError, Walker};
 
@@ -37,12 +38,13 @@ pub enum Instead<'n> {
 
 /// Gives what is named in `body` other names: `instead` answers, for every value that names something (`None`: it is null),
 /// what the other side calls it, or an error if this message wants more than new names. One that names brokers does, and so
-/// does one with a tagged field that nobody knows.
+/// does one with a tagged field that nobody knows. `counted` hears of the records behind the value that `instead` was asked for last.
 pub fn rewrite<'n>(
     shape: &'static Shape,
     version: i16,
     body: &Bytes,
     mut instead: impl FnMut(&'static Field, Option<&[u8]>) -> Result<Instead<'n>, StreamError>,
+    mut counted: impl FnMut(Counted),
 ) -> Result<Rewritten, StreamError> {
     let mut walker = Walker::new(shape, version, body.len(), Limits::default());
     let (mut names, mut edits) = (BytesMut::new(), Vec::new());
@@ -69,6 +71,7 @@ pub fn rewrite<'n>(
                     edits.push(Edit { at: position..next, name: start..names.len() });
                 }
             }
+            Event::Payload { len, .. } => counted(records::count(unread.get(..len).unwrap_or_default())),
             _ => {}
         }
         position = next;
@@ -173,9 +176,13 @@ mod tests {
                     let index = asked.replace(asked.get() + 1);
                     "an-alias-that-is-longer".get(index % 7..)
                 };
-                let renamed = rewrite(&FETCH_RESPONSE, version, &body, |field, value| {
-                    topics_only(field, value, name, ids)
-                });
+                let renamed = rewrite(
+                    &FETCH_RESPONSE,
+                    version,
+                    &body,
+                    |field, value| topics_only(field, value, name, ids),
+                    |_| {},
+                );
                 let Ok(rewritten) = renamed else {
                     continue; // a nested tagged field that nobody knows
                 };
@@ -197,8 +204,13 @@ mod tests {
             let last = decode(version, body.clone()).responses.pop().unwrap();
             let name = |name: &str| (name != last.topic.as_str()).then_some("shown");
             let id = |id: Uuid| (id != last.topic_id).then(|| Uuid::from_u128(7));
-            let outcome =
-                rewrite(&FETCH_RESPONSE, version, &body, |field, value| topics_only(field, value, name, id));
+            let outcome = rewrite(
+                &FETCH_RESPONSE,
+                version,
+                &body,
+                |field, value| topics_only(field, value, name, id),
+                |_| {},
+            );
             assert_eq!(outcome.unwrap_err(), error);
         }
     }
@@ -209,7 +221,7 @@ mod tests {
             .map(|seed| Bytes::from(sample::body(&FETCH_RESPONSE, 16, seed)))
             .find(|body| !decode(16, body.clone()).node_endpoints.is_empty())
             .unwrap();
-        let outcome = rewrite(&FETCH_RESPONSE, 16, &body, |_, _| Ok(Instead::Same));
+        let outcome = rewrite(&FETCH_RESPONSE, 16, &body, |_, _| Ok(Instead::Same), |_| {});
         assert!(matches!(outcome, Err(StreamError::NotStreamable(_))));
     }
 }

@@ -1,3 +1,6 @@
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{FetchResponse, ProduceRequest};
 use kafka_protocol::protocol::StrBytes;
@@ -6,6 +9,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::kafka::codec;
+use crate::kafka::records::{Counted, count, sample as batches};
 use crate::kafka::sample::{self, FETCH_RESPONSE, PRODUCE_REQUEST};
 
 /// The other id of a topic; its own inverse.
@@ -32,7 +36,7 @@ fn relay(
 
 fn fetch(body: &[u8], version: i16, piece: usize) -> Vec<u8> {
     let mut editor = ResponseIdSwap::new(&FETCH_RESPONSE, version, body.len());
-    let (out, error) = relay(body, piece, |chunk| editor.push(chunk, |id| Some(swapped(id))));
+    let (out, error) = relay(body, piece, |chunk| editor.push(chunk, |id| Some(swapped(id)), |_, _| {}));
     assert_eq!((error, editor.is_complete(), out.len()), (None, true, body.len()));
     out
 }
@@ -74,7 +78,7 @@ fn a_topic_id_that_was_not_asked_for_ends_the_response_before_it_is_seen() {
         let forbidden = message.responses.last().unwrap().topic_id;
         let ids = |id| (id != forbidden).then(|| swapped(id));
         let mut editor = ResponseIdSwap::new(&FETCH_RESPONSE, 13, body.len());
-        let (out, error) = relay(&body, piece, |chunk| editor.push(chunk, ids));
+        let (out, error) = relay(&body, piece, |chunk| editor.push(chunk, ids, |_, _| {}));
         assert_eq!(error, Some(StreamError::UnknownTopicId));
         assert!(!out.windows(16).any(|window| window == forbidden.as_bytes()));
     }
@@ -84,7 +88,7 @@ fn a_topic_id_that_was_not_asked_for_ends_the_response_before_it_is_seen() {
 fn a_response_that_names_topics_is_not_streamed() {
     let (body, _) = fetch_with_topics(12, 1);
     let mut editor = ResponseIdSwap::new(&FETCH_RESPONSE, 12, body.len());
-    let (_, error) = relay(&body, 64, |chunk| editor.push(chunk, Some));
+    let (_, error) = relay(&body, 64, |chunk| editor.push(chunk, Some, |_, _| {}));
     assert_eq!(error, Some(StreamError::NotStreamable("topic")));
 }
 
@@ -162,7 +166,92 @@ fn a_second_topic_is_never_passed_unmapped() {
     assert_eq!(error, Some(StreamError::NotStreamable("name")));
 }
 
+/// A sequence of batches, often cut short.
+fn records(seed: u64, cut: usize) -> Bytes {
+    let all: Vec<u8> = batches::batches(seed).iter().flat_map(batches::SampleBatch::bytes).collect();
+    let whole = seed.is_multiple_of(3);
+    Bytes::copy_from_slice(&all[..if whole { all.len() } else { cut % all.len() }])
+}
+
+fn add(counts: &mut BTreeMap<TopicRef, Counted>, topic: TopicRef, counted: Counted) {
+    let sum = counts.entry(topic).or_default();
+    (sum.bytes, sum.records) = (sum.bytes + counted.bytes, sum.records + counted.records);
+}
+
 proptest! {
+    #[test]
+    fn records_are_counted_by_topic_however_a_message_comes(seed in 0_u64..1 << 32, piece in 1_usize..300, cut: usize) {
+        for version in [12, 13, 16] {
+            let (_, mut message) = fetch_with_topics(version, seed);
+            message.node_endpoints.clear();
+            let mut expected = BTreeMap::new();
+            for (number, topic) in (seed..).zip(&mut message.responses) {
+                let known = if version < 13 { TopicRef::Name(topic.topic.to_string()) } else { TopicRef::Id(topic.topic_id) };
+                for (index, partition) in (0..).zip(&mut topic.partitions) {
+                    partition.records = Some(records(number + index, cut));
+                    add(&mut expected, known.clone(), count(partition.records.as_ref().unwrap()));
+                }
+            }
+            expected.retain(|_, counted| counted.bytes > 0);
+            let body = codec::encode(&message, version).unwrap();
+            let mut whole = BTreeMap::new();
+            let at = Cell::new(None);
+            let rewritten = rewrite(&FETCH_RESPONSE, version, &body, |_, value| {
+                let value = value.unwrap();
+                at.set(Some(if version < 13 {
+                    TopicRef::Name(String::from_utf8(value.to_vec()).unwrap())
+                } else {
+                    TopicRef::Id(Uuid::from_slice(value).unwrap())
+                }));
+                Ok(Instead::Same)
+            }, |counted| {
+                let topic = at.take().unwrap();
+                add(&mut whole, topic.clone(), counted);
+                at.set(Some(topic));
+            });
+            if rewritten.is_ok() {
+                prop_assert_eq!(&whole, &expected, "as a whole, v{}", version);
+            }
+            let mut streamed = BTreeMap::new();
+            let mut came = |topic: &TopicRef, counted| add(&mut streamed, topic.clone(), counted);
+            if version >= 13 {
+                let mut editor = ResponseIdSwap::new(&FETCH_RESPONSE, version, body.len());
+                let (_, error) = relay(&body, piece, |chunk| editor.push(chunk, |id| Some(swapped(id)), &mut came));
+                prop_assert_eq!(error, None);
+            } else {
+                message.responses.truncate(1);
+                let body = codec::encode(&message, version).unwrap();
+                let (head, tail) = OneTopicHead::read(&FETCH_RESPONSE, version, body.len(), &body).unwrap().unwrap();
+                let topic = head.topic.clone().unwrap();
+                expected.clear();
+                for partition in &message.responses[0].partitions {
+                    add(&mut expected, topic.clone(), count(partition.records.as_ref().unwrap()));
+                }
+                expected.retain(|_, counted| counted.bytes > 0);
+                let mut editor = ResponseIdSwap::behind(topic, tail);
+                let (_, error) = relay(&body[head.len..], piece, |chunk| editor.push(chunk, Some, &mut came));
+                prop_assert_eq!(error, None);
+            }
+            prop_assert_eq!(streamed, expected, "v{}, cut into {}", version, piece);
+        }
+    }
+
+    #[test]
+    fn records_of_a_produce_are_counted_however_it_comes(seed in 0_u64..1 << 32, piece in 1_usize..300, cut: usize) {
+        let (_, mut message) = produce(9, seed);
+        let mut expected = Counted::default();
+        for (number, partition) in (seed..).zip(&mut message.topic_data[0].partition_data) {
+            partition.records = Some(records(number, cut));
+            let more = count(partition.records.as_ref().unwrap());
+            (expected.bytes, expected.records) = (expected.bytes + more.bytes, expected.records + more.records);
+        }
+        let body = codec::encode(&message, 9).unwrap();
+        let (head, mut tail) = OneTopicHead::read(&PRODUCE_REQUEST, 9, body.len(), &body).unwrap().unwrap();
+        let (_, error) = relay(&body[head.len..], piece, |chunk| tail.push(chunk));
+        prop_assert_eq!((error, tail.take_counted()), (None, expected));
+        prop_assert_eq!(tail.take_counted(), Counted::default());
+    }
+
     #[test]
     fn a_streamed_fetch_is_the_one_decoded_edited_and_encoded(seed in 0_u64..1 << 32, version in 13_i16..=18, piece in 1_usize..64) {
         let (body, mut expected) = fetch_with_topics(version, seed);
@@ -212,7 +301,7 @@ proptest! {
         let at = at.index(body.len());
         body[at] = byte;
         let mut editor = ResponseIdSwap::new(&FETCH_RESPONSE, 16, body.len());
-        let (out, error) = relay(&body, piece, |chunk| editor.push(chunk, |id| Some(swapped(id))));
+        let (out, error) = relay(&body, piece, |chunk| editor.push(chunk, |id| Some(swapped(id)), |_, _| {}));
         prop_assert_eq!(error.is_none(), editor.is_complete());
         prop_assert!(out.len() <= body.len());
 

@@ -3,6 +3,7 @@
 mod files;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod shown;
 mod upstream;
 
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use thiserror::Error;
 
 pub use self::files::{FromFiles, Refreshed};
+pub use self::shown::{Showing, ShownCertificate};
 pub use self::upstream::{UpstreamTls, UpstreamTlsFiles, client_config, explain};
 
 /// Why files cannot be used for TLS. Every text names the file.

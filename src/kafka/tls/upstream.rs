@@ -78,6 +78,14 @@ impl UpstreamTls {
 
 /// What `files` say, read now.
 pub fn client_config(files: &UpstreamTlsFiles) -> Result<ClientConfig, TlsError> {
+    client_config_with(files, |verifier| verifier)
+}
+
+/// As [`client_config`], with something around the verifier of servers' certificates.
+pub(super) fn client_config_with(
+    files: &UpstreamTlsFiles,
+    around: impl FnOnce(Arc<dyn ServerCertVerifier>) -> Arc<dyn ServerCertVerifier>,
+) -> Result<ClientConfig, TlsError> {
     let roots = Arc::new(match &files.ca {
         Some(path) => authorities(path)?,
         None => system_roots()?,
@@ -87,12 +95,13 @@ pub fn client_config(files: &UpstreamTlsFiles) -> Result<ClientConfig, TlsError>
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| setup(&error))?;
-    let builder = if files.verifies_host {
+    let verifier: Arc<dyn ServerCertVerifier> = if files.verifies_host {
         let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider);
-        builder.with_webpki_verifier(verifier.build().map_err(|error| setup(&error))?)
+        verifier.build().map_err(|error| setup(&error))?
     } else {
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyHost { roots, provider }))
+        Arc::new(AnyHost { roots, provider })
     };
+    let builder = builder.dangerous().with_custom_certificate_verifier(around(verifier));
     let Some((certificate, key)) = &files.identity else { return Ok(builder.with_no_client_auth()) };
     builder.with_client_auth_cert(certificates(certificate)?, private_key(key)?).map_err(|cause| {
         TlsError::Pair { certificate: certificate.clone(), key: key.clone(), cause: cause.to_string() }

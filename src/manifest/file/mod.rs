@@ -157,14 +157,13 @@ fn read_document(
         reading.zone.as_ref().map(|zone| set::against_configuration(zone, known)).unwrap_or_default();
     let is_misplaced = !misplaced.is_empty();
     found.extend(misplaced);
-    found.extend(reading.zone.iter().flat_map(set::unbuilt_protections));
     found.extend(reading.zone.iter().filter_map(|zone| set::host_name(zone, known)));
     // What an earlier layer has refused is not refused again.
     let earlier: BTreeSet<usize> = faults.iter().map(|fault| fault.span.start).collect();
     faults.extend(
         found
             .into_iter()
-            .map(|fault| on_text(fault, document))
+            .map(|fault| on_text(fault, document, places))
             .filter(|fault| !earlier.contains(&fault.span.start) && !secrets.hides(&fault.span)),
     );
     let zone = reading.zone.filter(|_| sound)?;
@@ -222,7 +221,7 @@ fn not_a_zone(document: &Node) -> Option<Fault> {
 }
 
 /// A place in the document → bytes of the file.
-fn on_text(fault: DocumentFault, document: &Node) -> Fault {
+fn on_text(fault: DocumentFault, document: &Node, places: &Places<'_>) -> Fault {
     let span = |pointer: &str, part: Part| -> Range<usize> {
         let Some(found) = document.find(pointer) else { return document.head() };
         match (part, found.key) {
@@ -230,12 +229,15 @@ fn on_text(fault: DocumentFault, document: &Node) -> Fault {
             (Part::Key, None) | (Part::Value, _) => found.node.head(),
         }
     };
-    let at = span(&fault.pointer, fault.part);
+    let mut at = span(&fault.pointer, fault.part);
+    let value = document.find(&fault.pointer).and_then(|found| found.node.scalar());
+    at.start +=
+        value.and_then(|value| places.lines.into_text(&at, &value.text, fault.within)).unwrap_or_default();
     let related =
         fault.related.iter().map(|(pointer, what)| (span(pointer, Part::Value), what.clone())).collect();
     let mut finding = fault.finding;
     // As it was written: `0123` is the number 123 to a parser, and `.nan` nothing at all, but not to their author.
-    if let Some(scalar) = document.find(&fault.pointer).and_then(|found| found.node.scalar()) {
+    if let Some(scalar) = value {
         let text = quote(&scalar.text);
         if finding.code == Code::QuoteNeeded {
             finding.message = format!("{text} is {} in YAML, text is wanted here", scalar.kind().as_str());

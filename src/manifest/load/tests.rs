@@ -180,16 +180,6 @@ fn the_configuration_is_checked_only_where_it_is_known() {
 }
 
 #[test]
-fn a_protection_that_is_not_built_is_a_warning_at_its_field() {
-    let text = zone("a", "a").replace("permission: READ", "permission: READ, replay: {maxAge: 7d}");
-    let loaded = load([file("a.yaml", text)], &Known::default());
-    let finding = &loaded.findings[0];
-    assert_eq!((finding.code, finding.severity()), (Code::NeedsLaterVersion, Severity::Warning));
-    assert_eq!(finding.source.as_ref().map(|at| (at.line, at.column)), Some((9, 52)));
-    assert!(loaded.zones.contains_key("a"), "the zone is loaded, so that it can be FAILED");
-}
-
-#[test]
 fn a_secret_reaches_no_text_that_could_be_printed() {
     let text = zone("a", "a") + "  password: hunter2\n  description: 'password=hunter2'\n# token: hunter2\n";
     let loaded = load([file("a.yaml", text)], &Known::default());

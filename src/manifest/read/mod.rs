@@ -1,6 +1,7 @@
 //! A document → a zone, with the rules within one zone. The only way to make a [`PartnerZone`] from outside.
 
 mod certificates;
+mod headers;
 mod plain;
 mod rules;
 mod values;
@@ -22,7 +23,7 @@ use super::finding::quote;
 use super::schema::{self, shown};
 use super::v2;
 
-use plain::{headers, mode, organization, partner, permission, traffic_control};
+use plain::{mode, organization, partner, permission, traffic_control};
 
 const RESERVED: &str =
     "choose another: `.`, `..` and the form of a key id (`pz` and 16 letters or digits) are reserved";
@@ -174,6 +175,7 @@ impl Reader<'_> {
         let underlying_cluster = underlying.and_then(|text| self.name("/spec/underlyingCluster", &text));
         let authentication = self.authentication();
         let topics = self.topics();
+        let headers = self.headers();
         let access = self.access();
         let consumer_groups = self.consumer_groups();
         Some(PartnerZone {
@@ -192,7 +194,7 @@ impl Reader<'_> {
                 .part("/spec/trafficControlPolicies")
                 .map(traffic_control)
                 .unwrap_or_default(),
-            headers: self.part("/spec/headers").map(headers).unwrap_or_default(),
+            headers,
             access,
             consumer_groups,
         })

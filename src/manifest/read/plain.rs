@@ -1,8 +1,6 @@
 //! Parts that mean what they say: nothing in them is left to check after the schema.
 
-use crate::zone::{
-    AddHeader, AuthenticationMode, Headers, Organization, PartnerContact, Permission, TrafficControl,
-};
+use crate::zone::{AuthenticationMode, Organization, PartnerContact, Permission, TrafficControl};
 
 use super::super::v2;
 
@@ -33,18 +31,6 @@ pub(super) fn traffic_control(policies: v2::TrafficControlPolicies) -> TrafficCo
         max_connections: policies.max_connections,
         max_connection_rate: policies.max_connection_rate,
         max_request_rate: policies.max_request_rate,
-    }
-}
-
-pub(super) fn headers(headers: v2::Headers) -> Headers {
-    let add = |header: v2::AddHeader| AddHeader {
-        key: header.key,
-        value: header.value,
-        override_if_exists: header.override_if_exists,
-    };
-    Headers {
-        add_on_produce: headers.add_on_produce.into_iter().map(add).collect(),
-        remove_on_consume: headers.remove_on_consume.into_iter().map(|header| header.key_regex).collect(),
     }
 }
 

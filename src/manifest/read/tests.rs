@@ -42,6 +42,11 @@ fn a_valid_document_has_no_faults() {
     assert_eq!(with(&[]), []);
 }
 
+fn add(headers: &[(&str, &str)]) -> Value {
+    let header = |(key, value): &(&str, &str)| json!({"key": key, "value": value, "overrideIfExists": true});
+    json!({"addOnProduce": headers.iter().map(header).collect::<Vec<_>>()})
+}
+
 #[test]
 fn each_mistake_in_a_field_is_one_fault_at_that_field() {
     for (pointer, value, code) in [
@@ -88,7 +93,13 @@ fn each_mistake_in_a_field_is_one_fault_at_that_field() {
         // Whole numbers to JSON Schema: without a fault of their own the limits would be lost without a word.
         ("/spec/trafficControlPolicies", json!({"maxProduceRate": 1e3}), Code::WrongType),
         ("/spec/trafficControlPolicies", json!({"maxProduceRate": 1e30}), Code::WrongType),
-        ("/spec/headers", json!({"removeOnConsume": [{"keyRegex": "(a"}]}), Code::InvalidValue),
+        ("/spec/headers", json!({"removeOnConsume": [{"keyRegex": "(a"}]}), Code::UnusablePattern),
+        ("/spec/headers", json!({"removeOnConsume": [{"keyRegex": "a(?=b)"}]}), Code::UnusablePattern),
+        ("/spec/headers", json!({"removeOnConsume": [{"keyRegex": ""}]}), Code::InvalidValue),
+        ("/spec/headers", add(&[("a", "{{uuid}}")]), Code::UnknownTemplate),
+        ("/spec/headers", add(&[("a", "1"), ("b", "2"), ("a", "3")]), Code::DuplicateHeader),
+        ("/spec/headers", add(&[("a\u{7}", "")]), Code::InvalidName),
+        ("/spec/headers", add(&[("", "")]), Code::InvalidValue),
         ("/spec/headers", json!({"addOnProduce": [{"key": "a", "value": "b"}]}), Code::MissingField),
         (
             "/spec/consumerGroups",

@@ -118,9 +118,8 @@ fn value_fault(pointer: &str, error: &ValidationError<'_>) -> DocumentFault {
         ValidationErrorKind::Pattern { pattern } => {
             invalid(format!("{} does not match {pattern}", shown_value(value)))
         }
-        ValidationErrorKind::Format { format } if format == "regex" => {
-            invalid(format!("{} is not a regular expression", shown_value(value)))
-                .help("check its brackets and escapes")
+        ValidationErrorKind::MaxItems { limit } => {
+            invalid(format!("{} has more than {limit} items", shown(pointer)))
         }
         ValidationErrorKind::PropertyNames { error } => {
             let name = error.instance().as_str().unwrap_or_default().to_owned();

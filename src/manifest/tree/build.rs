@@ -26,7 +26,7 @@ pub fn parse(text: &str) -> (Vec<Node>, Vec<Fault>) {
     while let Some(event) = parser.next_event() {
         let outcome = match event {
             Ok((event, span)) => builder.event(event, span),
-            Err(error) => Err(Box::new(builder.syntax(text, &error))),
+            Err(error) => Err(Box::new(builder.syntax(&error))),
         };
         if let Err(fault) = outcome {
             builder.faults.push(*fault);
@@ -36,7 +36,8 @@ pub fn parse(text: &str) -> (Vec<Node>, Vec<Fault>) {
     (builder.documents, builder.faults)
 }
 
-struct Builder {
+struct Builder<'t> {
+    text: &'t str,
     offsets: Offsets,
     documents: Vec<Node>,
     faults: Vec<Fault>,
@@ -58,10 +59,10 @@ enum Key {
     Refused,
 }
 
-impl Builder {
-    fn new(text: &str) -> Self {
+impl<'t> Builder<'t> {
+    fn new(text: &'t str) -> Self {
         let offsets = Offsets::new(text);
-        Self { offsets, documents: Vec::new(), faults: Vec::new(), open: Vec::new(), nodes: 0 }
+        Self { text, offsets, documents: Vec::new(), faults: Vec::new(), open: Vec::new(), nodes: 0 }
     }
 
     fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), Box<Fault>> {
@@ -71,6 +72,10 @@ impl Builder {
                 self.count(&span)?;
                 self.decorations(anchor, tag.is_some(), &span);
                 let plain = style == ScalarStyle::Plain;
+                let span = match style {
+                    ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => self.within_quotes(span),
+                    ScalarStyle::Plain | ScalarStyle::Literal | ScalarStyle::Folded => span,
+                };
                 self.add(Node { span, content: Content::Scalar(Scalar { text: text.into_owned(), plain }) });
             }
             Event::SequenceStart(anchor, tag) => {
@@ -99,6 +104,14 @@ impl Builder {
             | Event::DocumentEnd => {}
         }
         Ok(())
+    }
+
+    /// The parser takes what is behind the quotes on their line, a comment too, for a part of them.
+    fn within_quotes(&self, span: Range<usize>) -> Range<usize> {
+        match self.text.get(span.clone()).and_then(quoted) {
+            Some(length) => span.start..span.start + length,
+            None => span,
+        }
     }
 
     fn count(&mut self, span: &Range<usize>) -> Result<(), Box<Fault>> {
@@ -176,14 +189,14 @@ impl Builder {
         }
     }
 
-    fn syntax(&self, text: &str, error: &ScanError) -> Fault {
+    fn syntax(&self, error: &ScanError) -> Fault {
         let at = self.offsets.byte(error.marker().index());
         if error.info() == PARSER_TOO_DEEP {
             return too_deep(at..at);
         }
         let line_start =
-            text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
-        let line = text.get(line_start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+            self.text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
+        let line = self.text.get(line_start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
         let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
         match line.get(..indent).and_then(|blanks| blanks.find('\t')) {
             Some(tab) => {
@@ -235,6 +248,24 @@ fn new_key(node: Node, seen: &mut BTreeMap<String, Range<usize>>, faults: &mut V
 fn too_deep(span: Range<usize>) -> Fault {
     Fault::new(Code::TooDeep, span, format!("the file nests deeper than {MAX_DEPTH} levels"))
         .help("a zone needs five levels; check the indentation")
+}
+
+/// How long the text in quotes is that a text begins with.
+fn quoted(text: &str) -> Option<usize> {
+    let quote = text.chars().next().filter(|first| matches!(first, '"' | '\''))?;
+    let mut rest = text.char_indices().skip(1).peekable();
+    while let Some((at, character)) = rest.next() {
+        let escapes = match quote {
+            '"' => character == '\\',
+            _ => character == quote && rest.peek().is_some_and(|(_, next)| *next == quote),
+        };
+        if escapes {
+            rest.next();
+        } else if character == quote {
+            return Some(at + 1);
+        }
+    }
+    None
 }
 
 /// A value that is not there is pointed at by its key.

@@ -70,6 +70,25 @@ fn spans_are_bytes_of_the_file_whatever_its_characters() {
 }
 
 #[test]
+fn what_is_behind_quotes_is_no_part_of_them() {
+    for (value, behind) in [
+        (r#""a\"b""#, " # it's \"c\""),
+        ("'it''s'", "   # 'c'"),
+        (r#""\\""#, " "),
+        ("'ü\n  b'", "\t# c"),
+        ("\"\"", ""),
+    ] {
+        let text = format!("'k' : {value}{behind}\n\nl: [{value}  ]{behind}\n");
+        let (documents, faults) = parse(&text);
+        assert!(faults.is_empty(), "{faults:?}");
+        let shown = |span: &Range<usize>| text.get(span.clone()).unwrap().to_owned();
+        let entry = documents[0].get("k").unwrap();
+        assert_eq!((shown(&entry.key_span), shown(&entry.value.span)), ("'k'".to_owned(), value.to_owned()));
+        assert_eq!(shown(&documents[0].find("/l/0").unwrap().node.span), value);
+    }
+}
+
+#[test]
 fn pointers_unescape_their_steps() {
     let (documents, _) = parse("labels: {a/b: {c~d: x}}\n");
     assert!(documents[0].find("/labels/a~1b/c~0d").is_some());

@@ -8,7 +8,31 @@ use crate::zone::{Asked, Revision, Scope, ZoneName};
 
 const FORMAT_VERSION: &str = "1.2";
 
+/// Entries of a list of a bounded plan, and what its changes come to in bytes. The rest of such a plan is of the configuration's size.
+const BOUNDED: usize = 500;
+const BOUNDED_BYTES: usize = 384 * 1024;
+
 pub(super) fn render(plan: &Plan) -> Value {
+    of_these(plan, &plan.changes, usize::MAX)
+}
+
+/// So that it can be kept and passed on: the first changes, findings and holds. And whether that is all.
+pub(super) fn render_bounded(plan: &Plan) -> (Value, bool) {
+    let mut bytes = 0_usize;
+    let fits = |change: &&Change| {
+        let forms = [&change.before, &change.after].into_iter().flatten();
+        bytes += forms.map(|form| form.as_str().len()).sum::<usize>();
+        bytes <= BOUNDED_BYTES
+    };
+    let count = plan.changes.iter().take(BOUNDED).take_while(fits).count();
+    let (changes, left) = plan.changes.split_at(count);
+    let lists = [plan.findings.len(), plan.holds().len(), plan.suspended.len(), plan.suppressed.len()];
+    let is_whole = left.is_empty() && lists.into_iter().all(|list| list <= BOUNDED);
+    (of_these(plan, changes, BOUNDED), is_whole)
+}
+
+/// `most` of each list beside the changes.
+fn of_these(plan: &Plan, changes: &[Change], most: usize) -> Value {
     let summary = plan.summary();
     json!({
         "formatVersion": FORMAT_VERSION,
@@ -27,11 +51,11 @@ pub(super) fn render(plan: &Plan) -> Value {
             "findings": summary.findings,
         },
         "notices": plan.notices.iter().map(notice).collect::<Vec<_>>(),
-        "changes": plan.changes.iter().map(|it| change(it, plan.impact(it))).collect::<Vec<_>>(),
-        "findings": plan.findings,
-        "held": plan.holds().iter().map(held).collect::<Vec<_>>(),
-        "suspended": plan.suspended.iter().map(suspended).collect::<Vec<_>>(),
-        "suppressed": plan.suppressed,
+        "changes": changes.iter().map(|it| change(it, plan.impact(it))).collect::<Vec<_>>(),
+        "findings": plan.findings.iter().take(most).collect::<Vec<_>>(),
+        "held": plan.holds().iter().take(most).map(held).collect::<Vec<_>>(),
+        "suspended": plan.suspended.iter().take(most).map(suspended).collect::<Vec<_>>(),
+        "suppressed": plan.suppressed.iter().take(most).collect::<Vec<_>>(),
         "guard": {
             "refused": plan.guard.is_refusing(),
             "reasons": plan.guard.reasons().collect::<Vec<_>>(),

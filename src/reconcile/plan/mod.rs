@@ -281,6 +281,11 @@ impl Plan {
     pub fn to_json(&self) -> Value {
         json::render(self)
     }
+
+    /// The same form with as much of its lists as can be kept, and whether that is all.
+    pub fn to_bounded_json(&self) -> (Value, bool) {
+        json::render_bounded(self)
+    }
 }
 
 #[cfg(test)]

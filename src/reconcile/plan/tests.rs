@@ -247,7 +247,26 @@ fn the_json_form_is_what_the_committed_schema_describes() {
     assert!(!validator.is_valid(&odd));
 }
 
-/// What applying the plan makes of the zones in force.
+#[test]
+fn of_a_plan_that_is_kept_the_first_changes_are_there_and_all_are_counted() {
+    let few = planned(&[], &[zone("acme", &[ORDERS, BILLS])]);
+    assert_eq!(few.to_bounded_json(), (few.to_json(), true));
+    let zones: Vec<_> = (0..300).map(|n| zone(&format!("zone-{n:03}"), &[ORDERS])).collect();
+    let many = planned(&[], &zones);
+    let (bounded, is_whole) = many.to_bounded_json();
+    let (kept, all) = (bounded["changes"].as_array().unwrap(), many.to_json());
+    assert_eq!((kept.len(), is_whole, &bounded["summary"]["add"]), (500, false, &json!(600)));
+    assert_eq!((kept.first(), &bounded["digest"]), (all["changes"].get(0), &all["digest"]));
+    // Forms can be long.
+    let wordy = |n| PartnerZone {
+        description: Some("x".repeat(20_000)),
+        ..zone(&format!("wordy-{n:02}"), &[ORDERS])
+    };
+    let (bounded, is_whole) = planned(&[], &(0..50).map(wordy).collect::<Vec<_>>()).to_bounded_json();
+    let (kept, bytes) = (bounded["changes"].as_array().unwrap().len(), bounded.to_string().len());
+    assert!(!is_whole && (30..40).contains(&kept) && bytes < 450_000, "{kept} changes in {bytes} bytes");
+}
+
 fn applied(plan: &Plan, desired: &Desired, observed: &Observed) -> Observed {
     let mut zones = observed.zones.clone();
     for (name, fate) in plan.applicable() {

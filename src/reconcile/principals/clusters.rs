@@ -2,7 +2,7 @@
 //! read back on every broker.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Password, Seen, Setup, View, ZoneSteps, logins, readback};
 use crate::kafka::admin::{Acl, AclDeletion, Admin, AdminError, ScramChange};
@@ -11,7 +11,7 @@ use crate::kafka::sasl::{Credentials, Mechanism};
 use crate::policy::principal::{self, Generation, MasterKeys};
 use crate::sasl::ScramHash;
 use crate::store::{Store, StoreError};
-use crate::zone::{ClusterName, ZoneName};
+use crate::zone::{ClusterName, KeyName, Slots, ZoneName};
 
 /// What one request may take. A list of hundreds of thousands of ACLs takes seconds.
 const REQUEST: Duration = Duration::from_secs(30);
@@ -43,6 +43,12 @@ pub(super) enum Half {
 }
 
 impl Clusters {
+    /// No cluster has principals that are made here.
+    pub fn none(home: ClusterName) -> Self {
+        let setup = Setup { home, keys: BTreeMap::new(), preferred: BTreeMap::new() };
+        Self { setup, targets: BTreeMap::new() }
+    }
+
     /// Whether any cluster has principals: without, there is nothing to look at.
     pub fn is_empty(&self) -> bool {
         self.targets.is_empty()
@@ -107,16 +113,20 @@ impl Clusters {
     }
 }
 
-fn puts(step: &ZoneSteps, keys: &MasterKeys) -> Vec<ScramChange> {
+/// The passwords to write. `login` is how gateways will log in: it is to know the one that it is about.
+fn puts(step: &ZoneSteps, keys: &MasterKeys, login: Option<&Credentials>) -> Vec<ScramChange> {
     let put = |(&hash, password): (&ScramHash, &Password)| {
-        Some(ScramChange::Put {
-            user: principal::user(&step.zone),
-            hash,
-            rounds: password.rounds,
-            password: keys.get(&password.key)?.password(step.id, Generation::FIRST),
-        })
+        let is_in_force = |slots: &Slots| slots.in_force == hash && *slots.key_in_force() == password.key;
+        let login = login.filter(|_| step.slots.as_ref().is_some_and(is_in_force));
+        let login = login.cloned().map_or_else(|| credentials(step, keys, hash, &password.key), Some)?;
+        Some(ScramChange::Put { login, hash, rounds: password.rounds })
     };
     step.put.iter().filter_map(put).collect()
+}
+
+fn credentials(step: &ZoneSteps, keys: &MasterKeys, hash: ScramHash, key: &KeyName) -> Option<Credentials> {
+    let password = keys.get(key)?.password(step.id, Generation::FIRST);
+    Some(Credentials::new(Mechanism::of_scram(hash), principal::user(&step.zone), password))
 }
 
 fn deletions(step: &ZoneSteps) -> Vec<ScramChange> {
@@ -157,37 +167,67 @@ impl Target {
             let (was, is) = (step.cluster_id.clone(), admin.cluster_id().to_owned());
             return Err(AdminError::AnotherCluster { was, is });
         }
-        let mut failures = match half {
-            Half::Widening => {
-                let acls: Vec<Acl> = steps.iter().flat_map(|step| step.create.iter().cloned()).collect();
-                let puts: Vec<ScramChange> = steps.iter().flat_map(|step| puts(step, keys)).collect();
-                let mut failures = users(&mut admin, &puts).await?;
-                let principals = acls.iter().map(|acl| &*acl.principal);
-                failures.extend(told(principals, admin.create_acls(&acls).await?));
-                failures
-            }
-            Half::Narrowing => {
-                let acls: Vec<AclDeletion> = steps.iter().flat_map(|step| acl_deletions(step)).collect();
-                let gone = steps.iter().filter(|step| step.release).flat_map(|step| deletions(step));
-                let gone: Vec<ScramChange> = gone.collect();
-                let principals = acls.iter().map(AclDeletion::principal);
-                let mut failures = told(principals, admin.delete_acls(&acls).await?);
-                failures.extend(users(&mut admin, &gone).await?);
-                failures
-            }
-        };
-        let written: Vec<&ZoneSteps> =
-            steps.iter().filter(|step| !failures.contains_key(&step.zone)).copied().collect();
-        let late = readback::on_every_broker(&mut admin, &self.security, &written, half).await;
-        failures.extend(counted(late, half)?);
-        if half == Half::Widening {
-            let given = written.iter().filter(|step| !failures.contains_key(&step.zone));
-            let principals = given.filter_map(|step| Some((step.zone.clone(), login(step, keys)?)));
-            let principals = principals.collect();
-            failures.extend(logins::on_every_broker(&mut admin, &self.security, &principals).await?);
+        match half {
+            Half::Widening => self.give(&mut admin, steps, keys).await,
+            Half::Narrowing => self.take(&mut admin, steps).await,
         }
+    }
+
+    async fn give(
+        &self,
+        admin: &mut Admin,
+        steps: &[&ZoneSteps],
+        keys: &MasterKeys,
+    ) -> Result<Failures, AdminError> {
+        let begun = Instant::now();
+        let logins: BTreeMap<&ZoneName, Credentials> =
+            steps.iter().filter_map(|step| Some((&step.zone, login(step, keys)?))).collect();
+        let puts: Vec<ScramChange> =
+            steps.iter().flat_map(|step| puts(step, keys, logins.get(&step.zone))).collect();
+        let mut failures = users(admin, &puts).await?;
+        let passwords_after = begun.elapsed();
+        let acls: Vec<Acl> = steps.iter().flat_map(|step| step.create.iter().cloned()).collect();
+        let principals = acls.iter().map(|acl| &*acl.principal);
+        failures.extend(told(principals, admin.create_acls(&acls).await?));
+        let acls_after = begun.elapsed();
+        let written = without(steps, &failures);
+        let late = readback::on_every_broker(admin, &self.security, &written, Half::Widening).await;
+        failures.extend(counted(late, Half::Widening)?);
+        let read_back_after = begun.elapsed();
+        let given = logins.into_iter().filter(|(zone, _)| !failures.contains_key(*zone));
+        let principals: BTreeMap<_, _> = given.map(|(zone, login)| (zone.clone(), login)).collect();
+        failures.extend(logins::on_every_broker(admin, &self.security, &principals).await?);
+        tracing::info!(
+            zones = steps.len(),
+            failed = failures.len(),
+            passwords = puts.len(),
+            acls = acls.len(),
+            logins = principals.len(),
+            ?passwords_after,
+            ?acls_after,
+            ?read_back_after,
+            logged_in_after = ?begun.elapsed(),
+            "principals were written"
+        );
         Ok(failures)
     }
+
+    async fn take(&self, admin: &mut Admin, steps: &[&ZoneSteps]) -> Result<Failures, AdminError> {
+        let acls: Vec<AclDeletion> = steps.iter().flat_map(|step| acl_deletions(step)).collect();
+        let gone = steps.iter().filter(|step| step.release).flat_map(|step| deletions(step));
+        let gone: Vec<ScramChange> = gone.collect();
+        let principals = acls.iter().map(AclDeletion::principal);
+        let mut failures = told(principals, admin.delete_acls(&acls).await?);
+        failures.extend(users(admin, &gone).await?);
+        let written = without(steps, &failures);
+        let late = readback::on_every_broker(admin, &self.security, &written, Half::Narrowing).await;
+        failures.extend(counted(late, Half::Narrowing)?);
+        Ok(failures)
+    }
+}
+
+fn without<'a>(steps: &[&'a ZoneSteps], failures: &Failures) -> Vec<&'a ZoneSteps> {
+    steps.iter().filter(|step| !failures.contains_key(&step.zone)).copied().collect()
 }
 
 /// How gateways will log in as this zone, where that is not known to be good: these steps write the password, or bring it into force.
@@ -196,8 +236,7 @@ fn login(step: &ZoneSteps, keys: &MasterKeys) -> Option<Credentials> {
     if step.proves().is_none() && !step.put.contains_key(&slots.in_force) {
         return None;
     }
-    let password = keys.get(slots.key_in_force())?.password(step.id, Generation::FIRST);
-    Some(Credentials::new(Mechanism::of_scram(slots.in_force), principal::user(&step.zone), password))
+    credentials(step, keys, slots.in_force, slots.key_in_force())
 }
 
 /// What was given counts once every broker knows it. What was taken away is gone once the cluster accepted that: there is nothing
@@ -237,7 +276,37 @@ fn told<'a>(principals: impl Iterator<Item = &'a str>, outcomes: Vec<Result<(), 
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::{Leftovers, Records, Zone, steps};
     use super::*;
+    use crate::policy::principal::MasterKey;
+    use crate::secret::Secret;
+    use crate::zone::{ZoneId, sample};
+
+    #[test]
+    fn whoever_logs_in_with_a_new_password_has_it_salted_already() {
+        let keys = MasterKeys::from(MasterKey::new(&Secret::new("k".repeat(32))).unwrap());
+        let home = ClusterName::try_from("home").unwrap();
+        let setup = Setup {
+            home: home.clone(),
+            keys: BTreeMap::from([(home.clone(), keys.clone())]),
+            preferred: BTreeMap::new(),
+        };
+        let seen = Seen::new("cluster-1", BTreeMap::new(), BTreeSet::new());
+        let view = View { clusters: BTreeMap::from([(home, Ok(seen))]) };
+        let zone = sample::zone("acme", Vec::new());
+        let id = ZoneId::derive("home", &zone.name);
+        let wanted = [Zone { name: &zone.name, id, before: None, after: Some(&zone) }];
+        let steps = steps(&setup, &view, &Records::new(), &wanted, Leftovers::Clear, |_| id);
+        let login = login(&steps[0], &keys).unwrap();
+        let shared = puts(&steps[0], &keys, Some(&login)).into_iter().map(|change| match change {
+            ScramChange::Put { login: of_put, hash, .. } => (hash, of_put.shares_salts_with(&login)),
+            ScramChange::Delete { .. } => panic!("{change:?}"),
+        });
+        let wanted = [(ScramHash::Sha256, false), (ScramHash::Sha512, true)];
+        assert_eq!(shared.collect::<BTreeMap<_, _>>(), BTreeMap::from(wanted));
+    }
 
     #[test]
     fn a_broker_that_lags_fails_what_is_given_and_not_what_is_taken_away() {

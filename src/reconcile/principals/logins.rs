@@ -19,17 +19,17 @@ use crate::kafka::sasl::Credentials;
 use crate::zone::ZoneName;
 
 /// What brokers see as the client id.
-const CLIENT_ID: &str = "partner-zones-controller";
+pub(super) const CLIENT_ID: &str = "partner-zones-controller";
 /// How long who was refused may be refused, counted from the end of the first round.
 const WITHIN: Duration = Duration::from_secs(30);
 /// What one login may take.
-const LOGIN: Duration = Duration::from_secs(10);
+pub(super) const LOGIN: Duration = Duration::from_secs(10);
 /// Logins at the same time.
 const AT_ONCE: usize = 32;
 /// Rounds before somebody is said to be refused.
 const ROUNDS: u32 = 2;
 /// Between two rounds.
-const PAUSE: Duration = Duration::from_millis(500);
+pub(super) const PAUSE: Duration = Duration::from_millis(500);
 
 /// Logs each zone in on every broker that lives, and says which zones' principals are refused by one of them.
 ///
@@ -47,10 +47,12 @@ pub(super) async fn on_every_broker(
     Logins { login, within: WITHIN, pause: PAUSE }.of(admin, principals).await
 }
 
-struct Logins<L> {
-    login: L,
-    within: Duration,
-    pause: Duration,
+/// Logins as many zones.
+pub(super) struct Logins<L> {
+    /// Logs in to this broker with these credentials.
+    pub(super) login: L,
+    pub(super) within: Duration,
+    pub(super) pause: Duration,
 }
 
 /// A zone on a broker.
@@ -71,7 +73,7 @@ where
     L: Fn(String, Credentials) -> F,
     F: Future<Output = Result<(), ClientError>> + Send + 'static,
 {
-    async fn of(
+    pub(super) async fn of(
         &self,
         cluster: &mut impl Living,
         principals: &BTreeMap<ZoneName, Credentials>,

@@ -12,6 +12,8 @@
 //! | `clusters` | reads and writes the clusters, in bulk |
 //! | `readback` | waits until every broker knows what was written |
 //! | `logins` | logs in as the principals whose passwords were written, on every broker |
+//! | `files` | clusters where somebody else makes the users: logs in as those of the zones' files |
+//! | `told` | what there is to say of these: pure |
 //!
 //! # What is ours
 //!
@@ -22,21 +24,25 @@
 
 mod clusters;
 mod compare;
+mod files;
 mod logins;
 mod own;
 mod readback;
 mod rules;
 mod shown;
 mod slots;
+mod told;
 mod view;
 
 use std::collections::BTreeMap;
 
 pub use self::clusters::{Clusters, Failures, Target};
 pub use self::compare::{Leftovers, Obstacle, Steps, Zone, ZoneSteps, obstacles, steps};
+pub use self::files::{FileCluster, FileClusters};
 pub use self::own::{OwnPrincipals, doubts, planned, wanted};
 pub use self::shown::{changes, findings, left_behind};
 pub use self::slots::Password;
+pub use self::told::rights_needed;
 pub use self::view::{Seen, View};
 use crate::policy::principal::MasterKeys;
 use crate::sasl::ScramHash;

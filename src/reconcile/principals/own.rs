@@ -7,9 +7,12 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
+use super::files::FileLogins;
 use super::slots::reason_to_wait;
+use super::told;
 use super::{
-    Clusters, Leftovers, Steps, View, Zone, ZoneSteps, changes, findings, left_behind, obstacles, steps,
+    Clusters, FileClusters, Leftovers, Steps, View, Zone, ZoneSteps, changes, findings, left_behind,
+    obstacles, rights_needed, steps,
 };
 use crate::manifest::{Finding, Loaded};
 use crate::reconcile::backing::{
@@ -25,10 +28,12 @@ const FRESH: Duration = Duration::from_secs(20);
 /// A node is gone after ten seconds of silence: who has listened for longer knows which nodes live.
 const LISTENING: Duration = Duration::from_secs(15);
 
-/// The clusters with `isolation: principal`.
+/// The clusters with `isolation: principal`, whoever makes the principals.
 #[derive(Debug)]
 pub struct OwnPrincipals {
     clusters: Clusters,
+    /// Those of somebody else's making.
+    files: Option<FileLogins>,
     store: Arc<dyn Store>,
     /// Part of every zone's id.
     home_cluster_id: String,
@@ -43,9 +48,15 @@ pub struct OwnPrincipals {
 }
 
 impl OwnPrincipals {
-    pub fn new(clusters: Clusters, store: Arc<dyn Store>, home_cluster_id: String) -> Self {
+    pub fn new(
+        clusters: Clusters,
+        files: Option<FileClusters>,
+        store: Arc<dyn Store>,
+        home_cluster_id: String,
+    ) -> Self {
         Self {
             clusters,
+            files: files.map(FileLogins::new),
             store,
             home_cluster_id,
             seen: Mutex::default(),
@@ -198,7 +209,15 @@ impl Backing for OwnPrincipals {
             let mut doubts = doubts(&self.clusters, &view, &state, wanted, loaded);
             let keys = &self.clusters.setup.keys;
             doubts.extend(left_behind(&state.principals, |cluster| keys.contains_key(cluster)));
-            Observation { changes, doubts }
+            let mut seen = Observation { changes, doubts, ..Observation::default() };
+            if let Some(files) = &self.files {
+                let standings = files.look(wanted).await;
+                seen.doubts.extend(told::findings(&files.clusters, &standings, wanted, loaded));
+                seen.doubts.extend(rights_needed(&files.clusters, &state, wanted, loaded));
+                seen.waiting = told::waiting(&standings);
+                seen.locks = told::locks(&standings);
+            }
+            seen
         })
     }
 

@@ -218,11 +218,11 @@ pub fn left_behind(records: &Records, has_principals: impl Fn(&ClusterName) -> b
     }
     let finding = |(cluster, zones): (&ClusterName, usize)| {
         let message = format!(
-            "cluster `{cluster}` has no `isolation: principal`, and principals of {zones} zones were made there: their users and \
-             ACLs stay, and are not watched any more"
+            "no principals are made on cluster `{cluster}` any more, and those of {zones} zones were: their users and ACLs stay, \
+             and are not watched"
         );
         let help = format!(
-            "set `clusters.{cluster}.isolation` back to `principal`, or delete the users `{}*` and their ACLs",
+            "set `clusters.{cluster}` back to `isolation: principal` without `principals.source: files`, or delete the users `{}*` and their ACLs",
             principal::PREFIX
         );
         Finding::new(Code::PrincipalsLeft, message).help(&*help)

@@ -35,7 +35,7 @@ pub(super) fn of(
         _ => message,
     };
     let is = |kind, status, reason, message: &str| Condition::new(kind, status, reason, message);
-    vec![
+    let mut conditions = vec![
         is(ConditionKind::Ready, ready, reason, message),
         is(ConditionKind::Reconciling, reconciling, reason, message),
         is(ConditionKind::Stalled, stalled, reason, message),
@@ -50,7 +50,9 @@ pub(super) fn of(
         },
         suspended(plan),
         source_verified(ended.signer.as_ref()),
-    ]
+    ];
+    conditions.extend(ended.logins().and_then(|logins| logins.data_plane.clone()));
+    conditions
 }
 
 /// A commit without the signature that is wanted does not get as far as a plan.

@@ -20,6 +20,20 @@ pub(in crate::reconcile) fn log(last: &ControllerStatus, now: &ControllerStatus)
         }
     }
     let told = |status: &ControllerStatus| {
+        status.condition(ConditionKind::DataPlaneDenied).map(|it| (it.status, it.reason))
+    };
+    if let Some(condition) = now.condition(ConditionKind::DataPlaneDenied)
+        && told(last) != told(now)
+    {
+        // No warning: nothing stops, and where there is no authorizer nothing can be done.
+        tracing::info!(
+            status = condition.status.as_str(),
+            reason = condition.reason,
+            "{}",
+            condition.message
+        );
+    }
+    let told = |status: &ControllerStatus| {
         status.condition(ConditionKind::Ready).map(|it| (it.status, it.reason, it.message.clone()))
     };
     if let Some((ConditionStatus::False, reason, message)) = told(now)

@@ -16,8 +16,8 @@ use super::source::{Signer, SourceError};
 use crate::manifest::{Finding, Loaded, Location};
 use crate::store::{Leadership, StoreError};
 use crate::zone::{
-    Condition, ConditionKind, ConditionStatus, ControllerStatus, DETAILS_KEPT, Held, Outcome, Pending,
-    Problem, Progress, Revision, Run, Seen, Sequence, ZoneName,
+    Condition, ConditionKind, ConditionStatus, ControllerStatus, DETAILS_KEPT, FileLock, Held, Outcome,
+    Pending, Planned, Problem, Progress, Revision, Run, Seen, Sequence, ZoneName,
 };
 
 use ConditionStatus::{False, True};
@@ -46,7 +46,17 @@ pub(super) enum Part {
         sequence: Option<Sequence>,
         /// Zones that could not be brought to what they should be.
         failed: BTreeMap<ZoneName, String>,
+        logins: Logins,
     },
+}
+
+/// What the brokers said of the gateways' logins.
+#[derive(Default)]
+pub(super) struct Logins {
+    /// Whether their own is kept from the state, where that is asked.
+    pub(super) data_plane: Option<Condition>,
+    /// Those that are in zones' files.
+    pub(super) locks: BTreeMap<ZoneName, FileLock>,
 }
 
 impl Part {
@@ -65,6 +75,13 @@ impl Ended {
         match &self.part {
             Part::Led { failed, .. } => failed.clone(),
             Part::Followed | Part::Unexpected(_) => BTreeMap::new(),
+        }
+    }
+
+    fn logins(&self) -> Option<&Logins> {
+        match &self.part {
+            Part::Led { logins, .. } => Some(logins),
+            Part::Followed | Part::Unexpected(_) => None,
         }
     }
 
@@ -95,9 +112,11 @@ pub(super) fn ended(last: &ControllerStatus, ended: &Ended, now: OffsetDateTime)
         last_attempted: Some(Seen { revision: plan.revision.clone(), at: now }),
         last_applied: ended.in_force.as_ref().and_then(|revision| seen(&last.last_applied, revision)),
         plan: Some(plan.digest.clone()),
+        planned: Some(planned(plan, now)),
         problems: problems.clone(),
         refused: refused.clone(),
         zones: progress(ended, &refused, &failed),
+        locks: ended.logins().map(|logins| logins.locks.clone()).unwrap_or_default(),
         runs: last.runs.clone(),
         is_by_leader: !matches!(ended.part, Part::Followed),
     };
@@ -115,6 +134,11 @@ pub(super) fn ended(last: &ControllerStatus, ended: &Ended, now: OffsetDateTime)
         ..blank(outcome, message, now)
     };
     (status, run)
+}
+
+fn planned(plan: &Plan, at: OffsetDateTime) -> Planned {
+    let (json, is_whole) = plan.to_bounded_json();
+    Planned { at, json: json.to_string().into(), is_whole }
 }
 
 fn blank(outcome: Outcome, message: String, now: OffsetDateTime) -> Run {
@@ -273,10 +297,7 @@ fn since(conditions: Vec<Condition>, last: &ControllerStatus, now: OffsetDateTim
 }
 
 fn problem(loaded: &Loaded, finding: &Finding) -> Problem {
-    let place = finding
-        .source
-        .as_ref()
-        .map_or_else(|| "the source".to_owned(), |at| format!("{}:{}:{}", at.file, at.line, at.column));
+    let place = finding.source.as_ref().map_or_else(|| "the source".to_owned(), ToString::to_string);
     Problem {
         zone: finding.source.as_ref().and_then(|at| zone_at(loaded, at)),
         code: finding.code.as_str().to_owned(),

@@ -46,7 +46,7 @@ fn after(plan: Plan, desired: &Desired, part: Part) -> (ControllerStatus, Run) {
 }
 
 fn led() -> Part {
-    Part::Led { sequence: None, failed: BTreeMap::new() }
+    Part::Led { sequence: None, failed: BTreeMap::new(), logins: Logins::default() }
 }
 
 #[test]

@@ -80,6 +80,14 @@ impl SourceError {
         }
     }
 
+    /// The same, where it was a push that failed.
+    pub(super) fn about_a_push(&self) -> String {
+        match self {
+            Self::Unreachable { url, cause } => format!("{url} cannot be reached: {cause}"),
+            other => other.to_string(),
+        }
+    }
+
     /// Whether trying again soon can help; otherwise a person must act first, and the next poll is early enough.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::Busy | Self::Mirror { .. } | Self::Folder { .. })

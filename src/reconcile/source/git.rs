@@ -1,5 +1,7 @@
 //! One ref of one repository as the source.
 
+mod writing;
+
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -103,6 +105,10 @@ impl GitSource {
         &self.location
     }
 
+    pub(super) fn selection(&self) -> &Selection {
+        &self.selection
+    }
+
     /// Fetches the ref and reads the manifests of its commit. Blocks, until `cancel` at the latest; what comes over the
     /// network needs a runtime around this thread.
     pub fn read(&mut self, history: &History, cancel: &CancellationToken) -> Result<Snapshot, SourceError> {
@@ -176,8 +182,13 @@ impl GitSource {
     }
 
     fn fetch(&self, mirror: &Mirror, cancel: &CancellationToken) -> Result<Oid, WalkError> {
-        let call = Arc::new(Call::new(self.location.to_string(), &self.limits, cancel.clone()));
-        mirror.fetch(&self.location, &self.access, &call, &self.reference).map_err(WalkError::Source)
+        mirror
+            .fetch(&self.location, &self.access, &self.call(cancel), &self.reference)
+            .map_err(WalkError::Source)
+    }
+
+    fn call(&self, cancel: &CancellationToken) -> Arc<Call> {
+        Arc::new(Call::new(self.location.to_string(), &self.limits, cancel.clone()))
     }
 
     fn snapshot(

@@ -4,6 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use git2::{
     AutotagOption, Commit, Direction, ErrorCode, FetchOptions, Oid, RemoteCallbacks, RemoteRedirect,
@@ -12,14 +13,16 @@ use git2::{
 
 use super::access::Access;
 use super::network::Call;
-use super::network::https::Server;
-use super::network::ssh::Ssh;
+use super::network::line::Line;
 use super::{Location, SourceError};
 
 /// Where a fetch puts the ref, before it is accepted.
 const INCOMING: &str = "refs/partner-zones/incoming";
 /// The last commit that was accepted.
 const ACCEPTED: &str = "refs/partner-zones/accepted";
+
+/// A program that is just being started has the locks of whoever starts it, for a moment; one that is just ending has its own.
+const OWNED: Duration = Duration::from_secs(1);
 
 pub(super) struct Mirror {
     repository: Repository,
@@ -70,50 +73,29 @@ impl Mirror {
         call: &Arc<Call>,
         reference: &str,
     ) -> Result<Oid, SourceError> {
-        // Whatever libgit2 makes of it, the call knows what went wrong.
-        let failed = |error: &dyn std::fmt::Display| {
-            call.failure().unwrap_or_else(|| unreachable(from, error.to_string()))
-        };
-        match from {
-            Location::Local(path) => {
-                let url = path.to_str().ok_or_else(|| unreachable(from, "its path is not UTF-8"))?;
-                self.fetch_url(url, from, call, reference, &|_| {})
-            }
-            Location::Https(url) => {
-                let server = Server::new(call, url, access).map_err(|error| failed(&error))?;
-                server.within(|| self.fetch_url(url, from, call, reference, &|_| {}))
-            }
-            Location::Ssh(address) => {
-                let ssh = Ssh::new(call, address, access).map_err(|error| failed(&error))?;
-                self.fetch_url(&ssh.url(), from, call, reference, &|callbacks| ssh.callbacks(callbacks))
-            }
-        }
+        let line = Line::open(from, access, call)?;
+        line.within(|| self.fetch_over(&line, call, reference))
     }
 
-    fn fetch_url<'a>(
-        &self,
-        url: &str,
-        from: &Location,
-        call: &'a Call,
-        reference: &str,
-        authenticate: &dyn Fn(&mut RemoteCallbacks<'a>),
-    ) -> Result<Oid, SourceError> {
-        let explain =
-            |error: git2::Error| call.failure().unwrap_or_else(|| unreachable(from, error.message()));
+    fn fetch_over(&self, line: &Line<'_>, call: &Call, reference: &str) -> Result<Oid, SourceError> {
+        let explain = |error: git2::Error| call.explain(&error.message());
         let callbacks = || {
             let mut callbacks = RemoteCallbacks::new();
             callbacks.sideband_progress(|_| call.check().is_ok());
             callbacks.transfer_progress(|_| call.check().is_ok());
-            authenticate(&mut callbacks);
+            line.authenticate(&mut callbacks);
             callbacks
         };
-        let mut remote = self.repository.remote_anonymous(url).map_err(explain)?;
+        let mut remote = self.repository.remote_anonymous(&line.url()).map_err(explain)?;
         let connection = remote.connect_auth(Direction::Fetch, Some(callbacks()), None).map_err(explain)?;
         let heads = connection.list().map_err(explain)?;
         let offered = heads.iter().find(|head| head.name() == reference).map(git2::RemoteHead::oid);
         drop(connection);
         let Some(offered) = offered else {
-            return Err(SourceError::RefNotFound { url: from.to_string(), reference: reference.to_owned() });
+            return Err(SourceError::RefNotFound {
+                url: call.url().to_owned(),
+                reference: reference.to_owned(),
+            });
         };
         if self.accepted() == Some(offered) {
             return Ok(offered);
@@ -127,7 +109,7 @@ impl Mirror {
             .follow_redirects(RemoteRedirect::None);
         remote.fetch(&[format!("+{reference}:{INCOMING}")], Some(&mut options), None).map_err(explain)?;
         let incoming = self.repository.find_reference(INCOMING).and_then(|found| found.peel_to_commit());
-        incoming.map(|commit| commit.id()).map_err(|_| unreachable(from, "the ref does not name a commit"))
+        incoming.map(|commit| commit.id()).map_err(|_| call.explain(&"the ref does not name a commit"))
     }
 
     /// The commit that was accepted last.
@@ -203,12 +185,18 @@ fn init(bare: &Path) -> Result<Repository, git2::Error> {
 
 fn own(path: &Path) -> io::Result<File> {
     let file = File::options().create(true).write(true).truncate(false).open(path)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            Err(io::Error::other("another process uses it: give each one its own dataDir"))
+    let end = Instant::now() + OWNED;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < end => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(io::Error::other("another process uses it: give each one its own dataDir"));
+            }
+            Err(TryLockError::Error(error)) => return Err(error),
         }
-        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 
@@ -238,8 +226,4 @@ fn remove_stale_locks(bare: &Path) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-fn unreachable(from: &Location, cause: impl Into<String>) -> SourceError {
-    SourceError::Unreachable { url: from.to_string(), cause: cause.into() }
 }

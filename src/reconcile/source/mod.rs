@@ -3,6 +3,8 @@
 //! A [`Snapshot`] is everything at one revision or it is an error; there is no half-read snapshot, and none that is empty
 //! because something failed. Regular files only: what is a symbolic link or a submodule is reported, never followed.
 //! Names that start with a dot are not looked at.
+//!
+//! A Git repository can be written to as well ([`Source::commit`]): a commit is taken as a whole, or nothing is.
 
 mod access;
 mod commit;
@@ -20,18 +22,20 @@ mod tree;
 mod verify;
 mod watch;
 mod work_tree;
+mod write;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, TryLockError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::registry::Registry;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify, OwnedMutexGuard};
 use tokio_util::sync::CancellationToken;
 
-use self::metrics::Failures;
+use self::metrics::{Commits, Failures};
+use self::selection::Selection;
 use crate::manifest::SourceFile;
-use crate::zone::Revision;
+use crate::zone::{Revision, ZoneName};
 
 pub use access::Access;
 pub use commit::Commit;
@@ -44,6 +48,10 @@ pub use verify::{Flaw, Signer, Verify};
 pub use watch::Watch;
 pub(super) use watch::jittered;
 pub use work_tree::{Base, BaseError};
+pub use write::{Author, COMMITTER, CommitError, Onto, Proposal, Pushed};
+
+/// How long a reading or a commit waits for the one before it.
+const TURN: Duration = Duration::from_secs(5);
 
 /// All files of one revision.
 #[derive(Debug, Clone)]
@@ -98,11 +106,18 @@ pub struct Source {
     kind: Arc<Kind>,
     changed: Arc<Notify>,
     failures: Failures,
+    commits: Commits,
 }
 
 #[derive(Debug)]
 enum Kind {
-    Git { git: Box<Mutex<GitSource>>, location: Location, fetch_time: Duration },
+    /// A task waits for its turn, and a thread that may block has it.
+    Git {
+        git: Arc<Mutex<GitSource>>,
+        location: Location,
+        selection: Selection,
+        fetch_time: Duration,
+    },
     Directory(Directory),
 }
 
@@ -110,8 +125,8 @@ impl Source {
     pub fn git(config: GitConfig) -> Result<Self, LocationError> {
         let fetch_time = config.limits.fetch_time;
         let git = GitSource::new(config)?;
-        let location = git.location().clone();
-        Ok(Self::of(Kind::Git { git: Box::new(Mutex::new(git)), location, fetch_time }))
+        let (location, selection) = (git.location().clone(), git.selection().clone());
+        Ok(Self::of(Kind::Git { git: Arc::new(Mutex::new(git)), location, selection, fetch_time }))
     }
 
     pub fn directory(folder: &Path) -> Self {
@@ -119,12 +134,14 @@ impl Source {
     }
 
     fn of(kind: Kind) -> Self {
-        Self { kind: Arc::new(kind), changed: Arc::default(), failures: Failures::default() }
+        let (failures, commits) = (Failures::default(), Commits::default());
+        Self { kind: Arc::new(kind), changed: Arc::default(), failures, commits }
     }
 
-    /// Counts failures in `registry` from now on, in every clone of this source.
+    /// Counts failures and commits in `registry` from now on, in every clone of this source.
     pub fn register(&self, registry: &mut Registry) {
         self.failures.register(registry);
+        self.commits.register(registry);
     }
 
     /// Notified when somebody says, or sees, that the source has changed: it is then read sooner.
@@ -135,26 +152,78 @@ impl Source {
     /// Reads the source as it is now, on a thread that may block. With [`OnHistoryRewrite::Refuse`], a branch that does not
     /// descend from the revision in force is refused. A folder has no history.
     pub async fn read(&self, history: History) -> Result<Snapshot, SourceError> {
-        let source = Arc::clone(&self.kind);
+        self.read_once(history).await.inspect_err(|error| self.failures.count(error))
+    }
+
+    async fn read_once(&self, history: History) -> Result<Snapshot, SourceError> {
         // Whoever stops waiting ends the fetch as well.
         let cancel = CancellationToken::new();
         let _ended = cancel.clone().drop_guard();
-        let reading = tokio::task::spawn_blocking(move || match &*source {
-            Kind::Directory(directory) => directory.read(&Limits::default()),
-            Kind::Git { git, .. } => match git.try_lock() {
-                Ok(mut git) => git.read(&history, &cancel),
-                // A panic in a fetch leaves the mirror as a kill would: it is checked when it is opened.
-                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner().read(&history, &cancel),
-                Err(TryLockError::WouldBlock) => Err(SourceError::Busy),
-            },
-        });
+        let reading = match &*self.kind {
+            Kind::Directory(directory) => {
+                let directory = directory.clone();
+                tokio::task::spawn_blocking(move || directory.read(&Limits::default()))
+            }
+            Kind::Git { git, .. } => {
+                let mut git = turn(git).await.ok_or(SourceError::Busy)?;
+                tokio::task::spawn_blocking(move || git.read(&history, &cancel))
+            }
+        };
         // The fetch keeps its own deadlines; this one is for a thread that the system holds.
         let patience = self.fetch_time().saturating_mul(2);
-        let read = match tokio::time::timeout(patience, reading).await {
+        match tokio::time::timeout(patience, reading).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) | Err(_) => Err(SourceError::Busy),
+        }
+    }
+
+    /// Where a new zone's file is read, from the root of the repository; `None` if there is no such place.
+    pub fn file_for(&self, zone: &ZoneName) -> Option<String> {
+        let name = Some(format!("{zone}.yaml")).filter(|name| is_visible(name))?;
+        match &*self.kind {
+            Kind::Git { selection, .. } => selection.place(&name),
+            Kind::Directory(_) => Some(name),
+        }
+    }
+
+    /// Whether [`Source::commit`] can do anything.
+    pub fn can_commit(&self) -> bool {
+        matches!(*self.kind, Kind::Git { .. })
+    }
+
+    /// Commits to the repository, on a thread that may block, and returns once the repository has confirmed it. Whoever stops
+    /// waiting ends it; what was sent by then may have been taken. A commit to the ref that is followed is read at once.
+    pub async fn commit(&self, proposal: Proposal) -> Result<Pushed, CommitError> {
+        let committed = self.commit_once(proposal).await;
+        self.commits.count(&committed);
+        committed
+    }
+
+    async fn commit_once(&self, proposal: Proposal) -> Result<Pushed, CommitError> {
+        let Kind::Git { git, location, .. } = &*self.kind else { return Err(CommitError::NotARepository) };
+        let mut git = turn(git).await.ok_or(CommitError::Busy)?;
+        let cancel = CancellationToken::new();
+        let _ended = cancel.clone().drop_guard();
+        let changed = self.changed();
+        let writing = tokio::task::spawn_blocking(move || {
+            let pushed = git.commit(&proposal, &cancel)?;
+            drop(git);
+            if proposal.onto == Onto::Source {
+                changed.notify_one();
+            }
+            Ok(pushed)
+        });
+        // A push, and a look at what became of it; each keeps its own deadline.
+        let patience = self.fetch_time().saturating_mul(3);
+        let unknown = |cause: &str| {
+            let (url, cause) = (location.to_string(), cause.to_owned());
+            Err(CommitError::Unknown(SourceError::Unreachable { url, cause }))
         };
-        read.inspect_err(|error| self.failures.count(error))
+        match tokio::time::timeout(patience, writing).await {
+            Ok(Ok(written)) => written,
+            Ok(Err(_)) => unknown("the push has failed"),
+            Err(_) => unknown("the push has not ended"),
+        }
     }
 
     fn fetch_time(&self) -> Duration {
@@ -171,6 +240,11 @@ impl Source {
             Kind::Directory(directory) => Some(directory.folder()),
         }
     }
+}
+
+/// The mirror has one user at a time. A panic leaves it as a kill would: it is checked when it is opened.
+async fn turn(git: &Arc<Mutex<GitSource>>) -> Option<OwnedMutexGuard<GitSource>> {
+    tokio::time::timeout(TURN, Arc::clone(git).lock_owned()).await.ok()
 }
 
 /// Whether an entry of this name is looked at.

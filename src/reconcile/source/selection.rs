@@ -4,6 +4,7 @@ use globset::{Glob, GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 
 use super::LocationError;
 use super::location::inner_path;
+use crate::manifest::is_manifest;
 
 const WILDCARDS: [char; 5] = ['*', '?', '[', '{', '!'];
 
@@ -56,6 +57,17 @@ impl Selection {
         }
     }
 
+    /// Where a new file of this name is one of those that are meant: in the first folder that takes it.
+    pub(super) fn place(&self, name: &str) -> Option<String> {
+        // What is named like a file is one.
+        let mut folders = self.paths.iter().filter(|path| !is_manifest(&path.folder));
+        folders.find_map(|path| {
+            let file =
+                if path.folder.is_empty() { name.to_owned() } else { format!("{}/{name}", path.folder) };
+            (path.selects(&file) && !self.excludes(&file)).then_some(file)
+        })
+    }
+
     /// Whether nothing under this file or folder is meant.
     pub(super) fn excludes(&self, path: &str) -> bool {
         self.exclude.is_match(path)
@@ -104,6 +116,22 @@ fn says_nothing(pattern: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_new_file_is_put_where_it_is_read() {
+        for (paths, exclude, place) in [
+            (&["zones"][..], &[][..], Some("zones/acme.yaml")),
+            (&["."], &[], Some("acme.yaml")),
+            (&["a", "b"], &["a"], Some("b/acme.yaml")),
+            (&["a/*.yml", "b/**/*.yaml"], &[], Some("b/acme.yaml")),
+            (&["a/only.yaml"], &[], None),
+            (&["a/x-*.yaml"], &[], None),
+            (&["a"], &["a/acme.yaml"], None),
+        ] {
+            let selection = selection(paths, exclude).unwrap();
+            assert_eq!(selection.place("acme.yaml").as_deref(), place, "{paths:?}");
+        }
+    }
 
     fn selection(paths: &[&str], exclude: &[&str]) -> Result<Selection, LocationError> {
         let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();

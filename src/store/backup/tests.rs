@@ -5,7 +5,7 @@ use super::*;
 use crate::store::changes::{complete, number};
 use crate::store::samples::{controls, credential, letters, zone};
 use crate::zone::{
-    ApiKey, ApiKeyRole, Credential, KeyName, PlainVerifier, Principal, ScramHash, Slots, Spent,
+    ApiKey, ApiKeyRole, Credential, KeyName, PlainVerifier, Principal, ReplayStart, ScramHash, Slots, Spent,
 };
 
 const HOME: &str = "home-cluster";
@@ -15,6 +15,12 @@ fn committed(state: &State, changes: Vec<Change>) -> State {
     let sequence = number(&changes, state.sequence);
     let (changes, _) = complete(changes, state).unwrap();
     state.after(changes, sequence)
+}
+
+/// Zone `acme` shares topic `t` from this offset on.
+fn replay(offset: i64) -> Change {
+    let start = ReplayStart { backing: "t".try_into().unwrap(), topic_id: None, offsets: vec![offset] };
+    Change::PutReplay("acme".try_into().unwrap(), Arc::new([("orders".try_into().unwrap(), start)].into()))
 }
 
 /// Something of every kind.
@@ -39,6 +45,7 @@ fn full() -> State {
                 slots: Some(Slots::both(&KeyName::of(&[7; 8]), ScramHash::Sha512)),
             },
         },
+        replay(40),
         Change::PutCluster("west".try_into().unwrap(), "w".to_owned()),
         Change::Spend("8c1f".to_owned(), Spent { deletions: 1, updates: 2 }),
         Change::GoesOn { from: Sequence(6), lineage: [Uuid::from_u128(1)].into() },
@@ -80,11 +87,12 @@ fn what_a_controller_made_meanwhile_stays_and_gets_the_ids_that_partners_know() 
     known.id = ZoneId::derive("where it was before", &known.zone.name);
     before = committed(&before, vec![Change::PutZone(Box::new(known.clone()))]);
     let mut newer = zone("acme");
-    std::sync::Arc::make_mut(&mut newer.zone).display_name = Some("As the source has it now".to_owned());
+    Arc::make_mut(&mut newer.zone).display_name = Some("As the source has it now".to_owned());
     let meanwhile = committed(
         &State::default(),
         vec![
             Change::PutZone(Box::new(newer.clone())),
+            replay(90),
             Change::Applied(Revision::commit("refs/heads/main", "9d20")),
             Change::GoesOn { from: Sequence(0), lineage: [Uuid::from_u128(2)].into() },
         ],
@@ -92,6 +100,7 @@ fn what_a_controller_made_meanwhile_stays_and_gets_the_ids_that_partners_know() 
     let after = restored(&backup(&before), &meanwhile, Into::Fresh).unwrap();
     let acme = &after.zones[&newer.zone.name];
     assert_eq!((acme.id, &acme.zone), (known.id, &newer.zone));
+    assert_eq!(after.replays, before.replays, "the share goes on where it began");
     assert_eq!((after.credentials.len(), after.api_keys.len()), (1, 1));
     assert_eq!(after.revision, meanwhile.revision);
     assert_eq!(after.lineage.len(), 2, "nodes that have read either go on");

@@ -11,6 +11,7 @@ use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::ProducerContext;
+use rdkafka::types::RDKafkaErrorCode;
 
 use crate::store::StoreError;
 
@@ -19,6 +20,10 @@ pub(super) const POLL: Duration = Duration::from_millis(100);
 
 /// How long one question to a broker may take, where a thread must stay responsive.
 pub(super) const QUESTION: Duration = Duration::from_secs(1);
+
+/// librdkafka notices that a broker has vanished by what it has asked. A connection on which it asks nothing it would keep for ever:
+/// it has no keepalive that is shorter than hours. It makes a new one when it needs it.
+const IDLE: (&str, &str) = ("connections.max.idle.ms", "120000");
 
 /// How to reach the cluster. `Debug` shows no property, since some are secret.
 #[derive(Clone)]
@@ -38,13 +43,14 @@ impl Connection {
         Self { properties: Arc::new(properties) }
     }
 
-    /// A client with the operator's properties and, above them, ours.
+    /// A client with the operator's properties, above them ours, and below them [`IDLE`].
     pub(super) fn client<C, T>(&self, ours: &[(&str, &str)], context: C) -> Result<T, StoreError>
     where
         C: ClientContext,
         T: FromClientConfigAndContext<C>,
     {
         let mut config = ClientConfig::new();
+        config.set(IDLE.0, IDLE.1);
         for (key, value) in self.properties.iter() {
             config.set(key, value);
         }
@@ -129,6 +135,14 @@ pub(super) fn describe(error: &KafkaError) -> String {
         }
         other => other.to_string(),
     }
+}
+
+/// Whether what a reader was to read next is not there any more.
+pub(super) fn lost_position(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange)
+    )
 }
 
 #[cfg(test)]

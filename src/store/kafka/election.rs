@@ -14,6 +14,8 @@ use tokio_util::task::TaskTracker;
 
 use super::Names;
 use super::connection::{Connection, POLL, Reports};
+use super::reader::Asked;
+use super::time_of_day::TimeOfDay;
 use crate::store::StoreError;
 
 /// Whether this process should try to lead.
@@ -59,8 +61,18 @@ pub(super) fn start(
     let (rivals, back_at) = watch::channel(Instant::now());
     let mut member = Some(join(connection, names, session, sender.clone())?);
     let (connection, names) = (connection.clone(), names.clone());
+    let dropped = tracker.clone();
     tracker.spawn_blocking(move || {
+        let mut time_of_day = TimeOfDay::now();
         while !cancel.is_cancelled() {
+            if time_of_day.was_set_back()
+                && let Some(old) = member.take()
+            {
+                tracing::warn!("the time of day was set back; the leader group is joined anew");
+                sender.send_replace(Candidacy::Bystander);
+                // It does not answer to the group any more, and may take its time to go.
+                dropped.spawn_blocking(move || drop(old));
+            }
             if *back_at.borrow() > Instant::now() {
                 // Dropped, it leaves the group.
                 if member.take().is_some() {
@@ -79,7 +91,7 @@ pub(super) fn start(
                 }
                 continue;
             };
-            match consumer.poll(POLL) {
+            match consumer.poll() {
                 Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
                     tracing::error!(%code, "the leader group is lost; joining it anew");
                     sender.send_replace(Candidacy::Bystander);
@@ -100,7 +112,7 @@ fn join(
     names: &Names,
     session: Duration,
     candidacy: watch::Sender<Candidacy>,
-) -> Result<BaseConsumer<Member>, StoreError> {
+) -> Result<Asked<Member>, StoreError> {
     let session_ms = session.as_millis().to_string();
     let heartbeat_ms = (session / 4).as_millis().to_string();
     let ours = [
@@ -120,7 +132,7 @@ fn join(
     consumer
         .subscribe(&[&names.state])
         .map_err(|error| reports.unreachable("joining the leader group", &error))?;
-    Ok(consumer)
+    Ok(Asked::new(consumer))
 }
 
 /// Follows the rebalances of the leader group.

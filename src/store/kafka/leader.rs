@@ -16,11 +16,15 @@ use uuid::Uuid;
 use super::Names;
 use super::connection::Connection;
 use super::election::{Candidacy, Rivals};
+use super::ledger;
 use super::tail::Tail;
+use super::time_of_day::{TimeOfDay, unless_set_back};
 use super::writer::{After, Failure, Writer};
 use crate::store::continuity::{self, Tally};
 use crate::store::record::{CommitEnd, Line};
-use crate::store::{Change, Health, LEADER_VERSION, Leadership, Lease, Nodes, State, StoreError, changes};
+use crate::store::{
+    Change, Health, LEADER_VERSION, Leadership, Lease, Ledger, Nodes, State, StoreError, changes,
+};
 use crate::zone::Sequence;
 
 /// How long the tail may take to read what was written before.
@@ -51,6 +55,7 @@ pub(super) struct Leader {
     pub(super) identity: Identity,
     pub(super) lease_renewal: Duration,
     pub(super) tail: Tail,
+    pub(super) ledger: Arc<Ledger>,
     pub(super) candidacy: watch::Receiver<Candidacy>,
     pub(super) rivals: Rivals,
     /// The nodes that serve partners, and from when on those that live have been heard.
@@ -112,7 +117,8 @@ impl Leader {
             let end = writer.end()?;
             Ok((Arc::new(writer), end))
         });
-        let (writer, end) = taken.await.map_err(|error| StoreError::Unreachable(error.to_string()))??;
+        let taken = unless_set_back(taken).await.ok_or_else(set_back)?;
+        let (writer, end) = taken.map_err(|error| StoreError::Unreachable(error.to_string()))??;
         let caught_up = self.catch_up(end).await;
         let mut term = Term { writer, end: CommitEnd::default() };
         let state = match caught_up {
@@ -185,10 +191,15 @@ impl Leader {
     async fn lead(&mut self, mut term: Term) {
         let mut renewal = interval_at(Instant::now() + self.lease_renewal, self.lease_renewal);
         renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut time_of_day = TimeOfDay::now();
         loop {
             let command = tokio::select! {
                 biased;
                 () = self.cancel.cancelled() => break,
+                () = time_of_day.set_back() => {
+                    tracing::warn!("the time of day was set back; this node takes over anew");
+                    break;
+                }
                 _ = self.candidacy.wait_for(|c| *c == Candidacy::Bystander) => {
                     tracing::info!("the leader group gives the leadership to another node");
                     break;
@@ -265,10 +276,23 @@ impl Leader {
     async fn commit(&self, changes: Vec<Change>, term: &mut Term) -> Result<Sequence, Failure> {
         let state = self.tail.state.borrow().clone().unwrap_or_default();
         let (changes, tally) = changes::complete(changes, &state).map_err(usable)?;
+        let folds = changes.iter().any(|change| matches!(change, Change::FoldUsage(_)));
+        if folds {
+            self.read_usage(&term.writer).await.map_err(usable)?;
+        }
         self.tail.written.begin(&changes);
         let outcome = self.write(&changes, tally, &state, term).await;
         self.tail.written.end();
         outcome
+    }
+
+    /// What is folded has to be all that is there: also what a predecessor, or this leader, folded last. Nobody else folds from here on.
+    async fn read_usage(&self, writer: &Arc<Writer>) -> Result<(), StoreError> {
+        let writer = Arc::clone(writer);
+        let end = self.tracker.spawn_blocking(move || writer.end_of_usage());
+        let end = unless_set_back(end).await.ok_or_else(set_back)?;
+        let end = end.map_err(|error| StoreError::Unreachable(error.to_string()))??;
+        ledger::reaches(&self.ledger, end).await
     }
 
     /// Writes them, and waits until this process has read them back.
@@ -283,6 +307,9 @@ impl Leader {
         end.sequence = changes::number(changes, end.sequence);
         end.tally = Some(tally);
         let mut lines = Vec::with_capacity(changes.len() + 1);
+        for fold in self.ledger.folds_among(changes).map_err(usable)? {
+            lines.extend(Line::fold(fold).map_err(usable)?);
+        }
         for change in changes {
             match change {
                 Change::Applied(revision) => end.revision = Some(revision.clone()),
@@ -314,10 +341,13 @@ impl Leader {
 
     async fn transact(&self, writer: &Arc<Writer>, lines: Vec<Line>) -> Result<(), Failure> {
         let writer = Arc::clone(writer);
-        let written = self.tracker.spawn_blocking(move || writer.transact(&lines)).await;
-        written.unwrap_or_else(|error| {
-            Err(Failure { error: StoreError::Unreachable(error.to_string()), writer: After::Broken })
-        })
+        let written = self.tracker.spawn_blocking(move || writer.transact(&lines));
+        let broken = |error| Err(Failure { error, writer: After::Broken });
+        match unless_set_back(written).await {
+            Some(Ok(written)) => written,
+            Some(Err(error)) => broken(StoreError::Unreachable(error.to_string())),
+            None => broken(set_back()),
+        }
     }
 
     /// Closing a producer waits for its broker connections.
@@ -339,6 +369,11 @@ fn continued(state: &State) -> CommitEnd {
         tally: Some(Tally::of(state)),
         leader_version: LEADER_VERSION,
     }
+}
+
+fn set_back() -> StoreError {
+    let text = "the time of day was set back meanwhile; whether the change was made will show when this node has taken over anew";
+    StoreError::Unreachable(text.to_owned())
 }
 
 /// Nothing was sent.

@@ -1,4 +1,4 @@
-//! The store in Kafka: three topics on the home cluster, one writer.
+//! The store in Kafka: four topics on the home cluster, one writer.
 //!
 //! | file | what it does |
 //! |---|---|
@@ -7,19 +7,27 @@
 //! | `election` | says who should lead |
 //! | `leader` | takes over, renews the lease, commits, steps down (`writer` is its transactional producer) |
 //! | `status` | which nodes live |
-//! | `announcer` | sends heartbeats and audit events |
+//! | `ledger` | reads the usage topic |
+//! | `audit` | reads the audit topic, when somebody asks |
+//! | `announcer` | sends heartbeats, audit events and usage |
 //! | `upkeep` | makes topics again whose loss is no loss of state |
 //! | `connection` | how to reach the cluster |
+//! | `reader` | consumers, and how they are asked |
+//! | `time_of_day` | why clients are replaced when the clock is set back |
 //!
 //! librdkafka's calls block: each reader has a thread of its own, and transactions run on blocking threads.
 
 mod announcer;
+mod audit;
 mod connection;
 mod election;
 mod leader;
+mod ledger;
+mod reader;
 mod snapshot;
 mod status;
 mod tail;
+mod time_of_day;
 mod topics;
 mod upkeep;
 mod writer;
@@ -34,12 +42,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::announcer::Announcer;
+use self::audit::AuditLog;
 use self::connection::{Connection, Reports};
 use self::leader::{Command, Identity, Leader};
 use self::tail::Tail;
 use super::roster::NODE_LIFETIME;
-use super::{Change, Health, Heartbeat, Leadership, Nodes, State, Store, StoreError, StoreFuture};
-use crate::zone::Sequence;
+use super::{
+    AuditStretch, Change, Health, Heartbeat, Leadership, Ledger, Nodes, Place, State, Store, StoreError,
+    StoreFuture,
+};
+use crate::zone::{Sequence, Usage, ZoneLag, ZoneName};
 
 /// Each of our topics has this one partition.
 const PARTITION: i32 = 0;
@@ -91,6 +103,7 @@ pub struct Names {
     state: String,
     status: String,
     audit: String,
+    usage: String,
     leader_group: String,
     reader_group: String,
     transactional_id: String,
@@ -103,10 +116,16 @@ impl Names {
             state: format!("{prefix}.state"),
             status: format!("{prefix}.status"),
             audit: format!("{prefix}.audit"),
+            usage: format!("{prefix}.usage"),
             leader_group: format!("{prefix}.leader"),
             reader_group: format!("{prefix}.reader"),
             transactional_id: format!("{prefix}.controller"),
         }
+    }
+
+    /// The topics.
+    pub fn topics(&self) -> [&str; 4] {
+        [&self.state, &self.status, &self.audit, &self.usage]
     }
 }
 
@@ -127,6 +146,8 @@ pub struct Timing {
     pub node_lifetime: Duration,
     /// After this time every node that lives has been heard. Longer than from one heartbeat to the next.
     pub all_heard: Duration,
+    /// A client that has heard no heartbeat for so long, or could not send one, is replaced by a new one.
+    pub renewal: Duration,
 }
 
 impl Default for Timing {
@@ -136,6 +157,7 @@ impl Default for Timing {
             lease_renewal: Duration::from_secs(5),
             node_lifetime: NODE_LIFETIME,
             all_heard: Duration::from_millis(2_500),
+            renewal: Duration::from_secs(30),
         }
     }
 }
@@ -149,6 +171,8 @@ pub struct KafkaStore {
     /// Of a gateway: nobody listens.
     commands: mpsc::Sender<Command>,
     announcer: Announcer,
+    ledger: Arc<Ledger>,
+    audit: AuditLog,
 }
 
 impl std::fmt::Debug for KafkaStore {
@@ -176,11 +200,13 @@ impl KafkaStore {
         let cancel = cancel.child_token();
         let unfinished = cancel.clone().drop_guard();
         let tail = tail::start(&connection, &names, tracker, cancel.clone())?;
-        let nodes = status::start(&connection, &names, timing.node_lifetime, tracker, cancel.clone())?;
-        let announcer = Announcer::new(&connection, &names)?;
+        let nodes = status::start(&connection, &names, timing, tracker, cancel.clone())?;
+        let ledger = ledger::start(&connection, &names, tracker, cancel.clone())?;
+        let announcer = Announcer::new(&connection, &names, timing.renewal, tracker)?;
+        let audit = AuditLog::new(&connection, &names, tracker, cancel.clone());
         if role == Role::Controller {
             let admin = connection.client(&[], Reports::default())?;
-            let upkeep = upkeep::run(admin, connection.clone(), names.clone(), replication);
+            let upkeep = upkeep::run(admin, connection.clone(), names.clone(), replication, tracker.clone());
             let cancel = cancel.clone();
             tracker.spawn(async move { cancel.run_until_cancelled(upkeep).await });
         }
@@ -200,6 +226,7 @@ impl KafkaStore {
                 identity: Identity { node: options.node, url: options.advertised_url },
                 lease_renewal: timing.lease_renewal,
                 tail: tail.clone(),
+                ledger: Arc::clone(&ledger),
                 candidacy,
                 rivals,
                 nodes: nodes.clone(),
@@ -212,12 +239,18 @@ impl KafkaStore {
             tracker.spawn(leader.run());
         }
         unfinished.disarm();
-        Ok(Arc::new(Self { cluster_id, tail, nodes, leadership, commands, announcer }))
+        Ok(Arc::new(Self { cluster_id, tail, nodes, leadership, commands, announcer, ledger, audit }))
     }
 
     /// The home cluster's id, from which zone ids are derived.
     pub fn cluster_id(&self) -> &str {
         &self.cluster_id
+    }
+
+    /// A broker could make the topic for whoever writes to it, and not as it must be.
+    fn usage_topic(&self) -> Result<(), StoreError> {
+        let topic = || StoreError::NotSetUp(self.announcer.usage_topic().to_owned());
+        self.ledger.is_there().then_some(()).ok_or_else(topic)
     }
 
     async fn ask<T>(
@@ -264,6 +297,28 @@ impl Store for KafkaStore {
 
     fn audit(&self, event: serde_json::Value) -> StoreFuture<'_, ()> {
         Box::pin(async move { self.announcer.audit(&event).await })
+    }
+
+    fn read_audit(&self, before: Option<u64>) -> StoreFuture<'_, AuditStretch> {
+        Box::pin(self.audit.read(before))
+    }
+
+    fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    fn record_usage(&self, place: Place, usage: Arc<Usage>) -> StoreFuture<'_, ()> {
+        Box::pin(async move {
+            self.usage_topic()?;
+            self.announcer.usage(&place, &usage).await
+        })
+    }
+
+    fn record_lag(&self, zone: ZoneName, lag: Option<Arc<ZoneLag>>) -> StoreFuture<'_, ()> {
+        Box::pin(async move {
+            self.usage_topic()?;
+            self.announcer.lag(&zone, lag.as_deref()).await
+        })
     }
 
     fn confirm_leadership(&self) -> StoreFuture<'_, ()> {

@@ -96,6 +96,7 @@ impl Snapshot {
             }
             Record::LastUse(id, last) => set(&mut self.state.last_uses, id, last),
             Record::ApiKey(id, api_key) => set(&mut self.state.api_keys, id, api_key.map(Arc::new)),
+            Record::Replay(zone, starts) => set(&mut self.state.replays, zone, starts),
             Record::Principal(of, principal) => set(&mut self.state.principals, of, principal),
             Record::Suspension(scope, asked) => set(&mut self.state.controls.suspended, scope, asked),
             Record::Rollback(rollback) => self.state.controls.rollback = rollback,

@@ -6,27 +6,26 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::types::RDKafkaErrorCode;
-use rdkafka::{Message, Offset, TopicPartitionList};
+use rdkafka::{Message, Offset};
 use time::OffsetDateTime;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::connection::{Connection, POLL, QUESTION, Reports};
+use super::Names;
+use super::connection::{Connection, POLL, lost_position};
+use super::reader::{Reader, is_unknown};
 use super::snapshot::{Snapshot, Taken, Written};
-use super::{Names, PARTITION};
 use crate::store::continuity::{self, REMEDY};
 use crate::store::{Health, State, StoreError};
 
 /// How often the broker is asked something, so that a lost store is noticed where nothing is written.
-const CONTACT_INTERVAL: Duration = Duration::from_secs(3);
+pub(super) const CONTACT_INTERVAL: Duration = Duration::from_secs(3);
 
 /// After a longer absence the topic is read from the start: tombstones live for a day (`delete.retention.ms`), and a deletion
 /// that was compacted away would never be seen.
-const REREAD_AFTER: time::Duration = time::Duration::hours(1);
+pub(super) const REREAD_AFTER: time::Duration = time::Duration::hours(1);
 
 const TRUNCATED: &str = "the state topic was truncated or made anew; it is read again from its start";
 
@@ -50,12 +49,10 @@ pub(super) fn start(
     tracker: &TaskTracker,
     cancel: CancellationToken,
 ) -> Result<Tail, StoreError> {
-    let reports = Reports::default();
-    let consumer = connection.reader(&names.reader_group, reports.clone())?;
+    let from = (names.state.as_str(), Offset::Beginning);
+    let reader = Reader::open(connection, &names.reader_group, from, tracker)?;
     let written = Written::default();
     let reading = Reading {
-        topic: names.state.clone(),
-        reports,
         snapshot: Snapshot::new(written.clone()),
         written: written.clone(),
         at_end: false,
@@ -73,14 +70,11 @@ pub(super) fn start(
         position: reading.position.subscribe(),
         written,
     };
-    reading.assign_start(&consumer)?;
-    tracker.spawn_blocking(move || reading.run(&consumer, &cancel));
+    tracker.spawn_blocking(move || reading.run(reader, &cancel));
     Ok(tail)
 }
 
 struct Reading {
-    topic: String,
-    reports: Reports,
     snapshot: Snapshot,
     written: Written,
     /// Whether the end of the partition was reached since the start of this reading.
@@ -95,10 +89,15 @@ struct Reading {
 }
 
 impl Reading {
-    fn run(mut self, consumer: &BaseConsumer<Reports>, cancel: &CancellationToken) {
+    fn run(mut self, mut reader: Reader, cancel: &CancellationToken) {
         let mut contact_due = Instant::now() + CONTACT_INTERVAL;
         while !cancel.is_cancelled() {
-            match consumer.poll(POLL) {
+            if reader.is_due() && !self.read_again(&mut reader) {
+                // What the client of before still brings is no part of the new reading.
+                std::thread::sleep(POLL);
+                continue;
+            }
+            match reader.poll() {
                 None => {}
                 Some(Ok(message)) => {
                     let taken = self.snapshot.take(message.key(), message.payload());
@@ -107,51 +106,41 @@ impl Reading {
                     }
                     self.position.send_replace(message.offset().saturating_add(1));
                 }
-                Some(Err(KafkaError::PartitionEOF(_))) => self.end_of_partition(consumer),
+                Some(Err(KafkaError::PartitionEOF(_))) => self.end_of_partition(&mut reader),
                 Some(Err(error)) if lost_position(&error) => {
                     self.stale(TRUNCATED);
-                    self.read_again(consumer);
+                    self.read_again(&mut reader);
                 }
                 Some(Err(error)) => {
-                    self.stale(&self.reports.unreachable("reading the state", &error).to_string());
+                    self.stale(&reader.unreachable("reading the state", &error).to_string());
                 }
             }
             if Instant::now() >= contact_due {
-                self.contact(consumer);
+                self.contact(&mut reader);
                 contact_due = Instant::now() + CONTACT_INTERVAL;
             }
         }
     }
 
-    fn assign_start(&self, consumer: &BaseConsumer<Reports>) -> Result<(), StoreError> {
-        let what = "reading the state topic from its start";
-        let mut partitions = TopicPartitionList::new();
-        partitions
-            .add_partition_offset(&self.topic, PARTITION, Offset::Beginning)
-            .and_then(|()| consumer.assign(&partitions))
-            .map_err(|error| self.reports.unreachable(what, &error))
-    }
-
-    /// What is published stays until the new reading has reached the end.
-    fn read_again(&mut self, consumer: &BaseConsumer<Reports>) {
+    /// What is published stays until the new reading has reached the end. Whether there is a client for it.
+    fn read_again(&mut self, reader: &mut Reader) -> bool {
         self.snapshot = Snapshot::new(self.written.clone());
         self.at_end = false;
-        if let Err(error) = self.assign_start(consumer) {
-            self.stale(&error.to_string());
-        }
+        self.position.send_replace(0);
+        reader.renew().inspect_err(|error| self.stale(&error.to_string())).is_ok()
     }
 
     /// The end of the partition for a reader of committed records: every transaction before it is decided. It is told once, so
     /// how far the reading has come counts whether the broker answers more or not.
-    fn end_of_partition(&mut self, consumer: &BaseConsumer<Reports>) {
-        let position = position(consumer, &self.topic);
-        let (low, high) = match consumer.fetch_watermarks(&self.topic, PARTITION, QUESTION) {
+    fn end_of_partition(&mut self, reader: &mut Reader) {
+        let position = reader.position();
+        let (low, high) = match reader.watermarks() {
             Ok(watermarks) => watermarks,
             Err(error) => {
-                self.stale(&self.reports.unreachable("reading the end of the state", &error).to_string());
+                self.stale(&reader.unreachable("reading the end of the state", &error).to_string());
                 // Without this answer the first end is not one; a reading that was there before needs none.
                 if !self.at_end {
-                    self.read_again(consumer);
+                    self.read_again(reader);
                 } else if let Some(position) = position {
                     self.position.send_replace(position);
                 }
@@ -182,15 +171,15 @@ impl Reading {
         self.current();
     }
 
-    fn contact(&mut self, consumer: &BaseConsumer<Reports>) {
-        let high = match consumer.fetch_watermarks(&self.topic, PARTITION, QUESTION) {
+    fn contact(&mut self, reader: &mut Reader) {
+        let high = match reader.watermarks() {
             Ok((_, high)) => high,
             Err(error) if is_unknown(&error) => {
                 self.is_gone = true;
                 return self.unfit(&format!("the state topic is gone; {REMEDY}"));
             }
             Err(error) => {
-                return self.stale(&self.reports.unreachable("reading the state", &error).to_string());
+                return self.stale(&reader.unreachable("reading the state", &error).to_string());
             }
         };
         let now = OffsetDateTime::now_utc();
@@ -198,9 +187,9 @@ impl Reading {
         self.last_contact = now;
         if high < *self.position.borrow() || std::mem::take(&mut self.is_gone) {
             self.stale(TRUNCATED);
-            self.read_again(consumer);
+            self.read_again(reader);
         } else if away > REREAD_AFTER {
-            self.read_again(consumer);
+            self.read_again(reader);
         } else if self.at_end && self.snapshot.is_whole() {
             self.publish_if_stale();
         }
@@ -244,30 +233,4 @@ impl Reading {
             tracing::warn!(problem, "the state is not up to date; what was read last stays in use");
         }
     }
-}
-
-fn position(consumer: &BaseConsumer<Reports>, topic: &str) -> Option<i64> {
-    let positions = consumer.position().ok()?;
-    match positions.find_partition(topic, PARTITION)?.offset() {
-        Offset::Offset(offset) => Some(offset),
-        _ => None,
-    }
-}
-
-fn is_unknown(error: &KafkaError) -> bool {
-    matches!(
-        error.rdkafka_error_code(),
-        Some(
-            RDKafkaErrorCode::UnknownTopicOrPartition
-                | RDKafkaErrorCode::UnknownTopic
-                | RDKafkaErrorCode::UnknownPartition
-        )
-    )
-}
-
-fn lost_position(error: &KafkaError) -> bool {
-    matches!(
-        error.rdkafka_error_code(),
-        Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange)
-    )
 }

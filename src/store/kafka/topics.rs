@@ -1,4 +1,4 @@
-//! The three topics: made by a controller, checked by everyone.
+//! The four topics: made by a controller, checked by everyone.
 //!
 //! A state topic that some client auto-created with time retention would evaporate: such a topic is refused, never repaired,
 //! since it may belong to somebody else.
@@ -37,7 +37,7 @@ struct Form<'a> {
     initial: &'static [(&'static str, &'static str)],
 }
 
-fn forms(names: &Names) -> [Form<'_>; 3] {
+fn forms(names: &Names) -> [Form<'_>; 4] {
     [
         Form {
             name: &names.state,
@@ -60,10 +60,21 @@ fn forms(names: &Names) -> [Form<'_>; 3] {
             required: &[("cleanup.policy", "delete"), ("retention.ms", "-1"), ("retention.bytes", "-1")],
             initial: &[("unclean.leader.election.enable", "false")],
         },
+        Form {
+            name: &names.usage,
+            required: &[("cleanup.policy", "compact")],
+            // Every node that counts writes all the time, and every node reads all of it when it starts.
+            initial: &[
+                ("segment.ms", "3600000"),
+                ("min.cleanable.dirty.ratio", "0.1"),
+                ("max.message.bytes", "2097152"),
+                ("unclean.leader.election.enable", "false"),
+            ],
+        },
     ]
 }
 
-/// Makes the status and the audit topic again if they are missing, and sets them right if somebody else has made them: brokers
+/// Makes all topics but the state's again if they are missing, and sets them right if somebody else has made them: brokers
 /// that create topics by themselves do so at the next heartbeat. They were checked when this process started, so they are ours.
 pub(super) async fn mend(
     admin: &AdminClient<Reports>,
@@ -131,7 +142,9 @@ pub(super) async fn prepare(
     let admin: AdminClient<Reports> = connection.client(&[], reports.clone())?;
     let observer = Observer { reader: connection.reader(&names.reader_group, reports.clone())?, reports };
     let (observer, mut cluster) = observer.look(names).await?;
-    let forms = forms(names);
+    // Gateways are upgraded before the controllers that make what is new: none needs the usage topic to serve partners.
+    let is_needed = |form: &Form<'_>| role != Role::Gateway || form.name != names.usage;
+    let forms: Vec<_> = forms(names).into_iter().filter(is_needed).collect();
     let missing: Vec<&Form<'_>> = forms.iter().filter(|form| cluster.topic(form.name).is_none()).collect();
     if let Some(form) = missing.first() {
         match role {
@@ -223,7 +236,7 @@ struct Observer {
 
 impl Observer {
     async fn look(self, names: &Names) -> Result<(Self, Cluster), StoreError> {
-        let ours = [names.state.clone(), names.status.clone(), names.audit.clone()];
+        let ours = names.topics().map(str::to_owned);
         let looked = tokio::task::spawn_blocking(move || {
             let metadata = self.reader.fetch_metadata(None, REQUEST).map_err(|error| {
                 // The client tells its reasons to whoever polls.
@@ -247,7 +260,7 @@ impl Observer {
             let cluster;
             (self, cluster) = self.look(names).await?;
             let led = |topic: &Topic| !topic.copies.is_empty() && !topic.copies.contains(&0);
-            if cluster.topics.len() == 3 && cluster.topics.iter().all(led) {
+            if cluster.topics.len() == names.topics().len() && cluster.topics.iter().all(led) {
                 return Ok(cluster);
             }
             if Instant::now() >= deadline {

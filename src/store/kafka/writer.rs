@@ -28,6 +28,7 @@ pub(super) struct Writer {
     reports: Reports,
     topic: String,
     audit: String,
+    usage: String,
     cancel: CancellationToken,
 }
 
@@ -64,8 +65,8 @@ impl Writer {
             ("compression.type", "lz4"),
         ];
         let producer: BaseProducer<Reports> = connection.client(&ours, reports.clone())?;
-        let writer =
-            Self { producer, reports, topic: names.state.clone(), audit: names.audit.clone(), cancel };
+        let Names { state: topic, audit, usage, .. } = names.clone();
+        let writer = Self { producer, reports, topic, audit, usage, cancel };
         writer
             .persist(TAKE_OVER, |patience| writer.producer.init_transactions(patience))
             .map_err(|error| writer.error("taking over as the store's writer", &error))?;
@@ -74,10 +75,19 @@ impl Writer {
 
     /// The end of the state topic. Right after [`take_over`](Self::take_over) it is where the predecessor's records end.
     pub(super) fn end(&self) -> Result<i64, StoreError> {
+        self.end_of(&self.topic, "reading the end of the state")
+    }
+
+    /// The end of the usage topic.
+    pub(super) fn end_of_usage(&self) -> Result<i64, StoreError> {
+        self.end_of(&self.usage, "reading the end of the usage topic")
+    }
+
+    fn end_of(&self, topic: &str, what: &str) -> Result<i64, StoreError> {
         let watermarks = self.persist(DECISION, |patience| {
-            self.producer.client().fetch_watermarks(&self.topic, PARTITION, patience)
+            self.producer.client().fetch_watermarks(topic, PARTITION, patience)
         });
-        watermarks.map(|(_, high)| high).map_err(|error| self.error("reading the end of the state", &error))
+        watermarks.map(|(_, high)| high).map_err(|error| self.error(what, &error))
     }
 
     /// Writes all lines or none.
@@ -108,6 +118,7 @@ impl Writer {
         let topic = match line.topic {
             Topic::State => &self.topic,
             Topic::Audit => &self.audit,
+            Topic::Usage => &self.usage,
         };
         let mut record = BaseRecord::<str, [u8]>::to(topic).partition(PARTITION).key(&line.key);
         if let Some(value) = &line.value {

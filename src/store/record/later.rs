@@ -67,6 +67,7 @@ impl Record {
             Self::LastUse(key_id, last) => Change::Used(key_id, last?),
             Self::ApiKey(_, key) => Change::PutApiKey(key?),
             Self::Principal((cluster, zone), it) => Change::PutPrincipal { cluster, zone, principal: it? },
+            Self::Replay(zone, starts) => Change::PutReplay(zone, starts?),
             Self::Suspension(scope, asked) => Change::Suspend(scope, asked?),
             Self::Rollback(rollback) => Change::Rollback(rollback?),
             Self::Acceptance(acceptance) => Change::Accept(acceptance?),

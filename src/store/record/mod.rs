@@ -7,6 +7,7 @@
 //! | `last-use/<key id>` | when and from where this credential was used last |
 //! | `api-key/<id>` | role and verifier |
 //! | `principal/<cluster>/<zone>` | the id of the cluster on which this principal is ours, and the master keys of its passwords |
+//! | `replay/<zone>` | where the topics stood of which nothing is shared that was there before, by alias |
 //! | `suspension/all`, `suspension/source`, `suspension/zone/<name>` | who asked for it, when and why |
 //! | `rollback` | the commit to apply instead of the branch's head, and until when |
 //! | `acceptance` | the commit of a rewritten history that may be applied |
@@ -25,9 +26,13 @@ mod end;
 mod later;
 mod letters;
 mod principal;
+mod replay;
 mod rows;
 #[cfg(test)]
 mod tests;
+mod usage;
+
+use std::sync::Arc;
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
@@ -39,12 +44,14 @@ pub(super) use self::later::Fields;
 pub use self::later::Later;
 use self::letters::LetterRow;
 pub use self::principal::PrincipalRow;
+use self::replay::ReplayRow;
 use self::rows::{ApiKeyRow, ClusterRow, CredentialRow, ZoneRow};
+pub(super) use self::usage::{BASE, Figures, UsageKey, lag_key, lag_value, read_lag, usage_key, usage_value};
 use super::changes::numbered;
 use super::{Change, Lease, StoreError, ZoneRecord};
 use crate::zone::{
-    Acceptance, ApiKey, Asked, ClusterName, Credential, KeyId, LastUse, Letter, Principal, Rollback, Scope,
-    Sequence, Spent, ZoneName,
+    Acceptance, ApiKey, Asked, ClusterName, Credential, KeyId, LastUse, Letter, Principal, ReplayStarts,
+    Rollback, Scope, Sequence, Spent, ZoneName,
 };
 
 /// Raised only when an older reader would misread a record. A field that is merely new needs no new version where it stands
@@ -64,6 +71,7 @@ pub(super) enum Record {
     LastUse(KeyId, Option<LastUse>),
     ApiKey(String, Option<ApiKey>),
     Principal((ClusterName, ZoneName), Option<Principal>),
+    Replay(ZoneName, Option<Arc<ReplayStarts>>),
     Suspension(Scope, Option<Asked>),
     Rollback(Option<Rollback>),
     Acceptance(Option<Acceptance>),
@@ -110,6 +118,11 @@ impl Record {
                 let row = value.row::<PrincipalRow>()?;
                 Self::Principal((cluster, zone), row.map(PrincipalRow::into_principal).transpose()?)
             }
+            Some(("replay", zone)) => {
+                let zone = ZoneName::try_from(zone).map_err(|error| format!("the zone {error}"))?;
+                let starts = value.row::<ReplayRow>()?.map(ReplayRow::into_starts).transpose()?;
+                Self::Replay(zone, starts.map(Arc::new))
+            }
             // A scope that cannot be read is one of a later version.
             Some(("suspension", scope)) => match Scope::parse(scope) {
                 Some(scope) => Self::Suspension(scope, value.row()?.map(AskedRow::into_asked)),
@@ -138,6 +151,7 @@ impl Record {
 pub(super) enum Topic {
     State,
     Audit,
+    Usage,
 }
 
 /// A record to write: a key, and a value or a tombstone.
@@ -150,7 +164,7 @@ pub(super) struct Line {
 
 impl Line {
     /// What `change` writes as part of commit `sequence`. The applied revision is part of the [`revision`](Self::revision)
-    /// record, so that change writes nothing itself.
+    /// record, so that change writes nothing itself; usage has [lines](Self::fold) of its own.
     pub(super) fn of(change: &Change, sequence: Sequence) -> Result<Option<Self>, StoreError> {
         let line = match change {
             Change::PutZone(record) => {
@@ -169,6 +183,8 @@ impl Line {
                 Self::put(principal(cluster, zone), &PrincipalRow::new(it))?
             }
             Change::DeletePrincipal { cluster, zone } => Self::delete(principal(cluster, zone)),
+            Change::PutReplay(zone, starts) => Self::put(replay(zone), &ReplayRow::new(starts))?,
+            Change::DeleteReplay(zone) => Self::delete(replay(zone)),
             Change::Suspend(scope, asked) => Self::put(suspension(scope), &AskedRow::new(asked))?,
             Change::Resume(scope) => Self::delete(suspension(scope)),
             Change::Rollback(rollback) => Self::put(ROLLBACK.to_owned(), &RollbackRow::new(rollback))?,
@@ -182,7 +198,9 @@ impl Line {
                 Self::put(format!("cluster/{name}"), &ClusterRow { id: id.clone() })?
             }
             Change::Audit(event) => Self::event(event, sequence)?,
-            Change::Expect(_) | Change::Applied(_) | Change::GoesOn { .. } => return Ok(None),
+            Change::Expect(_) | Change::Applied(_) | Change::GoesOn { .. } | Change::FoldUsage(_) => {
+                return Ok(None);
+            }
         };
         Ok(Some(line))
     }
@@ -218,6 +236,10 @@ impl Line {
 
 fn principal(cluster: &ClusterName, zone: &ZoneName) -> String {
     format!("principal/{cluster}/{zone}")
+}
+
+fn replay(zone: &ZoneName) -> String {
+    format!("replay/{zone}")
 }
 
 fn last_use(id: &KeyId) -> String {

@@ -12,7 +12,7 @@ use super::ZoneRecord;
 use crate::manifest::document;
 use crate::zone::{
     ApiKey, ApiKeyRole, Credential, KeyId, PlainVerifier, Revision, ScramHash, ScramVerifier, Sequence,
-    ZoneId, ZoneName,
+    TopicPattern, ZoneId, ZoneName,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -190,7 +190,9 @@ impl ApiKeyRow {
         let role = match &key.role {
             ApiKeyRole::Admin => RoleRow::Admin,
             ApiKeyRole::Viewer => RoleRow::Viewer,
-            ApiKeyRole::Owner { topics } => RoleRow::Owner { topics: topics.clone() },
+            ApiKeyRole::Owner { topics } => {
+                RoleRow::Owner { topics: topics.iter().map(ToString::to_string).collect() }
+            }
             ApiKeyRole::Partner { zone } => RoleRow::Partner { zone: zone.to_string() },
         };
         Self { role, created_at: key.created_at, verifier: PlainRow::new(&key.verifier) }
@@ -200,7 +202,9 @@ impl ApiKeyRow {
         let role = match self.role {
             RoleRow::Admin => ApiKeyRole::Admin,
             RoleRow::Viewer => ApiKeyRole::Viewer,
-            RoleRow::Owner { topics } => ApiKeyRole::Owner { topics },
+            RoleRow::Owner { topics } => ApiKeyRole::Owner {
+                topics: topics.iter().map(|text| topic_pattern(text)).collect::<Result<_, _>>()?,
+            },
             RoleRow::Partner { zone } => ApiKeyRole::Partner { zone: zone_name(&zone)? },
         };
         Ok(ApiKey { id, role, created_at: self.created_at, verifier: self.verifier.into_verifier() })
@@ -215,6 +219,10 @@ pub(super) struct ClusterRow {
 
 fn zone_name(text: &str) -> Result<ZoneName, String> {
     ZoneName::try_from(text).map_err(|error| format!("its zone `{text}` {error}"))
+}
+
+fn topic_pattern(text: &str) -> Result<TopicPattern, String> {
+    TopicPattern::try_from(text).map_err(|error| format!("its pattern `{text}` {error}"))
 }
 
 /// Bytes, as base64 text.

@@ -1,12 +1,14 @@
 use proptest::prelude::*;
 use serde_json::json;
 use time::macros::datetime;
+use uuid::Uuid;
 
 use super::*;
 use crate::store::continuity::Tally;
 use crate::store::samples::{controls, credential, letters, zone};
 use crate::zone::{
-    ApiKeyRole, ClusterName, KeyName, LastUse, PlainVerifier, Revision, ScramHash, Slots, Spent,
+    ApiKeyRole, ClusterName, KeyName, LastUse, PlainVerifier, ReplayStart, Revision, ScramHash, Slots, Spent,
+    TopicName, TopicPattern,
 };
 
 fn reread(line: &Line) -> Record {
@@ -42,11 +44,26 @@ fn what_is_written_is_read_back() {
     assert_eq!(reread(&line), Record::Credential(secret.key_id.clone(), Some(secret)));
 
     let partner = ApiKeyRole::Partner { zone: ZoneName::try_from("acme").unwrap() };
-    let owner = ApiKeyRole::Owner { topics: vec!["orders*".to_owned()] };
+    let owner = ApiKeyRole::Owner { topics: vec![TopicPattern::try_from("orders*").unwrap()] };
     for role in [ApiKeyRole::Admin, ApiKeyRole::Viewer, owner, partner] {
         let key = api_key(role);
         let line = written(&Change::PutApiKey(key.clone()));
         assert_eq!(reread(&line), Record::ApiKey("k1".to_owned(), Some(key)));
+    }
+}
+
+/// Earlier versions read these roles too, and let nobody in by them: their form does not change.
+#[test]
+fn the_scope_of_a_key_is_written_as_it_always_was() {
+    let topics = ["orders", "sales.*"].map(|text| TopicPattern::try_from(text).unwrap()).to_vec();
+    let zone = ZoneName::try_from("acme").unwrap();
+    for (role, wanted) in [
+        (ApiKeyRole::Owner { topics }, json!({"kind": "owner", "topics": ["orders", "sales.*"]})),
+        (ApiKeyRole::Partner { zone }, json!({"kind": "partner", "zone": "acme"})),
+    ] {
+        let line = written(&Change::PutApiKey(api_key(role)));
+        let value: serde_json::Value = serde_json::from_slice(&line.value.unwrap()).unwrap();
+        assert_eq!(value["role"], wanted);
     }
 }
 
@@ -137,6 +154,19 @@ fn a_principal_that_is_ours_is_read_back_and_a_key_that_names_none_is_an_error()
 }
 
 #[test]
+fn where_topics_stood_is_read_back() {
+    let zone = ZoneName::try_from("acme").unwrap();
+    let [one, two] = ["orders", "events"].map(|name| TopicName::try_from(name).unwrap());
+    let start = |topic_id, offsets| ReplayStart { backing: two.clone(), topic_id, offsets };
+    let known = start(Some(Uuid::from_u128(7)), vec![40, 0, 7]);
+    let starts = Arc::new(ReplayStarts::from([(one, known), (two.clone(), start(None, vec![]))]));
+    let line = written(&Change::PutReplay(zone.clone(), Arc::clone(&starts)));
+    assert_eq!(line.key, "replay/acme");
+    assert_eq!(reread(&line), Record::Replay(zone.clone(), Some(starts)));
+    assert_eq!(reread(&written(&Change::DeleteReplay(zone.clone()))), Record::Replay(zone, None));
+}
+
+#[test]
 fn lease_and_revision_are_read_back() {
     let lease = Lease {
         node: "controller-1".to_owned(),
@@ -147,7 +177,7 @@ fn lease_and_revision_are_read_back() {
     for (revision, tally) in
         [(None, None), (Some(Revision::commit("main", "8c1f")), Some(Tally { zones: 3, credentials: 4 }))]
     {
-        let lineage = [uuid::Uuid::from_u128(7)].into();
+        let lineage = [Uuid::from_u128(7)].into();
         let end = CommitEnd { sequence: Sequence(9), revision, lineage, tally, leader_version: 2 };
         assert_eq!(reread(&Line::end(&end).unwrap()), Record::End(end));
     }

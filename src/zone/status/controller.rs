@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use time::OffsetDateTime;
 
@@ -55,6 +56,24 @@ pub struct Progress {
     pub is_drifted: bool,
 }
 
+/// What the controller found of a zone's login that is in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileLock {
+    /// Of the kind [`ConditionKind::SecondLock`].
+    pub condition: Condition,
+    /// Every broker let it in.
+    pub is_let_in: bool,
+}
+
+/// A plan as programs read it (`schema/plan.json`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Planned {
+    pub at: OffsetDateTime,
+    pub json: Arc<str>,
+    /// Nothing was left out of its lists; their numbers are in its summary in any case.
+    pub is_whole: bool,
+}
+
 /// What the controller of this process says of itself.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ControllerStatus {
@@ -68,12 +87,16 @@ pub struct ControllerStatus {
     pub last_applied: Option<Seen>,
     /// Digest of the last plan.
     pub plan: Option<String>,
+    /// The last plan itself.
+    pub planned: Option<Planned>,
     /// Errors in files: what they ask for is held back.
     pub problems: Vec<Problem>,
     /// What a guard refuses; empty when it refuses nothing.
     pub refused: Vec<String>,
     /// Zones that are not as they should be; the others are.
     pub zones: BTreeMap<ZoneName, Progress>,
+    /// Zones whose logins are in files, as the leader found them.
+    pub locks: BTreeMap<ZoneName, FileLock>,
     pub runs: History,
     /// Whether this node led when it found all of this. Else it is in other words than the leader's, who tells it outside.
     pub is_by_leader: bool,
@@ -90,7 +113,7 @@ pub struct ZoneReport<'a> {
     pub is_read: bool,
     /// What is said of the source's signatures, where they are looked at.
     pub source_verified: Option<&'a Condition>,
-    pub lock: SecondLock,
+    pub lock: SecondLock<'a>,
 }
 
 impl ControllerStatus {

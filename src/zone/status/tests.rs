@@ -68,15 +68,6 @@ fn a_problem_of_a_node_fails_the_zone_unless_it_speaks_of_an_older_form() {
 }
 
 #[test]
-fn a_protection_that_is_not_built_fails_the_zone_even_without_a_node() {
-    let mut zone = zone();
-    zone.headers.remove_on_consume = vec!["x".to_owned()];
-    let status = zone_status(&zone, CHANGED, [], &ZoneReport::default(), NOW);
-    assert_eq!(status.phase, Phase::Failed);
-    assert!(status.failed_reason.unwrap().contains("needs a later version: spec.headers"));
-}
-
-#[test]
 fn a_broken_file_fails_the_zone_and_says_that_its_last_form_stays_in_force() {
     let bad = Problem {
         zone: None,
@@ -114,6 +105,27 @@ fn whether_the_cluster_keeps_a_zone_apart_is_always_declared() {
         assert_eq!((lock.status, lock.reason), wanted);
     }
     assert_eq!(ZoneReport::default().lock, SecondLock::Shared);
+}
+
+#[test]
+fn a_zone_whose_login_is_in_a_file_fails_with_it_and_says_what_the_leader_found() {
+    let told = |status, is_let_in| FileLock {
+        condition: Condition::new(ConditionKind::SecondLock, status, "FromTheLeader", "what it found"),
+        is_let_in,
+    };
+    let (good, wide) = (told(ConditionStatus::True, true), told(ConditionStatus::False, true));
+    let missing = told(ConditionStatus::False, false);
+    for (lock, phase, status) in [
+        (Some(&good), Phase::Ready, ConditionStatus::True),
+        // It may too much: that is said, and nobody is cut off.
+        (Some(&wide), Phase::Ready, ConditionStatus::False),
+        (Some(&missing), Phase::Failed, ConditionStatus::False),
+        (None, Phase::Ready, ConditionStatus::Unknown),
+    ] {
+        let report = ZoneReport { lock: SecondLock::FromFile(lock), ..ZoneReport::default() };
+        let found = zone_status(&zone(), CHANGED, [node("a", 7)], &report, NOW);
+        assert_eq!((found.phase, of(&found, ConditionKind::SecondLock).status), (phase, status), "{lock:?}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 
-use super::node::{has_clocks, has_disks};
+use super::means::Means;
 use super::relay::{Party, Trouble};
 use super::stage::Stage;
 
@@ -76,15 +76,16 @@ impl Kind {
 
     pub(super) fn is_possible(self) -> bool {
         match self {
-            Self::DiskFull => has_disks(),
-            Self::ClockAhead | Self::ClockBehind => has_clocks(),
+            Self::DiskFull => Means::Disks.are_used(),
+            Self::ClockAhead | Self::ClockBehind => Means::Clocks.are_used(),
             _ => true,
         }
     }
 
-    /// Whether Kafka's own client, directly, was seen to double a record: idempotence does not always outlive all brokers at once.
+    /// Whether Kafka's own client can double a record: where leaders die it can send what was written, and not acknowledged, as new
+    /// (`docs/chaos.md`).
     pub(super) fn may_double(self) -> bool {
-        self == Self::BrokersKilled
+        matches!(self, Self::BrokerKilled | Self::BrokersKilled)
     }
 
     /// As the table calls it.

@@ -12,7 +12,8 @@ use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _,
 use rdkafka::{ClientConfig, Message as _};
 
 use super::ledger::{Counts, Ledger, PARTITIONS};
-use crate::support::log;
+use crate::support::kafka::Cluster;
+use crate::support::log::{self, Logged};
 
 /// Between records of one partition.
 const INTERVAL: Duration = Duration::from_millis(60);
@@ -119,7 +120,7 @@ impl Flow {
 
     /// Ends the producer, waits until everything is acknowledged and read, and compares that with the log, which holds `topic` as
     /// brokers call it. Gives what it counted, and everything that is wrong.
-    pub(super) fn settle(self, plain_bootstrap: &str, topic: &str) -> (Counts, Vec<String>) {
+    pub(super) fn settle(self, cluster: &Cluster, topic: &str) -> (Counts, Vec<String>) {
         self.producing.store(false, Ordering::Relaxed);
         let begun = Instant::now();
         let whole = || {
@@ -135,23 +136,13 @@ impl Flow {
             wrong.push(format!("{owner}: of {sent:?} sent, {:?} (acknowledged, read)", self.ledger.marks()));
         }
         for (partition, sent) in sent.into_iter().enumerate() {
-            let mut next = 0;
-            for text in log(plain_bootstrap, topic, partition) {
-                match self.ledger.number(partition, &text).map(|number| number as u64) {
-                    Some(number) if number == next => next += 1,
-                    // Twice: it is counted where it is read.
-                    Some(number) if number < next => {}
-                    _ => {
-                        wrong.push(format!(
-                            "{owner}: in partition {partition} {text} comes instead of {next}"
-                        ));
-                        break;
-                    }
-                }
-            }
-            if next != sent {
-                wrong.push(format!("{owner}: partition {partition} has {next} of {sent}"));
-            }
+            let records = log(cluster.bootstrap(), topic, partition);
+            let number = |text: &str| self.ledger.number(partition, text).map(|number| number as u64);
+            // What the client itself sent as new is counted where it is read.
+            let place = (cluster.folder(), topic, i32::try_from(partition).unwrap());
+            let held = log::held(&records, sent, number, place);
+            wrong
+                .extend(held.wrong.into_iter().map(|what| format!("{owner}, partition {partition}: {what}")));
         }
         (self.ledger.counts(), wrong)
     }
@@ -235,16 +226,13 @@ fn consume(account: &Account, ledger: &Arc<Ledger>, go_on: &AtomicBool) {
 }
 
 /// All records of a partition, as the brokers have them.
-fn log(bootstrap: &str, topic: &str, partition: usize) -> Vec<String> {
+fn log(bootstrap: &str, topic: &str, partition: usize) -> Vec<Logged> {
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE {
         // Brokers that have just started again may not know of it yet.
-        let Some(records) = log::records(bootstrap, topic, i32::try_from(partition).unwrap(), PATIENCE)
-        else {
-            continue;
-        };
-        let text = |value: Vec<u8>| String::from_utf8_lossy(&value).into_owned();
-        return records.into_iter().map(|record| text(record.value.unwrap_or_default())).collect();
+        if let Some(records) = log::records(bootstrap, topic, i32::try_from(partition).unwrap(), PATIENCE) {
+            return records;
+        }
     }
     panic!("{topic}-{partition} is not there")
 }

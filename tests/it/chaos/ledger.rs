@@ -19,7 +19,15 @@ pub(super) struct Ledger {
 #[derive(Debug)]
 struct Book {
     lanes: [Lane; PARTITIONS],
+    twice: Vec<Twice>,
     complaints: Vec<String>,
+}
+
+/// A record that is in the log again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Twice {
+    pub(super) partition: usize,
+    pub(super) number: u64,
 }
 
 /// One partition.
@@ -32,7 +40,6 @@ struct Lane {
     /// Offsets by the records' numbers.
     read: Vec<i64>,
     again: u64,
-    twice: u64,
     skipped: u64,
 }
 
@@ -57,10 +64,10 @@ impl Ledger {
             gaps: Vec::new(),
             read: Vec::new(),
             again: 0,
-            twice: 0,
             skipped: 0,
         });
-        Self { owner: owner.to_owned(), book: Mutex::new(Book { lanes, complaints: Vec::new() }) }
+        let book = Book { lanes, twice: Vec::new(), complaints: Vec::new() };
+        Self { owner: owner.to_owned(), book: Mutex::new(book) }
     }
 
     /// The next record of a partition.
@@ -91,9 +98,11 @@ impl Ledger {
         let lane = &mut book.lanes[partition];
         let next = lane.read.len();
         if let Some(known) = lane.read.get(number) {
-            let moved = *known != offset;
-            lane.again += u64::from(!moved);
-            lane.twice += u64::from(moved);
+            if *known == offset {
+                lane.again += 1;
+            } else {
+                book.twice.push(Twice { partition, number: number as u64 });
+            }
         } else {
             lane.skipped += (number - next) as u64;
             lane.read.resize(number, -1);
@@ -123,6 +132,11 @@ impl Ledger {
         self.book.lock().unwrap().lanes.each_ref().map(|lane| (lane.acknowledged, lane.read.len() as u64))
     }
 
+    /// Those that are in the log again, in the order in which they were seen there.
+    pub(super) fn twice(&self) -> Vec<Twice> {
+        self.book.lock().unwrap().twice.clone()
+    }
+
     /// How many were sent on each partition.
     pub(super) fn sent(&self) -> [u64; PARTITIONS] {
         self.book.lock().unwrap().lanes.each_ref().map(|lane| lane.sent)
@@ -130,11 +144,10 @@ impl Ledger {
 
     pub(super) fn counts(&self) -> Counts {
         let book = self.book.lock().unwrap();
-        let mut counts = Counts::default();
+        let mut counts = Counts { duplicated: book.twice.len() as u64, ..Counts::default() };
         for lane in &book.lanes {
             counts.acknowledged += lane.acknowledged;
             counts.lost += lane.skipped;
-            counts.duplicated += lane.twice;
             counts.again += lane.again;
         }
         counts

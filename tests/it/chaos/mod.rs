@@ -1,14 +1,18 @@
 //! Faults of everything that the product stands on, and of itself, while clients work: through the gateways, and as the measure
 //! directly. `docs/chaos.md` says what is done and what has to hold.
 //!
-//! `CHAOS_ROUNDS` is how many random faults there are (a few by default, which is for CI), `CHAOS_SEED` repeats a plan.
+//! `CHAOS_ROUNDS` is how many random faults there are (a few by default, which is for CI), `CHAOS_SEED` repeats a plan, `CHAOS_WITHOUT` names [`means`] to go
+//! without.
 
 mod fault;
 mod flow;
 mod ledger;
+mod means;
 mod named;
+mod network;
 mod node;
 mod relay;
+mod severed;
 mod stage;
 mod table;
 
@@ -19,7 +23,6 @@ use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 
 use self::fault::{Fault, Kind};
-use self::ledger::Counts;
 use self::stage::Stage;
 use self::table::{Side, Table};
 
@@ -65,7 +68,8 @@ fn random_faults_lose_and_double_nothing_and_everything_comes_back() {
 
 /// One fault from its beginning until everything is as it was, with a commit on its way meanwhile.
 fn endure(stage: &mut Stage, fault: Fault, table: &mut Table) {
-    let (before, since) = (counts(stage), Instant::now());
+    let before: Vec<_> = stage.flows.iter().map(|flow| (flow.ledger.counts(), flow.ledger.marks())).collect();
+    let since = Instant::now();
     let injected = fault.inject(stage);
     stage.push();
     injected.last(stage);
@@ -76,9 +80,15 @@ fn endure(stage: &mut Stage, fault: Fault, table: &mut Table) {
     let recovery = healed.elapsed();
     stage.check();
     let sides = [true, false].map(|direct| {
-        let flows = stage.flows.iter().zip(counts(stage)).zip(&before);
+        let flows = stage.flows.iter().zip(&before);
         let mut side = Side::default();
-        for ((flow, now), before) in flows.filter(|((flow, _), _)| flow.is_direct() == direct) {
+        for (flow, (before, marks)) in flows.filter(|(flow, _)| flow.is_direct() == direct) {
+            let now = flow.ledger.counts();
+            for twice in flow.ledger.twice().into_iter().skip(usize::try_from(before.duplicated).unwrap()) {
+                // A client that has an answer sends nothing again.
+                let answered = twice.number < marks[twice.partition].0;
+                assert!(!answered, "{fault:?}: {} has {twice:?}, acknowledged before", flow.account.owner);
+            }
             side.gap = side.gap.max(flow.ledger.longest_gap(since));
             side.counts.lost += now.lost - before.lost;
             side.counts.duplicated += now.duplicated - before.duplicated;
@@ -89,8 +99,4 @@ fn endure(stage: &mut Stage, fault: Fault, table: &mut Table) {
     let [direct, gateway] = sides;
     assert!(gateway.counts.duplicated == 0 || fault.kind.may_double(), "{fault:?}: {gateway:?}, {direct:?}");
     table.add(fault.kind, recovery, gateway, direct);
-}
-
-fn counts(stage: &Stage) -> Vec<Counts> {
-    stage.flows.iter().map(|flow| flow.ledger.counts()).collect()
 }

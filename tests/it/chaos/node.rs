@@ -2,14 +2,17 @@
 
 use std::fs::{self, File};
 use std::io::Write as _;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::means::{LIBFAKETIME, Means};
+use super::network::Remote;
 use super::relay::{Party, Relay};
 use crate::support::process::Process;
 use crate::support::product::free_ports;
@@ -19,16 +22,37 @@ use crate::support::reconciler::{await_ok, get, get_as};
 const START: Duration = Duration::from_mins(1);
 /// The disk that a controller has its mirror on.
 const DISK: &str = "4m";
-/// Debian's package `faketime` has it.
-const LIBFAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
 
-/// What is mounted in a name space of its own is gone with the process, in whatever way that ends.
-const MOUNT: &str = r#"mount -t tmpfs -o "size=$1" none "$2" && shift 2 && exec "$@""#;
+/// What is mounted in a name space of its own is gone with the process, in whatever way that ends: libfaketime leaves two files in
+/// `/dev/shm` for each process that is killed.
+const MOUNT: &str =
+    r#"mount -t tmpfs none /dev/shm && mount -t tmpfs -o "size=$1" none "$2" && shift 2 && exec "$@""#;
+
+/// Where a node runs.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    /// Where it listens, whatever for.
+    pub(super) address: Ipv4Addr,
+    /// What a command that is to run there begins with.
+    enter: Vec<String>,
+}
+
+impl Place {
+    /// Beside the test, at an address of loopback.
+    pub(super) fn here(last: u8) -> Self {
+        Self { address: Ipv4Addr::new(127, 0, 0, last), enter: Vec::new() }
+    }
+
+    pub(super) fn in_network_of(remote: &Remote) -> Self {
+        Self { address: remote.address, enter: remote.enter().into() }
+    }
+}
 
 /// A controller or a gateway.
 #[derive(Debug)]
 pub(super) struct Node {
     party: Party,
+    place: Place,
     relay: Arc<Relay>,
     folder: TempDir,
     pub(super) http: u16,
@@ -38,12 +62,19 @@ pub(super) struct Node {
 
 impl Node {
     /// Starts it on what all nodes share, with an id, a folder and an admin port of its own.
-    pub(super) fn start(party: Party, relay: &Arc<Relay>, shared: &str, key_file: &Path) -> Self {
+    pub(super) fn start(
+        party: Party,
+        place: Place,
+        relay: &Arc<Relay>,
+        shared: &str,
+        key_file: &Path,
+    ) -> Self {
         let (folder, http) = (tempfile::tempdir().unwrap(), free_ports(1));
         let (relay, process) = (Arc::clone(relay), None);
-        let mut node = Self { party, relay, folder, http, process };
+        let mut node = Self { party, place, relay, folder, http, process };
         let own = format!(
-            "http: {{admin: '127.0.0.1:{http}', bootstrapKeyFile: {}}}\nnode: {{id: {}}}\ndataDir: {}\n",
+            "http: {{admin: '{}', bootstrapKeyFile: {}}}\nnode: {{id: {}}}\ndataDir: {}\n",
+            node.address(),
             key_file.display(),
             node.name(),
             node.data().display()
@@ -73,17 +104,17 @@ impl Node {
     /// process is the one that was started.
     fn command(&self) -> Command {
         let binary = env!("CARGO_BIN_EXE_reconciler");
+        let mut command = Command::new("env");
+        command.args(&self.place.enter);
         if let Party::Gateway(_) = self.party {
-            let mut command = Command::new(binary);
-            command.args(["run", "--role", "gateway"]);
+            command.args([binary, "run", "--role", "gateway"]);
             return command;
         }
-        let mut command = Command::new(if has_disks() { "unshare" } else { "env" });
-        if has_disks() {
-            command.args(["--map-root-user", "--mount", "sh", "-c", MOUNT, "sh", DISK]).arg(self.data());
-            command.arg("env");
+        if Means::Disks.are_used() {
+            command.args(["unshare", "--map-root-user", "--mount", "sh", "-c", MOUNT, "sh", DISK]);
+            command.arg(self.data()).arg("env");
         }
-        if has_clocks() {
+        if Means::Clocks.are_used() {
             command.arg(format!("LD_PRELOAD={LIBFAKETIME}"));
             command.arg(format!("FAKETIME_TIMESTAMP_FILE={}", self.clock().display()));
             // Only the time of day jumps. The file is read again every second.
@@ -176,7 +207,7 @@ impl Node {
     }
 
     fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.http)
+        format!("{}:{}", self.place.address, self.http)
     }
 
     /// The end of what it wrote.
@@ -185,32 +216,4 @@ impl Node {
         let lines: Vec<_> = text.lines().collect();
         format!("--- {}\n{}", self.name(), lines[lines.len().saturating_sub(60)..].join("\n"))
     }
-}
-
-/// Whether a process can have a disk of its own here: that takes user name spaces, or rights.
-pub(super) fn has_disks() -> bool {
-    static ANSWER: OnceLock<bool> = OnceLock::new();
-    *ANSWER.get_or_init(|| {
-        let mount = "mount -t tmpfs -o size=1m none /mnt";
-        let made = Command::new("unshare").args(["--map-root-user", "--mount", "sh", "-c", mount]).output();
-        let works = made.is_ok_and(|output| output.status.success());
-        if !works {
-            eprintln!("SKIPPED: full disks, since no file system can be mounted here, even in a name space");
-        }
-        works
-    })
-}
-
-/// Whether a process can have a clock of its own here.
-pub(super) fn has_clocks() -> bool {
-    static ANSWER: OnceLock<bool> = OnceLock::new();
-    *ANSWER.get_or_init(|| {
-        let works = Path::new(LIBFAKETIME).exists();
-        if !works {
-            eprintln!(
-                "SKIPPED: clocks that jump, since {LIBFAKETIME} is missing (Debian: apt-get install faketime)"
-            );
-        }
-        works
-    })
 }

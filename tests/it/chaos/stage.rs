@@ -2,9 +2,10 @@
 //! the brokers, and clients that never stop.
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -12,27 +13,33 @@ use serde_json::Value;
 
 use super::flow::{Account, DIRECT, Flow};
 use super::ledger::{Counts, PARTITIONS};
-use super::node::Node;
+use super::node::{Node, Place};
 use super::relay::{HOST, Party, Relay};
 use crate::crash::topic::StateTopic;
 use crate::support::balancer::Balancer;
 use crate::support::git::Repository;
 use crate::support::kafka::{ADMIN, Cluster};
 use crate::support::product::{Partner, free_ports, manifest};
-use crate::support::wire::Wire;
 
 /// From the end of a fault until everything is as it was: a session of 10 s, elections, clients that back off; on a busy machine.
 pub(super) const PATIENCE: Duration = Duration::from_mins(2);
 const MASTER_KEY: &str = "a key of this test, thirty-two bytes and more";
 /// Two partners who call different topics by the same name, and one on a cluster that has an address of its own.
-const ZONES: [&str; 3] = ["acme", "globex", "initech"];
+const ZONES: [&str; 3] = ["acme", "globex", BESIDE];
+pub(super) const BESIDE: &str = "initech";
+/// The end can be held against the beginning.
+pub(super) const NOTHING_COMPACTED: [&str; 1] = ["log.cleaner.backoff.ms=604800000"];
 const ALIAS: &str = "orders";
+
+/// One stage at a time: on a small machine two make each other late.
+static STAGE: Mutex<()> = Mutex::new(());
 
 pub(super) struct Stage {
     /// First to be dropped: clients say goodbye to brokers.
     pub(super) flows: Vec<Flow>,
     pub(super) kafka: Cluster,
     pub(super) relay: Arc<Relay>,
+    pub(super) balancer: Arc<Balancer>,
     pub(super) controllers: [Node; 2],
     pub(super) gateways: [Node; 2],
     repository: Repository,
@@ -42,15 +49,46 @@ pub(super) struct Stage {
     head: String,
     /// How many commits were seen in force, besides the first.
     waited_for: usize,
+    _alone: MutexGuard<'static, ()>,
+}
+
+/// What a stage stands on, and where its nodes are.
+pub(super) struct Ground {
+    pub(super) kafka: Cluster,
+    pub(super) relay: Arc<Relay>,
+    /// Of the configuration: the cluster of [`BESIDE`], by a way of its own.
+    pub(super) beside: String,
+    pub(super) controllers: [Place; 2],
+    pub(super) gateways: [Place; 2],
+    pub(super) alone: MutexGuard<'static, ()>,
+}
+
+/// Waits until there is no other stage.
+pub(super) fn alone() -> MutexGuard<'static, ()> {
+    STAGE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Ground {
+    /// Everything beside the test, with a relay in front of the brokers.
+    fn new() -> Self {
+        let alone = alone();
+        let kafka = Cluster::private_behind(HOST, &NOTHING_COMPACTED);
+        let ports = kafka.sasl_bootstrap().split(',').map(port_of).collect::<Vec<_>>();
+        let relay = Relay::start(ports.into_iter());
+        let beside = format!("bootstrapServers: '{}'", kafka.bootstrap());
+        let controllers = [1, 1].map(Place::here);
+        Self { kafka, relay, beside, controllers, gateways: [2, 3].map(Place::here), alone }
+    }
 }
 
 impl Stage {
     /// Starts everything, and waits until all flows flow.
     pub(super) fn start() -> Self {
-        // Nothing is compacted away, so that the end can be held against the beginning.
-        let kafka = Cluster::private_behind(HOST, &["log.cleaner.backoff.ms=604800000"]);
-        let ports = kafka.sasl_bootstrap().split(',').map(port_of).collect::<Vec<_>>();
-        let relay = Relay::start(ports.into_iter());
+        Self::on(Ground::new())
+    }
+
+    pub(super) fn on(ground: Ground) -> Self {
+        let Ground { kafka, relay, beside, controllers, gateways, alone } = ground;
         for owner in ZONES.iter().chain(&[DIRECT]) {
             let copies = [("min.insync.replicas", "2")];
             kafka.create_topic_with(&backing(owner), i32::try_from(PARTITIONS).unwrap(), &copies);
@@ -59,16 +97,26 @@ impl Stage {
         write_zones(&repository, 0);
         let head = repository.push("Generation 0");
         let (port, key_file) = (free_ports(8), folder.path().join("api-key"));
-        let shared = |listen: &str| shared(&kafka, &repository, port, listen);
-        let controllers = [1, 2]
-            .map(|number| Node::start(Party::Controller(number), &relay, &shared("127.0.0.1"), &key_file));
-        let gateways = [(1, "127.0.0.2"), (2, "127.0.0.3")]
-            .map(|(number, listen)| Node::start(Party::Gateway(number), &relay, &shared(listen), &key_file));
-        Balancer::start(port..port + 8, [[127, 0, 0, 2], [127, 0, 0, 3]]);
+        let start = |party: Party, place: Place| {
+            let shared = shared(&kafka, &beside, &repository, port, place.address);
+            Node::start(party, place, &relay, &shared, &key_file)
+        };
+        let balancer =
+            Balancer::start(port..port + 8, gateways.each_ref().map(|place| place.address.octets()));
+        let mut number = 0;
+        let controllers = controllers.map(|place| {
+            number += 1;
+            start(Party::Controller(number), place)
+        });
+        let gateways = gateways.map(|place| {
+            number += 1;
+            start(Party::Gateway(number - 2), place)
+        });
         let flows = Vec::new();
         let mut stage = Self {
             kafka,
             relay,
+            balancer,
             controllers,
             gateways,
             flows,
@@ -77,6 +125,7 @@ impl Stage {
             generation: 0,
             head,
             waited_for: 0,
+            _alone: alone,
         };
         stage.gateways.iter_mut().for_each(Node::await_ready);
         stage.await_applied();
@@ -110,16 +159,13 @@ impl Stage {
                 Err(said())
             }
         });
+        assert_eq!(issued["served"], true, "{}", issued["distribution"]);
         let text = |field: &str| issued[field].as_str().unwrap().to_owned();
         let partner = Partner {
             bootstrap: text("bootstrapServers"),
             username: text("username"),
             secret: text("secret"),
         };
-        // The balancer asks them in turn, and others too.
-        for _ in 0..6 {
-            Wire::logged_in(port_of(&partner.bootstrap), &partner.username, &partner.secret);
-        }
         Account {
             owner: zone.to_owned(),
             bootstrap: partner.bootstrap,
@@ -230,16 +276,25 @@ impl Stage {
 
     /// Panics with everybody's last words when `what` does not come.
     pub(super) fn wait<T, E: Into<String>>(&self, what: &str, check: impl Fn() -> Result<T, E>) -> T {
+        self.wait_for(PATIENCE, what, check)
+    }
+
+    pub(super) fn wait_for<T, E: Into<String>>(
+        &self,
+        patience: Duration,
+        what: &str,
+        check: impl Fn() -> Result<T, E>,
+    ) -> T {
         let begun = Instant::now();
         loop {
             match check() {
                 Ok(found) => return found,
-                Err(why) if begun.elapsed() > PATIENCE => {
+                Err(why) if begun.elapsed() > patience => {
                     let said = self.controllers.iter().chain(&self.gateways).map(Node::transcript);
                     let complaints = self.flows.iter().flat_map(|flow| flow.ledger.complaints());
                     let (said, complaints) = (said.collect::<Vec<_>>(), complaints.collect::<Vec<_>>());
                     panic!(
-                        "not in {PATIENCE:?}: {what}: {}\n{complaints:#?}\n{}",
+                        "not in {patience:?}: {what}: {}\n{complaints:#?}\n{}",
                         why.into(),
                         said.join("\n")
                     );
@@ -262,11 +317,11 @@ impl Stage {
     /// Ends all flows, and panics if one has lost or swapped anything. Gives what each counted.
     pub(super) fn settle(mut self) -> Vec<(String, Counts)> {
         self.check();
-        let (plain, flows) = (self.kafka.bootstrap().to_owned(), std::mem::take(&mut self.flows));
+        let flows = std::mem::take(&mut self.flows);
         let mut counts = Vec::new();
         for flow in flows {
             let owner = flow.account.owner.clone();
-            let (counted, wrong) = flow.settle(&plain, &backing(&owner));
+            let (counted, wrong) = flow.settle(&self.kafka, &backing(&owner));
             assert_eq!(wrong, [""; 0], "{owner}: {counted:?}");
             counts.push((owner, counted));
         }
@@ -313,24 +368,23 @@ impl Stage {
 }
 
 /// What the nodes share.
-fn shared(kafka: &Cluster, repository: &Repository, port: u16, listen: &str) -> String {
+fn shared(kafka: &Cluster, beside: &str, repository: &Repository, port: u16, listen: Ipv4Addr) -> String {
     format!(
         "source: {{url: {source}, path: zones, pollInterval: 1s}}\n\
          gateway: {{listen: {listen}, advertisedHost: 127.0.0.1, bootstrapPort: {port}, brokerPortBase: {port}}}\n\
          clusters:\n  default: {{bootstrapServers: '{sasl}', isolation: principal, properties: {{security.protocol: \
          SASL_PLAINTEXT, sasl.mechanism: SCRAM-SHA-512, sasl.username: {user}, sasl.password: {password}}}}}\n  \
-         beside: {{bootstrapServers: '{plain}', isolation: shared, brokerPortBase: {beside}}}\n\
+         beside: {{{beside}, isolation: shared, brokerPortBase: {beside_port}}}\n\
          masterKey: {MASTER_KEY}\nstore: kafka\n",
         source = repository.url().display(),
         sasl = kafka.sasl_bootstrap(),
         user = ADMIN.user,
         password = ADMIN.password,
-        plain = kafka.bootstrap(),
-        beside = port + 4,
+        beside_port = port + 4,
     )
 }
 
-fn backing(owner: &str) -> String {
+pub(super) fn backing(owner: &str) -> String {
     format!("{owner}-orders")
 }
 
@@ -341,11 +395,11 @@ fn write_zones(repository: &Repository, generation: usize) {
         let text = manifest(name, &[(ALIAS, topic.as_str(), "WRITE")]);
         let shown = format!("displayName: {name}, generation {generation}");
         let text = text.replacen(&format!("displayName: {name}"), &shown, 1);
-        let beside = if name == "initech" { "  underlyingCluster: beside\n" } else { "" };
+        let beside = if name == BESIDE { "  underlyingCluster: beside\n" } else { "" };
         repository.write(&format!("zones/{name}.yaml"), text + beside);
     }
 }
 
-fn port_of(address: &str) -> u16 {
+pub(super) fn port_of(address: &str) -> u16 {
     address.rsplit_once(':').unwrap().1.parse().unwrap()
 }

@@ -249,7 +249,7 @@ impl Site {
         let acked = events.acked().into_iter();
         acked
             .map(|acked| {
-                let offset = if acked.acks == "0" { "unknown".to_owned() } else { acked.offset.to_string() };
+                let offset = if acked.acks == "0" { "unknown".to_owned() } else { acked.at().to_string() };
                 let (topic, partition, with) = (self.alias(&acked.topic), acked.partition, acked.compression);
                 format!("{topic}-{partition} acks={} {with} at {offset}", acked.acks)
             })

@@ -41,16 +41,10 @@ pub(crate) struct GatewayProcess {
 impl Installation {
     /// Shares these topics under their own names with WRITE and waits until both gateways serve them.
     pub(crate) fn start(cluster: &Cluster, topics: &[&str]) -> Self {
-        let installation = Self::start_with(cluster, topics, "");
-        let Partner { username, secret, .. } = &installation.partner;
-        // The balancer asks them in turn: both know the credential.
-        for _ in 0..2 {
-            Wire::logged_in(installation.port, username, secret);
-        }
-        installation
+        Self::start_with(cluster, topics, "")
     }
 
-    /// As [`start`](Self::start), with more of what the configuration says of gateways. They may not know the credential yet.
+    /// As [`start`](Self::start), with more of what the configuration says of gateways.
     pub(crate) fn start_with(cluster: &Cluster, topics: &[&str], more: &str) -> Self {
         let aliases: Vec<_> = topics.iter().map(|topic| (*topic, *topic, "WRITE")).collect();
         let zones = [("acme.yaml", manifest(ZONE, &aliases))];
@@ -71,6 +65,12 @@ impl Installation {
     /// The connection of a partner who does nothing just now.
     pub(crate) fn idle(&self, broker: u16) -> Wire {
         Wire::logged_in(self.port + broker, &self.partner.username, &self.partner.secret)
+    }
+
+    /// As [`idle`](Self::idle), once the gateways have noticed that a broker is there again.
+    pub(crate) fn idle_soon(&self, broker: u16) -> Wire {
+        let address = ([127, 0, 0, 1], self.port + broker);
+        Wire::logged_in_soon(address, &self.partner.username, &self.partner.secret)
     }
 
     /// Waits until the controller, which was not restarted, sees the zone served.
@@ -102,7 +102,8 @@ impl GatewayProcess {
     fn configure(&self, sections: &str) {
         let (http, folder) = (self.http, self.folder.path());
         let own = format!(
-            "http: {{admin: '127.0.0.1:{http}'}}\nnode: {{id: gateway-{http}}}\ndataDir: {}\n",
+            "http: {{admin: '127.0.0.1:{http}'}}\nnode: {{id: {}}}\ndataDir: {}\n",
+            self.node(),
             folder.display()
         );
         fs::write(folder.join("reconciler.yaml"), own + sections).unwrap();
@@ -118,6 +119,15 @@ impl GatewayProcess {
         let mut process = reconciler(self.folder.path(), &["run", "--role", "gateway"]);
         await_ok(&mut process, &format!("127.0.0.1:{}", self.http), "/readyz", START);
         self.process = Some(process);
+    }
+
+    /// The id in its heartbeats.
+    pub(crate) fn node(&self) -> String {
+        format!("gateway-{}", self.http)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.as_ref().expect("it runs").pid()
     }
 
     /// SIGKILL.

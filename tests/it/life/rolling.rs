@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 
-use super::end_of;
 use super::installation::Installation;
 use crate::support::client::{Client, Connection, Running};
 use crate::support::events::{ClientError, Events};
 use crate::support::kafka::{ADMIN, Cluster};
+use crate::support::log;
 use crate::support::wire::request;
 
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -37,7 +37,7 @@ const SAID: [(&str, &str); 7] = [
 const CONNECTION_LOST: &str = "NETWORK_EXCEPTION";
 
 /// A producer and the one member of a group, on a topic of their own.
-pub(super) struct Pair {
+pub(crate) struct Pair {
     client: Client,
     topic: String,
     producer: Running,
@@ -45,7 +45,7 @@ pub(super) struct Pair {
 }
 
 impl Pair {
-    pub(super) fn start(client: Client, connection: &Connection, topic: &str) -> Self {
+    pub(crate) fn start(client: Client, connection: &Connection, topic: &str) -> Self {
         let work = |command: &str, more: &[&str]| {
             let common = [command, "--topic", topic, "--until-stdin-closes", "--timeout", "60000"];
             client.start(connection, &[&common[..], more].concat())
@@ -58,7 +58,7 @@ impl Pair {
     }
 
     /// Waits until more was acknowledged and read than before.
-    pub(super) fn goes_on(&mut self) {
+    pub(crate) fn goes_on(&mut self) {
         let (acked, read) = (self.producer.events().acked().len(), self.consumer.events().records().len());
         self.producer.wait_for(&format!("{}: more acknowledged records", self.topic), |events| {
             (events.acked().len() > acked + 5).then_some(())
@@ -69,26 +69,35 @@ impl Pair {
     }
 
     /// Stops both and holds what they saw against what Kafka has.
-    pub(super) fn settle(mut self, cluster: &Cluster) {
+    pub(crate) fn settle(mut self, cluster: &Cluster) {
+        let topic = self.topic.as_str();
         let produced = self.producer.stop();
-        assert_eq!(unexpected(self.client, "produce", &produced), [], "{}", self.topic);
-        let acked: BTreeMap<i64, String> =
-            produced.acked().iter().map(|acked| (acked.offset, format!("value-{}", acked.number))).collect();
-        assert_eq!(acked.len(), produced.acked().len(), "{}: an offset was acknowledged twice", self.topic);
-        // Nothing lost, nothing twice: what Kafka has is what was acknowledged.
-        assert_eq!(end_of(cluster, &self.topic), i64::try_from(acked.len()).unwrap(), "{}", self.topic);
-        let last = *acked.keys().last().unwrap();
+        assert_eq!(unexpected(self.client, "produce", &produced), [], "{topic}");
+        // Each that was sent was acknowledged, and once.
+        let acked = produced.acked();
+        let numbers: BTreeSet<_> = acked.iter().map(|acked| acked.number).collect();
+        assert_eq!(numbers, (0..i64::try_from(acked.len()).unwrap()).collect(), "{topic}");
+        // Nothing lost, nothing twice: what Kafka has is what was acknowledged, in this order.
+        let logged = log::records(cluster.bootstrap(), topic, 0, PATIENCE).unwrap();
+        let number = |text: &str| text.strip_prefix("value-")?.parse().ok();
+        let held = log::held(&logged, acked.len() as u64, number, (cluster.folder(), topic, 0));
+        assert_eq!(held.wrong, [""; 0], "{topic}");
+        let logged: BTreeMap<_, _> =
+            logged.into_iter().map(|record| (record.offset, record.value.unwrap())).collect();
+        for acked in &acked {
+            let told = acked.offset.map(|offset| String::from_utf8_lossy(&logged[&offset]).into_owned());
+            assert!(told.is_none_or(|value| value == format!("value-{}", acked.number)), "{acked:?}");
+        }
+        let last = *logged.keys().last().unwrap();
         // And committed, whatever was said of commits on the way.
         self.consumer.wait_for("the last record, committed", |events| {
             (events.committed().last().map(|at| at.offset) == Some(last + 1)).then_some(())
         });
         let consumed = self.consumer.stop();
-        assert_eq!(unexpected(self.client, "consume", &consumed), [], "{}", self.topic);
-        let read: BTreeSet<_> = consumed.records().iter().map(|record| record.offset).collect();
-        assert_eq!(read, acked.keys().copied().collect(), "{}", self.topic);
-        for record in consumed.records() {
-            assert_eq!(record.text(), acked[&record.offset]);
-        }
+        assert_eq!(unexpected(self.client, "consume", &consumed), [], "{topic}");
+        let read: BTreeSet<_> =
+            consumed.records().into_iter().map(|record| (record.offset, record.value.unwrap())).collect();
+        assert_eq!(read, logged.into_iter().collect(), "{topic}");
     }
 }
 
@@ -152,7 +161,7 @@ fn brokers_and_gateways_restart_one_by_one_and_no_client_notices() {
         await_in_sync(&cluster, &topics);
         // Its address works again, at gateways that nobody restarted.
         let metadata_of_nothing = request(3, 1, &0_i32.to_be_bytes());
-        assert!(installation.idle(broker).ask(&metadata_of_nothing).is_some());
+        assert!(installation.idle_soon(broker).ask(&metadata_of_nothing).is_some());
         pairs.iter_mut().for_each(Pair::goes_on);
     }
     for gateway in &mut installation.gateways {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use kafka_protocol::messages::MetadataRequest;
 use partner_zones::kafka::admin::Admin;
 use partner_zones::kafka::client::{Connection, UpstreamSecurity};
-use partner_zones::policy::principal::{Generation, MasterKey};
+use partner_zones::policy::principal::{self, Generation, MasterKey};
 use partner_zones::sasl::ScramHash;
 use partner_zones::secret::Secret;
 use partner_zones::zone::{ZoneId, ZoneName};
@@ -29,10 +29,10 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const RETRY: Duration = Duration::from_secs(15);
 
 /// Where the brokers, the keys and the partner's door are.
-struct Site<'a> {
-    cluster: &'a Cluster,
-    folder: &'a Path,
-    port: u16,
+pub(super) struct Site<'a> {
+    pub(super) cluster: &'a Cluster,
+    pub(super) folder: &'a Path,
+    pub(super) port: u16,
 }
 
 impl Site<'_> {
@@ -41,7 +41,7 @@ impl Site<'_> {
     }
 
     /// The configuration of a node that has these keys. Nothing is said of isolation: a master key is enough.
-    fn sections(&self, listen: &str, keys: &[&str]) -> String {
+    pub(super) fn sections(&self, listen: &str, keys: &[&str]) -> String {
         let mut text = format!(
             "gateway: {{listen: {listen}, advertisedHost: 127.0.0.1, bootstrapPort: {port}, brokerPortBase: {port}, \
              drainDelay: 1s}}\n\
@@ -58,25 +58,34 @@ impl Site<'_> {
         text
     }
 
-    fn gateway(&self, host: [u8; 4], keys: &[&str]) -> GatewayProcess {
+    pub(super) fn gateway(&self, host: [u8; 4], keys: &[&str]) -> GatewayProcess {
         GatewayProcess::start(host, &self.sections(&address(host), keys))
     }
 
-    /// Which key each of the principal's passwords is made of, as the cluster shows it.
-    fn slots(&self) -> BTreeMap<ScramHash, String> {
+    /// Which key each of the principals' passwords is made of, as the cluster shows it.
+    fn all_slots(&self) -> BTreeMap<ZoneName, MadeOf> {
         on_runtime(async {
             let mut admin =
                 Admin::connect(self.cluster.bootstrap(), &UpstreamSecurity::default(), WITHIN).await.unwrap();
-            let id = ZoneId::derive(admin.cluster_id(), &zone_name());
             let users = admin.scram_users().await.unwrap();
-            let of = |(hash, rounds): (&ScramHash, &i32)| {
-                let made = |letter: &&str| {
-                    i32::try_from(key(letter).rounds(id, Generation::FIRST, *hash)) == Ok(*rounds)
+            let of_zone = |(user, credentials): (String, BTreeMap<ScramHash, i32>)| {
+                let zone = principal::zone_of(&user)?;
+                let id = ZoneId::derive(admin.cluster_id(), &zone);
+                let of = |(hash, rounds): (ScramHash, i32)| {
+                    let made = |letter: &&str| {
+                        i32::try_from(key(letter).rounds(id, Generation::FIRST, hash)) == Ok(rounds)
+                    };
+                    (hash, ["a", "b"].into_iter().find(made).unwrap_or("?"))
                 };
-                (*hash, ["a", "b"].into_iter().find(made).unwrap_or("?").to_owned())
+                Some((zone, credentials.into_iter().map(of).collect()))
             };
-            users.get("partner-zones.acme").into_iter().flatten().map(of).collect()
+            users.into_iter().filter_map(of_zone).collect()
         })
+    }
+
+    /// The same of the one zone.
+    fn slots(&self) -> MadeOf {
+        self.all_slots().remove(&zone_name()).unwrap_or_default()
     }
 
     /// Whether the cluster lets the zone's principal in with the password of this key.
@@ -92,13 +101,13 @@ impl Site<'_> {
         })
     }
 
-    fn await_slots(&self, sha256: &str, sha512: &str, log: &dyn Fn() -> String) {
-        let wanted = [(ScramHash::Sha256, sha256), (ScramHash::Sha512, sha512)];
-        let wanted: BTreeMap<_, _> = wanted.map(|(hash, letter)| (hash, letter.to_owned())).into();
+    /// Waits until the passwords of every zone are made of these keys.
+    pub(super) fn await_slots(&self, sha256: &'static str, sha512: &'static str, log: &dyn Fn() -> String) {
+        let wanted = MadeOf::from([(ScramHash::Sha256, sha256), (ScramHash::Sha512, sha512)]);
         let begun = Instant::now();
         loop {
-            let slots = self.slots();
-            if slots == wanted {
+            let slots = self.all_slots();
+            if !slots.is_empty() && slots.values().all(|slots| *slots == wanted) {
                 return;
             }
             assert!(begun.elapsed() < PATIENCE, "{slots:?} instead of {wanted:?}:\n{}", log());
@@ -106,6 +115,9 @@ impl Site<'_> {
         }
     }
 }
+
+/// By the mechanism's hash the letter of the key, `?` of another one.
+type MadeOf = BTreeMap<ScramHash, &'static str>;
 
 fn zone_name() -> ZoneName {
     ZoneName::try_from(ZONE).unwrap()
@@ -115,7 +127,7 @@ fn key(letter: &str) -> MasterKey {
     MasterKey::new(&Secret::new(letter.repeat(40))).unwrap()
 }
 
-fn address([a, b, c, d]: [u8; 4]) -> String {
+pub(super) fn address([a, b, c, d]: [u8; 4]) -> String {
     format!("{a}.{b}.{c}.{d}")
 }
 
@@ -124,7 +136,7 @@ fn on_runtime<T>(work: impl Future<Output = T>) -> T {
 }
 
 /// Asks a broker something, over a connection that is logged in here: the broker has let the gateway in, or there is no answer.
-fn is_served(wire: &mut Wire) -> bool {
+pub(super) fn is_served(wire: &mut Wire) -> bool {
     wire.ask(&typed(&MetadataRequest::default().with_topics(None), 9)).is_some()
 }
 
@@ -143,8 +155,9 @@ impl Visitor {
             let begun = Instant::now();
             loop {
                 let was_quiet = !self.restarting.load(Ordering::Relaxed);
-                let mut wire = Wire::logged_in(port, &partner.username, &partner.secret);
-                if is_served(&mut wire) {
+                let address = ([127, 0, 0, 1], port);
+                let wire = Wire::log_in(address, &partner.username, &partner.secret);
+                if wire.is_some_and(|mut wire| is_served(&mut wire)) {
                     break;
                 }
                 let is_quiet = was_quiet && !self.restarting.load(Ordering::Relaxed);

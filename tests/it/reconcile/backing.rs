@@ -86,6 +86,7 @@ fn heartbeat(serving: u64) -> Heartbeat {
         usage: BTreeMap::new(),
         credentials: BTreeMap::new(),
         failed_logins: Vec::new(),
+        traffic: BTreeMap::new(),
         usage_is_partial: false,
         at: OffsetDateTime::now_utc(),
     }

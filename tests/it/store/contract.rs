@@ -1,16 +1,16 @@
 //! What every store promises, for both of them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use partner_zones::store::memory::MemoryStore;
-use partner_zones::store::{Change, Health, Heartbeat, Leadership, Store, StoreError};
+use partner_zones::store::{AuditStretch, Change, Health, Heartbeat, Leadership, Store, StoreError};
 use partner_zones::zone::{Revision, Sequence};
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Installation, credential, put_zone, until, zone, zone_name, zone_names};
+use super::{Installation, PATIENCE, credential, put_zone, until, zone, zone_name, zone_names};
 
 async fn starts_empty_current_and_leading(store: &dyn Store) {
     let state = until(&mut store.state(), "a state", Option::is_some).await.unwrap();
@@ -87,6 +87,7 @@ async fn a_heartbeat_makes_a_node_live_and_silence_makes_it_gone(store: &dyn Sto
         usage: BTreeMap::new(),
         credentials: BTreeMap::new(),
         failed_logins: Vec::new(),
+        traffic: BTreeMap::new(),
         usage_is_partial: false,
         // A clock that is far off makes no node disappear.
         at: OffsetDateTime::UNIX_EPOCH,
@@ -110,6 +111,34 @@ async fn a_heartbeat_makes_a_node_live_and_silence_makes_it_gone(store: &dyn Sto
 async fn audit_events_are_accepted(store: &dyn Store) {
     let event = serde_json::json!({"specversion": "1.0", "type": "zone.created", "subject": "zone/acme"});
     store.audit(event).await.unwrap();
+}
+
+async fn audit_events_are_read_back_the_newest_first(store: &dyn Store) {
+    let event = |number: u64| serde_json::json!({"type": "test.numbered", "subject": format!("zone/z{}", number % 2), "data": {"number": number}});
+    for number in 0..3 {
+        store.audit(event(number)).await.unwrap();
+    }
+    store.commit(vec![put_zone("acme"), Change::Audit(event(3))]).await.unwrap();
+    let numbers = |stretch: &AuditStretch| -> Vec<u64> {
+        let ours = stretch.events.iter().filter(|(_, event)| event["type"] == "test.numbered");
+        ours.map(|(_, event)| event["data"]["number"].as_u64().unwrap()).collect()
+    };
+    // A commit is known a moment before each of its topics shows it.
+    let begun = Instant::now();
+    let all = loop {
+        let all = store.read_audit(None).await.unwrap();
+        if numbers(&all).len() == 4 {
+            break all;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{all:?}");
+    };
+    assert_eq!((numbers(&all), all.older), (vec![3, 2, 1, 0], None));
+    assert_eq!(all.events[0].1["data"]["sequence"], 1, "as part of its commit");
+    let places: Vec<_> = all.events.iter().map(|(place, _)| *place).collect();
+    assert!(places.is_sorted_by(|newer, older| newer > older), "{places:?}");
+    let older = store.read_audit(Some(places[1])).await.unwrap();
+    assert_eq!(numbers(&older), [1, 0]);
+    assert_eq!(store.read_audit(Some(0)).await.unwrap(), AuditStretch::default());
 }
 
 /// Each promise is one test per store.
@@ -152,4 +181,5 @@ for_both_stores!(
     a_refused_commit_changes_nothing,
     a_heartbeat_makes_a_node_live_and_silence_makes_it_gone,
     audit_events_are_accepted,
+    audit_events_are_read_back_the_newest_first,
 );

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use partner_zones::store::kafka::{KafkaStore, Role};
-use partner_zones::store::{Change, Health, Heartbeat, Leadership, Store, StoreError};
+use partner_zones::store::{Change, Health, Heartbeat, LEADER_VERSION, Leadership, Store, StoreError};
 use partner_zones::zone::{Credential, Sequence};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -41,6 +41,7 @@ pub(super) fn heartbeat(sequence: u64) -> Heartbeat {
         usage: [].into(),
         credentials: [].into(),
         failed_logins: Vec::new(),
+        traffic: [].into(),
         usage_is_partial: false,
         at: OffsetDateTime::UNIX_EPOCH,
     }
@@ -145,7 +146,7 @@ async fn a_controller_that_is_older_than_the_state_leaves_the_lead_to_a_newer_on
     newer.store.commit(vec![put_zone("acme")]).await.unwrap();
     newer.stop().await;
     let mut end = record(&installation, "revision");
-    end["leaderVersion"] = 2.into();
+    end["leaderVersion"] = (LEADER_VERSION + 1).into();
     installation.write("revision", Some(&end.to_string()));
 
     let older = installation.controller("c2").await;

@@ -13,7 +13,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use super::{Installation, PATIENCE, open};
 use crate::support::kafka::Cluster;
 
-async fn settings(installation: &Installation, topic: &str) -> BTreeMap<String, String> {
+pub(super) async fn settings(installation: &Installation, topic: &str) -> BTreeMap<String, String> {
     let admin: AdminClient<DefaultClientContext> =
         ClientConfig::new().set("bootstrap.servers", &installation.bootstrap).create().unwrap();
     let name = installation.topic(topic);
@@ -23,7 +23,7 @@ async fn settings(installation: &Installation, topic: &str) -> BTreeMap<String, 
     resource.entries.into_iter().filter_map(|e| Some((e.name, e.value?))).collect()
 }
 
-fn all_topics(installation: &Installation) -> Vec<(String, Vec<usize>)> {
+pub(super) fn all_topics(installation: &Installation) -> Vec<(String, Vec<usize>)> {
     let client: BaseConsumer =
         ClientConfig::new().set("bootstrap.servers", &installation.bootstrap).create().unwrap();
     let metadata = client.fetch_metadata(None, PATIENCE).unwrap();
@@ -40,7 +40,7 @@ fn all_topics(installation: &Installation) -> Vec<(String, Vec<usize>)> {
 async fn a_controller_makes_the_topics_as_they_must_be() {
     let installation = Installation::new();
     let node = installation.controller("controller-1").await;
-    let expected = ["audit", "state", "status"].map(|name| (installation.topic(name), vec![3]));
+    let expected = ["audit", "state", "status", "usage"].map(|name| (installation.topic(name), vec![3]));
     assert_eq!(all_topics(&installation), expected, "one partition each, on all three brokers");
 
     let state = settings(&installation, "state").await;
@@ -49,6 +49,8 @@ async fn a_controller_makes_the_topics_as_they_must_be() {
     assert_eq!((status["cleanup.policy"].as_str(), status["retention.ms"].as_str()), ("delete", "3600000"));
     let audit = settings(&installation, "audit").await;
     assert_eq!((audit["cleanup.policy"].as_str(), audit["retention.ms"].as_str()), ("delete", "-1"));
+    let usage = settings(&installation, "usage").await;
+    assert_eq!((usage["cleanup.policy"].as_str(), usage["min.insync.replicas"].as_str()), ("compact", "2"));
     node.stop().await;
 }
 
@@ -112,7 +114,7 @@ async fn an_unreachable_cluster_is_an_error_with_its_reason_and_soon() {
     assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
 }
 
-fn await_absence(installation: &Installation, topic: &str) {
+pub(super) fn await_absence(installation: &Installation, topic: &str) {
     let deadline = Instant::now() + PATIENCE;
     while all_topics(installation).iter().any(|(name, _)| name == topic) {
         assert!(Instant::now() < deadline, "{topic} is still there");

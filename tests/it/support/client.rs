@@ -11,7 +11,7 @@ use super::kafka::script;
 use super::process::Process;
 
 /// A driver always ends by itself before this: it has a shorter time limit of its own.
-const PATIENCE: Duration = Duration::from_mins(2);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Which client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,8 +171,13 @@ impl Client {
 
     /// Starts a command; with `--until-stdin-closes` it goes on until [`Running::stop`].
     pub(crate) fn start(self, connection: &Connection, arguments: &[&str]) -> Running {
+        self.start_with(&connection.settings(self), connection, arguments)
+    }
+
+    /// Set up by these settings; what is none, such as the names of hosts, is that of the connection.
+    pub(crate) fn start_with(self, text: &str, connection: &Connection, arguments: &[&str]) -> Running {
         let settings = NamedTempFile::new().unwrap();
-        std::fs::write(settings.path(), connection.settings(self)).unwrap();
+        std::fs::write(settings.path(), text).unwrap();
         let mut command = Command::new(script("client.sh"));
         command.arg(self.name()).args(&arguments[..1]);
         command.args(["--bootstrap", &connection.bootstrap, "--config"]).arg(settings.path());
@@ -206,6 +211,13 @@ impl Running {
     /// What it showed so far.
     pub(crate) fn events(&self) -> Events {
         Events::read(&self.process.lines())
+    }
+
+    /// How many events of a kind it showed so far, without a look at what is in them.
+    pub(crate) fn count(&self, kind: &str) -> usize {
+        let spaced = |line: &str| line.contains(&format!("\"event\": \"{kind}\""));
+        let dense = |line: &str| line.contains(&format!("\"event\":\"{kind}\""));
+        self.process.stdout().iter().filter(|line| dense(line) || spaced(line)).count()
     }
 
     /// Waits until `find` gives something for the events so far.

@@ -162,11 +162,19 @@ impl Record {
 pub(crate) struct Acked {
     pub(crate) topic: String,
     pub(crate) partition: i32,
-    /// -1 where no acknowledgement was asked for.
-    pub(crate) offset: i64,
+    /// -1 where no acknowledgement was asked for. `None` where it came without one: of a record whose own answer was lost, librdkafka
+    /// knows that it was taken once a later one is, and not where it is.
+    pub(crate) offset: Option<i64>,
     pub(crate) acks: String,
     pub(crate) compression: String,
     pub(crate) number: i64,
+}
+
+impl Acked {
+    /// Where it is, for tests in which no answer is lost.
+    pub(crate) fn at(&self) -> i64 {
+        self.offset.unwrap_or_else(|| panic!("acknowledged without an offset: {self:?}"))
+    }
 }
 
 /// An error under Kafka's own name, whichever client met it.

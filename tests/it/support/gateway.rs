@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use partner_zones::gateway::{ClusterConfig, Gateway, GatewayConfig, Handle, Limits, StartError};
+use partner_zones::gateway::{
+    ClusterConfig, Gateway, GatewayConfig, Handle, Limits, PrincipalsFrom, StartError,
+};
 use partner_zones::kafka::client::UpstreamSecurity;
 use partner_zones::manifest::document::from_document;
-use partner_zones::policy::principal::{MasterKey, MasterKeys};
+use partner_zones::policy::principal::MasterKey;
 use partner_zones::policy::{Served, ServedZone};
 use partner_zones::zone::{ClusterName, Credential, KeyId, PlainVerifier, Sequence, ZoneId};
 use prometheus_client::registry::Registry;
@@ -19,12 +21,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::client::Connection;
-use super::kafka::{ADMIN, Cluster, GATEWAY, Login};
+#[cfg(debug_assertions)]
+use super::kafka::ADMIN;
+use super::kafka::{Cluster, GATEWAY, Login};
 use super::product::free_ports;
 
 /// Every zone's secret here.
 pub(crate) const SECRET: &str = "only-for-tests";
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A gateway in front of a cluster, on ports of its own. Dropping it stops it.
 pub(crate) struct InProcess {
@@ -107,6 +111,7 @@ pub(crate) fn zone(name: &str, topics: &[Alias<'_>]) -> ServedZone {
         changed: Sequence(1),
         open: true,
         slots: None,
+        starts: None,
         credentials: vec![Arc::new(credential)],
         zone: Arc::new(zone),
     }
@@ -141,7 +146,8 @@ impl InProcess {
     }
 
     /// One that keeps no partner in its zone, in front of the cluster's SASL listeners: with a master key it is each zone's own
-    /// principal, else a super user whatever the zone.
+    /// principal, else a super user whatever the zone. A release has no such gateway, and benchmarks use this file too.
+    #[cfg(debug_assertions)]
     pub(crate) fn start_unchecked(cluster: &Cluster, principals: Option<MasterKey>) -> Self {
         let upstream = Upstream { principals, ..Upstream::sasl(cluster, ADMIN, "SCRAM-SHA-512") };
         Self::begin(Ports::free(), upstream, Limits::default(), Gateway::start_unchecked)
@@ -181,7 +187,11 @@ impl InProcess {
                 ClusterConfig {
                     bootstrap_servers: self.upstream.bootstrap.split(',').map(str::to_owned).collect(),
                     security: self.upstream.security.clone(),
-                    principals: self.upstream.principals.clone().map(MasterKeys::from),
+                    principals: self
+                        .upstream
+                        .principals
+                        .clone()
+                        .map(|key| PrincipalsFrom::MasterKeys(key.into())),
                     gives_principals_up: false,
                     broker_port_base: self.ports.broker_base,
                 },
@@ -257,17 +267,34 @@ impl InProcess {
         self.ports.broker_base + id
     }
 
-    /// A counter as `/metrics` shows it, such as `gateway_closed_total{reason="idle"}`; 0 until it first counts.
-    pub(crate) fn counter(&self, name: &str) -> u64 {
+    fn metrics(&self) -> String {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.running.as_ref().unwrap().registry)
             .unwrap();
+        text
+    }
+
+    /// A counter as `/metrics` shows it, such as `gateway_closed_total{reason="idle"}`; 0 until it first counts.
+    pub(crate) fn counter(&self, name: &str) -> u64 {
+        let text = self.metrics();
         let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         value.map_or(0, |value| value.parse().unwrap())
     }
 
+    /// The sum of a counter over all its labels.
+    pub(crate) fn sum(&self, name: &str) -> u64 {
+        let text = self.metrics();
+        let of =
+            |line: &str| line.strip_prefix(name)?.strip_prefix('{')?.rsplit_once(' ')?.1.parse::<u64>().ok();
+        text.lines().filter_map(of).sum()
+    }
+
     pub(crate) fn open_connections(&self) -> u64 {
-        self.running.as_ref().unwrap().handle.connections()
+        self.handle().connections()
+    }
+
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.running.as_ref().unwrap().handle
     }
 }
 

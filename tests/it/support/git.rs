@@ -56,6 +56,24 @@ impl Repository {
         self.git(&["rev-parse", "HEAD"])
     }
 
+    /// Any git command in the bare repository; gives what it printed.
+    pub(crate) fn bare(&self, arguments: &[&str]) -> String {
+        run(self.root.path(), &self.url(), arguments)
+    }
+
+    /// Makes this script a hook of the bare repository.
+    pub(crate) fn hook(&self, name: &str, script: &str) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let file = self.url().join("hooks").join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    pub(crate) fn remove_hook(&self, name: &str) {
+        std::fs::remove_file(self.url().join("hooks").join(name)).unwrap();
+    }
+
     /// Any git command in the clone; gives what it printed.
     pub(crate) fn git(&self, arguments: &[&str]) -> String {
         run(self.root.path(), &self.clone(), arguments)

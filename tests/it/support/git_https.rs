@@ -29,6 +29,25 @@ pub(crate) enum Conduct {
     Answers(String),
     /// Begins to answer, and goes on with one byte at a time for ever.
     Trickles,
+    /// Takes every request, and never answers.
+    Holds,
+    /// Answers until a push comes, and then as this says.
+    Push(Loss),
+    /// Closes every connection without an answer.
+    Gone,
+}
+
+/// What goes wrong with a push.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Loss {
+    /// Git never gets it.
+    Request,
+    /// Git gets it, and its answer is lost.
+    Answer,
+    /// Git gets it, its answer is lost, and nobody answers any more.
+    Server,
+    /// There is neither an answer nor an end.
+    Silence,
 }
 
 /// Serves the repositories under one folder; ends when it is dropped.
@@ -59,7 +78,7 @@ impl GitHttps {
         let task = tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
                 let (acceptor, root) = (acceptor.clone(), root.clone());
-                let (conduct, seen) = (shared.lock().unwrap().clone(), Arc::clone(&seen));
+                let (conduct, seen) = (Arc::clone(&shared), Arc::clone(&seen));
                 tokio::spawn(async move {
                     // A client that does not trust this server goes away here.
                     let Ok(mut stream) = acceptor.accept(connection).await else { return };
@@ -136,10 +155,11 @@ async fn answer(
     stream: &mut (impl AsyncWriteExt + Unpin),
     request: &Request,
     root: &Path,
-    conduct: &Conduct,
+    shared: &Mutex<Conduct>,
 ) {
+    let conduct = shared.lock().unwrap().clone();
     // Whoever asked may be gone already.
-    let _ = match conduct {
+    let _ = match &conduct {
         Conduct::Answers(head) => stream.write_all(head.as_bytes()).await,
         Conduct::Trickles => trickle(stream).await,
         Conduct::Login(user, password)
@@ -152,7 +172,25 @@ async fn answer(
                 )
                 .await
         }
-        Conduct::Open | Conduct::Login(..) => stream.write_all(&backend(request, root).await).await,
+        Conduct::Holds => std::future::pending().await,
+        Conduct::Gone => Ok(()),
+        Conduct::Push(loss)
+            if request.head.starts_with("POST ") && request.head.contains("git-receive-pack ") =>
+        {
+            if matches!(loss, Loss::Silence) {
+                std::future::pending::<()>().await;
+            }
+            if !matches!(loss, Loss::Request) {
+                backend(request, root).await;
+            }
+            if matches!(loss, Loss::Server) {
+                *shared.lock().unwrap() = Conduct::Gone;
+            }
+            Ok(())
+        }
+        Conduct::Open | Conduct::Login(..) | Conduct::Push(_) => {
+            stream.write_all(&backend(request, root).await).await
+        }
     };
     let _ = stream.shutdown().await;
 }

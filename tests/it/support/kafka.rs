@@ -5,6 +5,7 @@
 
 use std::ffi::OsStr;
 use std::io::Write;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -80,6 +81,13 @@ impl Cluster {
     pub(crate) fn private_behind(host: &str, settings: &[&str]) -> Self {
         let more = [("KAFKA_SASL_HOST", host.as_ref())];
         Self::start(3, settings, &more).unwrap_or_else(|reason| panic!("{reason}"))
+    }
+
+    /// Brokers of the caller's own whose [SASL listeners](Self::sasl_bootstrap) are on this address of the machine.
+    pub(crate) fn private_on(address: Ipv4Addr, brokers: usize, settings: &[&str]) -> Self {
+        let address = address.to_string();
+        let more = [("KAFKA_SASL_LISTEN", address.as_ref())];
+        Self::start(brokers, settings, &more).unwrap_or_else(|reason| panic!("{reason}"))
     }
 
     fn start(brokers: usize, settings: &[&str], more: &[(&str, &OsStr)]) -> Result<Self, String> {

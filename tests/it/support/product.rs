@@ -19,7 +19,7 @@ use super::reconciler::{await_ok, get, get_as, reconciler};
 const PORTS: u16 = 10;
 const START: Duration = Duration::from_mins(1);
 /// A commit is polled for, planned, applied, served and reported back.
-const SETTLE: Duration = Duration::from_secs(45);
+const SETTLE: Duration = Duration::from_secs(90);
 
 /// How a product is set up.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +32,7 @@ pub(crate) struct Setup {
 
 impl Setup {
     pub(crate) const MEMORY: Self = Self { store: "memory", upstream_sasl: false };
+    /// On a cluster of the test's own: the state is one for a cluster.
     pub(crate) const KAFKA: Self = Self { store: "kafka", upstream_sasl: true };
 }
 
@@ -262,8 +263,16 @@ impl Product {
         let output = self.cli(&["credentials", "issue", zone, "-o", "json"]);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let issued: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(issued["served"], true, "{:#}\n{}", issued["distribution"], self.transcript());
         let text = |field: &str| issued[field].as_str().unwrap().to_owned();
         Partner { bootstrap: text("bootstrapServers"), username: text("username"), secret: text("secret") }
+    }
+
+    /// What `get zone NAME -o FORM` prints for the partner's client.
+    pub(crate) fn client_file(&self, zone: &str, form: &str) -> String {
+        let output = self.cli(&["get", "zone", zone, "-o", form]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
     }
 
     /// Where the admin API answers.
@@ -272,7 +281,12 @@ impl Product {
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.process.as_ref().expect("the product runs").pid()
+        self.running().expect("the product runs")
+    }
+
+    /// Its process, while there is one.
+    pub(crate) fn running(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::pid)
     }
 
     pub(crate) fn config(&self) -> PathBuf {
@@ -281,6 +295,14 @@ impl Product {
 
     pub(crate) fn admin_key(&self) -> String {
         fs::read_to_string(self.key_file()).unwrap_or_default().trim().to_owned()
+    }
+
+    /// A new key that may read.
+    pub(crate) fn viewer_key(&self) -> String {
+        let output = self.cli(&["api-key", "create", "--role", "viewer"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.split_whitespace().find(|word| word.starts_with("pzk_")).unwrap().to_owned()
     }
 
     fn key_file(&self) -> PathBuf {

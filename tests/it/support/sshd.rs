@@ -74,6 +74,22 @@ impl Sshd {
         file
     }
 
+    /// One that comes in, and may only read: a deploy key of a forge.
+    pub(crate) fn reading_key(&self) -> PathBuf {
+        let file = self.folder.path().join("reader");
+        keygen(&file, "ed25519");
+        let script = write_script(
+            &self.folder.path().join("only-read"),
+            "case \"$SSH_ORIGINAL_COMMAND\" in\n  git-upload-pack*) eval \"$SSH_ORIGINAL_COMMAND\" ;;\n  \
+             *) echo 'this key has been marked as read only' >&2; exit 1 ;;\nesac",
+        );
+        let public = fs::read_to_string(file.with_extension("pub")).unwrap();
+        let line = format!("command=\"{}\" {public}", script.display());
+        let authorized = self.folder.path().join("authorized");
+        fs::write(&authorized, fs::read_to_string(&authorized).unwrap() + &line).unwrap();
+        file
+    }
+
     /// The public half of one of its own keys: kind and base64.
     pub(crate) fn host_key(&self, kind: &str) -> String {
         let text = fs::read_to_string(self.folder.path().join(format!("host_{kind}.pub"))).unwrap();
@@ -86,6 +102,13 @@ impl Sshd {
         fs::write(&file, text).unwrap();
         file
     }
+}
+
+fn write_script(file: &Path, script: &str) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::write(file, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
+    file.to_owned()
 }
 
 /// Who runs the tests, and whom sshd therefore lets in.

@@ -55,22 +55,26 @@ impl Wire {
         self.socket.write_all(bytes).is_ok()
     }
 
-    /// Logged in with PLAIN. A credential that was issued just now takes a moment to reach the gateway, and so does a broker that
-    /// has just started.
+    /// Logged in with PLAIN.
     pub(crate) fn logged_in(port: u16, user: &str, secret: &str) -> Self {
-        Self::logged_in_at(([127, 0, 0, 1], port), user, secret)
+        Self::log_in(([127, 0, 0, 1], port), user, secret).expect("the login is refused")
     }
 
-    /// As [`logged_in`](Self::logged_in), at another address of this machine.
-    pub(crate) fn logged_in_at(address: ([u8; 4], u16), user: &str, secret: &str) -> Self {
+    /// Logs in with PLAIN at an address of this machine; none if that is refused.
+    pub(crate) fn log_in(address: ([u8; 4], u16), user: &str, secret: &str) -> Option<Self> {
+        let mut wire = Self::connect_to(address);
+        let token = format!("\0{user}\0{secret}");
+        let answer = wire
+            .ask(&request(17, 1, &string("PLAIN")))
+            .and_then(|_| wire.ask(&request(36, 0, &bytes(token.as_bytes()))));
+        answer.filter(|answer| answer[4..6] == [0, 0]).map(|_| wire)
+    }
+
+    /// Logs in with PLAIN as soon as that works: a broker that has just come back is not known to the gateway yet.
+    pub(crate) fn logged_in_soon(address: ([u8; 4], u16), user: &str, secret: &str) -> Self {
         let begun = Instant::now();
         loop {
-            let mut wire = Self::connect_to(address);
-            let token = format!("\0{user}\0{secret}");
-            let answer = wire
-                .ask(&request(17, 1, &string("PLAIN")))
-                .and_then(|_| wire.ask(&request(36, 0, &bytes(token.as_bytes()))));
-            if answer.is_some_and(|answer| answer[4..6] == [0, 0]) {
+            if let Some(wire) = Self::log_in(address, user, secret) {
                 return wire;
             }
             assert!(begun.elapsed() < Duration::from_secs(10), "the login is refused");

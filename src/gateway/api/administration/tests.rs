@@ -1,11 +1,9 @@
-use std::sync::Mutex;
-
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::{self as m, DeleteTopicsRequest, DeleteTopicsResponse};
 use uuid::Uuid;
 
 use crate::gateway::api::fixture::{Partner, Read, real_id, topic};
-use crate::gateway::api::{Exchange, Origin, Outcome, REGISTRY};
+use crate::gateway::api::{Origin, Outcome, REGISTRY};
 use crate::gateway::offer::ApiRanges;
 use crate::kafka::sample;
 
@@ -15,15 +13,14 @@ const REFUSED: [i16; 26] =
 
 #[test]
 fn nothing_of_it_ever_reaches_a_broker_and_all_of_it_is_advertised_whatever_the_broker_serves() {
-    let Partner { view, brokers, .. } = Partner::of(&[("a", "b", Read)]);
-    let memory = Mutex::default();
+    let partner = Partner::of(&[("a", "b", Read)]);
     for key in REFUSED {
         let entry = REGISTRY.iter().find(|entry| entry.key() == key).unwrap();
         assert_eq!(entry.origin, Origin::Gateway, "{}", entry.name());
         assert_eq!(entry.served(&ApiRanges::new()), Some(entry.versions), "{}", entry.name());
         for version in entry.versions.first..=entry.versions.last {
             for seed in 0..20 {
-                let exchange = Exchange { version, view: &view, brokers: &brokers, memory: &memory };
+                let exchange = partner.exchange(version);
                 let body = sample::body(entry.request, version, seed).into();
                 let outcome = (entry.handle)(&exchange, body);
                 assert!(matches!(outcome, Ok(Outcome::Answer(_))), "{} v{version}", entry.name());

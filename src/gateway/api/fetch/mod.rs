@@ -3,10 +3,12 @@
 //! Fetch sessions stay the broker's own. This side remembers, per session that was created on this connection, which alias
 //! stands for which backing topic and what it took out of the requests; a session id from elsewhere is unknown.
 
+mod hide;
 mod reply;
 mod session;
 mod shapes;
 mod turns;
+mod windows;
 
 #[cfg(test)]
 mod tests;
@@ -16,7 +18,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::fetch_request::ReplicaState;
+use kafka_protocol::messages::fetch_request::{FetchTopic, ReplicaState};
 use kafka_protocol::messages::{self, BrokerId, FetchRequest, FetchResponse};
 use uuid::Uuid;
 
@@ -39,8 +41,8 @@ pub(crate) const MAX_BYTES: i32 = 55 * 1024 * 1024;
 /// partner that is gone is noticed when the answer comes at the latest.
 const MAX_WAIT: i32 = 60_000;
 
-/// The same for a response that has to be held as a whole, because names in it change its length. The partner asks again for
-/// what did not fit.
+/// The same for a response that has to be held as a whole, because names in it change its length or headers are taken out of its
+/// records. The partner asks again for what did not fit.
 const MAX_HELD_BYTES: i32 = 8 * 1024 * 1024;
 
 /// The first version with sessions, and the first that addresses topics by id.
@@ -58,18 +60,21 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
     let version = exchange.version;
     let mut request: FetchRequest = body::request(&REQUEST, version, body)?;
     as_consumer(&mut request);
+    request.max_bytes = request.max_bytes.min(exchange.quota.fetch_bytes);
     let mut memory = Memory::lock(exchange.memory);
-    let used = memory.used.clone();
+    let (used, meter) = (memory.used.clone(), memory.meter());
     let (session, kind) = if request.session_epoch <= 0 {
         request.session_id = close_previous(&mut memory, version, request.session_id);
         let waiting = turns::waiting(exchange.view, version, &request.topics, memory.turn);
         if !waiting.is_empty() {
             memory.turn = memory.turn.wrapping_add(1);
-            request.session_epoch = NO_SESSION;
             request.max_wait_ms = request.max_wait_ms.min(turns::MAX_WAIT_MS);
         }
+        if !waiting.is_empty() || windows::are_in(exchange.view, version, &request.topics) {
+            request.session_epoch = NO_SESSION;
+        }
         let mut session = Session::new(exchange.view);
-        if ask(&mut session, &waiting, version, &mut request).is_err() {
+        if ask(&mut session, &waiting, exchange, &mut request).is_err() {
             return gone(version);
         }
         let kind = if request.session_epoch == 0 { Kind::Opens } else { Kind::Single };
@@ -78,7 +83,9 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
         let id = request.session_id;
         let Some(known) = memory.sessions.get_mut(&id) else { return gone(version) };
         let mut changes = |session: &mut Session| {
-            session.still_right(exchange.view) && ask(session, &HashSet::new(), version, &mut request).is_ok()
+            !windows::are_in(exchange.view, version, &request.topics)
+                && session.still_right(exchange.view)
+                && ask(session, &HashSet::new(), exchange, &mut request).is_ok()
         };
         if known.states() >= STATES_LIMIT || !changes(Arc::make_mut(known)) {
             memory.sessions.remove(&id);
@@ -94,7 +101,7 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
     if !session.passes(version) {
         request.max_bytes = request.max_bytes.min(MAX_HELD_BYTES);
     }
-    let reply = Reply::new(version, session, kind, Arc::clone(exchange.brokers));
+    let reply = Reply::new(version, session, kind, Arc::clone(exchange.brokers), meter);
     let respond = Respond::Fetch(Box::new(reply));
     Ok(Outcome::Forward { body: body::encode(&request, version)?.into(), respond })
 }
@@ -128,9 +135,10 @@ fn close_previous(memory: &mut Memory, version: i16, id: i32) -> i32 {
 fn ask(
     session: &mut Session,
     waiting: &HashSet<TopicName>,
-    version: i16,
+    exchange: &Exchange<'_>,
     request: &mut FetchRequest,
 ) -> Result<(), Unfit> {
+    let version = exchange.version;
     // In this order a client can replace one alias of a topic by another in one request.
     request.forgotten_topics_data.retain_mut(|forgotten| {
         let shown = Shown::of(version, &forgotten.topic, forgotten.topic_id);
@@ -142,17 +150,29 @@ fn ask(
     let mut topics = Vec::with_capacity(request.topics.len());
     for mut fetched in std::mem::take(&mut request.topics) {
         let shown = Shown::of(version, &fetched.topic, fetched.topic_id);
-        let partitions = fetched.partitions.iter().map(|partition| partition.partition);
         if session.has_to_wait(&shown, waiting) {
-            session.answer_here(&shown, 0, partitions)?;
-        } else if let Some(topic) = session.ask(&shown, partitions)?
+            session.answer_here(&shown, 0, numbers(&fetched))?;
+            continue;
+        }
+        let shut = windows::take_shut(exchange, session, &shown, &mut fetched);
+        if (shut.is_empty() || !fetched.partitions.is_empty())
+            && let Some(topic) = session.ask(&shown, numbers(&fetched))?
             && towards_broker(&topic, version, &mut fetched.topic, &mut fetched.topic_id)
         {
             topics.push(fetched);
         }
+        for (partition, error) in shut {
+            // As a broker does, which has something to say at once.
+            request.max_wait_ms = 0;
+            session.answer_here(&shown, error.code(), std::iter::once(partition))?;
+        }
     }
     request.topics = topics;
     Ok(())
+}
+
+fn numbers(topic: &FetchTopic) -> impl Iterator<Item = i32> {
+    topic.partitions.iter().map(|partition| partition.partition)
 }
 
 /// Puts the broker's name or id of a topic in place. False if it has none; then nobody could have asked by it.

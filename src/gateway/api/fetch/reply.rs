@@ -1,5 +1,6 @@
 //! The way back of a fetch: from a whole body, or as the body passes.
 
+use std::cell::Cell;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -12,16 +13,22 @@ use super::session::{Local, Session, Shown};
 use super::{BY_ID, RESPONSE};
 use crate::gateway::addresses::Brokers;
 use crate::gateway::api::{Refusal, body, names};
+use crate::gateway::headers;
 use crate::gateway::memory::Memory;
-use crate::kafka::stream::{self, Rewritten};
+use crate::gateway::meter::Meter;
+use crate::kafka::records::{self, Counted};
+use crate::kafka::stream::{self, Rewritten, StreamError, TopicRef};
+use crate::policy::Topic;
 
 /// What is left behind of a fetch that went to the broker.
 #[derive(Debug)]
 pub(crate) struct Reply {
-    version: i16,
-    session: Arc<Session>,
+    pub(super) version: i16,
+    pub(super) session: Arc<Session>,
     kind: Kind,
     brokers: Arc<Brokers>,
+    /// Where it is counted what comes.
+    meter: Option<Arc<Meter>>,
 }
 
 /// What the fetch was to the broker's fetch sessions.
@@ -36,8 +43,14 @@ pub(super) enum Kind {
 }
 
 impl Reply {
-    pub(super) fn new(version: i16, session: Arc<Session>, kind: Kind, brokers: Arc<Brokers>) -> Self {
-        Self { version, session, kind, brokers }
+    pub(super) fn new(
+        version: i16,
+        session: Arc<Session>,
+        kind: Kind,
+        brokers: Arc<Brokers>,
+        meter: Option<Arc<Meter>>,
+    ) -> Self {
+        Self { version, session, kind, brokers, meter }
     }
 
     /// Bytes of the body that [`Reply::begin`] wants: throttle time, error code and session id.
@@ -78,23 +91,58 @@ impl Reply {
 
     /// Maps a whole body. Where it is a matter of names alone, its records stay where they are.
     pub(crate) fn whole(self, body: Bytes, memory: &Mutex<Memory>) -> Result<Rewritten, Refusal> {
-        if self.session.answered_here().is_empty() {
-            let head = body.first_chunk().copied().unwrap_or_default();
-            let renamed = stream::rewrite(&RESPONSE, self.version, &body, |field, value| {
-                stream::topics_only(field, value, |name| self.shown_name(name), |id| self.shown_id(id))
-            });
-            if let Ok(rewritten) = renamed {
-                self.begin(head, memory);
-                return Ok(rewritten);
-            }
+        self.begin(body.first_chunk().copied().unwrap_or_default(), memory);
+        if self.hides() {
+            return self.hidden(body, headers::room()).map(|(rewritten, _)| rewritten);
         }
-        self.decoded(body, memory).map(Rewritten::from)
+        if self.session.answered_here().is_empty()
+            && !self.session.has_windows()
+            && let Ok(rewritten) = self.renamed(&body)
+        {
+            return Ok(rewritten);
+        }
+        let response = self.decoded(body)?;
+        body::encode(&response, self.version).map(Rewritten::from)
+    }
+
+    /// A body in which nothing but names has to change.
+    fn renamed(&self, body: &Bytes) -> Result<Rewritten, StreamError> {
+        let (at, mut came) = (Cell::new(None), Vec::new());
+        let by_name = |name: &str| self.session.back(name).inspect(|topic| at.set(Some(*topic)));
+        let by_id = |real| self.session.back_by_id(real).inspect(|topic| at.set(Some(*topic)));
+        let rewritten = stream::rewrite(
+            &RESPONSE,
+            self.version,
+            body,
+            |field, value| {
+                let name = |name: &str| Some(by_name(name)?.alias.as_str());
+                stream::topics_only(field, value, name, |real| Some(by_id(real)?.ids?.synthetic))
+            },
+            |counted| came.extend(at.get().map(|topic| (topic, counted))),
+        )?;
+        self.consumed(came);
+        Ok(rewritten)
+    }
+
+    /// Counts records of the broker's topic, which are on their way to the partner.
+    pub(crate) fn count(&self, topic: &TopicRef, counted: Counted) {
+        let known = match topic {
+            TopicRef::Name(name) => self.session.back(name),
+            TopicRef::Id(id) => self.session.back_by_id(*id),
+        };
+        self.consumed(known.map(|known| (known, counted)));
+    }
+
+    pub(super) fn consumed<'t>(&self, records: impl IntoIterator<Item = (&'t Topic, Counted)>) {
+        let records = records.into_iter().filter(|(_, counted)| counted.bytes > 0);
+        if let Some(meter) = &self.meter {
+            meter.consumed(records.map(|(topic, counted)| (&topic.alias, counted)));
+        }
     }
 
     /// Maps a body that something has to be taken out of, or put into.
-    fn decoded(self, body: Bytes, memory: &Mutex<Memory>) -> Result<Bytes, Refusal> {
+    pub(super) fn decoded(&self, body: Bytes) -> Result<FetchResponse, Refusal> {
         let mut response: FetchResponse = body::response(&RESPONSE, self.version, body)?;
-        self.remember(response.error_code, response.session_id, memory);
         response.responses.retain_mut(|topic| self.show(topic));
         if response.error_code == 0 && !self.is_throttled(&response) {
             let local = self.session.answered_here().iter().map(|(shown, local)| local_topic(shown, local));
@@ -103,7 +151,7 @@ impl Reply {
         response.node_endpoints.retain_mut(|endpoint| {
             self.brokers.advertise(*endpoint.node_id, &mut endpoint.host, &mut endpoint.port)
         });
-        body::encode(&response, self.version)
+        Ok(response)
     }
 
     /// An empty answer to a full fetch means "slow down", and is one only as long as it is empty (KIP-219).
@@ -116,14 +164,27 @@ impl Reply {
 
     /// Gives a topic the partner's name or id. False for one that was not asked for: it must not be shown.
     fn show(&self, topic: &mut FetchableTopicResponse) -> bool {
-        if self.version < BY_ID {
-            let Some(known) = self.session.back(&topic.topic) else { return false };
+        let names = self.names_topics();
+        let known =
+            if names { self.session.back(&topic.topic) } else { self.session.back_by_id(topic.topic_id) };
+        let Some(known) = known else { return false };
+        // What has to be edited counts once it is known that it passes.
+        if !self.hides() {
+            let records = topic.partitions.iter().filter_map(|partition| partition.records.as_ref());
+            self.consumed(records.map(|records| (known, records::count(records))));
+        }
+        for partition in &mut topic.partitions {
+            let first = self.session.opens_at(known, partition.partition_index);
+            // Without an offset it is an error, or of a version that has none.
+            if let Some(first) = first.filter(|_| partition.log_start_offset >= 0) {
+                partition.log_start_offset = partition.log_start_offset.max(first);
+            }
+        }
+        if names {
             topic.topic = names::wire(&known.alias);
             return true;
         }
-        let Some(id) = self.shown_id(topic.topic_id) else { return false };
-        topic.topic_id = id;
-        true
+        known.ids.map(|ids| topic.topic_id = ids.synthetic).is_some()
     }
 
     fn remember(&self, error_code: i16, session_id: i32, memory: &Mutex<Memory>) {
@@ -145,10 +206,10 @@ impl Reply {
 
 /// The answer that a broker gives for partitions which it does not read. An unknown high watermark changes nothing at a client.
 fn local_topic(shown: &Shown, local: &Local) -> FetchableTopicResponse {
-    let partition = |&index: &i32| {
+    let partition = |(&index, &error_code): (&i32, &i16)| {
         PartitionData::default()
             .with_partition_index(index)
-            .with_error_code(local.error_code)
+            .with_error_code(error_code)
             .with_high_watermark(-1)
             .with_last_stable_offset(-1)
             .with_log_start_offset(-1)

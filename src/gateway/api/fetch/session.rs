@@ -8,8 +8,10 @@ use kafka_protocol::messages;
 use uuid::Uuid;
 
 use crate::gateway::api::names::{self, Key, authorise};
+use crate::gateway::headers::Place;
+use crate::kafka::records::RecordsError;
 use crate::policy::{Topic, ZoneView};
-use crate::zone::{Operation, TopicName};
+use crate::zone::{Headers, Operation, TopicName};
 
 /// The most partitions that a session may name, those that are answered here included.
 const PARTITION_LIMIT: usize = 100_000;
@@ -29,6 +31,9 @@ pub(crate) struct Session {
     /// Backing topics by real id, for responses that have only that.
     backing: HashMap<Uuid, TopicName>,
     local: BTreeMap<Shown, Local>,
+    /// The first offset that may be read, of partitions of which older records may not. A fetch with such partitions is outside
+    /// of any session, whose requests would not say how far the partner is.
+    windows: HashMap<(TopicName, i32), i64>,
     partitions: usize,
     /// Shared by what was cloned from one another.
     family: Arc<()>,
@@ -41,11 +46,10 @@ struct Held {
     partitions: BTreeSet<i32>,
 }
 
-/// Partitions that are answered here: with an error, or with 0 and no records while another alias has its turn.
-#[derive(Debug, Clone)]
+/// Partitions that are answered here, each with its error code; or with 0 and no records while another alias has its turn.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Local {
-    pub(super) error_code: i16,
-    pub(super) partitions: BTreeSet<i32>,
+    pub(super) partitions: BTreeMap<i32, i16>,
 }
 
 /// A topic as the partner calls it.
@@ -93,9 +97,25 @@ impl Session {
             held: HashMap::new(),
             backing: HashMap::new(),
             local: BTreeMap::new(),
+            windows: HashMap::new(),
             partitions: 0,
             family: Arc::new(()),
         }
+    }
+
+    /// What is done to the headers of its records.
+    pub(super) fn headers(&self) -> &Headers {
+        &self.view.headers
+    }
+
+    /// The topic that the partner means.
+    pub(super) fn topic(&self, shown: &Shown) -> Option<&Topic> {
+        authorise(&self.view, shown.key(), Operation::Read).ok()
+    }
+
+    /// Whose records these are, for who operates the gateway.
+    pub(super) fn place(&self, topic: &Topic, partition: i32, cause: RecordsError) -> Place {
+        Place { zone: self.view.name.clone(), backing: topic.backing.clone(), partition, cause }
     }
 
     /// The aliases that it fetches from the broker.
@@ -155,15 +175,21 @@ impl Session {
         if self.local.len() >= LOCAL_LIMIT && !self.local.contains_key(shown) {
             return Err(Unfit::Overfull);
         }
-        let empty = || Local { error_code, partitions: BTreeSet::new() };
-        let set = &mut self.local.entry(shown.detached()?).or_insert_with(empty).partitions;
-        insert(set, partitions, &mut self.partitions)
+        let local = &mut self.local.entry(shown.detached()?).or_default().partitions;
+        for partition in partitions {
+            self.partitions += usize::from(local.insert(partition, error_code).is_none());
+            if self.partitions > PARTITION_LIMIT {
+                return Err(Unfit::Overfull);
+            }
+        }
+        Ok(())
     }
 
     /// Takes partitions out. The topic if the broker has them and must be told.
     pub(super) fn forget(&mut self, shown: &Shown, partitions: &[i32]) -> Option<Topic> {
         if let Some(local) = self.local.get_mut(shown) {
-            self.partitions -= take(&mut local.partitions, partitions);
+            self.partitions -=
+                partitions.iter().filter(|partition| local.partitions.remove(partition).is_some()).count();
             if local.partitions.is_empty() {
                 self.local.remove(shown);
             }
@@ -190,7 +216,7 @@ impl Session {
         let held = |held: &Held| view.by_alias(held.topic.alias.as_str()) == Some(&held.topic);
         let local = |(shown, local): (&Shown, &Local)| {
             let error = authorise(view, shown.key(), Operation::Read).err();
-            error.is_some_and(|error| error.code() == local.error_code)
+            error.is_some_and(|error| local.partitions.values().all(|code| *code == error.code()))
         };
         let right = self.held.values().all(held) && self.local.iter().all(local);
         if right {
@@ -215,7 +241,27 @@ impl Session {
 
     /// Whether a response may pass to the partner as it arrives.
     pub(super) fn passes(&self, version: i16) -> bool {
-        self.local.is_empty() && (version >= super::BY_ID || self.held.len() < 2)
+        self.local.is_empty()
+            && self.windows.is_empty()
+            && self.headers().remove_on_consume.is_empty()
+            && (version >= super::BY_ID || self.held.len() < 2)
+    }
+
+    /// Lets a partition be read from this offset on.
+    pub(super) fn open_from(&mut self, topic: &Topic, partition: i32, first: i64) {
+        self.windows.insert((topic.backing.clone(), partition), first);
+    }
+
+    /// The first offset of a partition that may be read, where it is not the topic's own.
+    pub(super) fn opens_at(&self, topic: &Topic, partition: i32) -> Option<i64> {
+        if self.windows.is_empty() {
+            return None;
+        }
+        self.windows.get(&(topic.backing.clone(), partition)).copied()
+    }
+
+    pub(super) fn has_windows(&self) -> bool {
+        !self.windows.is_empty()
     }
 
     /// Whether the broker has any partition of it.

@@ -1,5 +1,6 @@
 //! Fetch on the wire.
 
+pub(crate) use crate::kafka::control_shapes::FETCH_RESPONSE as RESPONSE;
 use crate::kafka::shape::{Entity, Field as F, Shape, Type as T, Versions};
 
 /// What the broker (Kafka 4.4) and `kafka-protocol` share.
@@ -44,53 +45,5 @@ pub(crate) static REQUEST: Shape = Shape {
             F::new("replicaId", T::Int32),
             F::new("replicaEpoch", T::Int64),
         ])).since(15).tagged(1),
-    ],
-};
-
-#[rustfmt::skip]
-pub(crate) static RESPONSE: Shape = Shape {
-    api_key: 1,
-    name: "FetchResponse",
-    versions: VERSIONS,
-    flexible_since: 12,
-    fields: &[
-        F::new("throttleTimeMs", T::Int32),
-        F::new("errorCode", T::Int16).since(7),
-        F::new("sessionId", T::Int32).since(7),
-        F::new("responses", T::Array(&T::Struct(&[
-            F::new("topic", T::String).until(12).entity(Entity::TopicName),
-            F::new("topicId", T::Uuid).since(13).entity(Entity::TopicId),
-            F::new("partitions", T::Array(&T::Struct(&[
-                F::new("partitionIndex", T::Int32),
-                F::new("errorCode", T::Int16),
-                F::new("highWatermark", T::Int64),
-                F::new("lastStableOffset", T::Int64),
-                F::new("logStartOffset", T::Int64).since(5),
-                F::new("abortedTransactions", T::Array(&T::Struct(&[
-                    F::new("producerId", T::Int64),
-                    F::new("firstOffset", T::Int64),
-                ]))).nullable_since(4),
-                F::new("preferredReadReplica", T::Int32).since(11),
-                F::new("records", T::Records).nullable_since(0),
-                F::new("divergingEpoch", T::Struct(&[
-                    F::new("epoch", T::Int32),
-                    F::new("endOffset", T::Int64),
-                ])).since(12).tagged(0),
-                F::new("currentLeader", T::Struct(&[
-                    F::new("leaderId", T::Int32),
-                    F::new("leaderEpoch", T::Int32),
-                ])).since(12).tagged(1),
-                F::new("snapshotId", T::Struct(&[
-                    F::new("endOffset", T::Int64),
-                    F::new("epoch", T::Int32),
-                ])).since(12).tagged(2),
-            ]))),
-        ]))),
-        F::new("nodeEndpoints", T::Array(&T::Struct(&[
-            F::new("nodeId", T::Int32),
-            F::new("host", T::String).entity(Entity::Host),
-            F::new("port", T::Int32).entity(Entity::Port),
-            F::new("rack", T::String).nullable_since(16),
-        ]))).since(16).tagged(0),
     ],
 };

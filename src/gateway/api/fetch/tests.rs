@@ -4,6 +4,8 @@ use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, NodeEndpo
 use super::*;
 use crate::gateway::api::fixture::{self, Partner, Produce, Read, Write, real_id, topic};
 use crate::kafka::codec;
+use crate::kafka::records::{Codec, NewRecord, build};
+use crate::zone::Volume;
 
 /// A topic in the words of a version: its name, or the id that `alias` is known by; an unknown one has an id of its own.
 fn named(partner: &Partner, version: i16, alias: &str) -> (messages::TopicName, Uuid) {
@@ -14,7 +16,12 @@ fn named(partner: &Partner, version: i16, alias: &str) -> (messages::TopicName, 
     (topic(""), ids.map_or_else(|| real_id(alias), |ids| ids.synthetic))
 }
 
-fn ask(partner: &Partner, version: i16, session: (i32, i32), topics: &[(&str, &[i32])]) -> FetchRequest {
+pub(super) fn ask(
+    partner: &Partner,
+    version: i16,
+    session: (i32, i32),
+    topics: &[(&str, &[i32])],
+) -> FetchRequest {
     let of = |(alias, partitions): &(&str, &[i32])| {
         let (name, id) = named(partner, version, alias);
         let partition = |&index: &i32| FetchPartition::default().with_partition(index).with_fetch_offset(5);
@@ -43,7 +50,7 @@ fn forget(
 }
 
 /// A broker's answer about these backing topics, with ten bytes of records for each partition.
-fn answer(version: i16, session: i32, topics: &[(&str, &[i32])]) -> FetchResponse {
+pub(super) fn answer(version: i16, session: i32, topics: &[(&str, &[i32])]) -> FetchResponse {
     let of = |(backing, partitions): &(&str, &[i32])| {
         let partition = |&index: &i32| {
             PartitionData::default()
@@ -63,7 +70,7 @@ fn answer(version: i16, session: i32, topics: &[(&str, &[i32])]) -> FetchRespons
 }
 
 /// (alias, [(partition, error)]) of a response, ids resolved by the partner's own table.
-fn seen(partner: &Partner, response: &FetchResponse) -> Vec<(String, Vec<(i32, i16)>)> {
+pub(super) fn seen(partner: &Partner, response: &FetchResponse) -> Vec<(String, Vec<(i32, i16)>)> {
     let of = |t: &FetchableTopicResponse| {
         let known = partner.view.by_synthetic_id(t.topic_id).map(|topic| topic.alias.to_string());
         let name =
@@ -94,7 +101,7 @@ fn open(partner: &Partner, version: i16, wanted: &[(&str, &[i32])], got: &[(&str
     partner.receive(awaited, &answer(version, 77, got))
 }
 
-fn error_code(partner: &Partner, version: i16, request: &FetchRequest) -> i16 {
+pub(super) fn error_code(partner: &Partner, version: i16, request: &FetchRequest) -> i16 {
     partner.send(1, version, request).answered::<FetchResponse>().error_code
 }
 
@@ -441,4 +448,63 @@ fn a_session_is_copied_for_few_requests_that_do_not_wait_for_their_responses() {
         None
     });
     assert_eq!((refused, under_way.len()), (Some(70), STATES_LIMIT));
+}
+
+#[test]
+fn what_comes_is_counted_by_the_alias_that_it_was_asked_under_at_every_version() {
+    // `b` and `also` are one topic.
+    let partner =
+        Partner::of(&[("a", "t", Read), ("b", "u", Read), ("also", "u", Read), ("out", "w", Produce)]);
+    let batch = |records| build(&vec![NewRecord::default(); records], Codec::Lz4, 1).unwrap();
+    let filled = |version, session, topics: &[(&str, &[i32])]| {
+        let mut response = answer(version, session, topics);
+        for (topic, records) in response.responses.iter_mut().zip(1..) {
+            topic.partitions.iter_mut().for_each(|partition| partition.records = Some(batch(records)));
+        }
+        response
+    };
+    let consumed = || -> Vec<_> {
+        let usage = partner.usage();
+        let total = usage.total().consumed;
+        let by_alias: Vec<_> = usage
+            .topics
+            .into_iter()
+            .map(|(alias, usage)| (alias, usage.consumed))
+            .filter(|(_, volume)| *volume != Volume::default())
+            .collect();
+        assert_eq!(by_alias.iter().map(|(_, volume)| volume.bytes).sum::<u64>(), total.bytes);
+        by_alias
+    };
+    let of = |alias: &str, batches: u64, records| {
+        let bytes = batches * u64::try_from(batch(records).len()).unwrap();
+        (alias.to_owned(), Volume { bytes, records: batches * u64::try_from(records).unwrap() })
+    };
+    for version in VERSIONS.first..=VERSIONS.last {
+        let single = |asked: &[(&str, &[i32])], told: &[(&str, &[i32])]| {
+            let request = ask(&partner, version, (0, -1), asked);
+            let (_, awaited) = partner.send(1, version, &request).forwarded::<FetchRequest>();
+            let _: FetchResponse = partner.receive(awaited, &filled(version, 0, told));
+            consumed()
+        };
+        let both = single(&[("a", &[0, 1]), ("also", &[0])], &[("t", &[0, 1]), ("u", &[0])]);
+        assert_eq!(both, [of("a", 2, 1), of("also", 1, 2)], "v{version}");
+        // Decoded, since something is answered here.
+        let local = single(&[("a", &[0]), ("out", &[0])], &[("t", &[0])]);
+        assert_eq!(local, [of("a", 1, 1)], "v{version}");
+        // One alias has its turn, and the other one the next.
+        let turns: Vec<_> =
+            (0..2).flat_map(|_| single(&[("b", &[0]), ("also", &[0])], &[("u", &[0])])).collect();
+        let mut aliases: Vec<_> = turns.into_iter().map(|(alias, _)| alias).collect();
+        aliases.sort_unstable();
+        assert_eq!(aliases, ["also", "b"], "v{version}");
+        if version < SESSIONS {
+            continue;
+        }
+        let _ = open(&partner, version, &[("b", &[0])], &[]);
+        consumed();
+        let (_, awaited) =
+            partner.send(1, version, &ask(&partner, version, (77, 1), &[])).forwarded::<FetchRequest>();
+        let _: FetchResponse = partner.receive(awaited, &filled(version, 77, &[("u", &[0])]));
+        assert_eq!(consumed(), [of("b", 1, 1)], "v{version}: the request named nothing");
+    }
 }

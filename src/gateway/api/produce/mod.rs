@@ -1,10 +1,12 @@
 //! Produce (0): records for writable aliases. What may not pass is taken out of the request and answered here.
 
+mod edit;
 mod shapes;
 
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -20,10 +22,12 @@ use super::names::{self, Key, Names};
 use super::{Exchange, MapBody, Outcome, Refusal, Respond, body, transactional_id};
 use crate::gateway::addresses::Brokers;
 use crate::gateway::memory::Memory;
+use crate::gateway::meter::Meter;
+use crate::kafka::records::{Counted, Counting};
 use crate::kafka::shape::{Entity, Field};
 use crate::kafka::stream::{self, Instead, Rewritten, StreamError};
 use crate::policy::{Topic, ZoneView};
-use crate::zone::Operation;
+use crate::zone::{Operation, TopicName};
 
 /// The first version that addresses topics by id.
 const BY_ID: i16 = 13;
@@ -37,12 +41,24 @@ pub(super) fn handle(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Re
 
 /// A request of which all may pass, and which wants an answer: its records stay where they are.
 fn renamed(exchange: &Exchange<'_>, body: &Bytes) -> Option<Outcome> {
+    if exchange.adding.is_some() {
+        return None;
+    }
     let mut names = Names::new(exchange.view);
-    let body = stream::rewrite(&REQUEST, exchange.version, body, |field, value| {
-        rename(exchange.view, &mut names, field, value)
-    });
+    let (at, mut sent) = (Cell::new(None), Vec::new());
+    let body = stream::rewrite(
+        &REQUEST,
+        exchange.version,
+        body,
+        |field, value| rename(exchange.view, &mut names, &at, field, value),
+        |counted| sent.extend(at.get().map(|alias| (alias, counted))),
+    );
     let body = body.ok().filter(|_| !names.is_empty())?;
-    Memory::lock(exchange.memory).note(names.aliases());
+    let memory = Memory::lock(exchange.memory);
+    memory.note(names.aliases());
+    if let Some(meter) = memory.meter() {
+        meter.produced(sent);
+    }
     let respond = respond(exchange.version, names, Arc::clone(exchange.brokers), Vec::new());
     Some(Outcome::Forward { body, respond })
 }
@@ -50,6 +66,7 @@ fn renamed(exchange: &Exchange<'_>, body: &Bytes) -> Option<Outcome> {
 fn rename<'v>(
     view: &'v ZoneView,
     names: &mut Names,
+    at: &Cell<Option<&'v TopicName>>,
     field: &'static Field,
     value: Option<&[u8]>,
 ) -> Result<Instead<'v>, StreamError> {
@@ -63,20 +80,22 @@ fn rename<'v>(
         (Some(Entity::Acks), Some([0, 0])) => Err(StreamError::NotStreamable("a request without an answer")),
         (Some(Entity::TopicName), Some(name)) => {
             let topic = names.admit(view, Key::Name(text(name)?), Operation::Write).map_err(|_| REFUSED)?;
+            at.set(Some(&topic.alias));
             Ok(Instead::Text(topic.backing.as_str().into()))
         }
         (Some(Entity::TopicId), Some(id)) => {
             let id = Uuid::from_slice(id).map_err(|_| REFUSED)?;
             let topic = names.admit(view, Key::Id(id), Operation::Write).map_err(|_| REFUSED)?;
+            at.set(Some(&topic.alias));
             topic.ids.map(|ids| Instead::Id(ids.real)).ok_or(REFUSED)
         }
         _ => Ok(Instead::Same),
     }
 }
 
-/// A request of which something has to be taken out, or that has no answer.
+/// A request of which something has to be taken out, or that has no answer, or whose records are edited.
 fn decoded(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Refusal> {
-    let version = exchange.version;
+    let (version, bytes) = (exchange.version, body.len());
     let mut request: ProduceRequest = body::request(&REQUEST, version, body)?;
     let transaction = own_transaction(exchange.view, request.transactional_id.as_deref().map(|id| &**id));
     let mut names = Names::new(exchange.view);
@@ -90,19 +109,65 @@ fn decoded(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Refusal> {
         Ok(())
     };
     let (admitted, refused) = names::sort(request.topic_data, admit, |topic, error| refuse(&topic, error));
-    Memory::lock(exchange.memory).note(names.aliases());
-    let nothing_left = admitted.is_empty();
+    let memory = Memory::lock(exchange.memory);
+    memory.note(names.aliases());
+    let meter = memory.meter();
+    drop(memory);
     request.topic_data = admitted;
     request.transactional_id = transaction.ok().flatten();
-    if request.acks == 0 {
-        let body = if nothing_left { None } else { Some(body::encode(&request, version)?) };
-        return Ok(Outcome::ForwardUnanswered { body, then_close: !refused.is_empty() });
+    let mapped = Mapped { version, request, names, refused, brokers: Arc::clone(exchange.brokers), meter };
+    if let Some(adding) = exchange.adding.clone() {
+        return Ok(Outcome::Edit { bytes, work: Box::new(move || mapped.edited(&adding)) });
     }
-    if nothing_left {
-        return body::answer(&ProduceResponse::default().with_responses(refused), version);
+    for topic in &mapped.request.topic_data {
+        mapped.count(topic, counted(topic));
     }
-    let respond = respond(version, names, Arc::clone(exchange.brokers), refused);
-    Ok(Outcome::Forward { body: body::encode(&request, version)?.into(), respond })
+    mapped.send()
+}
+
+/// A request in the broker's words, with the answers for what is not in it any more.
+struct Mapped {
+    version: i16,
+    request: ProduceRequest,
+    names: Names,
+    refused: Vec<TopicProduceResponse>,
+    brokers: Arc<Brokers>,
+    meter: Option<Arc<Meter>>,
+}
+
+impl Mapped {
+    /// Counts records that go to this topic, as the partner sent them.
+    fn count(&self, topic: &TopicProduceData, counted: Counted) {
+        let known = match key(self.version, topic) {
+            Key::Name(backing) => self.names.back(backing),
+            Key::Id(real) => self.names.back_by_id(real),
+        };
+        if let (Some(meter), Some(known)) = (&self.meter, known) {
+            meter.produced([(&known.alias, counted)]);
+        }
+    }
+
+    fn send(self) -> Result<Outcome, Refusal> {
+        let Self { version, request, names, refused, brokers, .. } = self;
+        let nothing_left = request.topic_data.is_empty();
+        if request.acks == 0 {
+            let body = if nothing_left { None } else { Some(body::encode(&request, version)?) };
+            return Ok(Outcome::ForwardUnanswered { body, then_close: !refused.is_empty() });
+        }
+        if nothing_left {
+            return body::answer(&ProduceResponse::default().with_responses(refused), version);
+        }
+        let respond = respond(version, names, brokers, refused);
+        Ok(Outcome::Forward { body: body::encode(&request, version)?.into(), respond })
+    }
+}
+
+/// The records of a topic.
+fn counted(topic: &TopicProduceData) -> Counted {
+    let mut counting = Counting::default();
+    let records = topic.partition_data.iter().filter_map(|partition| partition.records.as_ref());
+    records.for_each(|records| counting.field(records));
+    counting.take()
 }
 
 /// What a request that passes as it arrives may do.
@@ -193,7 +258,13 @@ fn respond(version: i16, names: Names, brokers: Arc<Brokers>, refused: Vec<Topic
 fn renamed_back(version: i16, names: &Names, body: &Bytes) -> Result<Rewritten, StreamError> {
     let name = |backing: &str| Some(names.back(backing)?.alias.as_str());
     let id = |real| Some(names.back_by_id(real)?.ids?.synthetic);
-    stream::rewrite(&RESPONSE, version, body, |field, value| stream::topics_only(field, value, name, id))
+    stream::rewrite(
+        &RESPONSE,
+        version,
+        body,
+        |field, value| stream::topics_only(field, value, name, id),
+        |_| {},
+    )
 }
 
 fn decoded_back(
@@ -205,7 +276,15 @@ fn decoded_back(
 ) -> Result<Bytes, Refusal> {
     let mut response: ProduceResponse = body::response(&RESPONSE, version, body)?;
     response.responses.retain_mut(|topic| show(version, names, topic));
-    response.responses.extend(refused);
+    for topic in refused {
+        let same = |known: &&mut TopicProduceResponse| {
+            (&known.name, known.topic_id) == (&topic.name, topic.topic_id)
+        };
+        match response.responses.iter_mut().find(same) {
+            Some(known) => known.partition_responses.extend(topic.partition_responses),
+            None => response.responses.push(topic),
+        }
+    }
     response
         .node_endpoints
         .retain_mut(|endpoint| brokers.advertise(*endpoint.node_id, &mut endpoint.host, &mut endpoint.port));

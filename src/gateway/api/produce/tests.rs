@@ -5,7 +5,9 @@ use kafka_protocol::messages::{BrokerId, TransactionalId};
 use super::*;
 use crate::gateway::api::fixture::{Partner, Produce, Read, Write, real_id, topic};
 use crate::gateway::api::invariants;
+use crate::kafka::records::{Codec, NewRecord, build};
 use crate::kafka::{codec, sample};
+use crate::zone::Volume;
 
 /// How the partner calls an alias at this version; an unknown one gets an id of its own.
 fn shown(partner: &Partner, version: i16, alias: &str) -> TopicProduceData {
@@ -204,11 +206,11 @@ fn a_request_that_passed_as_it_arrived_gets_the_same_answers() {
 #[test]
 fn what_is_only_renamed_is_what_it_would_be_if_it_were_decoded() {
     let partner = invariants::partner();
-    let Partner { view, brokers, memory } = &partner;
+    let Partner { view, brokers, .. } = &partner;
     let (theirs, ours) = (invariants::theirs(&partner), invariants::ours(&partner));
     let (mut requests, mut responses) = (0, 0);
     for version in VERSIONS.first..=VERSIONS.last {
-        let exchange = Exchange { version, view, brokers, memory };
+        let exchange = partner.exchange(version);
         for seed in 0..400 {
             let body = Bytes::from(sample::body_of(&theirs, &REQUEST, version, seed));
             let Some(Outcome::Forward { body: sent, .. }) = renamed(&exchange, &body) else { continue };
@@ -235,4 +237,52 @@ fn what_is_only_renamed_is_what_it_would_be_if_it_were_decoded() {
         }
     }
     assert!(requests > 50 && responses > 50, "{requests} requests and {responses} responses were compared");
+}
+
+/// What is counted as produced, by alias.
+fn produced(partner: &Partner) -> Vec<(String, Volume)> {
+    let usage = partner.usage();
+    let total = usage.total().produced;
+    let by_alias = usage.topics.iter().filter(|(_, usage)| usage.produced != Volume::default());
+    let by_alias: Vec<_> = by_alias.map(|(alias, usage)| (alias.clone(), usage.produced)).collect();
+    let mut sum = Volume::default();
+    for (_, volume) in &by_alias {
+        sum.add(volume);
+    }
+    assert_eq!(sum, total, "of topics and of credentials");
+    by_alias
+}
+
+#[test]
+fn what_goes_on_is_counted_by_alias_and_what_is_refused_is_not_at_every_version() {
+    // Two aliases of one topic, and one that may not be produced to.
+    let partner =
+        Partner::of(&[("w", "y", Write), ("w2", "z", Produce), ("also", "y", Write), ("ro", "x", Read)]);
+    let batch = |records| build(&vec![NewRecord::default(); records], Codec::Zstd, 1).unwrap();
+    let of = |alias: &str, batch: &Bytes, records| {
+        (alias.to_owned(), Volume { bytes: u64::try_from(batch.len()).unwrap(), records })
+    };
+    for version in VERSIONS.first..=VERSIONS.last {
+        let with = |aliases: &[&str], acks| {
+            let mut request = ask(&partner, version, acks, aliases);
+            for (topic, records) in request.topic_data.iter_mut().zip(1..) {
+                topic.partition_data[0].records = Some(batch(records));
+            }
+            request
+        };
+        let (one, two, three) = (batch(1), batch(2), batch(3));
+        // As a whole, in place.
+        partner.send(0, version, &with(&["w", "w2"], 1)).forwarded::<ProduceRequest>();
+        assert_eq!(produced(&partner), [of("w", &one, 1), of("w2", &two, 2)], "v{version}");
+        // Decoded: something is taken out of it, or no answer comes.
+        partner.send(0, version, &with(&["ro", "w2", "w"], 1)).forwarded::<ProduceRequest>();
+        assert_eq!(produced(&partner), [of("w", &three, 3), of("w2", &two, 2)], "v{version}");
+        partner.send(0, version, &with(&["also", "w"], 1)).forwarded::<ProduceRequest>();
+        assert_eq!(produced(&partner), [of("also", &one, 1)], "v{version}: the second alias is refused");
+        let sent = partner.send(0, version, &with(&["w", "ro"], 0)).outcome;
+        assert!(matches!(sent, Outcome::ForwardUnanswered { body: Some(_), .. }));
+        assert_eq!(produced(&partner), [of("w", &one, 1)], "v{version}");
+        partner.send(0, version, &with(&["ro"], 1)).answered::<ProduceResponse>();
+        assert_eq!(produced(&partner), [], "v{version}");
+    }
 }

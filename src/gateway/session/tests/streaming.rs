@@ -30,7 +30,7 @@ fn body<M: Decodable>(frame: Vec<u8>, header: usize, version: i16) -> M {
 const REQUEST_HEADER: usize = 10 + 4 + 1;
 const RESPONSE_HEADER: usize = 4 + 1;
 
-fn answer<M: Encodable>(shape: &Shape, version: i16, id: i32, message: &M) -> Vec<u8> {
+pub(super) fn answer<M: Encodable>(shape: &Shape, version: i16, id: i32, message: &M) -> Vec<u8> {
     let body = codec::encode(message, version).unwrap();
     let mut out = BytesMut::new();
     ResponseHeader::of(shape, version).put(&mut out, id, body.len()).unwrap();

@@ -101,6 +101,19 @@ fn login(view: &GatewayView, chain: &Arc<Chain>) -> Option<Login> {
 }
 
 #[tokio::test]
+async fn figures_know_a_certificate_by_its_fingerprint_and_a_token_by_its_subject() {
+    let (own, folder) = (Authority::new(), tempfile::tempdir().unwrap());
+    let entrance = Entrance::requesting(Some(&own));
+    let view = entrance.serve(vec![mtls("acme", zone_of(&[&own]))], &GatewayView::default());
+    let chain = entrance.chain(&partner(&own, &folder, |_| {})).await;
+    let by_certificate = login(&view, &chain).unwrap();
+    assert_eq!(by_certificate.credential(), format!("certificate:{}", chain.fingerprint()));
+    let issuer = "company".try_into().unwrap();
+    let by_token = Login { proof: Proof::Token { issuer }, user: "app-7".to_owned(), ..by_certificate };
+    assert_eq!(by_token.credential(), "token:app-7");
+}
+
+#[tokio::test]
 async fn an_authority_counts_for_its_own_zone_alone() {
     let (gateway, own, foreign, folder) =
         (Authority::new(), Authority::new(), Authority::new(), tempfile::tempdir().unwrap());

@@ -65,7 +65,7 @@ fn view(steps: &[ZoneSteps]) -> View {
 
 fn own() -> OwnPrincipals {
     let store = MemoryStore::start(&TaskTracker::new(), CancellationToken::new());
-    OwnPrincipals::new(clusters(), store, "home".to_owned())
+    OwnPrincipals::new(clusters(), None, store, "home".to_owned())
 }
 
 fn touching(zones: &Zones, touched: &[&str]) -> Step {

@@ -13,6 +13,7 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, LOCATION};
 use reqwest::{Response, StatusCode};
 use tokio::runtime::Handle;
 
+use super::words::Words;
 use super::{CONNECT_TIMEOUT, Call};
 use crate::http::innermost;
 use crate::kafka::tls::{UpstreamTlsFiles, client_config};
@@ -21,7 +22,8 @@ use crate::reconcile::source::access::Access;
 use crate::reconcile::source::location::redact;
 use crate::secret::Secret;
 
-/// What libgit2 wants to say at once: the ids that both sides have.
+/// What libgit2 wants to say at once: the ids that both sides have, or a commit with its files. It goes out as a whole and with
+/// its length, which not every server can do without.
 const MAX_REQUEST: usize = 16 << 20;
 
 thread_local! {
@@ -49,7 +51,8 @@ pub(in crate::reconcile::source) unsafe fn register() -> Result<(), git2::Error>
     unsafe {
         git2::transport::register("https", |remote| {
             let server = CURRENT.with_borrow(Clone::clone);
-            let server = server.ok_or_else(|| git2::Error::from_str("https is used outside a fetch"))?;
+            let server =
+                server.ok_or_else(|| git2::Error::from_str("https is used outside a conversation"))?;
             Transport::smart(remote, true, Subtransport(server))
         })
     }
@@ -88,19 +91,17 @@ impl Server {
     }
 
     async fn ask(&self, service: Service, body: Vec<u8>) -> io::Result<Response> {
+        let name = if writes(service) { "git-receive-pack" } else { "git-upload-pack" };
         let (request, wanted) = match service {
-            Service::UploadPackLs => {
-                let url = format!("{}/info/refs?service=git-upload-pack", self.base);
-                (self.http.get(url), "application/x-git-upload-pack-advertisement")
+            Service::UploadPackLs | Service::ReceivePackLs => {
+                let url = format!("{}/info/refs?service={name}", self.base);
+                (self.http.get(url), format!("application/x-{name}-advertisement"))
             }
-            Service::UploadPack => {
-                let wanted = "application/x-git-upload-pack-result";
-                let request = self.http.post(format!("{}/git-upload-pack", self.base)).body(body);
-                let request = request.header(CONTENT_TYPE, "application/x-git-upload-pack-request");
-                (request.header(ACCEPT, wanted), wanted)
-            }
-            Service::ReceivePackLs | Service::ReceivePack => {
-                return Err(self.call.unreachable("nothing is ever pushed"));
+            Service::UploadPack | Service::ReceivePack => {
+                let wanted = format!("application/x-{name}-result");
+                let request = self.http.post(format!("{}/{name}", self.base)).body(body);
+                let request = request.header(CONTENT_TYPE, format!("application/x-{name}-request"));
+                (request.header(ACCEPT, &wanted), wanted)
             }
         };
         let request = match &self.login {
@@ -109,10 +110,29 @@ impl Server {
         };
         let answered = self.call.step(self.call.stall(), "there was no answer", request.send()).await?;
         let response = answered.map_err(|error| self.call.unreachable(innermost(error)))?;
-        self.accept(response, wanted)
+        if writes(service) && response.status() == StatusCode::FORBIDDEN {
+            return Err(self.refusal(response).await);
+        }
+        self.accept(response, &wanted, if writes(service) { "write to" } else { "read" })
     }
 
-    fn accept(&self, response: Response, wanted: &str) -> io::Result<Response> {
+    /// Who may read and not write is told so, as a rule in plain text.
+    async fn refusal(&self, mut response: Response) -> io::Error {
+        let is_text = response
+            .headers()
+            .get(CONTENT_TYPE)
+            .is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
+        let mut said = Words::default();
+        while is_text && !said.is_full() {
+            match self.call.step(self.call.stall(), "the server sent nothing", response.chunk()).await {
+                Ok(Ok(Some(chunk))) => said.hear(&chunk),
+                _ => break,
+            }
+        }
+        self.call.refuse(said.after("these credentials may not write to it (HTTP 403)"))
+    }
+
+    fn accept(&self, response: Response, wanted: &str, what: &str) -> io::Result<Response> {
         let status = response.status();
         let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
         if status == StatusCode::OK && header(CONTENT_TYPE).is_some_and(|kind| kind.starts_with(wanted)) {
@@ -128,7 +148,7 @@ impl Server {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 let status = status.as_u16();
                 self.call.denied(format!(
-                    "the token was refused (HTTP {status}): it has expired, was revoked, or may not read this repository"
+                    "the token was refused (HTTP {status}): it has expired, was revoked, or may not {what} this repository"
                 ))
             }
             StatusCode::NOT_FOUND => {
@@ -141,6 +161,10 @@ impl Server {
             status => self.call.unreachable(format!("the server answered HTTP {}", status.as_u16())),
         })
     }
+}
+
+fn writes(service: Service) -> bool {
+    matches!(service, Service::ReceivePackLs | Service::ReceivePack)
 }
 
 /// The address without the user name in it, and that name. Servers that take tokens want one name or do not look at it.

@@ -2,13 +2,16 @@
 //! hold a fetch for ever. So every byte passes through here, where it has a deadline and is counted.
 //!
 //! https is spoken by our own client ([`https`]); ssh is libgit2's, through a relay on this machine ([`relay`]). Either ends
-//! at once when the reading is cancelled.
+//! at once when the reading or the push is cancelled.
 
 pub(super) mod https;
 pub(super) mod known_hosts;
+pub(super) mod line;
 pub(super) mod relay;
 pub(super) mod ssh;
+pub(super) mod words;
 
+use std::fmt::Display;
 use std::future::Future;
 use std::io;
 use std::sync::Mutex;
@@ -19,6 +22,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Limits, SourceError};
+use crate::manifest::finding::printable;
 
 /// Time to reach a server.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -33,6 +37,8 @@ pub(super) struct Call {
     received: AtomicU64,
     /// The first thing that went wrong: libgit2 passes on little of it.
     failure: Mutex<Option<SourceError>>,
+    /// The server's no to a push, in its own words.
+    refusal: Mutex<Option<String>>,
 }
 
 impl Call {
@@ -45,6 +51,7 @@ impl Call {
             limits: *limits,
             received: AtomicU64::new(0),
             failure: Mutex::new(None),
+            refusal: Mutex::new(None),
         }
     }
 
@@ -68,22 +75,38 @@ impl Call {
         self.fail(SourceError::AccessDenied { url: self.url.clone(), cause: cause.into() })
     }
 
-    /// What went wrong, once.
-    pub(super) fn failure(&self) -> Option<SourceError> {
-        self.failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
+    /// Keeps the server's no to a push, and gives an error for libgit2. `words` are printable.
+    pub(super) fn refuse(&self, words: String) -> io::Error {
+        let error = io::Error::other(words.clone());
+        *self.refusal.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(words);
+        error
+    }
+
+    /// What went wrong, once; whatever libgit2 makes of it, the call knows better than `error`.
+    pub(super) fn explain(&self, error: &dyn Display) -> SourceError {
+        let failure = self.failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        failure.unwrap_or_else(|| SourceError::Unreachable {
+            url: self.url.clone(),
+            cause: printable(&error.to_string()),
+        })
+    }
+
+    /// The server's no, once.
+    pub(super) fn refusal(&self) -> Option<String> {
+        self.refusal.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
     }
 
     /// Whether there is time left; for libgit2's own loops.
     pub(super) fn check(&self) -> io::Result<()> {
         if self.cancel.is_cancelled() {
-            return Err(self.unreachable("the reading was given up"));
+            return Err(self.unreachable("it was given up"));
         }
         if Instant::now() < self.deadline { Ok(()) } else { Err(self.too_long()) }
     }
 
     fn too_long(&self) -> io::Error {
         let time = self.limits.fetch_time;
-        self.unreachable(format!("the fetch took longer than {time:?} (source.limits.fetchTime)"))
+        self.unreachable(format!("it took longer than {time:?} (source.limits.fetchTime)"))
     }
 
     /// Counts bytes of the server against the limit.
@@ -109,7 +132,7 @@ impl Call {
             done = tokio::time::timeout_at(ends.into(), io) => done.map_err(|_| {
                 if ends == self.deadline { self.too_long() } else { self.unreachable(format!("{silence} within {patience:?}")) }
             }),
-            () = self.cancel.cancelled() => Err(self.unreachable("the reading was given up")),
+            () = self.cancel.cancelled() => Err(self.unreachable("it was given up")),
         }
     }
 

@@ -1,0 +1,251 @@
+//! Writes to the source: what somebody asks for becomes a commit, which is then read like any other.
+//!
+//! The files are edited as they are at the branch's head, checked as a whole and planned, all before the commit. A push of somebody else's
+//! that comes between starts it over; so nothing is ever written over what nobody has seen.
+
+mod draft;
+
+use std::sync::Arc;
+
+use time::OffsetDateTime;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use self::draft::{Draft, Drafts};
+use super::guard::Limits;
+use super::plan::{Connected, Desired, Observed, Terms, plan};
+use super::source::{Author, CommitError, History, Onto, Proposal, Pushed, Snapshot, Source};
+use crate::manifest::Known;
+use crate::store::{Leadership, State, Store, StoreError};
+use crate::zone::{self, Committed, Effect, Extent, Revision, WriteRefusal, WriteRequest, Written, ZoneName};
+
+/// How often a push of somebody else's may come first.
+const TRIES: usize = 4;
+
+/// Proposal branches begin with this.
+const BRANCHES: &str = "refs/heads/partner-zones/";
+
+/// A request, and where its outcome goes.
+pub type Ask = (WriteRequest, oneshot::Sender<Result<Written, WriteRefusal>>);
+
+/// `source.writeBack.mode`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum WriteBackMode {
+    /// Whoever asks is told what to commit.
+    #[default]
+    None,
+    /// A commit on the branch that is followed.
+    Commit,
+    /// A commit on a branch of its own, for a review.
+    Branch,
+}
+
+/// What writes need to know.
+#[derive(Debug)]
+pub struct WriteBackConfig {
+    pub mode: WriteBackMode,
+    pub source: Source,
+    pub known: Known,
+    pub limits: Limits,
+}
+
+/// Takes one request at a time, on the node that leads.
+#[derive(Debug)]
+pub struct WriteBack {
+    mode: WriteBackMode,
+    source: Source,
+    limits: Limits,
+    store: Arc<dyn Store>,
+    drafts: Drafts,
+}
+
+impl WriteBack {
+    pub fn new(config: WriteBackConfig, store: Arc<dyn Store>) -> Self {
+        let WriteBackConfig { mode, source, known, limits } = config;
+        let drafts = Drafts::new(source.clone(), known);
+        Self { mode, source, limits, store, drafts }
+    }
+
+    /// Runs until it is cancelled. A push that has begun is finished first.
+    pub async fn run(mut self, mut requests: mpsc::Receiver<Ask>, cancel: CancellationToken) {
+        while let Some(Some((request, answer))) = cancel.run_until_cancelled(requests.recv()).await {
+            // Whoever has gone does not know what would come of it.
+            if !answer.is_closed() {
+                let outcome = self.write(&request).await;
+                if let Err(refusal) = &outcome {
+                    tracing::info!(zone = %request.zone, author = request.author.name, ?refusal, "a write was refused");
+                }
+                let _ = answer.send(outcome);
+            }
+        }
+    }
+
+    async fn write(&mut self, request: &WriteRequest) -> Result<Written, WriteRefusal> {
+        for _ in 0..TRIES {
+            let state = self.leading()?;
+            let snapshot = self.head(&state).await?;
+            let base = snapshot.revision.commit_id().map(str::to_owned);
+            let draft = self.drafts.draft(snapshot, &Observed::of(&state), request).await?;
+            let planned = self.planned(&draft, &state, request).await?;
+            let written = written(&draft, planned.json);
+            if request.extent == Extent::DryRun || draft.effect == Effect::Unchanged {
+                return Ok(written);
+            }
+            let base = base.ok_or(WriteRefusal::NotARepository)?;
+            let onto = match self.mode {
+                WriteBackMode::None => return Err(off(draft)),
+                // Whoever reviews a proposal decides about the guard as well.
+                WriteBackMode::Branch => Onto::Branch(branch(&request.zone)),
+                WriteBackMode::Commit => match planned.refusal {
+                    Some(refusal) => return Err(refusal),
+                    None => Onto::Source,
+                },
+            };
+            self.store.confirm_leadership().await.map_err(|error| not_leading(&error))?;
+            let is_proposal = onto != Onto::Source;
+            match self.source.commit(proposal(base, draft, onto, request)).await {
+                Ok(pushed) => {
+                    tracing::info!(
+                        zone = %request.zone, author = request.author.name, commit = pushed.commit, reference = pushed.reference,
+                        "written to the source"
+                    );
+                    return Ok(Written { commit: Some(committed(pushed, is_proposal)), ..written });
+                }
+                Err(CommitError::Moved(_) | CommitError::Exists(_)) => {}
+                Err(error) => return Err(refused(error)),
+            }
+        }
+        Err(WriteRefusal::Raced)
+    }
+
+    /// The state, of a node that leads.
+    fn leading(&self) -> Result<Arc<State>, WriteRefusal> {
+        if *self.store.leadership().borrow() != Leadership::Leading {
+            return Err(WriteRefusal::NotLeading);
+        }
+        self.store.state().borrow().clone().ok_or(WriteRefusal::NotLeading)
+    }
+
+    /// The files at the branch's head, whatever is pinned: there is where a commit goes.
+    async fn head(&self, state: &State) -> Result<Snapshot, WriteRefusal> {
+        if let Some(rollback) = state.controls.rollback_at(OffsetDateTime::now_utc()) {
+            return Err(WriteRefusal::Held(format!(
+                "the zones are rolled back to commit {} until {}; end that first (`reconciler resume`)",
+                rollback.commit, rollback.until
+            )));
+        }
+        let accepted = state.controls.accepted.as_ref().map(|acceptance| acceptance.commit.clone());
+        let history = History { applied: state.revision.clone(), accepted, pinned: None };
+        self.source.read(history).await.map_err(|error| {
+            let why = format!("nothing was written: {error}");
+            if error.is_transient() { WriteRefusal::Unreachable(why) } else { WriteRefusal::Held(why) }
+        })
+    }
+
+    /// What the next run would make of it.
+    async fn planned(
+        &self,
+        draft: &Draft,
+        state: &State,
+        request: &WriteRequest,
+    ) -> Result<Planned, WriteRefusal> {
+        let (desired, observed, limits) = (draft.desired.clone(), Observed::of(state), self.limits);
+        let connected = Connected::of(&self.store.nodes().borrow());
+        let zone = request.zone.clone();
+        let planning = tokio::task::spawn_blocking(move || {
+            let terms = Terms {
+                limits,
+                allowances: desired.allowances(),
+                connected: Some(&connected),
+                ..Terms::default()
+            };
+            let plan = plan(&desired, &observed, &terms);
+            let is_guarded = plan.guard.is_refusing()
+                && plan.hold_of(&zone).is_none()
+                && plan.changes_of(&zone).iter().any(|change| plan.is_held(change));
+            let refusal = is_guarded.then(|| WriteRefusal::Guarded {
+                reasons: plan.guard.reasons().map(str::to_owned).collect(),
+                ways_out: plan.guard.ways_out().map(str::to_owned).collect(),
+            });
+            let of_zone = Terms { only: Some(&zone), ..terms };
+            let mut json = super::plan::plan(&desired, &observed, &of_zone).to_json();
+            if let Some(json) = json.as_object_mut() {
+                // They are of a commit, and there is none yet.
+                for of_a_commit in ["digest", "tree", "revision", "inForce"] {
+                    json.remove(of_a_commit);
+                }
+            }
+            Planned { json: json.to_string(), refusal }
+        });
+        planning.await.map_err(|_| {
+            WriteRefusal::Unreachable("nothing was written: the plan could not be made".to_owned())
+        })
+    }
+}
+
+struct Planned {
+    json: String,
+    /// A guard would hold the zone's change back.
+    refusal: Option<WriteRefusal>,
+}
+
+fn written(draft: &Draft, plan: String) -> Written {
+    let (file, diff, version) = (draft.file.clone(), draft.diff(), draft.version.clone());
+    Written { effect: draft.effect, file, diff, plan, version, commit: None }
+}
+
+fn off(draft: Draft) -> WriteRefusal {
+    WriteRefusal::Off { diff: draft.diff(), file: draft.file, text: draft.after }
+}
+
+/// Each proposal has a branch of its own.
+fn branch(zone: &ZoneName) -> String {
+    let unique = Uuid::new_v4().simple().to_string();
+    format!("{BRANCHES}{zone}-{}", unique.get(..8).unwrap_or(&unique))
+}
+
+fn proposal(base: String, draft: Draft, onto: Onto, request: &WriteRequest) -> Proposal {
+    let files = vec![(draft.file, draft.after.map(String::into_bytes))];
+    let message = message(draft.effect, request);
+    let zone::Author { name, email } = request.author.clone();
+    Proposal { base, files, author: Author { name, email }, message, onto }
+}
+
+/// The last paragraph is ours, whatever the reason says: in it, words could lift guards.
+fn message(effect: Effect, request: &WriteRequest) -> String {
+    let verb = match effect {
+        Effect::Created => "Add",
+        Effect::Updated | Effect::Unchanged => "Change",
+        Effect::Deleted => "Remove",
+    };
+    let why = request.reason.as_ref().map(|reason| {
+        let one_line = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+        format!("\nWhy: {one_line}\n")
+    });
+    let author = request.author.name.split_whitespace().collect::<Vec<_>>().join(" ");
+    format!("{verb} zone {}\n{}\nAsked-by: {author}\n", request.zone, why.unwrap_or_default())
+}
+
+fn committed(pushed: Pushed, is_proposal: bool) -> Committed {
+    let revision = Revision::commit(&pushed.reference, &pushed.commit);
+    Committed { revision, reference: pushed.reference, is_proposal }
+}
+
+fn not_leading(error: &StoreError) -> WriteRefusal {
+    tracing::warn!(%error, "leadership could not be confirmed; nothing was written to the source");
+    WriteRefusal::NotLeading
+}
+
+fn refused(error: CommitError) -> WriteRefusal {
+    match error {
+        CommitError::Moved(_) | CommitError::Exists(_) => WriteRefusal::Raced,
+        CommitError::Refused(words) => WriteRefusal::Refused(words),
+        error @ (CommitError::Unreachable(_) | CommitError::Busy) => {
+            WriteRefusal::Unreachable(error.to_string())
+        }
+        error @ CommitError::Unknown(_) => WriteRefusal::Unknown(error.to_string()),
+        CommitError::NotARepository => WriteRefusal::NotARepository,
+        error @ CommitError::Invalid(_) => WriteRefusal::File(error.to_string()),
+    }
+}

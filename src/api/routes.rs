@@ -14,8 +14,8 @@ use super::access::Needs::{Admin, Backing, Renewal, Service, Share, Sight};
 use super::access::{self, Needs};
 use super::zone_body::MAX_ZONE_BYTES;
 use super::{
-    Api, api_keys, audit_log, backup, controller, controls, credentials, events, forward, nodes, plan, state,
-    topics, usage, writes, zones,
+    Api, api_keys, audit_log, backup, controller, controls, credentials, events, forward, nodes, plan,
+    session, state, topics, usage, writes, zones,
 };
 
 /// A method of a path.
@@ -31,6 +31,7 @@ pub(super) struct Route {
 /// The table.
 pub(super) fn all() -> Vec<Route> {
     vec![
+        get("/session", Sight, session::show),
         get("/zones", Sight, zones::list),
         get("/zones/{name}", Sight, zones::one),
         post("/zones", Share, writes::create).takes_a_file(),

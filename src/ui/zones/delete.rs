@@ -109,7 +109,7 @@ fn consequences(zone: &Zone, nodes: Option<&Value>) -> Markup {
     html! {
         section.card aria-labelledby="consequences-title" {
             h2 #consequences-title { "What goes, and what stays" }
-            ul.plain {
+            ul.told {
                 li { "The partner sees none of the " (counted(zone.list("/spec/topics").len() as u64, "shared topic")) " any more." }
                 @match nodes {
                     Some(nodes) => (cut(zone.name(), nodes)),

@@ -156,7 +156,6 @@ fn change(change: &Value) -> Markup {
     html! {
         li {
             span.badge.(kind) { (action) } " " code { (member(change, "/address").unwrap_or_default()) }
-            @if member(change, "/origin") == Some("drift") { span.muted { " undoes drift" } }
             @if let Some(impact) = member(change, "/impact/message") { span.sub { (impact) } }
         }
     }

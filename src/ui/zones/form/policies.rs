@@ -60,7 +60,7 @@ fn access(filling: &Filling, said: &Said) -> Markup {
 
 fn added(filling: &Filling, said: &Said) -> Markup {
     let blank = Added::default();
-    let empty = std::iter::repeat_n(&blank, said.rows.added);
+    let empty = std::iter::repeat_n(&blank, said.rows.added.max(1));
     html! {
         h3 id=(ADDED_HEADERS) { "Added to every record that the partner produces" }
         p.help {
@@ -93,7 +93,7 @@ fn added_row(said: &Said, index: usize, header: &Added) -> Markup {
 }
 
 fn removed(filling: &Filling, said: &Said) -> Markup {
-    let empty = std::iter::repeat_n("", said.rows.removed);
+    let empty = std::iter::repeat_n("", said.rows.removed.max(1));
     let patterns = filling.draft.removed.iter().map(String::as_str).chain(empty);
     html! {
         h3 id=(REMOVED_HEADERS) { "Removed from every record that the partner reads" }

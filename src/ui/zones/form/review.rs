@@ -100,7 +100,7 @@ fn changed(seen: &Seen) -> Markup {
 fn summary(draft: &Draft) -> Markup {
     let fact = |label: &str, place: &str| {
         let text = draft.text(place);
-        html! { @if !text.is_empty() { dt { (label) } dd { (text) } } }
+        html! { @if !text.is_empty() { dt { (label) } dd.prose { (text) } } }
     };
     html! {
         section.card aria-labelledby="summary-title" {

@@ -25,17 +25,11 @@ pub(super) struct Said {
     pub(super) rows: Rows,
 }
 
-/// Rows for headers that are empty yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Rows for headers that are empty yet. One of each kind is always there.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Rows {
     pub(super) added: usize,
     pub(super) removed: usize,
-}
-
-impl Default for Rows {
-    fn default() -> Self {
-        Self { added: 1, removed: 1 }
-    }
 }
 
 impl Said {
@@ -45,10 +39,9 @@ impl Said {
             let is_row = |name: &str| name.starts_with(list) && name.ends_with(member);
             form.fields().filter(|(name, _)| is_row(name)).count()
         };
-        let empty = |sent: usize, filled: usize| sent.saturating_sub(filled).max(1);
         let rows = Rows {
-            added: empty(sent(ADDED_HEADERS, ".key"), draft.added.len()),
-            removed: empty(sent(REMOVED_HEADERS, ".keyRegex"), draft.removed.len()),
+            added: sent(ADDED_HEADERS, ".key").saturating_sub(draft.added.len()),
+            removed: sent(REMOVED_HEADERS, ".keyRegex").saturating_sub(draft.removed.len()),
         };
         Self { search: form.text("search").to_owned(), rows, ..Self::default() }
     }

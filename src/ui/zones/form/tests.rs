@@ -62,6 +62,7 @@ async fn filled(api: &Api) -> Browser {
     }
     browser.press("another-header").await;
     assert_eq!(browser.step(), "policies");
+    assert!(!browser.shows("addOnProduce[2]"), "one more, not two");
     browser.fill("spec.headers.addOnProduce[1].key", "second");
     browser.press("another-header").await;
     browser.press("another-pattern").await;

@@ -27,8 +27,9 @@ pub(super) async fn show(filling: &Filling, said: &Said) -> Markup {
         (picker(filling, said, &found))
         section.card.stack aria-labelledby="typed-title" {
             h2 #typed-title { "A topic that is not listed" }
+            p.help { "It may come later: the zone is FAILED until it is there, and its other topics are served." }
             div.inline {
-                (Field { name: "typed", need: Need::Unsaid, label: "Topic's name", help: "It may come later: the zone is FAILED until it is there, and its other topics are served.", ..Field::default() }.show())
+                (Field { name: "typed", need: Need::Unsaid, label: "Topic's name", ..Field::default() }.show())
                 button type="submit" name="go" value="add" { "Add this topic" }
             }
         }
@@ -111,7 +112,7 @@ fn picker(filling: &Filling, said: &Said, found: &Result<Topics, Failure>) -> Ma
         section.card.stack aria-labelledby="found-title" {
             h2 #found-title { "Choose topics" }
             div.inline role="search" {
-                (Field { name: "search", need: Need::Unsaid, label: "Search topics", value: &said.search, help: "Part of a name.", ..Field::default() }.show())
+                (Field { name: "search", need: Need::Unsaid, label: "Search topics by a part of their names", value: &said.search, ..Field::default() }.show())
                 button type="submit" name="go" value="search" { "Search" }
             }
             input type="hidden" name="searched" value=(said.search);

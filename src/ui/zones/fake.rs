@@ -48,7 +48,7 @@ pub(super) fn problem(status: StatusCode, detail: &str) -> Answer {
     (status, json!({ "status": status.as_u16(), "detail": detail }))
 }
 
-pub(super) fn outcome(result: &str, commit: Value) -> Answer {
+pub(super) fn outcome(result: &str, commit: &Value) -> Answer {
     let plan = json!({
         "changes": [{"address": "zone/acme", "actions": ["create"], "origin": "change", "impact": null}],
         "findings": [{"code": "PZ0400", "severity": "warning", "message": "no such topic", "help": null, "source": {"file": "zones/acme.yaml"}}],
@@ -77,8 +77,8 @@ impl Api {
             topics: (StatusCode::OK, topics),
             nodes: (StatusCode::OK, json!({"items": []})),
             credentials: (StatusCode::OK, json!({"items": []})),
-            dry_run: outcome("created", Value::Null),
-            write: outcome("created", committed(false)),
+            dry_run: outcome("created", &Value::Null),
+            write: outcome("created", &committed(false)),
             writes: Vec::new(),
         })))
     }
@@ -226,20 +226,17 @@ impl Browser {
     }
 }
 
+/// The value of an attribute, which maud writes in quotes.
+fn attribute(tag: &str, name: &str) -> String {
+    let value = tag.split_once(&format!(" {name}=\"")).and_then(|(_, rest)| rest.split_once('"'));
+    value.map(|(value, _)| unescaped(value)).unwrap_or_default()
+}
+
 /// The fields of a form as a browser would send them, without its buttons.
 fn fields(html: &str) -> Vec<(String, String)> {
-    let tags =
-        Regex::new(r"(?s)<input([^>]*)>|<textarea([^>]*)>(.*?)</textarea>|<select([^>]*)>(.*?)</select>")
-            .unwrap();
-    let attribute = |tag: &str, name: &str| {
-        let found = Regex::new(&format!(r#"(?:^|\s){name}="([^"]*)""#))
-            .unwrap()
-            .captures(tag)
-            .map(|it| unescaped(&it[1]));
-        found.unwrap_or_default()
-    };
+    let tags = r"(?s)<input([^>]*)>|<textarea([^>]*)>(.*?)</textarea>|<select([^>]*)>(.*?)</select>";
     let mut fields = Vec::new();
-    for tag in tags.captures_iter(html) {
+    for tag in Regex::new(tags).unwrap().captures_iter(html) {
         let part = |group: usize| tag.get(group).map_or("", |part| part.as_str());
         let (input, area, choice) = (part(1), part(2), part(4));
         if !input.is_empty() {
@@ -250,8 +247,7 @@ fn fields(html: &str) -> Vec<(String, String)> {
         } else if !area.is_empty() {
             fields.push((attribute(area, "name"), unescaped(part(3))));
         } else {
-            let options = Regex::new(r"<option([^>]*)>").unwrap();
-            let options: Vec<_> = options.captures_iter(part(5)).map(|option| option[1].to_owned()).collect();
+            let options: Vec<_> = part(5).split("<option").skip(1).collect();
             let chosen = options.iter().find(|option| option.contains(" selected")).or(options.first());
             fields.push((attribute(choice, "name"), attribute(chosen.unwrap(), "value")));
         }

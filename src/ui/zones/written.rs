@@ -44,7 +44,7 @@ pub(super) async fn show(
             }
             @if result == "unchanged" { p.muted { "The source says so already: there was nothing to commit." } }
         }
-        @if result == "created" && let Some(zone) = &zone { (first_credential(&visitor, zone)) }
+        @if result == "created" { div #first data-live { (first_credential(&visitor, zone.as_ref())) } }
         p { a.button href=(path(name)) { "Open the zone" } }
     };
     Ok(page::whole(&visitor, &Title::new(heading).at(Place::Zones), &content))
@@ -75,15 +75,17 @@ fn state(zone: Option<&Zone>) -> Markup {
     }
 }
 
-fn first_credential(visitor: &Visitor, zone: &Zone) -> Markup {
+fn first_credential(visitor: &Visitor, zone: Option<&Zone>) -> Markup {
     html! {
         section.card aria-labelledby="first-title" {
             h2 #first-title { "Issue its first credential" }
-            @if takes_secrets(zone) {
-                p { "The partner logs in with it. Its secret is shown once, with files for the partner's client." }
-                (issue_form(visitor, zone))
-            } @else {
-                p { "No secret is made here: the partner logs in with what its authority or issuer gives it. The zone's page says where it connects to." }
+            @match zone {
+                None => p { "It can be issued as soon as the zone is in force." },
+                Some(zone) if takes_secrets(zone) => {
+                    p { "The partner logs in with it. Its secret is shown once, with files for the partner's client." }
+                    (issue_form(visitor, zone))
+                },
+                Some(_) => p { "No secret is made here: the partner logs in with what its authority or issuer gives it. The zone's page says where it connects to." },
             }
         }
     }

@@ -16,8 +16,8 @@ async fn asked(api: &Api) -> Browser {
             {"node": "gw-1", "usage": {"acme": {"clients": 2}, "other": {"clients": 9}}}, {"node": "gw-2", "usage": {}},
         ]});
         says.credentials.1 = json!({"items": [{"keyId": "pzabc", "state": "ACTIVE", "lastUsedFrom": "192.0.2.7"}]});
-        says.dry_run = outcome("deleted", Value::Null);
-        says.write = outcome("deleted", committed(false));
+        says.dry_run = outcome("deleted", &Value::Null);
+        says.write = outcome("deleted", &committed(false));
     });
     Browser::open(api, "/ui/zones/acme/delete").await
 }
@@ -91,11 +91,11 @@ async fn a_deletion_can_be_a_proposal_or_be_refused() {
         says.write = problem(
             StatusCode::CONFLICT,
             "this installation does not write to its source: remove zones/acme.yaml",
-        )
+        );
     });
     browser.submit().await;
     assert!(browser.shows("remove zones/acme.yaml"), "{}", browser.page);
-    api.says(|says| says.write = outcome("deleted", committed(true)));
+    api.says(|says| says.write = outcome("deleted", &committed(true)));
     browser.submit().await;
     assert_eq!(browser.status, StatusCode::ACCEPTED);
     assert!(browser.shows("The deletion waits for a review"), "{}", browser.page);
@@ -104,7 +104,7 @@ async fn a_deletion_can_be_a_proposal_or_be_refused() {
         says.dry_run = problem(
             StatusCode::FORBIDDEN,
             "this key may change only zones whose backing topics all match its patterns",
-        )
+        );
     });
     let browser = Browser::open(&api, "/ui/zones/acme/delete").await;
     assert_eq!(browser.status, StatusCode::FORBIDDEN);

@@ -117,7 +117,8 @@ impl Draft {
     /// Names that nobody has written follow from the one that somebody has.
     pub(super) fn derive(&mut self) {
         self.set(NAME, &technical(self.text(DISPLAY_NAME)));
-        self.set(SERVICE_ACCOUNT, &self.text(NAME).to_owned());
+        let name = self.text(NAME).to_owned();
+        self.set(SERVICE_ACCOUNT, &name);
     }
 
     /// Shares a topic, once more if it is shared already. A new alias is the topic's own name as long as that is free.

@@ -29,8 +29,8 @@ pub(super) fn show(filling: &Filling, said: &Said) -> Markup {
             }
         }
         (access(filling, said))
-        fieldset.card.stack {
-            legend { "Headers of records" }
+        section.card.stack aria-labelledby="headers-title" {
+            h2 #headers-title { "Headers of records" }
             (added(filling, said))
             (removed(filling, said))
         }

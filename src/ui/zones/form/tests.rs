@@ -5,12 +5,12 @@ use crate::ui::zones::fake::{Api, Browser, Write, committed, outcome, problem};
 
 const SERVICE_ACCOUNT: &str = "spec.authenticationMode.serviceAccount";
 
-fn invalid(findings: Value) -> (StatusCode, Value) {
+fn invalid(findings: &Value) -> (StatusCode, Value) {
     (StatusCode::UNPROCESSABLE_ENTITY, json!({"detail": "this is not a right zone", "findings": findings}))
 }
 
 fn complaint(place: &str) -> (StatusCode, Value) {
-    invalid(json!([{"code": "PZ0106", "message": format!("it is wrong (at `{place}`)"), "help": "mend it"}]))
+    invalid(&json!([{"code": "PZ0106", "message": format!("it is wrong (at `{place}`)"), "help": "mend it"}]))
 }
 
 async fn at_topics(api: &Api) -> Browser {
@@ -188,8 +188,8 @@ async fn what_is_wrong_is_said_at_its_field_on_its_step() {
 
     // So it is if the API says it as late as at the write.
     api.says(|says| {
-        says.dry_run = outcome("created", Value::Null);
-        says.write = invalid(json!([{"code": "PZ0301", "message": "the service account is taken", "place": "zones/x.yaml:1:1"}]));
+        says.dry_run = outcome("created", &Value::Null);
+        says.write = invalid(&json!([{"code": "PZ0301", "message": "the service account is taken", "place": "zones/x.yaml:1:1"}]));
     });
     browser.press("step:review").await;
     browser.press("write").await;
@@ -197,7 +197,7 @@ async fn what_is_wrong_is_said_at_its_field_on_its_step() {
     assert!(browser.shows("The service account is taken."), "{}", browser.page);
 
     // What is of no field is said on the last step.
-    api.says(|says| says.dry_run = invalid(json!([{"code": "PZ0001", "message": "the file is too long"}])));
+    api.says(|says| says.dry_run = invalid(&json!([{"code": "PZ0001", "message": "the file is too long"}])));
     browser.press("step:review").await;
     assert_eq!(browser.step(), "review");
     assert!(browser.shows("the file is too long") && !browser.shows("Create zone"), "{}", browser.page);
@@ -244,7 +244,7 @@ async fn what_was_chosen_is_not_lost_by_a_search() {
 async fn a_cluster_that_cannot_be_asked_is_no_obstacle() {
     let api = Api::new();
     api.says(|says| {
-        says.topics = problem(StatusCode::SERVICE_UNAVAILABLE, "cluster `default` does not tell its topics")
+        says.topics = problem(StatusCode::SERVICE_UNAVAILABLE, "cluster `default` does not tell its topics");
     });
     let mut browser = at_topics(&api).await;
     assert!(browser.shows("does not tell its topics"), "{}", browser.page);
@@ -289,7 +289,7 @@ async fn where_nothing_is_written_the_file_is_shown_to_be_committed() {
 #[tokio::test]
 async fn a_proposal_waits_for_its_branch() {
     let api = Api::new();
-    api.says(|says| says.write = outcome("created", committed(true)));
+    api.says(|says| says.write = outcome("created", &committed(true)));
     let mut browser = filled(&api).await;
     browser.press("write").await;
     assert_eq!(browser.status, StatusCode::ACCEPTED);
@@ -303,7 +303,7 @@ async fn a_proposal_waits_for_its_branch() {
 #[tokio::test]
 async fn a_guard_is_told_before_the_write() {
     let api = Api::new();
-    let (status, mut tried) = outcome("created", Value::Null);
+    let (status, mut tried) = outcome("created", &Value::Null);
     tried["plan"]["guard"] =
         json!({"refused": true, "reasons": ["too many deletions"], "waysOut": ["a trailer"]});
     api.says(|says| says.dry_run = (status, tried));
@@ -328,8 +328,8 @@ fn acme() -> Value {
 async fn editing(api: &Api) -> Browser {
     api.says(|says| {
         says.zone = (StatusCode::OK, acme());
-        says.dry_run = outcome("updated", Value::Null);
-        says.write = outcome("updated", committed(false));
+        says.dry_run = outcome("updated", &Value::Null);
+        says.write = outcome("updated", &committed(false));
     });
     Browser::open(api, "/ui/zones/acme/edit").await
 }
@@ -450,8 +450,8 @@ async fn hostile_text_is_text_on_every_page() {
     }
     api.says(|says| {
         says.dry_run = invalid(
-            json!([{"code": hostile, "message": format!("{hostile} (at `{hostile}`)"), "help": hostile}]),
-        )
+            &json!([{"code": hostile, "message": format!("{hostile} (at `{hostile}`)"), "help": hostile}]),
+        );
     });
     browser.press("step:review").await;
     assert!(browser.shows("&lt;script&gt;") && !browser.shows("<script>alert"), "{}", browser.page);

@@ -109,7 +109,7 @@ mod tests {
     use super::*;
     use crate::ui::rest::Problem;
 
-    fn wrong(findings: Value) -> Wrong {
+    fn wrong(findings: &Value) -> Wrong {
         let problem: Problem =
             serde_json::from_value(json!({ "detail": "x", "findings": findings })).unwrap();
         let mut draft = Draft::default();
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn what_the_api_says_of_a_place_is_said_at_its_field() {
-        let wrong = wrong(json!([
+        let wrong = wrong(&json!([
             {"code": "PZ0106", "message": "`x` is not a web address (at `spec.url`)", "help": "begin it with https://"},
             {"code": "PZ0106", "message": "`1` is no CIDR block (at `spec.access.allowedCidrs[1]`)", "help": null},
             {"code": "PZ0201", "message": "the alias `a` is here twice (at `spec.topics[1].name`)"},
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn what_it_says_is_text() {
-        let wrong = wrong(json!([{"code": "x", "message": "<b>bad</b> (at `spec.\"><script>`)"}]));
+        let wrong = wrong(&json!([{"code": "x", "message": "<b>bad</b> (at `spec.\"><script>`)"}]));
         let summary = wrong.summary(Step::Details).into_string();
         assert!(!summary.contains("<script>") && !summary.contains("<b>"), "{summary}");
     }

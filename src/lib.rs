@@ -11,6 +11,7 @@
 //! | pure | [`sasl`] | mechanisms and SCRAM's key derivation, for those who prove and those who check |
 //! | pure | [`policy`] | decisions over immutable values: views, authorisation, synthetic ids, patterns, verifiers |
 //! | pure | [`secret`] | text that cannot be formatted or serialised |
+//! | pure | [`client_files`] | what a partner's client is set up with |
 //! | wire | [`manifest`] | YAML ⇄ zone, with findings; the JSON Schema |
 //! | wire | [`http`] | what requests to other servers have in common |
 //! | wire | [`kafka`] | shapes, the walker over frames, typed messages behind it, records, broker connections, TLS |
@@ -18,15 +19,17 @@
 //! | I/O | [`gateway`] | the data plane: listeners, sessions, one file per API key |
 //! | I/O | [`reconcile`] | the control plane: source → plan → guards → apply |
 //! | I/O | [`api`] | REST: health, zones, credentials, keys |
+//! | I/O | [`ui`] | pages, over the REST API that they ask |
 //! | top | [`app`] | configuration and wiring of the roles; owner of all tasks |
 //! | top | [`cli`] | the command line |
 //!
 //! # Direction of imports (enforced by `tests/it/architecture.rs`)
 //!
 //! ```text
-//! main → cli → app → { gateway, reconcile, api }        siblings never import each other; cli may use any ring below
+//! main → cli → app → { gateway, reconcile, api, ui }        siblings never import each other; cli may use any ring below
 //! gateway → http, kafka, policy, sasl, secret, zone        reconcile → manifest, store, http, kafka, policy, sasl, secret, zone
 //! api → store, http, manifest, policy, sasl, secret, zone
+//! ui → client_files, sasl, secret        client_files → sasl
 //! store → manifest, zone               manifest → zone        policy → sasl, secret, zone     kafka → sasl, secret
 //! zone → sasl
 //! ```
@@ -203,11 +206,16 @@
 //! * A partner's key rotates and revokes the zone's credentials and issues none: what the provider revoked stays revoked.
 //! * `GET /api/v1/plan` is the plan of the last run, with the run; a plan of what is about to be written comes with the (dry) write.
 //! * `zone test` takes the partner's file as `--command-config`, as Kafka's tools do: `--config` is this program's own.
+//! * The pages import nothing of `api`: they are given its router, and ask it in this process as any client would, in the name of whoever
+//!   is signed in ([`ui`], `rest`). So roles, whitelists and the way to the leader have one place, and a page cannot do more than REST.
+//! * A browser's session is a sealed text that names an API key and holds none ([`api`], `session`): nodes with the same master key
+//!   take each other's, and no list of sessions has to be kept.
 //! * The log-in that Console's command line asks for gives back the key itself: there is no session to lose.
 
 pub mod api;
 pub mod app;
 pub mod cli;
+pub mod client_files;
 pub mod gateway;
 pub mod http;
 pub mod kafka;
@@ -217,4 +225,5 @@ pub mod reconcile;
 pub mod sasl;
 pub mod secret;
 pub mod store;
+pub mod ui;
 pub mod zone;

@@ -14,6 +14,7 @@ use time::OffsetDateTime;
 use super::Api;
 use super::key::Presented;
 use super::problem::Problem;
+use super::session;
 use crate::secret::Secret;
 use crate::zone::{ApiKey, PlainVerifier};
 
@@ -45,7 +46,29 @@ fn authenticate(api: &Api, peer: IpAddr, headers: &HeaderMap) -> Result<Arc<ApiK
     let Some(header) = headers.get(AUTHORIZATION) else {
         return Err(Problem::new(StatusCode::UNAUTHORIZED, "an API key is needed"));
     };
-    check(api, peer, header.to_str().ok().and_then(Presented::from_header).as_ref())
+    let header = header.to_str().ok();
+    if let Some(text) = header.and_then(bearer).filter(|text| session::is_meant(text)) {
+        return of_session(api, text);
+    }
+    check(api, peer, header.and_then(Presented::from_header).as_ref())
+}
+
+/// What stands behind `Bearer`.
+pub(super) fn bearer(header: &str) -> Option<&str> {
+    let (scheme, rest) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| rest.trim())
+}
+
+/// The key that somebody has signed in with, for as long as it is there. Guessing is no danger: what is not sealed by us is not read.
+fn of_session(api: &Api, text: &str) -> Result<Arc<ApiKey>, Problem> {
+    let state = api.state()?;
+    let key = api.session(text).and_then(|session| state.api_keys.get(&session.key).cloned());
+    key.ok_or_else(|| Problem::new(StatusCode::UNAUTHORIZED, "the session is over; sign in again"))
+}
+
+/// The key of somebody who gives it as a whole.
+pub(super) fn of_key(api: &Api, peer: IpAddr, whole: &Secret<String>) -> Result<Arc<ApiKey>, Problem> {
+    check(api, peer, Presented::from_key(whole.expose().trim()).as_ref())
 }
 
 /// The whole key of somebody who gives its id and its secret apart.

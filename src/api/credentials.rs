@@ -32,7 +32,7 @@ use crate::zone::{AuthenticationMode, Credential, KeyId, LastUse, PartnerZone, S
 const MAX_PER_ZONE: usize = 100;
 
 /// A secret must not stay in a proxy's or browser's memory.
-const NO_STORE: [(HeaderName, &str); 1] = [(CACHE_CONTROL, "no-store")];
+pub(super) const NO_STORE: [(HeaderName, &str); 1] = [(CACHE_CONTROL, "no-store")];
 
 pub(super) type Shown = (StatusCode, [(HeaderName, &'static str); 1], Json<Value>);
 

@@ -86,7 +86,7 @@ impl Presented {
     }
 
     /// From a whole key.
-    fn from_key(text: &str) -> Option<Self> {
+    pub(super) fn from_key(text: &str) -> Option<Self> {
         let (id, secret) = text.strip_prefix(PREFIX)?.split_once('_')?;
         Some(Self { id: id.to_owned(), secret: Secret::new(secret.to_owned()) })
     }

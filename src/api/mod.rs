@@ -19,6 +19,7 @@
 //! | `GET /api/v1/controller` | how the leading controller stands, and what was asked of it |
 //! | `POST /api/v1/controller/suspend`, `/resume`, `/accept`, `/apply`, `POST`, `DELETE /api/v1/controller/rollback` | |
 //! | `GET`, `POST /api/v1/api-keys`, `DELETE /api/v1/api-keys/{id}` | |
+//! | `POST /api/v1/sign-in`, `GET /api/v1/session` | begins a session with an API key; says who asks |
 //! | `POST /api/v1/source/hint` | signed by a forge: the source has changed |
 //! | `GET /api/v1/openapi.json` | all of this for programs ([`openapi`]); needs no key |
 //! | `/public/…`, `/login` | as Conduktor Console has them: [`console`] |
@@ -57,6 +58,7 @@ mod problem;
 mod query;
 mod quota;
 mod routes;
+mod session;
 pub mod state;
 mod throttle;
 mod topics;
@@ -82,6 +84,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 pub use bootstrap::create_first_key;
 pub use hint::Hints;
 pub use listener::serve;
+pub use session::SessionKey;
 pub use topics::{ClusterTopics, NoTopics, Topics, TopicsFuture};
 
 use self::forward::Forwarder;
@@ -134,6 +137,8 @@ pub struct ApiConfig {
     pub topics: Option<Arc<dyn Topics>>,
     /// Where a forge may say that the source changed; `None` where it may not.
     pub hints: Option<Hints>,
+    /// What sessions of browsers are sealed with.
+    pub session_key: SessionKey,
 }
 
 /// Shared by all requests.
@@ -167,6 +172,15 @@ impl ApiMetrics {
 pub struct Admin {
     router: Router,
     api: Arc<Api>,
+}
+
+impl Admin {
+    /// With more that the same listener answers, made of a router that is asked as any caller would.
+    #[must_use]
+    pub fn with(self, pages: impl FnOnce(Router) -> Router) -> Self {
+        let pages = pages(self.router.clone());
+        Self { router: self.router.merge(pages), ..self }
+    }
 }
 
 /// All routes. `registry` is what `/metrics` shows.

@@ -16,7 +16,7 @@ use super::openapi::{self, Operation};
 use super::zone_body::MAX_ZONE_BYTES;
 use super::{
     Api, api_keys, audit_log, backup, controller, controls, credentials, events, forward, hint, nodes, plan,
-    state, topics, usage, writes, zones,
+    session, state, topics, usage, writes, zones,
 };
 
 /// A method of a path.
@@ -46,6 +46,7 @@ pub(super) struct Open {
 /// The table.
 pub(super) fn all() -> Vec<Described> {
     vec![
+        get("/session", Sight, session::show).told(openapi::keys::session),
         get("/zones", Sight, zones::list).told(openapi::zones::list),
         get("/zones/{name}", Sight, zones::one).told(openapi::zones::one),
         post("/zones", Share, writes::create).takes_a_file().told(openapi::zones::create),
@@ -86,6 +87,12 @@ pub(super) fn open() -> Vec<Open> {
             path: "/source/hint",
             handler: routing::post(hint::take),
             operation: openapi::service::hint,
+        },
+        Open {
+            method: Method::POST,
+            path: "/sign-in",
+            handler: routing::post(session::begin),
+            operation: openapi::keys::sign_in,
         },
         Open {
             method: Method::GET,

@@ -9,6 +9,7 @@ mod lists;
 mod live;
 mod log;
 mod roles;
+mod sessions;
 mod shared;
 mod usage;
 mod writes;
@@ -92,6 +93,7 @@ impl Node {
             leaving: is_leaving,
             topics: Some(Arc::new(shared::Clusters)),
             hints,
+            session_key: SessionKey::new([7; 32]),
         };
         let router = router(config, metrics, Arc::new(registry)).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -20,7 +20,7 @@ use super::tasks::Tasks;
 use super::topics::AskedTopics;
 use super::usage::Recorder;
 use super::{control, failed_logins, feed, heartbeat, identity, lag, last_use, traffic, usage};
-use crate::api::{self, ApiConfig, ApiMetrics, Topics};
+use crate::api::{self, ApiConfig, ApiMetrics, SessionKey, Topics};
 use crate::gateway::{
     self, ClusterConfig, Gateway, GatewayConfig, Handle, Limits, PrincipalsFrom, ServerTls,
 };
@@ -34,6 +34,7 @@ use crate::reconcile::metrics::ReconcileMetrics;
 use crate::reconcile::outbox::{OutboxMetrics, Postman, Webhook, WebhookError};
 use crate::reconcile::source::{LocationError, Source};
 use crate::store::{Leadership, Store};
+use crate::ui;
 use crate::zone::{ApplyRequest, ControllerStatus};
 
 /// For partners' owed answers and open requests to the API.
@@ -232,8 +233,9 @@ pub async fn start(
         leaving: is_leaving,
         topics: role.controls().then(|| topics(&config)),
         hints,
+        session_key: session_key(&config),
     };
-    let router = api::router(api, api_metrics, Arc::new(registry))?;
+    let router = api::router(api, api_metrics, Arc::new(registry))?.with(ui::pages);
     let cancel = front.cancel.clone();
     front.spawn("admin API", async move {
         if let Err(error) = api::serve(listener, router, cancel).await {
@@ -253,6 +255,15 @@ pub async fn start(
         drain_delay: config.gateway.drain_delay,
         leaving,
     })
+}
+
+/// With a master key a session that one node began is good on all.
+fn session_key(config: &Config) -> SessionKey {
+    let of_all = config.clusters.iter().find_map(|cluster| match &cluster.isolation {
+        Isolation::Principal(keys) => keys.common("sessions"),
+        Isolation::Shared { .. } | Isolation::PrincipalFiles(_) => None,
+    });
+    of_all.map_or_else(SessionKey::random, SessionKey::new)
 }
 
 /// Asks the clusters for their topics when somebody wants to know.

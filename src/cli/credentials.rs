@@ -6,9 +6,9 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::client::{Client, Server};
-use super::client_files::{ClientFile, ClientSetup, Proof};
 use super::output::{self, Format};
 use super::{Context, ExitCode, Failure, get};
+use crate::client_files::{ClientFile, ClientSetup, Proof};
 use crate::manifest::finding::printable;
 use crate::zone::{format_duration, parse_duration};
 

@@ -3,7 +3,6 @@
 pub mod api_key;
 pub mod apply;
 pub mod client;
-pub mod client_files;
 pub mod completions;
 pub mod controls;
 pub mod credentials;

@@ -105,6 +105,12 @@ impl MasterKeys {
         Self { current: named(current), previous: previous.map(named) }
     }
 
+    /// What all nodes with this key have in common, and nobody else: for sealing what one of them may read of another.
+    pub fn common(&self, purpose: &str) -> Option<[u8; 32]> {
+        let message = [b"common\0", purpose.as_bytes()].concat();
+        ScramHash::Sha256.hmac(self.current.1.0.expose(), &message).as_slice().try_into().ok()
+    }
+
     /// Passwords are made of it from now on.
     pub fn current(&self) -> &KeyName {
         &self.current.0

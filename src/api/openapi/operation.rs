@@ -212,7 +212,8 @@ impl Operation {
         self.answer(status, about, Content::Problem(SchemaGenerator::subschema_for::<T>))
     }
 
-    fn shares(mut self, statuses: &[u16]) -> Self {
+    /// Problems that are told in the same words as elsewhere.
+    pub(super) fn shares(mut self, statuses: &[u16]) -> Self {
         for (status, name, _) in COMMON {
             let is_new = self.answers.iter().all(|answer| answer.status != status);
             if statuses.contains(&status) && is_new {

@@ -17,6 +17,8 @@ struct ZoneList {
     items: Vec<Zone>,
     /// How many fit, in all parts together.
     total: u64,
+    /// How many topics they share that are seen.
+    total_topics: u64,
     /// What the next part is asked for with; null at the end.
     next_page_token: Option<String>,
     /// For those who see all zones. Null on a node that has not looked.

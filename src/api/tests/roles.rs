@@ -98,7 +98,8 @@ impl World {
 }
 
 /// Who may call what: an admin, a viewer, an owner, a partner.
-const MATRIX: [(&str, &str, &str); 29] = [
+const MATRIX: [(&str, &str, &str); 30] = [
+    ("GET", "/session", "avop"),
     ("GET", "/zones", "avop"),
     ("GET", "/zones/{name}", "avop"),
     ("POST", "/zones", "ao"),

@@ -226,6 +226,7 @@ pub(in crate::api) async fn list(
     let mut list = json!({
         "items": page.iter().map(item).collect::<Vec<_>>(),
         "total": found.len(),
+        "totalTopics": found.iter().map(|it| topics_of(&it.seen)).sum::<usize>(),
         "nextPageToken": next,
     });
     if let (true, Value::Object(members)) = (caller.sees_all(), &mut list) {
@@ -234,6 +235,11 @@ pub(in crate::api) async fn list(
         members.insert("controls".to_owned(), controls);
     }
     Ok(Json(list))
+}
+
+/// How many of its topics are seen.
+fn topics_of((record, sight): &Seen<'_>) -> usize {
+    record.zone.topics.iter().filter(|topic| sight.has(topic)).count()
 }
 
 fn names(page: &[&Found<'_>]) -> Vec<ZoneName> {

@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::super::client_files::{ClientFile, ClientSetup, Proof};
 use super::super::credentials::note_authority;
 use super::super::output;
 use super::super::{ExitCode, Failure};
 use super::{cell, list, text};
+use crate::client_files::{ClientFile, ClientSetup, Proof};
 
 /// Prints the file of a zone, as the server shows it.
 pub(super) fn print(zone: &Value, file: ClientFile) -> Result<ExitCode, Failure> {

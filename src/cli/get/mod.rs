@@ -12,9 +12,9 @@ use serde_json::Value;
 pub(super) use self::tables::{api_keys, credentials};
 use self::tables::{nodes, wide_zones, zone, zones};
 use super::client::{Client, Server};
-use super::client_files::ClientFile;
 use super::output::{self, Format, Width};
 use super::{Context, ExitCode, Failure};
+use crate::client_files::ClientFile;
 use crate::manifest::finding::printable;
 use crate::zone::{Month, NotAMonth};
 

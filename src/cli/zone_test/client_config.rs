@@ -144,7 +144,7 @@ fn jaas_option(jaas: &str, name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::client_files::{ClientFile, ClientSetup, Proof};
+    use crate::client_files::{ClientFile, ClientSetup, Proof};
     use crate::sasl::Mechanism;
 
     fn of(file: ClientFile, proof: Proof<'_>, security_protocol: &str) -> Settings {

@@ -1,0 +1,121 @@
+//! When a page cannot be shown, or what it asked for cannot be done.
+
+use axum::extract::Extension;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use maud::{Markup, html};
+use serde_json::Value;
+
+use super::page::{self, Title};
+use super::rest::Problem;
+use super::visitor::Visitor;
+use super::{sign_in, zones};
+
+/// What went wrong, in words for whoever looks.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) status: StatusCode,
+    pub(super) detail: String,
+    /// What the API says beside it: findings, reasons, a text to commit.
+    pub(super) more: serde_json::Map<String, Value>,
+}
+
+impl Failure {
+    pub(super) fn of(status: StatusCode, problem: Problem) -> Self {
+        Self { status, detail: sentence(&problem.detail), more: problem.more }
+    }
+
+    pub(super) fn new(status: StatusCode, detail: &str) -> Self {
+        Self { status, detail: detail.to_owned(), more: serde_json::Map::new() }
+    }
+
+    pub(super) fn not_found(detail: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, detail)
+    }
+
+    pub(super) fn bad_request(detail: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    pub(super) fn internal(detail: &str) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
+    }
+
+    /// As a part of a page, which goes on.
+    pub(super) fn notice(&self) -> Markup {
+        html! {
+            div.notice.bad role="alert" {
+                p { strong { (self.headline()) } " " (self.detail) }
+                (self.findings())
+                @if let Some(Value::String(text)) = self.more.get("text") {
+                    p { "Commit this yourself:" }
+                    pre.code tabindex="0" { (text) }
+                }
+            }
+        }
+    }
+
+    fn findings(&self) -> Markup {
+        let list = |name: &str| self.more.get(name).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let text = |value: &Value, name: &str| {
+            value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
+        html! {
+            @if !list("findings").is_empty() {
+                ul.findings {
+                    @for finding in list("findings") {
+                        li {
+                            code { (text(finding, "code")) } " " (text(finding, "message"))
+                            @if !text(finding, "help").is_empty() { span.muted { " " (text(finding, "help")) } }
+                        }
+                    }
+                }
+            }
+            @for name in ["reasons", "waysOut"] {
+                @if !list(name).is_empty() {
+                    ul { @for reason in list(name).iter().filter_map(Value::as_str) { li { (reason) } } }
+                }
+            }
+        }
+    }
+
+    fn headline(&self) -> &'static str {
+        match self.status {
+            StatusCode::NOT_FOUND => "Not found.",
+            StatusCode::FORBIDDEN => "You may not do this.",
+            StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED => "Nothing was changed.",
+            StatusCode::TOO_MANY_REQUESTS => "Too fast.",
+            StatusCode::SERVICE_UNAVAILABLE => "Not now.",
+            status if status.is_client_error() => "That did not work.",
+            _ => "Something is broken here.",
+        }
+    }
+}
+
+/// The API's texts begin small and end without a stop.
+fn sentence(detail: &str) -> String {
+    let mut letters = detail.chars();
+    let Some(first) = letters.next() else { return "The server gave no reason.".to_owned() };
+    let end = if detail.ends_with(['.', '!', '?', '`']) { "" } else { "." };
+    // A name in code marks keeps its case.
+    format!("{}{}{end}", first.to_uppercase(), letters.as_str())
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        if self.status == StatusCode::UNAUTHORIZED {
+            return Redirect::to(sign_in::PATH).into_response();
+        }
+        let content = html! {
+            (self.notice())
+            p { a href=(zones::LIST) { "Back to the zones" } }
+        };
+        (self.status, page::bare(self.headline().trim_end_matches('.'), &content)).into_response()
+    }
+}
+
+pub(super) async fn no_such_page(Extension(visitor): Extension<Visitor>) -> Response {
+    let failure = Failure::not_found("There is no page at this address.");
+    let title = Title::new("Not found");
+    (failure.status, page::whole(&visitor, &title, &failure.notice())).into_response()
+}

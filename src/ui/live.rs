@@ -1,0 +1,13 @@
+//! Word of changes for pages that are open: the API's events, for a browser that is signed in.
+
+use axum::extract::Extension;
+use axum::http::Method;
+use axum::response::Response;
+
+use super::failure::Failure;
+use super::rest::Call;
+use super::visitor::Visitor;
+
+pub(super) async fn events(Extension(visitor): Extension<Visitor>) -> Result<Response, Failure> {
+    visitor.response(Call::new(Method::GET, "/events")).await
+}

@@ -1,0 +1,70 @@
+//! The pages: what a data owner and a platform engineer see in a browser.
+//!
+//! They are written on the server and need no script; a small one makes them live. A page is a client of the REST API like any other: it
+//! asks in this process ([`rest`]), in the name of whoever is signed in, and shows what the answers say. So there is one place
+//! that decides who may do and see what, and it is not here.
+//!
+//! | path | |
+//! |---|---|
+//! | `/ui/sign-in`, `/ui/sign-out` | [`sign_in`] |
+//! | `/ui/zones`, `/ui/zones/{name}` | [`zones`] |
+//! | `/ui/topics`, `/ui/activity`, `/ui/nodes` | [`topics`], [`activity`], [`nodes`] |
+
+mod activity;
+mod assets;
+mod failure;
+mod form;
+mod headers;
+mod live;
+mod moment;
+mod nodes;
+mod page;
+mod parts;
+mod rest;
+mod sign_in;
+mod topics;
+mod visitor;
+mod zones;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::Redirect;
+use axum::routing::{get, post};
+
+use self::rest::Rest;
+
+/// Of a form. A zone with 1 000 topics is one of 300 KiB.
+const MAX_FORM_BYTES: usize = 1024 * 1024;
+
+/// What all pages have in common.
+#[derive(Debug)]
+struct Ui {
+    rest: Rest,
+}
+
+/// The pages, over the API that they ask.
+pub fn pages(api: Router) -> Router {
+    let ui = Arc::new(Ui { rest: Rest::new(api) });
+    let signed_in = Router::new()
+        .merge(zones::routes())
+        .route("/topics", get(topics::show))
+        .route("/activity", get(activity::show))
+        .route("/nodes", get(nodes::show))
+        .route("/events", get(live::events))
+        .route("/sign-out", post(sign_in::end))
+        .fallback(failure::no_such_page)
+        .layer(from_fn_with_state(Arc::clone(&ui), visitor::identify));
+    let open = Router::new()
+        .route("/sign-in", get(sign_in::show).post(sign_in::begin))
+        .route("/assets/{name}", get(assets::serve));
+    Router::new()
+        .nest("/ui", open.merge(signed_in))
+        .route("/", get(async || Redirect::to(zones::LIST)))
+        .route("/ui", get(async || Redirect::to(zones::LIST)))
+        .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
+        .layer(from_fn(headers::protect))
+        .with_state(ui)
+}

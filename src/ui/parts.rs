@@ -1,0 +1,117 @@
+//! What pages are made of.
+
+use maud::{Markup, html};
+
+use super::form::CSRF;
+use super::visitor::Visitor;
+
+/// How a zone, a credential or anything else stands. Its shape says it too: colours alone do not reach everybody.
+pub(super) fn badge(state: &str) -> Markup {
+    let kind = match state {
+        "READY" | "ACTIVE" | "Applied" => "good",
+        "FAILED" | "EXPIRED" | "Failed" | "Refused" => "bad",
+        "PENDING" | "ROTATED" | "Held" => "waiting",
+        _ => "plain",
+    };
+    html! { span.badge.(kind) { (state) } }
+}
+
+/// What a partner may do with a topic.
+pub(super) fn permission(permission: &str) -> Markup {
+    html! { span.permission.(permission.to_ascii_lowercase()) { (permission) } }
+}
+
+/// `1.2 MB`: powers of 1 000, as networks count.
+pub(super) fn bytes(count: u64) -> String {
+    const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
+    if count < 1_000 {
+        return format!("{count} B");
+    }
+    #[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
+    let mut size = count as f64 / 1e3;
+    let mut unit = 0;
+    while size >= 999.5 && unit + 1 < UNITS.len() {
+        size /= 1e3;
+        unit += 1;
+    }
+    let digits = usize::from(size < 9.95);
+    format!("{size:.digits$} {}", UNITS.get(unit).copied().unwrap_or_default())
+}
+
+/// `12 345`: with narrow spaces, which every language reads the same.
+pub(super) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let first = digits.len() % 3;
+    let mut text = String::with_capacity(digits.len() * 2);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && at % 3 == first {
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 topic`, `2 topics`.
+pub(super) fn counted(number: u64, one: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{} {one}s", count(number)) }
+}
+
+/// Where there is nothing to show yet: what it would be, and what to do about it.
+pub(super) fn empty(title: &str, text: &str, action: Option<Markup>) -> Markup {
+    html! {
+        div.empty {
+            p.lead { (title) }
+            p.muted { (text) }
+            @if let Some(action) = action { p { (action) } }
+        }
+    }
+}
+
+/// The token that every form brings back.
+pub(super) fn csrf(visitor: &Visitor) -> Markup {
+    html! { input type="hidden" name=(CSRF) value=(visitor.csrf()); }
+}
+
+/// A link to the rest of a list, if there is more.
+pub(super) fn more(next: Option<String>, is_first: bool, first: &str) -> Markup {
+    html! {
+        @if next.is_some() || !is_first {
+            nav.pager aria-label="Pages" {
+                @if !is_first { a.button href=(first) { "First page" } }
+                @if let Some(next) = next { a.button href=(next) rel="next" { "Next page" } }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_two_or_three_digits() {
+        for (size, said) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1_000, "1.0 kB"),
+            (9_940, "9.9 kB"),
+            (12_345, "12 kB"),
+            (999_600, "1.0 MB"),
+            (2_500_000_000, "2.5 GB"),
+            (u64::MAX, "18 EB"),
+        ] {
+            assert_eq!(bytes(size), said);
+        }
+    }
+
+    #[test]
+    fn numbers_are_grouped_by_three() {
+        for (number, said) in
+            [(0, "0"), (999, "999"), (1_000, "1\u{202f}000"), (12_345_678, "12\u{202f}345\u{202f}678")]
+        {
+            assert_eq!(count(number), said);
+        }
+        assert_eq!((counted(1, "zone"), counted(2, "zone")), ("1 zone".to_owned(), "2 zones".to_owned()));
+    }
+}

@@ -16,7 +16,7 @@ use super::openapi::{self, Operation};
 use super::zone_body::MAX_ZONE_BYTES;
 use super::{
     Api, api_keys, audit_log, backup, controller, controls, credentials, events, forward, hint, nodes, plan,
-    session, state, topics, usage, writes, zones,
+    session, state, topics, traffic, usage, writes, zones,
 };
 
 /// A method of a path.
@@ -53,6 +53,7 @@ pub(super) fn all() -> Vec<Described> {
         put("/zones/{name}", Share, writes::replace).takes_a_file().told(openapi::zones::replace),
         delete("/zones/{name}", Share, writes::delete).told(openapi::zones::delete),
         get("/zones/{name}/usage", Sight, usage::of_zone).told(openapi::usage::of_zone),
+        get("/zones/{name}/traffic", Sight, traffic::of_zone).told(openapi::usage::traffic),
         get("/usage", Sight, usage::all).told(openapi::usage::all),
         get("/zones/{name}/credentials", Sight, credentials::of_zone).told(openapi::credentials::of_zone),
         post("/zones/{name}/credentials", Share, credentials::issue).told(openapi::credentials::issue),

@@ -93,7 +93,9 @@ pub(super) struct Session {
 }
 
 impl Session {
+    /// In whole seconds, as it is sealed.
     fn begin(key: String, now: OffsetDateTime) -> Self {
+        let now = now.replace_nanosecond(0).unwrap_or(now);
         Self { key, since: now, until: now + IDLE }
     }
 
@@ -204,7 +206,7 @@ mod tests {
     fn a_session_that_is_used_goes_on_until_the_day_is_over() {
         let mut session = Session::begin("k".to_owned(), NOW);
         assert_eq!(session.renewed(NOW + IDLE / 3), None, "it is young");
-        let (mut now, mut times) = (NOW, 0);
+        let (mut now, mut times) = (NOW + IDLE / 4 * 3, 0);
         while let Some(renewed) = session.renewed(now) {
             (session, times) = (renewed, times + 1);
             now = session.until - IDLE / 4;

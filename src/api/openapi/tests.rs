@@ -17,6 +17,12 @@ fn the_committed_document_is_what_the_table_says() {
     );
 }
 
+#[test]
+fn no_path_is_added_beside_the_table() {
+    let router = include_str!("../mod.rs");
+    assert!(router.contains(".nest(\"/api/v1\", ours)") && !router.contains(".route(\"/api/"));
+}
+
 /// Its methods, each with its path.
 fn operations(document: &Value) -> Vec<(String, String, Value)> {
     let methods = |(path, methods): (&String, &Value)| {

@@ -86,6 +86,35 @@ struct UsageItem {
     total: UsageTotal,
 }
 
+/// What went to and from a zone in the last day, as this node has seen it since it started.
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct TrafficOfZone {
+    zone: ZoneName,
+    /// Null where nothing has been seen yet.
+    since: Option<Time>,
+    /// How long each stretch is.
+    every_seconds: u64,
+    /// The oldest first, with those in which nothing went through.
+    points: Vec<TrafficPoint>,
+}
+
+/// From then on.
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct TrafficPoint {
+    at: Time,
+    produced_bytes: u64,
+    consumed_bytes: u64,
+}
+
+pub(in crate::api) fn traffic() -> Operation {
+    Operation::new("getZoneTraffic", Tag::Usage, "What went to and from a zone in the last day, for pictures")
+        .about("Each node tells what it has seen since it started.")
+        .answers::<TrafficOfZone>(200, "By quarters of an hour.")
+        .refuses(403, "Some of the zone's topics are others', and this is told of all of them together.")
+}
+
 pub(in crate::api) fn of_zone() -> Operation {
     asked(Operation::new("getZoneUsage", Tag::Usage, "What a zone's partner used in a month"))
         .answers_table::<UsageOfZone>("By topic and by credential, as JSON or CSV.")

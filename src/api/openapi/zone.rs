@@ -66,9 +66,9 @@ pub(super) fn add_views(all: &mut Map<String, Value>) {
     let topics = ["spec", "topics"];
     let groups = ["spec", "consumerGroups"];
     let group = all.get("ZoneConsumerGroup").cloned().unwrap_or_default();
-    let of_partner = with(of_partner, &topics, list(only(all, &topic, TOPIC_OF_PARTNER)));
-    let of_partner = with(of_partner, &groups, list(only(all, &group, &["/name"])));
-    let in_part = with(in_part, &topics, list(to("ZoneTopic")));
+    let of_partner = with(of_partner, &topics, list(&only(all, &topic, TOPIC_OF_PARTNER)));
+    let of_partner = with(of_partner, &groups, list(&only(all, &group, &["/name"])));
+    let in_part = with(in_part, &topics, list(&to("ZoneTopic")));
     let in_part = with(in_part, &["status", "otherTopics"], json!({"type": "integer", "minimum": 0}));
     let written = with(
         manifest,
@@ -105,14 +105,14 @@ pub(super) fn add_views(all: &mut Map<String, Value>) {
 const ALWAYS: [&str; 2] = ["/status/failedReason", "/status/conditions"];
 
 fn conditions_in_part(form: Value) -> Value {
-    with(form, &["status", "conditions"], list(to("ConditionInPart")))
+    with(form, &["status", "conditions"], list(&to("ConditionInPart")))
 }
 
 fn to(name: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
 }
 
-fn list(of: Value) -> Value {
+fn list(of: &Value) -> Value {
     json!({"type": "array", "items": of})
 }
 

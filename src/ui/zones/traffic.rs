@@ -139,10 +139,34 @@ fn began(traffic: &Traffic) -> &str {
     traffic.points.first().map_or("", |point| &point.at)
 }
 
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+
+/// `2026-11` as `In November 2026`.
+fn in_words(month: &str) -> String {
+    let named = month.split_once('-').and_then(|(year, number)| {
+        let number: usize = number.parse().ok()?;
+        Some(format!("In {} {year}", MONTHS.get(number.checked_sub(1)?)?))
+    });
+    named.unwrap_or_else(|| format!("In {month}"))
+}
+
 fn month(zone: &Zone, usage: &Usage) -> Markup {
     let figure = |pointer: &str| number(&usage.total, pointer);
     html! {
-        h3 { "In " (usage.month) }
+        h3 { (in_words(&usage.month)) }
         dl.facts {
             dt { "Produced" } dd { (bytes(figure("/produced/bytes"))) ", " (count(figure("/produced/records"))) " records" }
             dt { "Consumed" } dd { (bytes(figure("/consumed/bytes"))) ", " (count(figure("/consumed/records"))) " records" }

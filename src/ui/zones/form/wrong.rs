@@ -158,7 +158,7 @@ mod tests {
         for said in [
             "<a href=\"#spec.access.allowedCidrs\">",
             "value=\"step:topics\">Go to Topics",
-            "lacks the field `kind`",
+            "lacks the field <code>kind</code>",
         ] {
             assert!(summary.contains(said), "{said}: {summary}");
         }

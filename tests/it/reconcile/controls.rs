@@ -57,7 +57,7 @@ impl World {
 fn request(id: &str) -> ApplyRequest {
     ApplyRequest {
         id: id.to_owned(),
-        by: "k1".to_owned(),
+        by: Asker::ApiKey("k1".to_owned()),
         expect_plan: None,
         allow_deletes: None,
         allow_updates: None,

@@ -68,8 +68,7 @@ pub fn is_protected(url: &Url) -> bool {
 /// A client for an issuer's addresses, which trusts the authorities of the file, or the system's. Made anew for every errand, so that the
 /// file may be replaced.
 pub fn client(ca_file: Option<&Path>) -> Result<Client, IssuerError> {
-    let files =
-        UpstreamTlsFiles { ca: ca_file.map(Path::to_owned), identity: None, verifies_host: true };
+    let files = UpstreamTlsFiles { ca: ca_file.map(Path::to_owned), identity: None, verifies_host: true };
     http::client(WITHIN)
         .tls_backend_preconfigured(client_config(&files)?)
         .build()
@@ -131,11 +130,7 @@ impl Discovery {
     fn place(&self, what: &'static str, named: &str) -> Result<Url, IssuerError> {
         match Url::parse(named) {
             Ok(url) if is_protected(&url) => Ok(url),
-            _ => Err(IssuerError::Unprotected {
-                issuer: self.issuer.clone(),
-                what,
-                named: named.to_owned(),
-            }),
+            _ => Err(IssuerError::Unprotected { issuer: self.issuer.clone(), what, named: named.to_owned() }),
         }
     }
 }
@@ -191,7 +186,8 @@ mod tests {
     }
 
     fn document(changes: &Value) -> Discovery {
-        let mut document = json!({ "issuer": "https://a.example.com", "jwks_uri": "https://a.example.com/jwks" });
+        let mut document =
+            json!({ "issuer": "https://a.example.com", "jwks_uri": "https://a.example.com/jwks" });
         document.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
         serde_json::from_value(document).unwrap()
     }

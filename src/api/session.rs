@@ -26,8 +26,7 @@ use crate::store::State;
 use crate::zone::{ApiKeyRole, Person};
 
 /// A browser's cookie holds 4096 letters. The longest subject, name, address, value and issuer that there can be fit.
-const SESSION: Purpose =
-    Purpose { prefix: "pzs_", bound_to: b"partner-zones session 2", max_letters: 3_500 };
+const SESSION: Purpose = Purpose { prefix: "pzs_", bound_to: b"partner-zones session 2", max_letters: 3_500 };
 
 /// How long a session lasts that is not used. One that is used is renewed when half of it is over.
 const IDLE: Duration = Duration::hours(1);
@@ -77,6 +76,8 @@ impl Of {
 
 impl Session {
     fn begin(of: Of, now: OffsetDateTime) -> Self {
+        // What is sealed has whole seconds, and what is said of it is the same.
+        let now = now.truncate_to_second();
         Self { of, since: now, until: now + IDLE }
     }
 
@@ -123,7 +124,11 @@ impl Api {
     }
 
     /// Begins a session of a person.
-    pub(super) fn begin_session_of(&self, recognized: Recognized, now: OffsetDateTime) -> Result<Shown, Problem> {
+    pub(super) fn begin_session_of(
+        &self,
+        recognized: Recognized,
+        now: OffsetDateTime,
+    ) -> Result<Shown, Problem> {
         let Recognized { issuer, person, value } = recognized;
         let Person { subject, name, email } = person;
         let claims = Claims { issuer, subject, name, email, value };
@@ -210,7 +215,9 @@ mod tests {
 
     #[test]
     fn a_session_that_is_used_goes_on_until_the_day_is_over() {
-        for (of, longest, least) in [(key(), Duration::hours(12), 10), (person(3, 'x'), Duration::hours(8), 7)] {
+        for (of, longest, least) in
+            [(key(), Duration::hours(12), 10), (person(3, 'x'), Duration::hours(8), 7)]
+        {
             let mut session = Session::begin(of, NOW);
             assert_eq!(session.renewed(NOW + IDLE / 3), None, "it is young");
             let (mut now, mut times) = (NOW, 0);

@@ -24,8 +24,8 @@ use super::zones::not_there;
 use super::{Api, audit, etag};
 use crate::manifest::{document, to_document};
 use crate::zone::{
-    ApiKeyRole, Effect, Extent, PartnerZone, Phase, Precondition, WriteRefusal, WriteRequest,
-    Written, ZoneName, ZoneWrite,
+    ApiKeyRole, Effect, Extent, PartnerZone, Phase, Precondition, WriteRefusal, WriteRequest, Written,
+    ZoneName, ZoneWrite,
 };
 
 /// How long an answer waits for the state to have what was written, so that whoever looks next finds it.

@@ -42,7 +42,8 @@ fn is_address(text: &str) -> bool {
 /// Without what breaks a line, turns it around or is not seen, and not too long.
 fn one_line(text: &str) -> String {
     let is_seen = |c: &char| !c.is_control() && !is_unseen(*c);
-    let clean: String = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(is_seen).collect();
+    let clean: String =
+        text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(is_seen).collect();
     let words: Vec<&str> = clean.split(' ').filter(|word| !word.is_empty()).collect();
     let line: String = words.join(" ").chars().take(MAX_NAME).collect();
     line.trim_end().to_owned()
@@ -75,7 +76,8 @@ impl Roles {
     pub fn of(&self, claims: &Map<String, Value>) -> Option<&RoleRule> {
         let claim = claims.get(&self.claim)?;
         let several = claim.as_array().map(Vec::as_slice).unwrap_or_default();
-        let values: Vec<&str> = claim.as_str().into_iter().chain(several.iter().filter_map(Value::as_str)).collect();
+        let values: Vec<&str> =
+            claim.as_str().into_iter().chain(several.iter().filter_map(Value::as_str)).collect();
         self.rules.iter().find(|rule| values.contains(&rule.value.as_str()))
     }
 
@@ -130,10 +132,17 @@ mod tests {
         }
         assert_eq!(email(json!({ "email": "ada@example.com" })), ada);
         for denied in [json!(false), json!("false"), json!(null), json!(1)] {
-            assert_eq!(email(json!({ "email": "ada@example.com", "email_verified": denied })), None, "{denied}");
+            assert_eq!(
+                email(json!({ "email": "ada@example.com", "email_verified": denied })),
+                None,
+                "{denied}"
+            );
         }
         let long = format!("{}@example.com", "a".repeat(MAX_EMAIL));
-        for bad in ["", "ada", "@x", "ada@", "a@b@c", "a b@c", "a@b>\n", "<a@b>", "\u{e4}@b", "a@-b", "\"a\"@b", &long] {
+        for bad in [
+            "", "ada", "@x", "ada@", "a@b@c", "a b@c", "a@b>\n", "<a@b>", "\u{e4}@b", "a@-b", "\"a\"@b",
+            &long,
+        ] {
             assert_eq!(email(json!({ "email": bad })), None, "{bad:?}");
         }
         assert_eq!(email(json!({ "email": ["ada@example.com"] })), None);

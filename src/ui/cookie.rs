@@ -32,7 +32,12 @@ impl Cookie {
         self.header("", Some(0), is_secure)
     }
 
-    fn header(&self, value: &str, seconds: Option<u32>, is_secure: bool) -> Option<(HeaderName, HeaderValue)> {
+    fn header(
+        &self,
+        value: &str,
+        seconds: Option<u32>,
+        is_secure: bool,
+    ) -> Option<(HeaderName, HeaderValue)> {
         let Self { name, path, .. } = self;
         let age = seconds.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
         let secure = if is_secure { "; Secure" } else { "" };

@@ -109,8 +109,7 @@ mod tests {
     #[test]
     fn nobody_is_sent_to_another_site() {
         let back_of = |next: &str| {
-            let form =
-                Form::parse(super::super::rest::query(&[("next", next)]).trim_start_matches('?').as_bytes());
+            let form = Form::parse(query(&[("next", next)]).trim_start_matches('?').as_bytes());
             back(&form.unwrap()).to_owned()
         };
         assert_eq!(back_of("/ui/zones/acme?x=1"), "/ui/zones/acme?x=1");

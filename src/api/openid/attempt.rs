@@ -9,7 +9,7 @@ use time::{Duration, OffsetDateTime};
 use crate::api::key::random_bytes;
 use crate::api::sealed::Purpose;
 
-pub(super) const ATTEMPT: Purpose =
+pub(in crate::api) const ATTEMPT: Purpose =
     Purpose { prefix: "pza_", bound_to: b"partner-zones sign-in 1", max_letters: 600 };
 
 /// How long somebody may take.
@@ -18,8 +18,8 @@ const LIFETIME: Duration = Duration::minutes(10);
 /// Each is random, and known to who began it alone: `state` and `nonce` to the issuer as well.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Attempt {
-    pub(super) state: String,
+pub(in crate::api) struct Attempt {
+    pub(in crate::api) state: String,
     pub(super) nonce: String,
     /// Of the code (RFC 7636): whoever sees the answer without it has nothing.
     verifier: String,
@@ -28,7 +28,7 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
-    pub(super) fn begin(now: OffsetDateTime) -> Self {
+    pub(in crate::api) fn begin(now: OffsetDateTime) -> Self {
         let random = || URL_SAFE_NO_PAD.encode(random_bytes::<32>());
         Self { state: random(), nonce: random(), verifier: random(), until: now + LIFETIME }
     }

@@ -9,7 +9,7 @@
 //! Nothing is kept of a sign-in here: the attempt is with the browser, and what comes of it is a session. What the issuer says is checked
 //! as any token of an issuer is ([`crate::policy::token`]), and who has no role by it gets no session.
 
-mod attempt;
+pub(super) mod attempt;
 mod exchange;
 mod publisher;
 
@@ -124,11 +124,17 @@ impl OpenId {
     }
 
     /// Who comes back with a code for this attempt.
-    async fn recognize(&self, attempt: &Attempt, code: String, now: OffsetDateTime) -> Result<Recognized, Stranger> {
+    async fn recognize(
+        &self,
+        attempt: &Attempt,
+        code: String,
+        now: OffsetDateTime,
+    ) -> Result<Recognized, Stranger> {
         let turn = tokio::time::timeout(TURN, self.exchanges.acquire()).await;
         let Ok(Ok(_turn)) = turn else { return Err(self.away("too many sign in at the same time")) };
         let published = self.publisher.published(&self.config).await?;
-        let client = issuer::client(self.config.ca_file.as_deref()).map_err(|error| self.away(&error.to_string()))?;
+        let client =
+            issuer::client(self.config.ca_file.as_deref()).map_err(|error| self.away(&error.to_string()))?;
         let tokens = exchange::exchange((&self.config, &published), client.clone(), attempt, code).await;
         let tokens = tokens.map_err(|error| match error {
             NoTokens::Code => Stranger::Refused(error.to_string()),
@@ -141,7 +147,9 @@ impl OpenId {
         }
         let person = person(&subject, &claims);
         match self.config.roles.of(&claims) {
-            Some(rule) => Ok(Recognized { issuer: self.config.issuer.clone(), person, value: rule.value.clone() }),
+            Some(rule) => {
+                Ok(Recognized { issuer: self.config.issuer.clone(), person, value: rule.value.clone() })
+            }
             None => Err(Stranger::NoRole(person)),
         }
     }
@@ -255,7 +263,8 @@ pub(super) async fn complete(
     let attempt = attempt.filter(|attempt| attempt.is_answered_by(&state, now) && code.len() <= MAX_CODE);
     let Some(attempt) = attempt else {
         api.metrics.refused_sign_ins.inc();
-        let detail = "this is no answer to a sign-in that began here within the last ten minutes; begin again";
+        let detail =
+            "this is no answer to a sign-in that began here within the last ten minutes; begin again";
         return Err(auth::refused(&api, peer.ip(), detail, "it began elsewhere, or too long ago"));
     };
     match openid.recognize(&attempt, code, now).await {

@@ -132,8 +132,12 @@ enum Role {
 }
 
 fn role(reader: &mut Reader<'_>, value: &str, first: &Setting) -> Option<ApiKeyRole> {
-    const WORDS: [(&str, Role); 4] =
-        [("admin", Role::Admin), ("viewer", Role::Viewer), ("owner", Role::Owner), ("partner", Role::Partner)];
+    const WORDS: [(&str, Role); 4] = [
+        ("admin", Role::Admin),
+        ("viewer", Role::Viewer),
+        ("owner", Role::Owner),
+        ("partner", Role::Partner),
+    ];
     let at = |last: &'static str| ["http", "signIn", "roles", value, last];
     if reader.settings.get(&at("role")).is_none() {
         reader.report(first, &format!("is set, but `{}` is missing", at("role").join(".")));
@@ -154,7 +158,8 @@ fn role(reader: &mut Reader<'_>, value: &str, first: &Setting) -> Option<ApiKeyR
         Role::Viewer => Some(ApiKeyRole::Viewer),
         Role::Owner => Some(ApiKeyRole::Owner { topics: patterns(reader, &at("topics")) }),
         Role::Partner => {
-            let zone = |text: &str| ZoneName::try_from(text).map_err(|wrong| format!("is `{text}`, which {wrong}"));
+            let zone =
+                |text: &str| ZoneName::try_from(text).map_err(|wrong| format!("is `{text}`, which {wrong}"));
             reader.optional(&at("zone"), zone).map(|zone| ApiKeyRole::Partner { zone })
         }
     }
@@ -171,7 +176,10 @@ fn patterns(reader: &mut Reader<'_>, at: &[&str]) -> Vec<TopicPattern> {
         match TopicPattern::try_from(text.as_str()) {
             Ok(pattern) => patterns.push(pattern),
             Err(wrong) => {
-                reader.report(setting, &format!("holds `{text}`, which {wrong}; write a name, or its beginning and `*`"));
+                reader.report(
+                    setting,
+                    &format!("holds `{text}`, which {wrong}; write a name, or its beginning and `*`"),
+                );
             }
         }
     }

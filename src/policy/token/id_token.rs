@@ -36,7 +36,8 @@ impl Unverified<'_> {
         if claims.get("nonce").and_then(Value::as_str) != Some(nonce) {
             return Err(IdTokenRefusal::Nonce);
         }
-        let is_us = |value: &Value| value.as_str().is_some_and(|id| rules.audiences.iter().any(|us| us == id));
+        let is_us =
+            |value: &Value| value.as_str().is_some_and(|id| rules.audiences.iter().any(|us| us == id));
         let others = claims.get("aud").and_then(Value::as_array).is_some_and(|all| !all.iter().all(is_us));
         let is_right = match claims.get("azp") {
             Some(party) => is_us(party),
@@ -46,8 +47,8 @@ impl Unverified<'_> {
             return Err(IdTokenRefusal::OtherClient);
         }
         let subject = &bearer.subject;
-        let is_plain = (1..=MAX_SUBJECT).contains(&subject.len())
-            && subject.bytes().all(|byte| byte.is_ascii_graphic());
+        let is_plain =
+            (1..=MAX_SUBJECT).contains(&subject.len()) && subject.bytes().all(|byte| byte.is_ascii_graphic());
         if is_plain { Ok(claims) } else { Err(IdTokenRefusal::Subject) }
     }
 }

@@ -81,7 +81,8 @@ pub(in crate::ui) async fn complete(
     let outcome = match error(&answer) {
         Some(failure) => Err(failure),
         None => {
-            let body = json!({ "code": answer.text("code"), "state": answer.text("state"), "attempt": attempt });
+            let body =
+                json!({ "code": answer.text("code"), "state": answer.text("state"), "attempt": attempt });
             let call = Call::new(Method::POST, "/sign-in/oidc/callback").with(body);
             ui.rest.send::<Sealed>(("", peer), call).await
         }

@@ -75,8 +75,8 @@ impl Of {
 }
 
 impl Session {
+    /// In whole seconds, as it is sealed.
     fn begin(of: Of, now: OffsetDateTime) -> Self {
-        // What is sealed has whole seconds, and what is said of it is the same.
         let now = now.truncate_to_second();
         Self { of, since: now, until: now + IDLE }
     }

@@ -153,8 +153,7 @@ async fn token(
     let form: BTreeMap<_, _> = form_urlencoded::parse(body.as_bytes()).into_owned().collect();
     let login = headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap().to_owned());
     answers.exchanged = Some((login, form.clone()));
-    let error =
-        |error: &str| (StatusCode::BAD_REQUEST, Json(json!({ "error": error }))).into_response();
+    let error = |error: &str| (StatusCode::BAD_REQUEST, Json(json!({ "error": error }))).into_response();
     match answers.token {
         Token::AsItShould => {}
         Token::Error(code) => return Ok(error(code)),

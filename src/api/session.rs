@@ -220,7 +220,7 @@ mod tests {
         {
             let mut session = Session::begin(of, NOW);
             assert_eq!(session.renewed(NOW + IDLE / 3), None, "it is young");
-            let (mut now, mut times) = (NOW, 0);
+            let (mut now, mut times) = (NOW + IDLE * 3 / 4, 0);
             while let Some(renewed) = session.renewed(now) {
                 (session, times) = (renewed, times + 1);
                 now = session.until - IDLE / 4;

@@ -78,14 +78,12 @@ pub(in crate::ui) async fn complete(
     let next = URL_SAFE_NO_PAD.decode(next).ok().and_then(|next| String::from_utf8(next).ok());
     let next = Form::of("next", next.unwrap_or_default());
     let is_secure = ui.is_secure(&headers);
-    let outcome = match error(&answer) {
-        Some(failure) => Err(failure),
-        None => {
-            let body =
-                json!({ "code": answer.text("code"), "state": answer.text("state"), "attempt": attempt });
-            let call = Call::new(Method::POST, "/sign-in/oidc/callback").with(body);
-            ui.rest.send::<Sealed>(("", peer), call).await
-        }
+    let outcome = if let Some(failure) = error(&answer) {
+        Err(failure)
+    } else {
+        let body = json!({ "code": answer.text("code"), "state": answer.text("state"), "attempt": attempt });
+        let call = Call::new(Method::POST, "/sign-in/oidc/callback").with(body);
+        ui.rest.send::<Sealed>(("", peer), call).await
     };
     let mut response = match outcome {
         Ok(session) => {

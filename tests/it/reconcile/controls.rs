@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use partner_zones::store::Change;
 use partner_zones::zone::{
-    Acceptance, Asked, BY_CONTROLLER, Outcome, Pending, Rollback, Run, Scope, is_commit_id,
+    Acceptance, Asked, Asker, BY_CONTROLLER, Outcome, Pending, Rollback, Run, Scope, is_commit_id,
 };
 
 use super::*;

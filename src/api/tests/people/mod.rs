@@ -157,7 +157,7 @@ async fn an_id_token_that_is_not_good_signs_nobody_in_and_those_who_go_on_are_to
     }
     issuer.set(|answers| {
         answers.claims = json!({});
-        answers.published = Some(Signer::new("other"));
+        (answers.signer, answers.published) = (Signer::new("other"), Some(Signer::new("k")));
     });
     assert_eq!(node.sign_in(&issuer).await.0, StatusCode::UNAUTHORIZED, "nobody publishes its key");
     let (status, problem) = node.sign_in(&issuer).await;
@@ -165,7 +165,7 @@ async fn an_id_token_that_is_not_good_signs_nobody_in_and_those_who_go_on_are_to
     let (_, metrics) = node.get("/metrics", "").await;
     assert!(metrics.as_str().unwrap().contains("partner_zones_http_refused_sign_ins_total 11"), "{metrics}");
     assert_eq!(node.get("/api/v1/zones", &admin).await.0, StatusCode::OK, "keys go on");
-    issuer.set(|answers| answers.published = None);
+    issuer.set(|answers| answers.signer = Signer::new("k"));
     assert_eq!(node.sign_in(&issuer).await.0, StatusCode::CREATED, "and so do people who are good");
 }
 

@@ -97,6 +97,24 @@ pub(super) fn open() -> Vec<Open> {
         },
         Open {
             method: Method::GET,
+            path: "/sign-in",
+            handler: routing::get(openid::ways),
+            operation: openapi::keys::ways,
+        },
+        Open {
+            method: Method::POST,
+            path: "/sign-in/oidc",
+            handler: routing::post(openid::begin),
+            operation: openapi::keys::begin_openid,
+        },
+        Open {
+            method: Method::POST,
+            path: "/sign-in/oidc/callback",
+            handler: routing::post(openid::complete),
+            operation: openapi::keys::complete_openid,
+        },
+        Open {
+            method: Method::GET,
             path: "/openapi.json",
             handler: routing::get(openapi::show),
             operation: openapi::service::openapi,

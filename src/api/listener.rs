@@ -29,7 +29,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(250);
 /// Answers on `listener` until `cancel`, then lets open requests finish.
 pub async fn serve(listener: TcpListener, admin: Admin, cancel: CancellationToken) -> io::Result<()> {
     let Admin { router, api } = admin;
-    let watching = api.watch_transitions(&cancel);
+    let watching = async { tokio::join!(api.watch_transitions(&cancel), api.watch_traffic(&cancel)) };
     let bounded = Bounded { inner: listener, free: Arc::new(Semaphore::new(MAX_CONNECTIONS)) };
     let bounded = bounded.tap_io(|connection: &mut Connection| {
         // Answers are small: waiting for more to send only delays them.
@@ -37,7 +37,7 @@ pub async fn serve(listener: TcpListener, admin: Admin, cancel: CancellationToke
     });
     let serving = axum::serve(bounded, router.into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(cancel.clone().cancelled_owned());
-    let (served, ()) = tokio::join!(serving.into_future(), watching);
+    let (served, _) = tokio::join!(serving.into_future(), watching);
     served
 }
 

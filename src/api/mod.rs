@@ -7,6 +7,7 @@
 //! | `GET /api/v1/zones/{name}` | a zone in its written form, with its status; its `ETag` is that of the form |
 //! | `POST /api/v1/zones`, `PUT`, `DELETE /api/v1/zones/{name}` | a commit to the source; `?dryRun=true`, `?reason=`, `If-Match` |
 //! | `GET /api/v1/zones/{name}/usage`, `GET /api/v1/usage` | what partners used in `?month=`; as CSV too |
+//! | `GET /api/v1/zones/{name}/traffic` | bytes by quarters of an hour, of the last day |
 //! | `GET /api/v1/credentials`, `GET /api/v1/zones/{name}/credentials` | |
 //! | `POST /api/v1/zones/{name}/credentials`, `DELETE /api/v1/credentials/{keyId}` | |
 //! | `POST /api/v1/credentials/{keyId}/rotate` | `{"overlap": "24h"}` |
@@ -60,6 +61,7 @@ mod session;
 pub mod state;
 mod throttle;
 mod topics;
+mod traffic;
 mod transitions;
 mod usage;
 mod view;
@@ -90,6 +92,7 @@ use self::metrics::Metrics;
 use self::problem::Problem;
 use self::quota::Quotas;
 use self::throttle::Throttle;
+use self::traffic::Traffic;
 use self::transitions::Transitions;
 use crate::policy::token;
 use crate::store::Store;
@@ -148,6 +151,7 @@ struct Api {
     /// Held by requests for a credential that may be sent twice.
     issuing: tokio::sync::Mutex<()>,
     transitions: Transitions,
+    traffic: Traffic,
     forwarder: Forwarder,
     /// One for each more caller that may listen to events.
     streams: Arc<Semaphore>,
@@ -190,6 +194,7 @@ pub fn router(config: ApiConfig, metrics: ApiMetrics, registry: Arc<Registry>) -
         quotas: Quotas::default(),
         issuing: tokio::sync::Mutex::default(),
         transitions: Transitions::default(),
+        traffic: Traffic::default(),
         forwarder,
         streams: Arc::new(Semaphore::new(events::MAX_STREAMS)),
         metrics: metrics.0,

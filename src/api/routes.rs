@@ -15,7 +15,7 @@ use super::access::{self, Needs};
 use super::zone_body::MAX_ZONE_BYTES;
 use super::{
     Api, api_keys, audit_log, backup, controller, controls, credentials, events, forward, nodes, plan,
-    session, state, topics, usage, writes, zones,
+    session, state, topics, traffic, usage, writes, zones,
 };
 
 /// A method of a path.
@@ -38,6 +38,7 @@ pub(super) fn all() -> Vec<Route> {
         put("/zones/{name}", Share, writes::replace).takes_a_file(),
         delete("/zones/{name}", Share, writes::delete),
         get("/zones/{name}/usage", Sight, usage::of_zone),
+        get("/zones/{name}/traffic", Sight, traffic::of_zone),
         get("/usage", Sight, usage::all),
         get("/zones/{name}/credentials", Sight, credentials::of_zone),
         post("/zones/{name}/credentials", Share, credentials::issue),

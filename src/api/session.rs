@@ -92,7 +92,9 @@ pub(super) struct Session {
 }
 
 impl Session {
+    /// In whole seconds, as it is sealed.
     fn begin(key: String, now: OffsetDateTime) -> Self {
+        let now = now.replace_nanosecond(0).unwrap_or(now);
         Self { key, since: now, until: now + IDLE }
     }
 

@@ -9,7 +9,7 @@ use super::failure::Failure;
 use super::form::Form;
 use super::moment::when;
 use super::page::{self, Place, Title};
-use super::parts::{empty, more};
+use super::parts::{empty, more, revision};
 use super::rest::query;
 use super::visitor::Visitor;
 use super::zones::{self, member};
@@ -61,7 +61,7 @@ pub(super) async fn show(
             button type="submit" { "Show" }
             @if !(zone.is_empty() && kind.is_empty()) { a.button.quiet href=(PATH) { "Clear" } }
         }
-        div #events data-live[page.is_empty()] {
+        div #events .card data-live[page.is_empty()] {
             @match &events {
                 Err(failure) => (failure.notice()),
                 Ok(events) => {
@@ -99,9 +99,10 @@ fn entry(event: &Value) -> Markup {
             p.sub {
                 @if let Some(by) = member(event, "/data/author").or_else(|| member(event, "/data/by")) { "by " (by) " · " }
                 @else if let Some(key) = member(event, "/data/apiKey") { "by API key " code { (key) } " · " }
-                @if let Some(revision) = member(event, "/data/revision") { code { (revision) } " · " }
+                @if let Some(text) = member(event, "/data/revision") { (revision(text)) " · " }
                 code { (kind) }
             }
+            @if let Some(subject) = member(event, "/data/subject") { p.said { (subject) } }
             (details(event))
         }
     }

@@ -7,6 +7,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::page::{self, Title};
+use super::parts::marked;
 use super::rest::Problem;
 use super::visitor::Visitor;
 use super::{sign_in, zones};
@@ -45,7 +46,7 @@ impl Failure {
     pub(super) fn notice(&self) -> Markup {
         html! {
             div.notice.bad role="alert" {
-                p { strong { (self.headline()) } " " (self.detail) }
+                p { strong { (self.headline()) } " " (marked(&self.detail)) }
                 (self.findings())
                 @if let Some(Value::String(text)) = self.more.get("text") {
                     p { "Commit this yourself:" }
@@ -65,15 +66,15 @@ impl Failure {
                 ul.findings {
                     @for finding in list("findings") {
                         li {
-                            code { (text(finding, "code")) } " " (text(finding, "message"))
-                            @if !text(finding, "help").is_empty() { span.muted { " " (text(finding, "help")) } }
+                            code { (text(finding, "code")) } " " (marked(&text(finding, "message")))
+                            @if !text(finding, "help").is_empty() { span.muted { " " (marked(&text(finding, "help"))) } }
                         }
                     }
                 }
             }
             @for name in ["reasons", "waysOut"] {
                 @if !list(name).is_empty() {
-                    ul { @for reason in list(name).iter().filter_map(Value::as_str) { li { (reason) } } }
+                    ul { @for reason in list(name).iter().filter_map(Value::as_str) { li { (marked(reason)) } } }
                 }
             }
         }

@@ -12,6 +12,7 @@
 
 mod activity;
 mod assets;
+mod conditions;
 mod failure;
 mod form;
 mod headers;

@@ -5,10 +5,11 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::conditions;
 use super::failure::Failure;
 use super::moment::when;
 use super::page::{self, Place, Title};
-use super::parts::{count, empty};
+use super::parts::{count, empty, marked, revision};
 use super::visitor::Visitor;
 use super::zones::{self, member};
 
@@ -20,8 +21,17 @@ struct Nodes {
 
 #[derive(Debug, Deserialize)]
 struct Controller {
+    node: String,
+    leading: bool,
     revision: Option<String>,
     source: Value,
+}
+
+impl Controller {
+    /// Its node, if it is the one that leads.
+    fn leader(&self) -> Option<&str> {
+        self.leading.then_some(self.node.as_str())
+    }
 }
 
 pub(super) async fn show(Extension(visitor): Extension<Visitor>) -> Result<Markup, Failure> {
@@ -51,24 +61,14 @@ fn leading(controller: &Controller, leader: Option<&Value>) -> Markup {
         section.card aria-labelledby="leader-title" {
             h2 #leader-title { "Controller" }
             dl.facts {
-                dt { "Leads" } dd { @match leader.and_then(|leader| member(leader, "/node")) {
+                dt { "Leads" } dd { @match controller.leader().or(leader.and_then(|leader| member(leader, "/node"))) {
                     Some(node) => code { (node) },
                     None => span.badge.bad { "nobody" },
                 } }
-                dt { "Revision in force" } dd { code { (controller.revision.as_deref().unwrap_or("none yet")) } }
-                @if let Some(seen) = member(&controller.source, "/lastObserved") { dt { "Revision seen" } dd { code { (seen) } } }
+                dt { "Revision in force" } dd { @match &controller.revision { Some(text) => (revision(text)), None => "none yet" } }
+                @if let Some(seen) = member(&controller.source, "/lastObserved") { dt { "Revision seen" } dd { (revision(seen)) } }
             }
-            @if let Some(conditions) = conditions {
-                ul.conditions { @for condition in conditions {
-                    li {
-                        p {
-                            strong { (member(condition, "/type").unwrap_or_default()) } " "
-                            span.muted { (member(condition, "/status").unwrap_or_default()) " · " (member(condition, "/reason").unwrap_or_default()) }
-                        }
-                        @if let Some(message) = member(condition, "/message") { p.sub { (message) } }
-                    }
-                } }
-            }
+            (conditions::list(conditions.map_or(&[], Vec::as_slice), "controller-conditions"))
         }
     }
 }
@@ -95,7 +95,7 @@ fn row(node: &Value) -> Markup {
             th scope="row" data-label="Node" { code { (member(node, "/node").unwrap_or_default()) } }
             td data-label="Serves" {
                 @if is_current { span.badge.good { "up to date" } } @else { span.badge.waiting { "behind" } }
-                @if let Some(revision) = member(node, "/revision") { span.sub { (revision) } }
+                @if let Some(text) = member(node, "/revision") { span.sub { (revision(text)) } }
             }
             td.number data-label="Connections" { (count(load("connections"))) }
             td.number data-label="Clients" { (count(load("clients"))) }
@@ -116,7 +116,7 @@ fn problems(nodes: &[Value]) -> Markup {
                 section.card {
                     h2 { "Not served as wanted by " code { (member(node, "/node").unwrap_or_default()) } }
                     dl.facts { @for (zone, why) in &problems {
-                        dt { a href=(zones::path(zone)) { (zone) } } dd { (why.as_str().unwrap_or_default()) }
+                        dt { a href=(zones::path(zone)) { (zone) } } dd { (marked(why.as_str().unwrap_or_default())) }
                     } }
                 }
             }

@@ -21,6 +21,26 @@ pub(super) fn permission(permission: &str) -> Markup {
     html! { span.permission.(permission.to_ascii_lowercase()) { (permission) } }
 }
 
+/// A text of the server's, with what stands between backticks as code.
+pub(super) fn marked(text: &str) -> Markup {
+    let pieces: Vec<_> = text.split('`').collect();
+    // Without its partner a backtick is a letter.
+    let last = if pieces.len() % 2 == 0 { pieces.len() - 1 } else { pieces.len() };
+    html! {
+        @for (at, piece) in pieces.iter().enumerate() {
+            @if at >= last { "`" (piece) } @else if at % 2 == 1 { code { (piece) } } @else { (piece) }
+        }
+    }
+}
+
+/// `main@sha1:8c1f0a2b3c4d`: enough to find a commit by. All of it shows to who asks.
+pub(super) fn revision(revision: &str) -> Markup {
+    const LETTERS: usize = 12;
+    let (name, digest) = revision.rsplit_once(':').unwrap_or(("", revision));
+    let short: String = digest.chars().take(LETTERS).collect();
+    html! { code title=(revision) { @if !name.is_empty() { (name) ":" } (short) } }
+}
+
 /// `1.2 MB`: powers of 1 000, as networks count.
 pub(super) fn bytes(count: u64) -> String {
     const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
@@ -103,6 +123,25 @@ mod tests {
         ] {
             assert_eq!(bytes(size), said);
         }
+    }
+
+    #[test]
+    fn what_stands_between_backticks_is_code_and_nothing_is_lost() {
+        for (text, shown) in [
+            ("no `b` here", "no <code>b</code> here"),
+            ("`<b>`", "<code>&lt;b&gt;</code>"),
+            ("a ` alone <i>", "a ` alone &lt;i&gt;"),
+            ("`a` and `b", "<code>a</code> and `b"),
+            ("", ""),
+        ] {
+            assert_eq!(marked(text).into_string(), shown);
+        }
+        let short = revision("main@sha1:0123456789abcdef0123").into_string();
+        assert!(
+            short.contains(">main@sha1:0123456789ab<") && short.contains("0123456789abcdef0123\""),
+            "{short}"
+        );
+        assert!(revision("<x>").into_string().contains("&lt;x&gt;"));
     }
 
     #[test]

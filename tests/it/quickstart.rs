@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::support::client::{Client, Connection};
 use crate::support::process::Process;
 use crate::support::product::free_ports;
-use crate::support::reconciler::reconciler;
+use crate::support::reconciler::{get, reconciler};
 
 const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -29,6 +29,13 @@ impl Quickstart {
     fn start(&self, more: &[&str]) -> Process {
         let ports = ["--port", &self.port, "--http-port", &self.http];
         reconciler(self.folder.path(), &[&["quickstart", "--dir", "demo"], &ports[..], more].concat())
+    }
+
+    /// The demo Kafka has it switched on, so clients ask here.
+    fn telemetry_requests(&self) -> u64 {
+        let (_, metrics) = get(&format!("127.0.0.1:{}", self.http), "/metrics").unwrap();
+        let counted = metrics.lines().find(|line| line.contains("api=\"GetTelemetrySubscriptions\""));
+        counted.expect("librdkafka asks").rsplit_once(' ').unwrap().1.parse().unwrap()
     }
 
     fn path(&self, below: &str) -> std::path::PathBuf {
@@ -121,6 +128,10 @@ fn the_printed_exercise_works_and_an_interrupt_ends_it_cleanly() {
             );
         }
     }
+    assert!(
+        quickstart.telemetry_requests() < 50,
+        "a client asks whether its telemetry is wanted, without a pause"
+    );
     running.interrupt();
     assert!(running.wait(PATIENCE).success(), "{}", running.transcript());
 }

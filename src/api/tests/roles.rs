@@ -98,7 +98,7 @@ impl World {
 }
 
 /// Who may call what: an admin, a viewer, an owner, a partner.
-const MATRIX: [(&str, &str, &str); 30] = [
+const MATRIX: [(&str, &str, &str); 31] = [
     ("GET", "/session", "avop"),
     ("GET", "/zones", "avop"),
     ("GET", "/zones/{name}", "avop"),
@@ -106,6 +106,7 @@ const MATRIX: [(&str, &str, &str); 30] = [
     ("PUT", "/zones/{name}", "ao"),
     ("DELETE", "/zones/{name}", "ao"),
     ("GET", "/zones/{name}/usage", "avop"),
+    ("GET", "/zones/{name}/traffic", "avop"),
     ("GET", "/usage", "avop"),
     ("GET", "/zones/{name}/credentials", "avop"),
     ("POST", "/zones/{name}/credentials", "ao"),

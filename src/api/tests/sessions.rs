@@ -37,7 +37,7 @@ async fn a_session_opens_what_its_key_opens_and_ends_with_it() {
 
     let id = session["id"].as_str().unwrap();
     let (status, _) = node.send(Method::DELETE, &format!("/api/v1/api-keys/{id}"), &admin, None).await;
-    assert_eq!(status, StatusCode::OK);
+    assert_eq!(status, StatusCode::NO_CONTENT);
     let (status, problem) = node.get("/api/v1/session", token).await;
     assert_eq!(
         (status, &problem["detail"]),

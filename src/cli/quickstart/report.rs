@@ -182,6 +182,11 @@ fn write_commands(text: &mut String, shown: &Shown, folder: &Folder) -> std::fmt
         quoted(&folder.api_key_file()),
         shown.http_port
     )?;
+    writeln!(
+        text,
+        "   or in a browser, signed in with the key in that file: http://127.0.0.1:{}/",
+        shown.http_port
+    )?;
     writeln!(text, "3. Be the partner. The files are in {}", partner.display())?;
     writeln!(text, "     kcat -F {kcat} -L")?;
     writeln!(text, "     kcat -F {kcat} -C -t {alias} -o beginning -e")?;

@@ -41,8 +41,9 @@ pub(crate) static RESPONSE: Shape = Shape {
     ],
 };
 
-/// When a client may ask again, in milliseconds.
-const INTERVAL: i32 = 3_600_000;
+/// When a client may ask again, in milliseconds: Kafka's default. librdkafka counts it in microseconds of 32 bits, and asks without a pause
+/// if they are too many.
+const INTERVAL: i32 = 300_000;
 
 /// What a client would be allowed to push at a time, in bytes: Kafka's default. Clients take 0 for an error.
 const MAX_BYTES: i32 = 1_048_576;
@@ -73,5 +74,6 @@ mod tests {
         assert!(!fresh.client_instance_id.is_nil() && fresh.requested_metrics.is_empty());
         assert_eq!((fresh.error_code, fresh.subscription_id, fresh.push_interval_ms), (0, 0, INTERVAL));
         assert_eq!(ask(fresh.client_instance_id), fresh);
+        assert!(fresh.push_interval_ms.checked_mul(1_000).is_some(), "as librdkafka counts");
     }
 }

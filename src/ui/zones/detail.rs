@@ -9,10 +9,11 @@ use super::credentials::{self, Credentials};
 use super::traffic::{self, Traffic, Usage};
 use super::zone::{Zone, member, web_address};
 use crate::ui::activity;
+use crate::ui::conditions;
 use crate::ui::failure::Failure;
 use crate::ui::moment::{at, when};
 use crate::ui::page::{self, Place, Title};
-use crate::ui::parts::{badge, count, counted, empty, permission};
+use crate::ui::parts::{badge, count, counted, empty, marked, permission, revision};
 use crate::ui::rest::segment;
 use crate::ui::visitor::Visitor;
 
@@ -110,12 +111,12 @@ fn state(zone: &Zone) -> Markup {
     html! {
         p.standing {
             (badge(zone.phase())) " "
-            @if let Some(message) = message { span { (message) } }
+            @if let Some(message) = message { span.said { (marked(message)) } }
             " " span.muted { "changed " (when(zone.text("/status/updatedAt"))) }
         }
         @for drift in zone.list("/status/conditions").iter().filter(|it| is_true(it, "Drifted")) {
             div.notice.waiting role="status" {
-                p { strong { "Drift." } " " (member(drift, "/message").unwrap_or("Something in force is not as the source asks.")) }
+                p { strong { "Drift." } " " (marked(member(drift, "/message").unwrap_or("Something in force is not as the source asks."))) }
             }
         }
     }
@@ -232,7 +233,7 @@ fn connection(zone: &Zone) -> Markup {
                 (fact("Backing cluster", zone.text("/spec/underlyingCluster")))
                 (fact("Open from", zone.text("/spec/access/validFrom")))
                 (fact("Open until", zone.text("/spec/access/validUntil")))
-                (fact("Revision", zone.text("/status/revision")))
+                @if let Some(text) = zone.text("/status/revision") { dt { "Revision" } dd { (revision(text)) } }
             }
             (limits(zone))
         }
@@ -282,18 +283,7 @@ fn conditions(zone: &Zone) -> Markup {
     html! {
         section.card aria-labelledby="conditions-title" {
             h2 #conditions-title { "Conditions" }
-            ul.conditions #conditions data-live {
-                @for condition in zone.list("/status/conditions") {
-                    li {
-                        p {
-                            strong { (member(condition, "/type").unwrap_or_default()) } " "
-                            span.muted { (member(condition, "/status").unwrap_or_default()) " · " (member(condition, "/reason").unwrap_or_default()) }
-                        }
-                        @if let Some(message) = member(condition, "/message") { p.sub { (message) } }
-                        p.sub { "since " (when(member(condition, "/lastTransitionTime"))) }
-                    }
-                }
-            }
+            (conditions::list(zone.list("/status/conditions"), "conditions"))
         }
     }
 }

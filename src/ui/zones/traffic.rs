@@ -22,7 +22,7 @@ pub(super) struct Usage {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Traffic {
-    since: String,
+    since: Option<String>,
     every_seconds: u64,
     points: Vec<Point>,
 }
@@ -86,14 +86,14 @@ pub(super) fn section(zone: &Zone, usage: Option<&Usage>, traffic: Option<&Traff
 fn pictures(traffic: &Traffic) -> Markup {
     let series = |of: fn(&Point) -> u64| traffic.points.iter().map(of).collect::<Vec<_>>();
     html! {
-        @if traffic.points.is_empty() { p.muted { "Nothing went through since this node began to look, " (when(Some(&traffic.since))) "." } }
+        @if traffic.points.iter().all(|point| point.produced_bytes == 0 && point.consumed_bytes == 0) { p.muted { "Nothing went through in the last day, as far as this node has looked: since " (at(traffic.since.as_deref())) "." } }
         @else {
             div.pictures {
                 (picture(traffic, "Produced by the partner", "produced", &series(|point| point.produced_bytes)))
                 (picture(traffic, "Consumed by the partner", "consumed", &series(|point| point.consumed_bytes)))
             }
             p.sub {
-                "Each bar is " (traffic.every_seconds / 60) " minutes; this node has looked since " (at(Some(&traffic.since))) "."
+                "Each bar is " (traffic.every_seconds / 60) " minutes; this node has looked since " (at(traffic.since.as_deref())) "."
             }
         }
     }
@@ -136,13 +136,37 @@ fn picture(traffic: &Traffic, name: &str, kind: &str, series: &[u64]) -> Markup 
 }
 
 fn began(traffic: &Traffic) -> &str {
-    traffic.points.first().map_or(traffic.since.as_str(), |point| &point.at)
+    traffic.points.first().map_or("", |point| &point.at)
+}
+
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+
+/// `2026-11` as `In November 2026`.
+fn in_words(month: &str) -> String {
+    let named = month.split_once('-').and_then(|(year, number)| {
+        let number: usize = number.parse().ok()?;
+        Some(format!("In {} {year}", MONTHS.get(number.checked_sub(1)?)?))
+    });
+    named.unwrap_or_else(|| format!("In {month}"))
 }
 
 fn month(zone: &Zone, usage: &Usage) -> Markup {
     let figure = |pointer: &str| number(&usage.total, pointer);
     html! {
-        h3 { "In " (usage.month) }
+        h3 { (in_words(&usage.month)) }
         dl.facts {
             dt { "Produced" } dd { (bytes(figure("/produced/bytes"))) ", " (count(figure("/produced/records"))) " records" }
             dt { "Consumed" } dd { (bytes(figure("/consumed/bytes"))) ", " (count(figure("/consumed/records"))) " records" }

@@ -1,7 +1,11 @@
 //! The pages, as people use them: in a real browser, over the running product on real Kafka. Pictures of what they see lie in
 //! `target/screenshots/` afterwards.
 
+mod corpus;
+mod credentials;
 mod list;
+mod pages;
+mod roles;
 mod sees;
 mod signing_in;
 

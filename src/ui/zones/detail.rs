@@ -199,7 +199,7 @@ fn about(zone: &Zone) -> Markup {
             }
             h3 { "Contact" }
             @if let Some(name) = contact("name") {
-                p {
+                p.contact {
                     (name) @if let Some(role) = contact("role") { ", " (role) }
                     @if let Some(email) = contact("email") { br; (email) }
                     @if let Some(phone) = contact("phone") { br; (phone) }

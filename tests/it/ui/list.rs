@@ -69,7 +69,6 @@ fn zones_are_found_put_in_order_and_turned_over() {
         ["Zones", "Shared topics", "Pending", "Failed"].map(|name| tile(&page, name)),
         ["53", "54", "0", "1"]
     );
-    page.examine("list");
     page.is_used_by_keyboard();
 
     // In parts.
@@ -78,6 +77,12 @@ fn zones_are_found_put_in_order_and_turned_over() {
     page.follow(named(".pager a", "Next page"));
     assert_eq!(names(&page), ["shop-47", "shop-48", "shop-49"]);
     page.follow(named(".pager a", "First page"));
+
+    page.fill("#label", "team");
+    page.follow(named(".filters button", "Show"));
+    assert_eq!(names(&page), ["Acme Corporation", "Globex", "Initech"]);
+    page.examine("list");
+    page.follow(named("a", "Clear"));
 
     // Searched: by what a topic is called as well.
     page.fill("#search", "payments");

@@ -39,6 +39,17 @@ const choose = (css, value) => {
   return null;
 };
 
+// A form that the page does not have.
+const post = (path, fields) => {
+  const form = document.createElement("form");
+  Object.assign(form, { method: "post", action: path });
+  for (const [name, value] of fields) {
+    form.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
+  }
+  document.body.append(form);
+  form.submit();
+};
+
 const describe = (element) => element.outerHTML.replace(/\s+/gu, " ").slice(0, 160);
 
 // What the Tab key has to get to. Of a group of radio buttons that is one.

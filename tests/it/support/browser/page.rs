@@ -67,6 +67,7 @@ impl<'b> Page<'b> {
         ask(None, "Browser.setDownloadBehavior", kept);
         let page = Self { browser, site: site.to_owned(), session, context };
         page.resize(1280);
+        page.prefer("light");
         page
     }
 
@@ -87,9 +88,11 @@ impl<'b> Page<'b> {
         self.ask("Emulation.setDeviceMetricsOverride", &size);
     }
 
-    /// `light` or `dark`, as the visitor's system would have it.
+    /// `light` or `dark`, as the visitor's system would have it. Nothing moves: what is on its way has colours that nobody has chosen.
     pub(crate) fn prefer(&self, scheme: &str) {
-        let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        let media = json!({"features": [
+            {"name": "prefers-color-scheme", "value": scheme}, {"name": "prefers-reduced-motion", "value": "reduce"},
+        ]});
         self.ask("Emulation.setEmulatedMedia", &media);
     }
 
@@ -255,6 +258,17 @@ impl<'b> Page<'b> {
         let texts =
             self.value(&format!("{}.map((it) => words(it.textContent))", Spot::from(css).call("all")));
         texts.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+    }
+
+    /// What a hidden field of the page holds.
+    pub(crate) fn text_of(&self, css: &str) -> String {
+        let value = self.value(&format!("document.querySelector({}).value", json!(css)));
+        value.as_str().unwrap_or_else(|| panic!("no {css}")).to_owned()
+    }
+
+    /// Sends a form that the page does not offer.
+    pub(crate) fn post(&self, path: &str, fields: &[(&str, &str)]) {
+        self.led(|page| page.value(&format!("post({}, {})", json!(path), json!(fields))));
     }
 
     /// All that is to be seen, for a message.

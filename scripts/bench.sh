@@ -6,7 +6,7 @@
 #
 # And what a large repository costs the control plane, beside the bare parse of its files:
 #
-#   bench.sh reconcile [--rounds N] [--zones N] [--only PART OF A SCENARIO'S NAME | served]
+#   bench.sh reconcile [--rounds N] [--zones N] [--only PART OF A SCENARIO'S NAME | served | lists | principals]
 #
 # Without arguments, both.
 . "$(dirname "$0")/lib.sh"

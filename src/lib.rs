@@ -199,6 +199,8 @@
 //! * `apply` without files asks for a run, as before; `apply -f` writes zones to the source.
 //! * A commit to a repository on this machine is not a push: libgit2's replaces a ref whatever it has become since, and runs no hooks. Objects are
 //!   written into it and the ref is moved if it still is where it was read; a repository with hooks that could refuse is refused.
+//! * The OpenAPI document is made of the table of paths and of `schemars`, which makes the manifest's schema, not with utoipa: a row without a
+//!   description does not compile, and the tests hold every answer that they see against it.
 //! * An owner's pattern is a backing topic's name or the beginning of names (Kafka's literal and prefixed patterns), on every cluster. Owners
 //!   write zones that share nothing else, but map no groups: a group has offsets of whatever topics.
 //! * A partner's key rotates and revokes the zone's credentials and issues none: what the provider revoked stays revoked.

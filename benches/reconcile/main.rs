@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints")]
 #![allow(clippy::cast_precision_loss, reason = "figures for people")]
 
+mod lists;
 mod measure;
 mod principals;
 mod repository;
@@ -38,6 +39,9 @@ fn main() {
         return principals::run(zones, &brokers);
     }
     let rounds = number("--rounds", DEFAULT_ROUNDS);
+    if only == "lists" {
+        return lists::run(rounds, zones);
+    }
     let folder = tempfile::tempdir().unwrap();
     let repository = Repository::create(folder.path(), zones, TOPICS);
     eprintln!("{rounds} rounds, {zones} zones of {TOPICS} topics, {:.1} MB", repository.bytes() as f64 / 1e6);
@@ -61,6 +65,7 @@ fn main() {
         served::run(rounds);
     }
     if only.is_empty() {
+        lists::run(rounds, zones);
         principals::run(zones, &brokers);
     }
 }

@@ -45,16 +45,20 @@ pub(super) enum Needs {
 }
 
 impl Needs {
-    fn admits(self, role: &ApiKeyRole) -> bool {
-        use ApiKeyRole::{Admin, Owner, Partner, Viewer};
+    /// The roles that have it, by [`ApiKeyRole::name`].
+    pub(super) fn roles(self) -> &'static [&'static str] {
         match self {
-            Self::Admin => matches!(role, Admin),
-            Self::Service => matches!(role, Admin | Viewer),
-            Self::Backing => matches!(role, Admin | Viewer | Owner { .. }),
-            Self::Sight => matches!(role, Admin | Viewer | Owner { .. } | Partner { .. }),
-            Self::Share => matches!(role, Admin | Owner { .. }),
-            Self::Renewal => matches!(role, Admin | Owner { .. } | Partner { .. }),
+            Self::Admin => &["admin"],
+            Self::Service => &["admin", "viewer"],
+            Self::Backing => &["admin", "viewer", "owner"],
+            Self::Sight => &["admin", "viewer", "owner", "partner"],
+            Self::Share => &["admin", "owner"],
+            Self::Renewal => &["admin", "owner", "partner"],
         }
+    }
+
+    fn admits(self, role: &ApiKeyRole) -> bool {
+        self.roles().contains(&role.name())
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Extension, State as Shared};
 use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -12,6 +13,7 @@ use time::OffsetDateTime;
 use super::auth::Caller;
 use super::body::{Body, Name};
 use super::credentials::{Shown, rfc3339, shown_once};
+use super::openapi::words;
 use super::problem::Problem;
 use super::{Api, audit, key};
 use crate::store::{Change, State};
@@ -23,18 +25,27 @@ const MAX_KEYS: usize = 1_000;
 /// Patterns of one owner.
 const MAX_PATTERNS: usize = 100;
 
-#[derive(Debug, Deserialize)]
+/// What a key is to be for.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ApiKeyWanted", extend("oneOf" = [
+    {"properties": {"role": {"enum": ["admin", "viewer"]}, "topics": {"type": "null"}, "zone": {"type": "null"}}},
+    {"properties": {"role": {"const": "owner"}, "topics": {"type": "array"}, "zone": {"type": "null"}}, "required": ["topics"]},
+    {"properties": {"role": {"const": "partner"}, "topics": {"type": "null"}, "zone": {"type": "string"}}, "required": ["zone"]},
+]))]
 pub(super) struct Create {
     role: Role,
-    /// Of an owner: [`TopicPattern`].
+    /// Of an owner: the backing topics that are theirs, each a topic's name, or the beginning of names and `*`.
+    #[schemars(with = "Option<Vec<words::TopicPattern>>", length(min = 1, max = 100))]
     topics: Option<Vec<String>>,
-    /// Of a partner.
+    /// Of a partner: the zone, which has to be there.
+    #[schemars(with = "Option<words::ZoneName>")]
     zone: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(inline)]
 enum Role {
     Admin,
     Viewer,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Extension, State as Shared};
 use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -14,6 +15,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use super::auth::Caller;
 use super::body::Body;
 use super::credentials::rfc3339;
+use super::openapi::words;
 use super::problem::Problem;
 use super::{Api, audit, controls, zones};
 use crate::store::Leadership;
@@ -62,13 +64,24 @@ fn held((zone, held): (&ZoneName, &Held)) -> Value {
     json!({ "zone": zone.as_str(), "reason": held.reason, "message": held.message })
 }
 
-#[derive(Debug, Deserialize)]
+/// What is asked of a run.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "RunWanted", extend("dependentRequired" = {
+    "allowDeletes": ["expectPlan", "reason"],
+    "allowUpdates": ["expectPlan", "reason"],
+}))]
 pub(super) struct Apply {
+    /// Apply nothing but the plan with this digest.
     expect_plan: Option<String>,
+    /// Let that plan delete this many zones although a guard would refuse it.
     allow_deletes: Option<usize>,
+    /// Let that plan update this many zones although a guard would refuse it.
     allow_updates: Option<usize>,
+    #[schemars(with = "Option<words::Reason>")]
     reason: Option<String>,
+    /// The one zone that is brought to what it should be.
+    #[schemars(with = "Option<words::ZoneName>")]
     only: Option<String>,
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Extension, State as Shared};
 use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
@@ -13,6 +14,7 @@ use time::{Duration, OffsetDateTime};
 use super::auth::Caller;
 use super::body::Body;
 use super::credentials::rfc3339;
+use super::openapi::words;
 use super::problem::Problem;
 use super::{Api, audit};
 use crate::store::Change;
@@ -27,33 +29,50 @@ const MAX_SUSPENSIONS: usize = 1_000;
 /// A rollback is for an incident; what is to stay belongs into the repository (`git revert`).
 const LONGEST_ROLLBACK: Duration = Duration::days(30);
 
-#[derive(Debug, Deserialize)]
+/// What is to be left as it is, or goes on.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "SuspensionWanted")]
 pub(super) struct Suspend {
-    /// [`Scope::parse`].
+    /// `all`, `source` or `zone/` and a zone's name.
+    #[schemars(with = "words::ScopeName")]
     scope: String,
+    #[schemars(with = "words::Reason")]
     reason: String,
 }
 
-#[derive(Debug, Deserialize)]
+/// To which commit the zones go back, for a while.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "RollbackWanted")]
 pub(super) struct RollBack {
+    #[schemars(with = "words::CommitId")]
     commit: String,
+    /// Within 30 days.
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "words::Time")]
     until: OffsetDateTime,
+    #[schemars(with = "words::Reason")]
     reason: String,
 }
 
-#[derive(Debug, Deserialize)]
+/// Why a rollback ends.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "RollbackEnd")]
 pub(super) struct End {
+    #[schemars(with = "words::Reason")]
     reason: String,
 }
 
-#[derive(Debug, Deserialize)]
+/// Up to which commit a rewritten history is taken.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "AcceptanceWanted")]
 pub(super) struct Accept {
+    #[schemars(with = "words::CommitId")]
     commit: String,
+    #[schemars(with = "words::Reason")]
     reason: String,
 }
 

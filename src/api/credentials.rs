@@ -9,15 +9,17 @@ use axum::extract::{Extension, State as Shared};
 use axum::http::header::{CACHE_CONTROL, HeaderName};
 use axum::http::{HeaderMap, StatusCode};
 use rand::RngExt as _;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
-pub(super) use self::rotation::rotate;
+pub(super) use self::rotation::{Rotate, rotate};
 use super::auth::Caller;
 use super::body::{Body, Name};
 use super::distribution::{PATIENCE, distributed, told, told_without_nodes};
+use super::openapi::words;
 use super::problem::Problem;
 use super::{Api, audit, idempotency, key, zones};
 use crate::policy::verifier::{SCRAM_ITERATIONS, Salts, verifiers};
@@ -30,7 +32,7 @@ use crate::zone::{AuthenticationMode, Credential, KeyId, LastUse, PartnerZone, S
 const MAX_PER_ZONE: usize = 100;
 
 /// A secret must not stay in a proxy's or browser's memory.
-const NO_STORE: [(HeaderName, &str); 1] = [(CACHE_CONTROL, "no-store")];
+pub(super) const NO_STORE: [(HeaderName, &str); 1] = [(CACHE_CONTROL, "no-store")];
 
 pub(super) type Shown = (StatusCode, [(HeaderName, &'static str); 1], Json<Value>);
 
@@ -39,10 +41,13 @@ pub(super) fn shown_once(value: Value) -> Shown {
     (StatusCode::CREATED, NO_STORE, Json(value))
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// What is wanted of a new credential.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "CredentialWanted")]
 pub(super) struct Issue {
-    #[serde(default)]
+    /// When it is to end, if ever.
+    #[schemars(with = "Option<words::Time>")]
     expires_at: Option<String>,
 }
 

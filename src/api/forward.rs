@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION, RETRY_AFTER};
+use axum::http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION, RETRY_AFTER,
+};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, Method, StatusCode};
 use axum::middleware::Next;
@@ -120,7 +122,7 @@ async fn pass_on(api: &Api, leader: &str, parts: Parts, body: Bytes) -> Result<R
     let body = http::body(answer, MAX_ANSWER_BYTES).await.map_err(gone)?;
     let body = body.ok_or_else(|| Problem::unavailable("the leader's answer was too long"))?;
     let mut response = (status, Body::from(body)).into_response();
-    for name in [CONTENT_TYPE, RETRY_AFTER, ETAG, LOCATION] {
+    for name in [CONTENT_TYPE, CACHE_CONTROL, RETRY_AFTER, ETAG, LOCATION] {
         match headers.get(&name) {
             Some(value) => response.headers_mut().insert(name, value.clone()),
             None => response.headers_mut().remove(name),

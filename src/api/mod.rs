@@ -22,9 +22,10 @@
 //! | `GET`, `POST /api/v1/api-keys`, `DELETE /api/v1/api-keys/{id}` | |
 //! | `POST /api/v1/sign-in`, `GET /api/v1/session` | begins a session with an API key; says who asks |
 //! | `POST /api/v1/source/hint` | signed by a forge: the source has changed |
+//! | `GET /api/v1/openapi.json` | all of this for programs ([`openapi`]); needs no key |
 //! | `/public/…`, `/login` | as Conduktor Console has them: [`console`] |
 //!
-//! Each path under `/api/v1` but the last says in [`routes`] what it needs, and [`access`] which role has that.
+//! Each path under `/api/v1` is in [`routes`], where it says what it needs; [`access`] says which role has that.
 //!
 //! Every request passes the same layers: time limit, count, authentication, quota, role, and for a write on a node that does not
 //! lead, the leader. Errors are `application/problem+json` (RFC 9457) and never hold what an inner error said.
@@ -52,6 +53,7 @@ mod key;
 mod listener;
 mod metrics;
 mod nodes;
+pub mod openapi;
 mod plan;
 mod problem;
 mod query;
@@ -77,7 +79,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use prometheus_client::registry::Registry;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
@@ -201,17 +203,17 @@ pub fn router(config: ApiConfig, metrics: ApiMetrics, registry: Arc<Registry>) -
         registry,
     });
     let admit = || middleware::from_fn_with_state(Arc::clone(&api), auth::admit);
-    let ours = routes::router(&api, routes::all())
+    let with_key = routes::all().into_iter().map(|described| described.route).collect();
+    let ours = routes::router(&api, with_key)
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(admit());
+    let ours = routes::with_open(ours);
     let console = console::with_log_in(routes::router(&api, console::routes()).layer(admit()));
     let router = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
-        .route("/api/v1/source/hint", post(hint::take))
-        .route("/api/v1/sign-in", post(session::begin))
         .nest("/api/v1", ours)
         .nest("/api", console.clone())
         .merge(console)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State as Shared;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -13,9 +14,9 @@ use crate::store::{Heartbeat, State};
 use crate::zone::Revision;
 
 /// What a node says of itself, and what that comes to.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Node<'a> {
+pub(super) struct Node<'a> {
     #[serde(flatten)]
     heartbeat: &'a Heartbeat,
     /// It serves the last commit.
@@ -26,7 +27,7 @@ struct Node<'a> {
 }
 
 /// Sums over all zones.
-#[derive(Default, Serialize)]
+#[derive(Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Load {
     connections: u64,

@@ -12,9 +12,10 @@ use axum::routing::{self, MethodRouter};
 
 use super::access::Needs::{Admin, Backing, Renewal, Service, Share, Sight};
 use super::access::{self, Needs};
+use super::openapi::{self, Operation};
 use super::zone_body::MAX_ZONE_BYTES;
 use super::{
-    Api, api_keys, audit_log, backup, controller, controls, credentials, events, forward, nodes, plan,
+    Api, api_keys, audit_log, backup, controller, controls, credentials, events, forward, hint, nodes, plan,
     session, state, topics, traffic, usage, writes, zones,
 };
 
@@ -28,40 +29,78 @@ pub(super) struct Route {
     asks_the_leader: bool,
 }
 
+/// A route, and what is said of it outside.
+pub(super) struct Described {
+    pub(super) route: Route,
+    pub(super) operation: fn() -> Operation,
+}
+
+/// A method of a path that needs no key.
+pub(super) struct Open {
+    pub(super) method: Method,
+    pub(super) path: &'static str,
+    handler: MethodRouter<Arc<Api>>,
+    pub(super) operation: fn() -> Operation,
+}
+
 /// The table.
-pub(super) fn all() -> Vec<Route> {
+pub(super) fn all() -> Vec<Described> {
     vec![
-        get("/session", Sight, session::show),
-        get("/zones", Sight, zones::list),
-        get("/zones/{name}", Sight, zones::one),
-        post("/zones", Share, writes::create).takes_a_file(),
-        put("/zones/{name}", Share, writes::replace).takes_a_file(),
-        delete("/zones/{name}", Share, writes::delete),
-        get("/zones/{name}/usage", Sight, usage::of_zone),
-        get("/zones/{name}/traffic", Sight, traffic::of_zone),
-        get("/usage", Sight, usage::all),
-        get("/zones/{name}/credentials", Sight, credentials::of_zone),
-        post("/zones/{name}/credentials", Share, credentials::issue),
-        get("/credentials", Sight, credentials::all),
-        delete("/credentials/{key_id}", Renewal, credentials::revoke),
-        post("/credentials/{key_id}/rotate", Renewal, credentials::rotate),
-        get("/topics", Backing, topics::list).asked_of_the_leader(),
-        get("/audit", Service, audit_log::list),
-        get("/plan", Service, plan::show).asked_of_the_leader(),
-        get("/events", Service, events::stream),
-        get("/nodes", Service, nodes::list),
-        get("/state", Service, state::show),
-        get("/state/backup", Admin, backup::export),
-        get("/controller", Service, controller::show).asked_of_the_leader(),
-        post("/controller/suspend", Admin, controls::suspend),
-        post("/controller/resume", Admin, controls::resume),
-        post("/controller/rollback", Admin, controls::roll_back),
-        delete("/controller/rollback", Admin, controls::end_rollback),
-        post("/controller/accept", Admin, controls::accept),
-        post("/controller/apply", Admin, controller::apply),
-        get("/api-keys", Service, api_keys::list),
-        post("/api-keys", Admin, api_keys::create),
-        delete("/api-keys/{id}", Admin, api_keys::delete),
+        get("/session", Sight, session::show).told(openapi::keys::session),
+        get("/zones", Sight, zones::list).told(openapi::zones::list),
+        get("/zones/{name}", Sight, zones::one).told(openapi::zones::one),
+        post("/zones", Share, writes::create).takes_a_file().told(openapi::zones::create),
+        put("/zones/{name}", Share, writes::replace).takes_a_file().told(openapi::zones::replace),
+        delete("/zones/{name}", Share, writes::delete).told(openapi::zones::delete),
+        get("/zones/{name}/usage", Sight, usage::of_zone).told(openapi::usage::of_zone),
+        get("/zones/{name}/traffic", Sight, traffic::of_zone).told(openapi::usage::traffic),
+        get("/usage", Sight, usage::all).told(openapi::usage::all),
+        get("/zones/{name}/credentials", Sight, credentials::of_zone).told(openapi::credentials::of_zone),
+        post("/zones/{name}/credentials", Share, credentials::issue).told(openapi::credentials::issue),
+        get("/credentials", Sight, credentials::all).told(openapi::credentials::all),
+        delete("/credentials/{key_id}", Renewal, credentials::revoke).told(openapi::credentials::revoke),
+        post("/credentials/{key_id}/rotate", Renewal, credentials::rotate).told(openapi::credentials::rotate),
+        get("/topics", Backing, topics::list).asked_of_the_leader().told(openapi::service::topics),
+        get("/audit", Service, audit_log::list).told(openapi::service::audit),
+        get("/plan", Service, plan::show).asked_of_the_leader().told(openapi::controller::plan),
+        get("/events", Service, events::stream).told(openapi::service::events),
+        get("/nodes", Service, nodes::list).told(openapi::service::nodes),
+        get("/state", Service, state::show).told(openapi::service::state),
+        get("/state/backup", Admin, backup::export).told(openapi::service::backup),
+        get("/controller", Service, controller::show).asked_of_the_leader().told(openapi::controller::show),
+        post("/controller/suspend", Admin, controls::suspend).told(openapi::controller::suspend),
+        post("/controller/resume", Admin, controls::resume).told(openapi::controller::resume),
+        post("/controller/rollback", Admin, controls::roll_back).told(openapi::controller::roll_back),
+        delete("/controller/rollback", Admin, controls::end_rollback).told(openapi::controller::end_rollback),
+        post("/controller/accept", Admin, controls::accept).told(openapi::controller::accept),
+        post("/controller/apply", Admin, controller::apply).told(openapi::controller::apply),
+        get("/api-keys", Service, api_keys::list).told(openapi::keys::list),
+        post("/api-keys", Admin, api_keys::create).told(openapi::keys::create),
+        delete("/api-keys/{id}", Admin, api_keys::delete).told(openapi::keys::delete),
+    ]
+}
+
+/// What needs no key: each asks in a way of its own who is there, or holds what anybody may know.
+pub(super) fn open() -> Vec<Open> {
+    vec![
+        Open {
+            method: Method::POST,
+            path: "/source/hint",
+            handler: routing::post(hint::take),
+            operation: openapi::service::hint,
+        },
+        Open {
+            method: Method::POST,
+            path: "/sign-in",
+            handler: routing::post(session::begin),
+            operation: openapi::keys::sign_in,
+        },
+        Open {
+            method: Method::GET,
+            path: "/openapi.json",
+            handler: routing::get(openapi::show),
+            operation: openapi::service::openapi,
+        },
     ]
 }
 
@@ -71,6 +110,11 @@ pub(super) fn router(api: &Arc<Api>, routes: Vec<Route>) -> Router<Arc<Api>> {
         let path = route.path;
         router.route(path, route.guarded(api))
     })
+}
+
+/// Puts beside a router what needs no key.
+pub(super) fn with_open(router: Router<Arc<Api>>) -> Router<Arc<Api>> {
+    open().into_iter().fold(router, |router, open| router.route(open.path, open.handler))
 }
 
 pub(super) fn get<H: Handler<T, Arc<Api>>, T: 'static>(
@@ -108,6 +152,10 @@ pub(super) fn delete<H: Handler<T, Arc<Api>>, T: 'static>(
 impl Route {
     fn new(method: Method, path: &'static str, needs: Needs, handler: MethodRouter<Arc<Api>>) -> Self {
         Self { method, path, needs, handler, asks_the_leader: false }
+    }
+
+    fn told(self, operation: fn() -> Operation) -> Described {
+        Described { route: self, operation }
     }
 
     fn asked_of_the_leader(self) -> Self {

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{ConnectInfo, Extension, State as Shared};
-use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, HeaderName};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
@@ -19,7 +20,7 @@ use time::{Duration, OffsetDateTime};
 use super::Api;
 use super::auth::{self, Caller};
 use super::body::Body;
-use super::credentials::{Shown, rfc3339, shown_once};
+use super::credentials::{NO_STORE, Shown, rfc3339, shown_once};
 use super::key::random_bytes;
 use super::problem::Problem;
 use crate::secret::Secret;
@@ -122,9 +123,11 @@ impl Api {
     }
 }
 
-#[derive(Debug, Deserialize)]
+/// What a session is begun with.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SignIn {
+    /// A whole API key, `pzk_…`.
     key: String,
 }
 
@@ -145,7 +148,7 @@ pub(super) async fn show(
     Shared(api): Shared<Arc<Api>>,
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
-) -> Result<Json<Value>, Problem> {
+) -> Result<([(HeaderName, &'static str); 1], Json<Value>), Problem> {
     let presented = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let session = presented.and_then(auth::bearer).and_then(|text| api.session(text));
     let renewed = session.as_ref().and_then(|session| session.renewed(OffsetDateTime::now_utc()));
@@ -154,14 +157,15 @@ pub(super) async fn show(
         ApiKeyRole::Partner { zone } => (Vec::new(), Some(zone.as_str())),
         ApiKeyRole::Admin | ApiKeyRole::Viewer => (Vec::new(), None),
     };
-    Ok(Json(json!({
+    let shown = json!({
         "id": caller.0.id,
         "role": caller.0.role.name(),
         "topics": topics,
         "zone": zone,
         "expiresAt": session.map(|session| rfc3339(session.until)),
         "renewed": renewed.map(|renewed| api.sealed(&renewed)).transpose()?,
-    })))
+    });
+    Ok((NO_STORE, Json(shown)))
 }
 
 #[cfg(test)]
@@ -202,7 +206,7 @@ mod tests {
     fn a_session_that_is_used_goes_on_until_the_day_is_over() {
         let mut session = Session::begin("k".to_owned(), NOW);
         assert_eq!(session.renewed(NOW + IDLE / 3), None, "it is young");
-        let (mut now, mut times) = (NOW, 0);
+        let (mut now, mut times) = (NOW + IDLE / 4 * 3, 0);
         while let Some(renewed) = session.renewed(now) {
             (session, times) = (renewed, times + 1);
             now = session.until - IDLE / 4;

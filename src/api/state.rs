@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State as Shared;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::Api;
+use super::openapi::words;
 use super::problem::Problem;
 use crate::manifest::document;
 use crate::store::{PrincipalRow, State, ZoneRecord};
@@ -20,7 +22,7 @@ use crate::zone::{
 };
 
 /// How this installation plans, beside what is in force: a plan made elsewhere says what this one would.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Planning {
     /// Part of every zone's id.
@@ -33,7 +35,7 @@ pub struct Planning {
 }
 
 /// `guards` of the configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Guards {
     pub max_delete_percent: u8,
@@ -42,7 +44,7 @@ pub struct Guards {
 }
 
 /// The zones as they were last applied, and the rest that a plan is made of. Credentials and keys are no part of it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ObservedState {
     /// A server of an earlier version does not tell.
@@ -69,27 +71,32 @@ pub struct ObservedState {
     principals: Vec<Principal>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ObservedSpending")]
 struct Used {
     deletions: usize,
     updates: usize,
 }
 
 /// About one commit: a rollback to it, or that it is accepted.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ObservedDecision")]
 struct Decision {
     commit: String,
     /// Of a rollback.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
+    #[schemars(with = "words::Time")]
     until: Option<OffsetDateTime>,
     by: String,
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "words::Time")]
     at: OffsetDateTime,
     reason: String,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ObservedPrincipal")]
 struct Principal {
     cluster: String,
     zone: String,
@@ -97,23 +104,28 @@ struct Principal {
     row: PrincipalRow,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ObservedSuspension")]
 struct Suspension {
     scope: String,
     by: String,
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "words::Time")]
     at: OffsetDateTime,
     reason: String,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct ObservedZone {
+    #[schemars(with = "words::Id")]
     id: Uuid,
     changed: u64,
     revision: String,
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "words::Time")]
     updated_at: OffsetDateTime,
+    #[schemars(with = "words::Manifest")]
     zone: Value,
 }
 

@@ -109,13 +109,17 @@ impl Node {
     }
 
     async fn send(&self, method: Method, path: &str, key: &str, body: Option<Value>) -> (StatusCode, Value) {
-        let request = self.request(method, path, key);
+        let request = self.request(method.clone(), path, key);
         let answer = body
             .map_or_else(|| request.try_clone().unwrap(), |body| request.try_clone().unwrap().json(&body));
         let answer = answer.send().await.unwrap();
         let status = answer.status();
+        let media_type = answer.headers().get("content-type").map_or("", |value| value.to_str().unwrap());
+        let media_type = media_type.to_owned();
         let text = answer.text().await.unwrap();
-        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        openapi::tests::hold(method.as_str(), path, status.as_u16(), &media_type, &body);
+        (status, body)
     }
 
     async fn get(&self, path: &str, key: &str) -> (StatusCode, Value) {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::access::Sight;
 
 /// Whoever may write the zone has its whole document, and of its status what concerns it and nobody else.
-const OF_WHOLE: &[&str] = &[
+pub(super) const OF_WHOLE: &[&str] = &[
     "/apiVersion",
     "/kind",
     "/metadata",
@@ -24,7 +24,7 @@ const OF_WHOLE: &[&str] = &[
 ];
 
 /// Who reads, and how the zone stands. Texts about the whole zone are not among it: they may speak of the other topics.
-const OF_PART: &[&str] = &[
+pub(super) const OF_PART: &[&str] = &[
     "/apiVersion",
     "/kind",
     "/metadata/name",
@@ -39,7 +39,7 @@ const OF_PART: &[&str] = &[
 ];
 
 /// What is the partner's own, and what it needs to connect.
-const OF_PARTNER: &[&str] = &[
+pub(super) const OF_PARTNER: &[&str] = &[
     "/apiVersion",
     "/kind",
     "/metadata/name",
@@ -60,7 +60,7 @@ const OF_PARTNER: &[&str] = &[
 ];
 
 /// Of a topic, for the partner. Schemas are not among it: subjects are named after backing topics.
-const TOPIC_OF_PARTNER: &[&str] =
+pub(super) const TOPIC_OF_PARTNER: &[&str] =
     &["/name", "/permission", "/description", "/tags", "/deprecated", "/replay"];
 
 /// Of a condition: its message was written for operators.

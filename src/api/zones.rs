@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-pub(super) use self::list::list;
+pub(super) use self::list::{ORDERS, PHASES, list};
 use super::access::Seen as SeenZone;
 use super::auth::Caller;
 use super::body::Name;

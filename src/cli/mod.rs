@@ -63,8 +63,7 @@ enum Command {
     Apply(apply::Args),
     Validate(validate::Args),
     Explain(explain::Args),
-    /// Prints the JSON Schema of a PartnerZone
-    Schema,
+    Schema(schema::Args),
     Quickstart(quickstart::Args),
     Get(get::Args),
     Diff(write::diff::Args),
@@ -144,7 +143,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failu
         Command::Apply(args) => apply::run(args, context).await,
         Command::Validate(args) => validate::run(args, context),
         Command::Explain(args) => explain::run(&args),
-        Command::Schema => schema::run(),
+        Command::Schema(args) => schema::run(&args),
         Command::Quickstart(args) => quickstart::run(args).await,
         Command::Get(args) => get::run(args, context).await,
         Command::Diff(args) => write::diff::run(args, context).await,

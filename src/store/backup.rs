@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
@@ -25,18 +26,21 @@ const FORMAT: &str = "1.";
 /// Of a store that was restored again and again.
 const MAX_LINEAGE: usize = 64;
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// Everything that the state holds, its records as they stand in the state topic.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Backup {
     format_version: String,
     /// Zones' synthetic topic ids belong to the cluster whose topics they name.
     home_cluster_id: String,
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     exported_at: OffsetDateTime,
     sequence: u64,
     #[serde(default)]
     revision: Option<String>,
     #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     lineage: Vec<Uuid>,
     #[serde(default)]
     leader_version: u32,

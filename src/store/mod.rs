@@ -32,6 +32,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use time::OffsetDateTime;
@@ -112,13 +113,15 @@ pub struct ZoneRecord {
 }
 
 /// The leader's word that it leads, and where it can be reached.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Leader")]
 pub struct Lease {
     pub node: String,
     /// `http.advertisedUrl` of the leading node.
     pub url: String,
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub renewed_at: OffsetDateTime,
 }
 
@@ -184,7 +187,7 @@ pub enum Change {
 }
 
 /// What a gateway node says of itself every two seconds (status topic).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Heartbeat {
     pub node: String,
@@ -197,6 +200,7 @@ pub struct Heartbeat {
     pub tls: bool,
     /// In SNI mode what follows `<zone>.` in each zone's own bootstrap address: `domain:port`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub zone_domain: Option<String>,
     /// Zones it cannot serve as wanted, with the reason (zone name → reason).
     pub problems: BTreeMap<String, String>,
@@ -221,12 +225,14 @@ pub struct Heartbeat {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub usage_is_partial: bool,
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub at: OffsetDateTime,
 }
 
 /// The clients of one zone on one node, and how many of them use which alias.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ZoneClients")]
 pub struct ZoneUsage {
     pub clients: u64,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

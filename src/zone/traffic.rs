@@ -1,5 +1,6 @@
 //! What a zone's limits are about, and what one node says of its part of one.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::TrafficControl;
@@ -22,7 +23,7 @@ pub enum Limit {
 }
 
 /// What one node has used of a limit in the last seconds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Demand {
     /// In the limit's own unit, rounded up.

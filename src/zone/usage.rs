@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use time::OffsetDateTime;
@@ -63,7 +64,7 @@ impl FromStr for Month {
 }
 
 /// So many records, in so many bytes of record batches as they were on the wire: compressed, if they were.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Volume {
     pub bytes: u64,
     /// As the batches' headers say. Those of message formats before Kafka 0.11 are not known without being read.
@@ -71,18 +72,19 @@ pub struct Volume {
 }
 
 /// What went to and from one alias of a zone.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TopicUsage {
     pub produced: Volume,
     pub consumed: Volume,
     /// When a request last named it.
     #[serde(with = "time::serde::rfc3339::option")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub last_seen: Option<OffsetDateTime>,
 }
 
 /// What was done with one credential.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClientUsage {
     pub produced: Volume,
@@ -96,6 +98,7 @@ pub struct ClientUsage {
     /// For how long connections were to be held back for a limit of the zone, in milliseconds.
     pub throttled_ms: u64,
     #[serde(with = "time::serde::rfc3339::option")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub last_seen: Option<OffsetDateTime>,
 }
 

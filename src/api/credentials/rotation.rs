@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Extension, State as Shared};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 use time::OffsetDateTime;
@@ -11,20 +12,22 @@ use time::OffsetDateTime;
 use super::{Shown, end, find, rfc3339, shown_once};
 use crate::api::auth::Caller;
 use crate::api::body::{Body, Name};
+use crate::api::openapi::words;
 use crate::api::problem::Problem;
 use crate::api::{Api, audit};
 use crate::store::Change;
 use crate::zone::{ApiKeyRole, Credential, parse_duration};
 
 /// What is wanted of a credential that takes another one's place.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "RotationWanted")]
 pub(in crate::api) struct Rotate {
-    /// How long the old one goes on: `24h`; `0s` ends it at once.
-    #[serde(default)]
+    /// How long the old one goes on: `24h`, if it is not said; `0s` ends it at once.
+    #[schemars(with = "Option<words::DurationText>")]
     overlap: Option<String>,
     /// When the new one is to end; if it is not said, it lasts as long as the old one was to last.
-    #[serde(default)]
+    #[schemars(with = "Option<words::Time>")]
     expires_at: Option<String>,
 }
 

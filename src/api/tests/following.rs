@@ -16,6 +16,8 @@ async fn a_follower_passes_writes_to_the_leader_with_the_callers_key() {
     let (status, issued) = follower.send(Method::POST, ISSUE, &admin, Some(json!({}))).await;
     assert_eq!(status, StatusCode::CREATED, "{issued}");
     assert_eq!(store.state().borrow().as_ref().unwrap().credentials.len(), 1);
+    let answer = follower.request(Method::POST, ISSUE, &admin).send().await.unwrap();
+    assert_eq!(answer.headers()["cache-control"], "no-store", "what has a secret in it stays in no memory");
     assert_eq!(follower.send(Method::POST, ISSUE, &viewer, None).await.0, StatusCode::FORBIDDEN);
     let (status, problem) = follower.send(Method::POST, "/api/v1/zones/none/credentials", &admin, None).await;
     assert_eq!((status, problem["status"].as_u64()), (StatusCode::NOT_FOUND, Some(404)));

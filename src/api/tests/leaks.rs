@@ -25,7 +25,7 @@ mod name {
         "words-of-a-guard",
         "zones/place-of-a-file",
         "digest-of-a-plan",
-        "commit-of-a-rollback",
+        "c0331700000000000000000000000000000c0ffe",
     ];
     /// Of other zones and their topics: for neither.
     pub(super) const OTHERS: [&str; 7] = [
@@ -176,7 +176,8 @@ async fn controls(store: &dyn Store) {
         reason: "reason-of-an-operator".to_owned(),
     };
     let until = OffsetDateTime::now_utc() + time::Duration::hours(1);
-    let rollback = Rollback { commit: "commit-of-a-rollback".to_owned(), until, asked: asked() };
+    let rollback =
+        Rollback { commit: "c0331700000000000000000000000000000c0ffe".to_owned(), until, asked: asked() };
     let zone = Scope::Zone(ZoneName::try_from("acme").unwrap());
     store.commit(vec![Change::Suspend(zone, asked()), Change::Rollback(rollback)]).await.unwrap();
 }
@@ -202,7 +203,7 @@ async fn all_answers(node: &Node, key: &str) -> String {
     let mut all = String::new();
     // Events have no end, and are for operators.
     let is_read = |route: &&routes::Route| route.method == Method::GET && route.path != "/events";
-    let ours = routes::all().into_iter().map(|route| ("/api/v1", route));
+    let ours = routes::all().into_iter().map(|it| ("/api/v1", it.route));
     let console = console::routes().into_iter().map(|route| ("", route));
     for (prefix, route) in ours.chain(console).filter(|(_, route)| is_read(&route)) {
         for zone in ["acme", "sold", "rival", "departed", "nowhere"] {

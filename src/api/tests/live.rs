@@ -128,11 +128,13 @@ fn run(plan: &str) -> Run {
 async fn the_last_plan_is_the_leaders_with_what_came_of_it() {
     let store = memory_store();
     let viewer = key_of(&*store, ApiKeyRole::Viewer).await;
-    let planned = Planned {
-        at: OffsetDateTime::UNIX_EPOCH,
-        json: json!({"digest": "sha256:a", "changes": []}).to_string().into(),
-        is_whole: true,
-    };
+    let plan = json!({
+        "formatVersion": "1.2", "mode": "live", "revision": "main@sha1:0123",
+        "digest": format!("sha256:{}", "a".repeat(64)), "changes": [], "findings": [],
+        "summary": {"add": 0, "change": 0, "delete": 0, "drift": 0, "findings": 0},
+        "guard": {"refused": false, "reasons": []},
+    });
+    let planned = Planned { at: OffsetDateTime::UNIX_EPOCH, json: plan.to_string().into(), is_whole: true };
     let mut status =
         ControllerStatus { plan: Some("sha256:a".to_owned()), planned: Some(planned), ..Default::default() };
     status.runs.record(run("sha256:a"));
@@ -142,7 +144,7 @@ async fn the_last_plan_is_the_leaders_with_what_came_of_it() {
     for node in [&leader, &follower] {
         let (status, answer) = node.get("/api/v1/plan", &viewer).await;
         assert_eq!((status, &answer["node"]), (StatusCode::OK, &json!("n1")));
-        assert_eq!(answer["plan"], json!({"digest": "sha256:a", "changes": []}));
+        assert_eq!(answer["plan"], plan);
         assert_eq!((&answer["run"]["plan"], &answer["run"]["outcome"]), (&json!("sha256:a"), &json!("Held")));
         assert_eq!((&answer["isWhole"], &answer["at"]), (&json!(true), &json!("1970-01-01T00:00:00Z")));
     }

@@ -136,7 +136,7 @@ const MATRIX: [(&str, &str, &str); 31] = [
 async fn every_path_says_who_may_call_it_and_nobody_else_can() {
     let told: BTreeSet<_> = MATRIX.iter().map(|(method, path, _)| ((*method).to_owned(), *path)).collect();
     let routes: BTreeSet<_> =
-        routes::all().iter().map(|route| (route.method.to_string(), route.path)).collect();
+        routes::all().iter().map(|it| (it.route.method.to_string(), it.route.path)).collect();
     assert_eq!(routes, told, "a path that is here and not there, or the other way round");
     let mut world = World::start().await;
     world.node.writing.close();

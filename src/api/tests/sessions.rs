@@ -23,6 +23,8 @@ async fn a_session_opens_what_its_key_opens_and_ends_with_it() {
         (StatusCode::OK, &json!("viewer"), &Value::Null)
     );
     assert_eq!(session["expiresAt"], begun["expiresAt"]);
+    let answer = node.request(Method::GET, "/api/v1/session", token).send().await.unwrap();
+    assert_eq!(answer.headers()["cache-control"], "no-store", "a session may be in it");
     assert_eq!(node.get("/api/v1/zones", token).await.0, StatusCode::OK);
     let asked = json!({ "role": "viewer" });
     let (status, _) = node.send(Method::POST, "/api/v1/api-keys", token, Some(asked)).await;

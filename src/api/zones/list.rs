@@ -22,10 +22,10 @@ use crate::zone::{ClusterName, NameError, SharedTopic, TopicName, Usage, ZoneLag
 /// Labels that are asked for at once.
 const MAX_LABELS: usize = 20;
 
-const PHASES: [(&str, Phase); 3] =
+pub(in crate::api) const PHASES: [(&str, Phase); 3] =
     [("READY", Phase::Ready), ("PENDING", Phase::Pending), ("FAILED", Phase::Failed)];
 
-const ORDERS: [(&str, Order); 5] = [
+pub(in crate::api) const ORDERS: [(&str, Order); 5] = [
     ("name", Order { by: By::Name, is_descending: false }),
     ("-name", Order { by: By::Name, is_descending: true }),
     ("updatedAt", Order { by: By::UpdatedAt, is_descending: false }),
@@ -35,13 +35,13 @@ const ORDERS: [(&str, Order); 5] = [
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Order {
+pub(in crate::api) struct Order {
     by: By,
     is_descending: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-enum By {
+pub(in crate::api) enum By {
     Name,
     UpdatedAt,
     Status,

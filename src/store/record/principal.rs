@@ -1,21 +1,24 @@
 //! The written form of a zone's principal, in the state topic and over HTTP.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rows::MechanismRow;
 use crate::zone::{KeyName, Principal, Slots};
 
 /// A principal that is ours.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PrincipalRow {
     cluster_id: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "PasswordsRow")]
     passwords: Option<PasswordsRow>,
 }
 
 /// The names of the master keys that they are made of.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "PrincipalPasswords")]
 struct PasswordsRow {
     #[serde(rename = "inForce")]
     in_force: MechanismRow,

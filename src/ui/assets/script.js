@@ -72,16 +72,32 @@ const refresh = async () => {
   if (changed) announce("The page was brought up to date.");
 };
 
+// A browser has six connections for a site, and each open page would keep one: only the one that is looked at listens.
 const events = document.body.dataset.events;
 if (events && document.querySelector("[data-live]")) {
+  const GAP = 2000;
+  let source = null;
   let waiting = null;
-  let first = true;
-  new EventSource(events).addEventListener("zones", () => {
-    // The first one says how things stood when the page was made.
-    if (first) return (first = false);
+  let last = Date.now();
+  const soon = () => {
     waiting ??= setTimeout(() => {
       waiting = null;
+      last = Date.now();
       refresh().catch(() => {});
-    }, 300);
+    }, Math.max(300, last + GAP - Date.now()));
+  };
+  // The first event says how things stand now, which a page that was just made knows.
+  const listen = (known) => {
+    source = new EventSource(events);
+    source.addEventListener("zones", () => {
+      if (known) known = false;
+      else soon();
+    });
+  };
+  document.addEventListener("visibilitychange", () => {
+    source?.close();
+    source = null;
+    if (!document.hidden) listen(false);
   });
+  if (!document.hidden) listen(true);
 }

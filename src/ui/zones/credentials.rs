@@ -52,7 +52,7 @@ struct Issued {
 
 /// As a part of the zone's page.
 pub(super) fn section(visitor: &Visitor, zone: &Zone, credentials: &Credentials) -> Markup {
-    let renews = visitor.shares() || visitor.role() == "partner";
+    let renews = zone.is_theirs(visitor) || visitor.role() == "partner";
     let takes_secrets = !matches!(zone.text("/spec/authenticationMode/type"), Some("MTLS" | "OAUTHBEARER"));
     html! {
         section #credentials .card aria-labelledby="credentials-title" {
@@ -61,10 +61,10 @@ pub(super) fn section(visitor: &Visitor, zone: &Zone, credentials: &Credentials)
                 @if !takes_secrets {
                     p.muted { "The partner logs in with what its authority or issuer gives it: no secrets are made here." }
                 } @else if credentials.items.is_empty() {
-                    (empty("Nobody can log in yet", "Issue a credential and hand it to the partner.", None))
+                    (empty("Nobody can log in yet", "A credential is issued and handed to the partner.", None))
                 } @else { (table(zone, credentials, renews)) }
             }
-            @if takes_secrets && visitor.shares() {
+            @if takes_secrets && zone.is_theirs(visitor) {
                 form.inline method="post" action={ (zone.path()) "/credentials" } {
                     (csrf(visitor))
                     div.field {

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use self::devtools::DevTools;
-pub(crate) use self::page::{Page, Spot, named};
+pub(crate) use self::page::{Page, named};
 use super::kafka::script;
 use super::process::Process;
 

@@ -134,9 +134,8 @@ fn shown_on_the_zones_page(page: &Page<'_>, shown: &Shown) {
     page.follow(named("a", "Back to the zone"));
     page.wait_for(named("#credentials tr", "ACTIVE"));
     page.wait_for(named("#credentials tr", "from 127.0.0.1"));
-    page.wait_for(named("#topics tr", "orders"));
-    page.wait_for(named("#traffic", "5 records"));
-    page.wait_for(named("#topics .badge.good", "in use"));
+    page.reload_until(named("#traffic", "5 records"));
+    page.reload_until(named("#topics .badge.good", "in use"));
     page.examine("zone-used");
     assert!(!page.value("document.documentElement.outerHTML").as_str().unwrap().contains(&shown.secret));
     let running = ["consume", "--topic", "orders", "--group", &unique("live"), "--until-stdin-closes"];

@@ -58,7 +58,7 @@ fn names(page: &Page<'_>) -> Vec<String> {
 }
 
 fn tile(page: &Page<'_>, name: &str) -> String {
-    page.text(named(".tile", name)).replacen(name, "", 1)
+    page.text(named(".tile", name)).replacen(name, "", 1).trim().to_owned()
 }
 
 #[test]

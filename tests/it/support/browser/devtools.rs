@@ -14,13 +14,11 @@ use serde_json::{Value, json};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is kept of all that a browser tells.
-const KEPT: [&str; 8] = [
+const KEPT: [&str; 6] = [
     "Audits.issueAdded",
     "Log.entryAdded",
     "Network.requestWillBeSent",
     "Network.responseReceived",
-    "Page.lifecycleEvent",
-    "Page.frameNavigated",
     "Runtime.consoleAPICalled",
     "Runtime.exceptionThrown",
 ];
@@ -90,16 +88,6 @@ impl DevTools {
     pub(super) fn events(&self, session: &str) -> Vec<Event> {
         let so_far = self.heard.so_far.lock().unwrap_or_else(PoisonError::into_inner);
         so_far.events.iter().filter(|event| event.session == session).cloned().collect()
-    }
-
-    /// Waits until `find` gives something for what was told of a page.
-    pub(super) fn wait<T>(
-        &self,
-        session: &str,
-        patience: Duration,
-        find: impl Fn(&mut dyn Iterator<Item = &Event>) -> Option<T>,
-    ) -> Option<T> {
-        self.heard.wait(patience, |heard| find(&mut heard.events.iter().filter(|it| it.session == session)))
     }
 }
 

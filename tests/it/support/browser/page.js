@@ -1,8 +1,8 @@
 // What is found on a page, as somebody would find it who looks at it. `page.rs` asks for these by name.
 const isSeen = (element) => element.checkVisibility({ visibilityProperty: true, opacityProperty: true });
 const words = (text) => text.replace(/\s+/gu, " ").trim();
-const all = (css, text) =>
-  [...document.querySelectorAll(css)].filter((element) => isSeen(element) && words(element.textContent).includes(text));
+const said = (element) => words(element.innerText ?? element.textContent);
+const all = (css, text) => [...document.querySelectorAll(css)].filter((element) => isSeen(element) && said(element).includes(text));
 const one = (css, text) => all(css, text)[0];
 
 // Where to click; a text says why that is not possible (yet).

@@ -58,7 +58,6 @@ impl<'b> Page<'b> {
         for part in ["Page", "Runtime", "Log", "Network", "Audits"] {
             ask(Some(&session), &format!("{part}.enable"), json!({}));
         }
-        ask(Some(&session), "Page.setLifecycleEventsEnabled", json!({"enabled": true}));
         ask(Some(&session), "Emulation.setFocusEmulationEnabled", json!({"enabled": true}));
         let allowed = json!({"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"], "browserContextId": context});
         ask(None, "Browser.grantPermissions", allowed);
@@ -136,16 +135,15 @@ impl<'b> Page<'b> {
 
     /// Does something that leads to another page, and waits until that one is there.
     pub(crate) fn led<T>(&self, act: impl FnOnce(&Self) -> T) -> T {
-        let loaded = |events: &mut dyn Iterator<Item = &Event>| {
-            let loads = events.filter(|it| it.name == "Page.lifecycleEvent" && it.data["name"] == "load");
-            loads.last().map(|event| event.data["loaderId"].clone())
-        };
-        let before = loaded(&mut self.events().iter());
+        // A new document does not have what is noted on the old one.
+        self.value("(document.isOld = true)");
         let done = act(self);
-        let after = self.browser.devtools.wait(&self.session, PATIENCE, |events| {
-            loaded(events).filter(|loader| Some(loader) != before.as_ref())
+        self.until("the next page", |page| {
+            match page.try_value("[document.isOld ?? false, document.readyState]")? {
+                state if state == json!([false, "complete"]) => Ok(()),
+                state => Err(format!("is not there: {state}")),
+            }
         });
-        assert!(after.is_some(), "no other page was loaded, still at {}", self.address());
         done
     }
 
@@ -227,6 +225,17 @@ impl<'b> Page<'b> {
         });
     }
 
+    /// Loads the page again until this is to be seen.
+    pub(crate) fn reload_until<'s>(&self, spot: impl Into<Spot<'s>>) {
+        let (spot, path) = (spot.into(), self.address());
+        self.until(&format!("{spot:?}"), |page| {
+            page.go(&path);
+            page.is_seen(spot)?
+                .then_some(())
+                .ok_or_else(|| format!("is not to be seen among\n{}", page.all_text()))
+        });
+    }
+
     /// Waits until this is not to be seen any more.
     pub(crate) fn wait_until_gone<'s>(&self, spot: impl Into<Spot<'s>>) {
         let spot = spot.into();
@@ -249,14 +258,13 @@ impl<'b> Page<'b> {
     pub(crate) fn text<'s>(&self, spot: impl Into<Spot<'s>>) -> String {
         let spot = spot.into();
         self.wait_for(spot);
-        let text = self.value(&format!("words({}.textContent)", spot.call("one")));
+        let text = self.value(&format!("said({})", spot.call("one")));
         text.as_str().unwrap_or_else(|| panic!("{spot:?} has no text")).to_owned()
     }
 
     /// The words of all of these that are to be seen.
     pub(crate) fn texts(&self, css: &str) -> Vec<String> {
-        let texts =
-            self.value(&format!("{}.map((it) => words(it.textContent))", Spot::from(css).call("all")));
+        let texts = self.value(&format!("{}.map(said)", Spot::from(css).call("all")));
         texts.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
     }
 

@@ -204,9 +204,10 @@ fn about(zone: &Zone) -> Markup {
             } @else { h2 #about-title { "Contact" } }
             @if let Some(name) = contact("name") {
                 p.contact {
-                    (name) @if let Some(role) = contact("role") { ", " (role) }
-                    @if let Some(email) = contact("email") { br; (email) }
-                    @if let Some(phone) = contact("phone") { br; (phone) }
+                    // Each for itself: one that is written from right to left turns no other around.
+                    bdi { (name) } @if let Some(role) = contact("role") { ", " bdi { (role) } }
+                    @if let Some(email) = contact("email") { br; bdi { (email) } }
+                    @if let Some(phone) = contact("phone") { br; bdi { (phone) } }
                 }
             } @else { p.muted { "Nobody is named." } }
             @if zone.labels().next().is_some() {

@@ -61,7 +61,7 @@ fn activity(stage: &Stage, page: &Page<'_>) {
     assert_eq!(page.texts(".events strong"), ["Credential issued"]);
     page.fill("#zone", "acme");
     page.follow(named(".filters button", "Show"));
-    page.wait_for(".empty");
+    page.wait_for(named(".empty", "Nothing fits"));
     page.examine("activity-none");
     page.follow(named("a", "Clear"));
     page.follow(named(".events a", "acme"));

@@ -229,6 +229,8 @@ impl<'b> Page<'b> {
     pub(crate) fn reload_until<'s>(&self, spot: impl Into<Spot<'s>>) {
         let (spot, path) = (spot.into(), self.address());
         self.until(&format!("{spot:?}"), |page| {
+            // A key has so many requests a second, and a page is made of several.
+            thread::sleep(Duration::from_millis(250));
             page.go(&path);
             page.is_seen(spot)?
                 .then_some(())

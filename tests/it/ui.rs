@@ -1,6 +1,7 @@
 //! The pages, as people use them: in a real browser, over the running product on real Kafka. Pictures of what they see lie in
 //! `target/screenshots/` afterwards.
 
+mod changes;
 mod corpus;
 mod credentials;
 mod list;
@@ -8,6 +9,7 @@ mod pages;
 mod roles;
 mod sees;
 mod signing_in;
+mod wizard;
 
 use serde_json::{Value, json};
 
@@ -25,10 +27,15 @@ struct Stage {
 impl Stage {
     /// With these zones, by name and manifest.
     fn with(zones: &[(&str, String)]) -> Self {
+        Self::writing("commit", zones)
+    }
+
+    /// The same, where a write is this (`source.writeBack`).
+    fn writing(mode: &str, zones: &[(&str, String)]) -> Self {
         let files: Vec<_> = zones.iter().map(|(name, _)| format!("{name}.yaml")).collect();
         let files: Vec<_> =
             files.iter().zip(zones).map(|(file, (_, text))| (file.as_str(), text.as_str())).collect();
-        let product = writing("commit", "", &files);
+        let product = writing(mode, "", &files);
         Self { product, browser: Browser::start() }
     }
 

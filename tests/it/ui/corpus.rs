@@ -1,5 +1,7 @@
 //! What people write who mean no good, or just write oddly: it is shown as they wrote it, runs nowhere, and is in Git as it was sent.
 
+mod typed;
+
 use std::process::Command;
 
 use reqwest::Method;
@@ -143,6 +145,12 @@ fn what_is_written_by_anybody_is_text_wherever_it_is_shown() {
         let name = format!("x{number:02}");
         page.go(&format!("/ui/zones/{name}"));
         shown(&page, &name, text);
+        // Looked at in the form and left as it is, it is the same.
+        page.go(&format!("/ui/zones/{name}/edit"));
+        page.follow(named(".steps button", "Review"));
+        page.wait_for(named(".steps [aria-current=step]", "Review"));
+        assert!(!page.has(named("button", "Save changes")), "{text:?}");
+        is_unharmed(&page, text);
     }
     page.examine("corpus-long");
     page.go("/ui/zones");

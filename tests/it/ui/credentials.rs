@@ -26,14 +26,14 @@ fn stage() -> Stage {
 }
 
 /// What the page that shows a secret has.
-struct Shown {
-    key_id: String,
-    secret: String,
-    address: String,
+pub(super) struct Shown {
+    pub(super) key_id: String,
+    pub(super) secret: String,
+    pub(super) address: String,
 }
 
 impl Shown {
-    fn read(page: &Page<'_>) -> Self {
+    pub(super) fn read(page: &Page<'_>) -> Self {
         page.wait_for(named(".notice", "This is shown once."));
         let facts = page.texts(".facts dd");
         Self { key_id: facts[0].clone(), secret: page.text("#secret"), address: facts[2].clone() }
@@ -154,7 +154,11 @@ fn shown_on_the_zones_page(page: &Page<'_>, shown: &Shown) {
 fn refused(page: &Page<'_>, gone: &str) {
     page.go(ZONE);
     page.choose("#expires", "2001-01-01");
-    assert_eq!(page.value("document.querySelector('#expires').validity.valid"), false, "said before it is sent");
+    assert_eq!(
+        page.value("document.querySelector('#expires').validity.valid"),
+        false,
+        "said before it is sent"
+    );
     let token = page.text_of("#credentials [name=csrf]");
     page.post(&format!("{ZONE}/credentials"), &[("csrf", &token), ("expires", "2001-01-01")]);
     assert_eq!(page.status(), 400);

@@ -270,7 +270,13 @@ impl<'b> Page<'b> {
         texts.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
     }
 
-    /// What a hidden field of the page holds.
+    /// The text of something to the letter, with its blanks and line ends.
+    pub(crate) fn text_of_whole(&self, css: &str) -> String {
+        let text = self.value(&format!("document.querySelector({}).textContent", json!(css)));
+        text.as_str().unwrap_or_else(|| panic!("no {css}")).to_owned()
+    }
+
+    /// What a field of the page holds, a hidden one too.
     pub(crate) fn text_of(&self, css: &str) -> String {
         let value = self.value(&format!("document.querySelector({}).value", json!(css)));
         value.as_str().unwrap_or_else(|| panic!("no {css}")).to_owned()
@@ -311,13 +317,18 @@ impl<'b> Page<'b> {
 
     /// A picture of the whole page, as `target/screenshots/<name>.png`.
     pub(crate) fn screenshot(&self, name: &str) {
-        let size = self.ask("Page.getLayoutMetrics", &json!({}))["cssContentSize"].clone();
+        self.try_screenshot(name).unwrap_or_else(|reason| panic!("{name}: {reason}"));
+    }
+
+    fn try_screenshot(&self, name: &str) -> Result<(), String> {
+        let ask = |order: &str, data: Value| self.browser.devtools.ask(Some(&self.session), order, &data);
+        let size = ask("Page.getLayoutMetrics", json!({}))?["cssContentSize"].clone();
         let clip = json!({"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1});
-        let picture =
-            self.ask("Page.captureScreenshot", &json!({"captureBeyondViewport": true, "clip": clip}));
-        let picture = STANDARD.decode(picture["data"].as_str().unwrap()).unwrap();
+        let picture = ask("Page.captureScreenshot", json!({"captureBeyondViewport": true, "clip": clip}))?;
+        let picture = STANDARD.decode(picture["data"].as_str().unwrap_or_default()).unwrap_or_default();
         fs::create_dir_all(SCREENSHOTS).unwrap();
         fs::write(format!("{SCREENSHOTS}/{name}.png"), picture).unwrap();
+        Ok(())
     }
 }
 
@@ -337,7 +348,7 @@ impl Drop for Page<'_> {
     fn drop(&mut self) {
         if thread::panicking() {
             let name = thread::current().name().unwrap_or_default().replace("::", "-");
-            let shown = self.try_value("1").is_ok().then(|| self.screenshot(&format!("failed-{name}")));
+            let shown = self.try_screenshot(&format!("failed-{name}"));
             eprintln!("--- the page at {} ({shown:?}):\n{}\n---", self.address(), self.all_text());
         }
         let complaints = self.complaints();

@@ -253,12 +253,15 @@ fn where_nothing_is_written_the_page_has_the_file_to_commit() {
     let (stage, orders) = stage("none");
     let page = stage.administrator();
     filled_in(&page, &orders);
+    page.follow(named("button", "Create zone"));
     page.wait_for(named("[role=alert]", "zones/acme.yaml"));
     page.examine("wizard-not-written");
     let file = page.text_of_whole("[role=alert] pre");
     stage.product.commit("By hand", &[("acme.yaml", Some(&file))]);
     stage.product.wait_for_status("acme", "READY");
     page.go("/ui/zones/acme/delete");
-    page.wait_for("[role=alert]");
+    page.fill("#confirm", "DELETE");
+    page.follow(named("button", "Delete zone"));
+    page.wait_for(named("[role=alert]", "zones/acme.yaml"));
     page.examine("delete-not-written");
 }

@@ -11,7 +11,7 @@ const BLOCK: &str = "spec.description";
 
 /// What a field of one line takes of a text, without blanks around it.
 fn line(text: &str) -> String {
-    text.replace(['\r', '\n'], "").trim().to_owned()
+    text.replace('\n', " ").trim().to_owned()
 }
 
 fn fill_in(page: &Page<'_>, text: &str) {

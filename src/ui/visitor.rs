@@ -130,8 +130,11 @@ pub(super) async fn identify(
     let is_secure = ui.is_secure(request.headers());
     let session = Arc::new(session);
     let visitor = Visitor { rest: ui.rest.clone(), token, peer, session: Arc::clone(&session) };
-    request.extensions_mut().insert(visitor);
+    request.extensions_mut().insert(visitor.clone());
     let mut response = next.run(request).await;
+    if let Some(failure) = response.extensions_mut().remove::<Failure>() {
+        response = failure.page(&visitor);
+    }
     if let Some(renewed) = &session.renewed
         && !response.headers().contains_key(SET_COOKIE)
     {

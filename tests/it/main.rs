@@ -56,6 +56,7 @@ mod traffic;
 mod transactions;
 mod traps;
 mod two_aliases;
+mod ui;
 mod usage;
 mod writes;
 mod zone_test;

@@ -15,8 +15,8 @@ use super::access::{self, Needs};
 use super::openapi::{self, Operation};
 use super::zone_body::MAX_ZONE_BYTES;
 use super::{
-    Api, api_keys, audit_log, backup, controller, controls, credentials, events, forward, hint, nodes, plan,
-    session, state, topics, traffic, usage, writes, zones,
+    Api, api_keys, audit_log, backup, controller, controls, credentials, events, forward, hint, nodes,
+    openid, plan, session, state, topics, traffic, usage, writes, zones,
 };
 
 /// A method of a path.

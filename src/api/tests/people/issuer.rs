@@ -71,7 +71,7 @@ impl Issuer {
         let router = Router::new()
             .route("/.well-known/openid-configuration", get(discovery))
             .route("/jwks", get(jwks))
-            .route("/token", post(token))
+            .route("/token", axum::routing::post(token))
             .route("/userinfo", get(userinfo))
             .with_state((url.clone(), Arc::clone(&answers)));
         tokio::spawn(async move { axum::serve(listener, router).await });

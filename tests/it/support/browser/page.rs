@@ -148,7 +148,16 @@ impl<'b> Page<'b> {
     }
 
     pub(crate) fn go(&self, path: &str) {
-        let url = format!("{}{path}", self.site);
+        self.open_url(&format!("{}{path}", self.site));
+    }
+
+    /// A page of somebody else.
+    pub(crate) fn go_astray(&self, html: &str) {
+        let html: String = form_urlencoded::byte_serialize(html.as_bytes()).collect();
+        self.open_url(&format!("data:text/html,{}", html.replace('+', "%20")));
+    }
+
+    fn open_url(&self, url: &str) {
         let answer = self.led(|page| page.ask("Page.navigate", &json!({"url": url})));
         assert_eq!(answer["errorText"], Value::Null, "{url}");
     }

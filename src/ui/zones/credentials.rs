@@ -7,6 +7,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::theirs::is_theirs;
 use super::zone::{Zone, path};
 use crate::client_files::{ClientFile, ClientSetup, Proof};
 use crate::sasl::Mechanism;
@@ -52,7 +53,7 @@ struct Issued {
 
 /// As a part of the zone's page.
 pub(super) fn section(visitor: &Visitor, zone: &Zone, credentials: &Credentials) -> Markup {
-    let renews = zone.is_theirs(visitor) || visitor.role() == "partner";
+    let renews = is_theirs(visitor, zone) || visitor.role() == "partner";
     let takes_secrets = takes_secrets(zone);
     html! {
         section #credentials .card aria-labelledby="credentials-title" {
@@ -64,7 +65,7 @@ pub(super) fn section(visitor: &Visitor, zone: &Zone, credentials: &Credentials)
                     (empty("Nobody can log in yet", "A credential is issued and handed to the partner.", None))
                 } @else { (table(zone, credentials, renews)) }
             }
-            @if takes_secrets && zone.is_theirs(visitor) {
+            @if takes_secrets && is_theirs(visitor, zone) {
                 (issue_form(visitor, zone))
             }
         }

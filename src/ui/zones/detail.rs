@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::credentials::{self, Credentials};
+use super::theirs::is_theirs;
 use super::traffic::{self, Traffic, Usage};
 use super::zone::{Zone, member, web_address};
 use crate::ui::activity;
@@ -93,7 +94,7 @@ fn heading(visitor: &Visitor, zone: &Zone) -> Markup {
                     }
                 }
             }
-            @if zone.is_theirs(visitor) {
+            @if is_theirs(visitor, zone) {
                 div.actions {
                     a.button href={ (zone.path()) "/edit" } { "Edit" }
                     a.button.danger href={ (zone.path()) "/delete" } { "Delete…" }
@@ -162,7 +163,7 @@ fn topic_row(seen: &Seen, shared: &[Value], topic: &Value) -> Markup {
         tr {
             th scope="row" data-label="Alias" {
                 code { (alias) }
-                @if let Some(text) = member(topic, "/description") { span.sub { (text) } }
+                @if let Some(text) = member(topic, "/description") { span.sub.free { (text) } }
                 @if let Some(until) = member(topic, "/deprecated/until") { span.sub { "ends " (at(Some(until))) } }
             }
             @if is_backing_seen(shared) { td data-label="Backing topic" { code { (member(topic, "/backingTopic").unwrap_or("–")) } } }

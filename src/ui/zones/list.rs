@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use super::theirs::is_theirs;
 use super::zone::{Zone, web_address};
 use crate::ui::failure::Failure;
 use crate::ui::form::Form;
@@ -232,7 +233,7 @@ fn row(visitor: &Visitor, zones: &Zones, zone: &Zone) -> Markup {
                 @match zone.text("/spec/url") {
                     Some(url) if web_address(url).is_some() => a href=(url) rel="noopener noreferrer nofollow" { (url) },
                     Some(text) => (text),
-                    None => (zone.text("/spec/partner/name").unwrap_or("–")),
+                    None => span.free { (zone.text("/spec/partner/name").unwrap_or("–")) },
                 }
             }
             td.number data-label="Topics" { (count(zone.list("/spec/topics").len() as u64)) }
@@ -248,7 +249,7 @@ fn row(visitor: &Visitor, zones: &Zones, zone: &Zone) -> Markup {
                     summary { span.unseen { "Actions for " (zone.title()) } span.dots aria-hidden="true" { "⋯" } }
                     div.panel {
                         a href=(zone.path()) { "Open" }
-                        @if zone.is_theirs(visitor) {
+                        @if is_theirs(visitor, zone) {
                             a href={ (zone.path()) "/edit" } { "Edit" }
                             a href={ (zone.path()) "#credentials" } { "Credentials" }
                             a.danger href={ (zone.path()) "/delete" } { "Delete…" }

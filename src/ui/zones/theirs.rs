@@ -19,6 +19,11 @@ pub(super) fn why_not(visitor: &Visitor, zone: &Zone) -> Option<&'static str> {
     }
 }
 
+/// Whether changing it is offered.
+pub(super) fn is_theirs(visitor: &Visitor, zone: &Zone) -> bool {
+    why_not(visitor, zone).is_none()
+}
+
 pub(super) fn refusal(visitor: &Visitor, why: &str) -> Response {
     let failure = Failure::new(StatusCode::FORBIDDEN, why);
     let title = Title::new("Not yours to change").at(Place::Zones);

@@ -4,8 +4,6 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::ui::visitor::Visitor;
-
 /// A zone in its written form, with its status.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(transparent)]
@@ -44,11 +42,6 @@ impl Zone {
     /// Whether the visitor sees all of its document: who sees a part is not shown to which gateway it belongs.
     pub(super) fn is_whole(&self) -> bool {
         self.text("/spec/cluster").is_some()
-    }
-
-    /// Whether it is the visitor's to change, with all that it shares.
-    pub(super) fn is_theirs(&self, visitor: &Visitor) -> bool {
-        visitor.shares() && self.is_whole()
     }
 
     pub(super) fn labels(&self) -> impl Iterator<Item = (&str, &str)> {

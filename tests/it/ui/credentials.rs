@@ -2,14 +2,14 @@
 
 use serde_json::json;
 
-use super::{Stage, topic, zone};
+use super::{Stage, pages, topic, zone};
 use crate::support::browser::{Page, named};
 use crate::support::client::{Client, Connection};
 use crate::support::kafka::unique;
 
 const ZONE: &str = "/ui/zones/acme";
 
-fn stage() -> Stage {
+fn stage(orders: &str) -> Stage {
     let more = json!({
         "metadata": {"labels": {"team": "sales", "region": "eu-west"}},
         "spec": {
@@ -19,9 +19,11 @@ fn stage() -> Stage {
             "trafficControlPolicies": {"maxProduceRate": 1_000_000, "limitCommitOffset": 30},
         },
     });
-    let topics = [("orders", &*topic("orders"), "WRITE"), ("reports", &*topic("reports"), "READ")];
-    let stage = Stage::with(&[("acme", zone("acme", &topics, more))]);
+    let topics = [("orders", orders, "WRITE"), ("reports", &*topic("reports"), "READ")];
+    let globex = zone("globex", &[("purchases", orders, "READ")], json!({}));
+    let stage = Stage::with(&[("acme", zone("acme", &topics, more)), ("globex", globex)]);
     stage.product.wait_for_status("acme", "READY");
+    stage.product.wait_for_status("globex", "READY");
     stage
 }
 
@@ -46,7 +48,8 @@ impl Shown {
 
 #[test]
 fn a_credential_is_issued_used_replaced_and_taken_back() {
-    let stage = stage();
+    let orders = topic("pages.orders");
+    let stage = stage(&orders);
     let page = stage.administrator();
     page.go(ZONE);
     page.wait_for(named("#credentials", "Nobody can log in yet"));
@@ -92,7 +95,9 @@ fn a_credential_is_issued_used_replaced_and_taken_back() {
     refused(&page, &second.key_id);
     without_script(&stage);
 
-    // A node looks once a minute at what went through.
+    // A node looks once a minute at what went through: there is time for the other pages.
+    pages::are_shown_searched_and_led_away_from(&stage, &page, &orders);
+    page.go(ZONE);
     page.reload_until(named("figcaption", "Consumed by the partner"));
     page.examine("zone-pictures");
 }

@@ -1,23 +1,14 @@
 //! The pages about the service as a whole: topics, what has happened, nodes.
 
-use serde_json::json;
-
-use super::{Stage, topic, zone};
+use super::{Stage, topic};
 use crate::support::browser::{Page, named};
 
-#[test]
-fn topics_activity_and_nodes_are_shown_searched_and_led_away_from() {
-    let (orders, unshared) = (topic("pages.orders"), topic("pages.unshared"));
-    let stage = Stage::with(&[
-        ("acme", zone("acme", &[("orders", &orders, "WRITE")], json!({}))),
-        ("globex", zone("globex", &[("purchases", &orders, "READ")], json!({}))),
-    ]);
-    stage.product.wait_for_status("acme", "READY");
-    stage.product.wait_for_status("globex", "READY");
-    let page = stage.administrator();
-    topics(&page, &orders, &unshared);
-    activity(&stage, &page);
-    nodes(&page);
+/// On a product with zones `acme` and `globex` that share `orders`, as `orders` to write and as `purchases` to read.
+pub(super) fn are_shown_searched_and_led_away_from(stage: &Stage, page: &Page<'_>, orders: &str) {
+    let unshared = topic("pages.unshared");
+    topics(page, orders, &unshared);
+    activity(stage, page);
+    nodes(page);
 }
 
 fn topics(page: &Page<'_>, orders: &str, unshared: &str) {
@@ -60,12 +51,13 @@ fn activity(stage: &Stage, page: &Page<'_>) {
     page.follow(named(".filters button", "Show"));
     assert_eq!(page.texts(".events strong"), ["Credential issued"]);
     page.fill("#zone", "acme");
+    page.choose("#type", "login");
     page.follow(named(".filters button", "Show"));
     page.wait_for(named(".empty", "Nothing fits"));
     page.examine("activity-none");
     page.follow(named("a", "Clear"));
     page.follow(named(".events a", "acme"));
-    page.wait_for(named("h1", "acme"));
+    page.wait_for(named(".heading code", "acme"));
     page.follow(named("a", "All of this zone's activity"));
     assert_eq!(page.address(), "/ui/activity?zone=acme");
 }

@@ -57,6 +57,13 @@ fn a_key_opens_the_pages_until_it_is_given_back_or_taken_away() {
     page.value("document.querySelector('#credentials [name=csrf]').value = 'forged'");
     page.follow(named("button", "Issue a credential"));
     assert_eq!(page.status(), 400);
+    // Nor does one that another site makes the browser send.
+    let target = format!("{}/ui/zones/acme/credentials", stage.product.url());
+    page.go_astray(&format!(
+        "<!doctype html><form method=post action='{target}'><button>Win</button></form>"
+    ));
+    page.follow(named("button", "Win"));
+    assert_eq!(page.status(), 403);
     page.go("/ui/zones/acme");
     page.wait_for(named("#credentials", "Nobody can log in yet"));
 

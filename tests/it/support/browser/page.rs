@@ -129,7 +129,7 @@ impl<'b> Page<'b> {
                     assert!(Instant::now() < deadline, "{what} {reason}, at {}", self.address());
                 }
             }
-            thread::sleep(Duration::from_millis(25));
+            thread::sleep(Duration::from_millis(10));
         }
     }
 
@@ -148,7 +148,16 @@ impl<'b> Page<'b> {
     }
 
     pub(crate) fn go(&self, path: &str) {
-        let url = format!("{}{path}", self.site);
+        self.open_url(&format!("{}{path}", self.site));
+    }
+
+    /// A page of somebody else.
+    pub(crate) fn go_astray(&self, html: &str) {
+        let html: String = form_urlencoded::byte_serialize(html.as_bytes()).collect();
+        self.open_url(&format!("data:text/html,{}", html.replace('+', "%20")));
+    }
+
+    fn open_url(&self, url: &str) {
         let answer = self.led(|page| page.ask("Page.navigate", &json!({"url": url})));
         assert_eq!(answer["errorText"], Value::Null, "{url}");
     }
@@ -323,7 +332,10 @@ impl<'b> Page<'b> {
     fn try_screenshot(&self, name: &str) -> Result<(), String> {
         let ask = |order: &str, data: Value| self.browser.devtools.ask(Some(&self.session), order, &data);
         let size = ask("Page.getLayoutMetrics", json!({}))?["cssContentSize"].clone();
-        let clip = json!({"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1});
+        // A browser draws no larger ones.
+        let [width, height] =
+            ["width", "height"].map(|side| size[side].as_f64().unwrap_or_default().min(8_000.0));
+        let clip = json!({"x": 0, "y": 0, "width": width, "height": height, "scale": 1});
         let picture = ask("Page.captureScreenshot", json!({"captureBeyondViewport": true, "clip": clip}))?;
         let picture = STANDARD.decode(picture["data"].as_str().unwrap_or_default()).unwrap_or_default();
         fs::create_dir_all(SCREENSHOTS).unwrap();

@@ -210,6 +210,9 @@
 //!   is signed in ([`ui`], `rest`). So roles, whitelists and the way to the leader have one place, and a page cannot do more than REST.
 //! * A browser's session is a sealed text that names an API key and holds none ([`api`], `session`): nodes with the same master key
 //!   take each other's, and no list of sessions has to be kept.
+//! * A zone that is filled in on a page travels in the form from step to step, and nothing of it is kept here. What is right is asked of the API, by
+//!   a dry run before each next step, and said at the fields: a form has no rules of its own. A zone called `new` has no page,
+//!   since that is where one is made; its other pages are there, and so is REST.
 //! * The log-in that Console's command line asks for gives back the key itself: there is no session to lose.
 
 pub mod api;

@@ -94,7 +94,7 @@ impl Failure {
 }
 
 /// The API's texts begin small and end without a stop.
-fn sentence(detail: &str) -> String {
+pub(super) fn sentence(detail: &str) -> String {
     let mut letters = detail.chars();
     let Some(first) = letters.next() else { return "The server gave no reason.".to_owned() };
     let end = if detail.ends_with(['.', '!', '?', '`']) { "" } else { "." };

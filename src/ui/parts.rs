@@ -93,6 +93,104 @@ pub(super) fn csrf(visitor: &Visitor) -> Markup {
     html! { input type="hidden" name=(CSRF) value=(visitor.csrf()); }
 }
 
+/// A field of a form that is written in.
+#[derive(Debug, Default)]
+pub(super) struct Field<'f> {
+    /// Its id as well.
+    pub(super) name: &'f str,
+    pub(super) label: &'f str,
+    pub(super) value: &'f str,
+    pub(super) help: &'f str,
+    /// What is wrong with the value.
+    pub(super) error: Option<String>,
+    pub(super) need: Need,
+    pub(super) entry: Entry,
+    /// The id of the field that fills this one, until somebody writes here.
+    pub(super) from: Option<&'f str>,
+    /// The id of a list of values that are likely.
+    pub(super) list: Option<&'f str>,
+}
+
+/// Whether a field may be left empty.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    #[default]
+    Optional,
+    Required,
+    /// It may, and need not be said: it is one of a row, or for a search.
+    Unsaid,
+}
+
+/// What is written. None of them makes a browser change a value that it does not understand.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Entry {
+    #[default]
+    Line,
+    Lines,
+    Number,
+    Email,
+    Url,
+    /// Date and time of a day, without a zone.
+    Moment,
+}
+
+impl Entry {
+    /// Its type, and the keyboard that small devices show.
+    fn attributes(self) -> (&'static str, Option<&'static str>) {
+        match self {
+            Self::Line | Self::Lines => ("text", None),
+            Self::Number => ("text", Some("numeric")),
+            Self::Email => ("text", Some("email")),
+            Self::Url => ("text", Some("url")),
+            Self::Moment => ("datetime-local", None),
+        }
+    }
+}
+
+impl Field<'_> {
+    pub(super) fn show(&self) -> Markup {
+        self.below(&html! { label for=(self.name) { (self.label) @if self.need == Need::Optional { span.muted { " optional" } } } })
+    }
+
+    /// As a part of a row, whose head says what is in it.
+    pub(super) fn cell(&self) -> Markup {
+        self.below(&html! { label.unseen for=(self.name) { (self.label) } })
+    }
+
+    fn below(&self, label: &Markup) -> Markup {
+        let is_described = self.error.is_some() || !self.help.is_empty();
+        let described = is_described.then(|| format!("{}-help", self.name));
+        html! {
+            div.field.wrong[self.error.is_some()] {
+                (label)
+                (self.input(described.as_deref()))
+                @if is_described {
+                    p.help id=[&described] {
+                        @if let Some(error) = &self.error { span.error { (error) } " " }
+                        (self.help)
+                    }
+                }
+            }
+        }
+    }
+
+    fn input(&self, described: Option<&str>) -> Markup {
+        let (kind, keyboard) = self.entry.attributes();
+        let invalid = self.error.as_ref().map(|_| "true");
+        html! {
+            @if self.entry == Entry::Lines {
+                textarea id=(self.name) name=(self.name) rows="4" required[self.need == Need::Required] spellcheck="false" autocomplete="off"
+                    aria-invalid=[invalid] aria-describedby=[described] { (self.value) }
+            } @else {
+                input id=(self.name) name=(self.name) type=(kind) inputmode=[keyboard] value=(self.value) required[self.need == Need::Required]
+                    spellcheck="false" autocomplete="off" data-from=[self.from] list=[self.list]
+                    step=[(self.entry == Entry::Moment).then_some("any")]
+                    aria-invalid=[invalid] aria-describedby=[described];
+            }
+        }
+    }
+}
+
 /// A link to the rest of a list, if there is more.
 pub(super) fn more(next: Option<String>, is_first: bool, first: &str) -> Markup {
     html! {

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
-use axum::http::{HeaderValue, Method, Request, StatusCode};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
+use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -27,16 +27,22 @@ pub(super) struct Rest {
 pub(super) struct Call<'c> {
     method: Method,
     path: &'c str,
+    header: Option<(HeaderName, String)>,
     body: Option<Value>,
 }
 
 impl<'c> Call<'c> {
     pub(super) fn new(method: Method, path: &'c str) -> Self {
-        Self { method, path, body: None }
+        Self { method, path, header: None, body: None }
     }
 
     pub(super) fn with(self, body: Value) -> Self {
         Self { body: Some(body), ..self }
+    }
+
+    /// Only if the zone is still in the form that was seen.
+    pub(super) fn if_match(self, tag: &str) -> Self {
+        Self { header: Some((IF_MATCH, tag.to_owned())), ..self }
     }
 }
 
@@ -83,6 +89,9 @@ impl Rest {
         let mut request = Request::builder().method(call.method).uri(format!("/api/v1{}", call.path));
         if !token.is_empty() {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if let Some((name, value)) = call.header {
+            request = request.header(name, value);
         }
         let body = call.body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
         request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -21,22 +21,43 @@ const PAGE: &str = "100";
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Topics {
-    cluster: String,
-    items: Vec<Topic>,
-    total: u64,
-    next_page_token: Option<String>,
+pub(super) struct Topics {
+    pub(super) cluster: String,
+    pub(super) items: Vec<Topic>,
+    pub(super) total: u64,
+    pub(super) next_page_token: Option<String>,
     observed_at: Option<String>,
     is_partial: bool,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Topic {
-    name: String,
-    partitions: u64,
+pub(super) struct Topic {
+    pub(super) name: String,
+    pub(super) partitions: u64,
     shared_with: Vec<Value>,
-    shares: u64,
+    pub(super) shares: u64,
+}
+
+/// Which topics somebody looks for; what is empty is left open.
+#[derive(Debug, Default)]
+pub(super) struct Search<'s> {
+    pub(super) cluster: &'s str,
+    pub(super) text: &'s str,
+    pub(super) page: &'s str,
+    pub(super) limit: &'s str,
+}
+
+impl Search<'_> {
+    pub(super) async fn ask(&self, visitor: &Visitor) -> Result<Topics, Failure> {
+        let asked = [
+            ("cluster", self.cluster),
+            ("search", self.text),
+            ("pageToken", self.page),
+            ("limit", self.limit),
+        ];
+        visitor.get(&format!("/topics{}", query(&asked))).await
+    }
 }
 
 pub(super) async fn show(
@@ -45,8 +66,7 @@ pub(super) async fn show(
 ) -> Result<Markup, Failure> {
     let form = Form::parse(asked.unwrap_or_default().as_bytes())?;
     let (cluster, search, page) = (form.text("cluster"), form.text("search"), form.text("page"));
-    let question = query(&[("cluster", cluster), ("search", search), ("pageToken", page), ("limit", PAGE)]);
-    let topics = visitor.get::<Topics>(&format!("/topics{question}")).await;
+    let topics = Search { cluster, text: search, page, limit: PAGE }.ask(&visitor).await;
     let at =
         |page: &str| format!("{PATH}{}", query(&[("cluster", cluster), ("search", search), ("page", page)]));
     let shown = topics.as_ref().map_or(cluster, |topics| &topics.cluster);

@@ -20,21 +20,21 @@ use crate::ui::visitor::Visitor;
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Credentials {
-    items: Vec<Credential>,
+    pub(super) items: Vec<Credential>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Credential {
-    key_id: String,
-    state: String,
+pub(super) struct Credential {
+    pub(super) key_id: String,
+    pub(super) state: String,
     replaced_by: Option<String>,
     #[serde(default)]
     mechanisms: Vec<String>,
     created_at: Option<String>,
     expires_at: Option<String>,
-    last_used_at: Option<String>,
-    last_used_from: Option<String>,
+    pub(super) last_used_at: Option<String>,
+    pub(super) last_used_from: Option<String>,
 }
 
 /// A credential with its secret, as it is issued.
@@ -53,7 +53,7 @@ struct Issued {
 /// As a part of the zone's page.
 pub(super) fn section(visitor: &Visitor, zone: &Zone, credentials: &Credentials) -> Markup {
     let renews = visitor.shares() || visitor.role() == "partner";
-    let takes_secrets = !matches!(zone.text("/spec/authenticationMode/type"), Some("MTLS" | "OAUTHBEARER"));
+    let takes_secrets = takes_secrets(zone);
     html! {
         section #credentials .card aria-labelledby="credentials-title" {
             h2 #credentials-title { "Credentials" }
@@ -65,15 +65,26 @@ pub(super) fn section(visitor: &Visitor, zone: &Zone, credentials: &Credentials)
                 } @else { (table(zone, credentials, renews)) }
             }
             @if takes_secrets && visitor.shares() {
-                form.inline method="post" action={ (zone.path()) "/credentials" } {
-                    (csrf(visitor))
-                    div.field {
-                        label for="expires" { "Ends on " span.muted { "optional" } }
-                        input #expires type="date" name="expires";
-                    }
-                    button.primary type="submit" { "Issue a credential" }
-                }
+                (issue_form(visitor, zone))
             }
+        }
+    }
+}
+
+/// Whether its partner logs in with what is made here.
+pub(super) fn takes_secrets(zone: &Zone) -> bool {
+    !matches!(zone.text("/spec/authenticationMode/type"), Some("MTLS" | "OAUTHBEARER"))
+}
+
+pub(super) fn issue_form(visitor: &Visitor, zone: &Zone) -> Markup {
+    html! {
+        form.inline method="post" action={ (zone.path()) "/credentials" } {
+            (csrf(visitor))
+            div.field {
+                label for="expires" { "Ends on " span.muted { "optional" } }
+                input #expires type="date" name="expires";
+            }
+            button.primary type="submit" { "Issue a credential" }
         }
     }
 }

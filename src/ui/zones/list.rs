@@ -1,6 +1,7 @@
 //! The list of zones: searched, filtered, in an order, in parts.
 
 use axum::extract::{Extension, RawQuery};
+use axum::http::StatusCode;
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -10,7 +11,7 @@ use crate::ui::form::Form;
 use crate::ui::moment::when;
 use crate::ui::page::{self, Place, Title};
 use crate::ui::parts::{badge, bytes, count, empty, more};
-use crate::ui::rest::query;
+use crate::ui::rest::{query, segment};
 use crate::ui::visitor::Visitor;
 
 /// Zones of a page.
@@ -97,12 +98,14 @@ pub(super) async fn show(
     Extension(visitor): Extension<Visitor>,
     RawQuery(asked): RawQuery,
 ) -> Result<Markup, Failure> {
-    let wanted = Wanted::of(&Form::parse(asked.unwrap_or_default().as_bytes())?);
+    let asked = Form::parse(asked.unwrap_or_default().as_bytes())?;
+    let (wanted, deleted) = (Wanted::of(&asked), deleted(&visitor, asked.text("deleted")).await);
     let zones = visitor.get::<Zones>(&wanted.question()).await;
     let all = visitor.get::<Zones>("/zones?limit=1").await?;
     let failed = visitor.get::<Zones>("/zones?limit=1&status=FAILED").await?;
     let pending = visitor.get::<Zones>("/zones?limit=1&status=PENDING").await?;
     let content = html! {
+        @if let Some(deleted) = &deleted { (deleted) }
         div.heading {
             h1 { "Zones" }
             @if visitor.shares() { a.button.primary href="/ui/zones/new" { "New zone" } }
@@ -123,6 +126,23 @@ pub(super) async fn show(
         }
     };
     Ok(page::whole(&visitor, &Title::new("Zones").at(Place::Zones), &content))
+}
+
+/// Where somebody comes from who has deleted a zone: whether it is gone, the API says.
+async fn deleted(visitor: &Visitor, name: &str) -> Option<Markup> {
+    let name = segment(name).ok()?;
+    let is_gone = match visitor.get::<Zone>(&format!("/zones/{name}")).await {
+        Ok(_) => false,
+        Err(failure) => failure.status == StatusCode::NOT_FOUND,
+    };
+    Some(html! {
+        div #deleted.notice role="status" data-live {
+            p {
+                strong { "Zone " code { (name) } }
+                @if is_gone { " is deleted." } @else { " is still there: a deletion comes into force some seconds after its commit." }
+            }
+        }
+    })
 }
 
 /// A number that says where to look. Nothing to worry about has no colour.

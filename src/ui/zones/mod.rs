@@ -1,9 +1,15 @@
 //! Zones: the list, one zone, and what is done with it.
 
 mod credentials;
+mod delete;
 mod detail;
+#[cfg(test)]
+mod fake;
+mod form;
 mod list;
+mod outcome;
 mod traffic;
+mod written;
 mod zone;
 
 use std::sync::Arc;
@@ -17,10 +23,17 @@ use super::Ui;
 /// The first page.
 pub(super) const LIST: &str = "/ui/zones";
 
+/// Where one is made. A zone of this name is reached by its other pages, and over REST.
+const NEW: &str = "/ui/zones/new";
+
 pub(super) fn routes() -> Router<Arc<Ui>> {
     Router::new()
         .route("/zones", get(list::show))
+        .route("/zones/new", get(form::begin).post(form::go_on))
         .route("/zones/{name}", get(detail::show))
+        .route("/zones/{name}/edit", get(form::edit).post(form::go_on_editing))
+        .route("/zones/{name}/written", get(written::show))
+        .route("/zones/{name}/delete", get(delete::ask).post(delete::delete))
         .route("/zones/{name}/credentials", post(credentials::issue))
         .route("/zones/{name}/credentials/{key_id}/rotate", post(credentials::rotate))
         .route("/zones/{name}/credentials/{key_id}/revoke", get(credentials::ask).post(credentials::revoke))

@@ -1,5 +1,6 @@
 //! A zone as the API shows it: what somebody does not see is not there.
 
+use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -42,6 +43,11 @@ impl Zone {
         let labels = self.0.pointer("/metadata/labels").and_then(Value::as_object);
         labels.into_iter().flatten().filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)))
     }
+}
+
+/// The way back from a page about a zone.
+pub(super) fn trail(name: &str) -> Markup {
+    html! { p.trail { a href=(super::LIST) { "Zones" } " / " a href=(path(name)) { (name) } } }
 }
 
 /// Where the page of a zone is.

@@ -27,6 +27,7 @@ case ${1:-} in
     command -v npm >/dev/null || packages nodejs npm
     "$ROOT/scripts/client.sh" prepare
     "$ROOT/scripts/issuer.sh" prepare
+    "$ROOT/scripts/openapi.sh" prepare
     ;;
   bench)
     brokers

@@ -77,7 +77,7 @@ impl Sent {
                 let content = json!({"schema": schema, "example": published::example()});
                 json!({"required": true, "content": {"application/json": content, "application/yaml": content}})
             }
-            Self::Anything => json!({"required": true, "content": {"*/*": {"schema": true}}}),
+            Self::Anything => json!({"required": false, "content": {"*/*": {"schema": true}}}),
         }
     }
 }

@@ -28,6 +28,10 @@ case ${1:-} in
     "$ROOT/scripts/client.sh" prepare
     "$ROOT/scripts/issuer.sh" prepare
     "$ROOT/scripts/openapi.sh" prepare
+    # Where pages are looked at; without fonts they have no text.
+    chromium >/dev/null || packages chromium
+    packages fonts-dejavu-core
+    "$ROOT/scripts/browser.sh" prepare
     ;;
   bench)
     brokers

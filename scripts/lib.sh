@@ -18,6 +18,15 @@ need_java() {
   need mvn "Maven fetches Kafka and its clients (Debian: apt-get install maven)"
 }
 
+# chromium: prints the command of a Chromium that is there, whoever has built it.
+chromium() {
+  local name
+  for name in chromium chromium-browser google-chrome-stable google-chrome chrome; do
+    command -v "$name" && return 0
+  done
+  return 1
+}
+
 # packages NAME...: installs the Debian packages that are not there yet.
 packages() {
   command -v dpkg-query >/dev/null || return 0 # not Debian: the compiler will say what it misses

@@ -84,8 +84,8 @@ fn unwanted_characters(text: &str) -> Vec<Fault> {
         }
     }
     let control = control.map(|(span, character)| {
-        let name = if character == '\0' { "a NUL character".to_owned() } else { named("control", character) };
-        Fault::new(Code::ControlCharacter, span, format!("the file holds {name}")).help("remove it")
+        let message = format!("the file holds {}", control_named(character));
+        Fault::new(Code::ControlCharacter, span, message).help("remove it")
     });
     let invisible = invisible.map(|(span, character)| {
         Fault::new(
@@ -101,6 +101,11 @@ fn unwanted_characters(text: &str) -> Vec<Fault> {
     control.into_iter().chain(invisible).collect()
 }
 
+/// `a NUL character`, `the control character U+001B`.
+pub(super) fn control_named(character: char) -> String {
+    if character == '\0' { "a NUL character".to_owned() } else { named("control", character) }
+}
+
 fn named(kind: &str, character: char) -> String {
     let article = if kind == "control" { "the control" } else { kind };
     format!("{article} character U+{:04X}", u32::from(character))
@@ -111,7 +116,8 @@ pub(super) fn is_visible(character: char) -> bool {
     !is_control(character) && !is_invisible(character)
 }
 
-fn is_control(character: char) -> bool {
+/// Whether no text may hold this character: it is none that is shown, and neither a tab nor the end of a line.
+pub(super) fn is_control(character: char) -> bool {
     character.is_control() && !matches!(character, '\t' | '\n' | '\r')
 }
 

@@ -114,7 +114,7 @@ codes! {
         FileTooLarge = "PZ0001" Error,
         /// The file is not UTF-8
         NotUtf8 = "PZ0002" Error,
-        /// The file holds a control character
+        /// The file, or a text in it, holds a control character
         ControlCharacter = "PZ0003" Error,
         /// The file holds a character that makes a reviewer see something else than what a program reads (CVE-2021-42574)
         InvisibleCharacter = "PZ0004" Error,

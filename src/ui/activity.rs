@@ -36,6 +36,13 @@ pub(super) struct Events {
     next_page_token: Option<String>,
 }
 
+impl Events {
+    /// And nothing older either.
+    fn is_nothing(&self) -> bool {
+        self.items.is_empty() && self.next_page_token.is_none()
+    }
+}
+
 pub(super) async fn show(
     Extension(visitor): Extension<Visitor>,
     RawQuery(asked): RawQuery,
@@ -64,6 +71,9 @@ pub(super) async fn show(
         div #events .card data-live[page.is_empty()] {
             @match &events {
                 Err(failure) => (failure.notice()),
+                Ok(events) if events.is_nothing() && !(zone.is_empty() && kind.is_empty()) => {
+                    (empty("Nothing fits", "Nothing of this kind has happened.", None))
+                }
                 Ok(events) => {
                     (entries(events))
                     (more(events.next_page_token.as_deref().map(at), page.is_empty(), &at("")))
@@ -97,8 +107,9 @@ fn entry(event: &Value) -> Markup {
                 " " span.muted { (when(member(event, "/time"))) }
             }
             p.sub {
-                @if let Some(by) = member(event, "/data/author").or_else(|| member(event, "/data/by")) { "by " (by) " · " }
+                @if let Some(by) = member(event, "/data/author").or_else(|| member(event, "/data/by")) { "by " bdi { (by) } " · " }
                 @else if let Some(key) = member(event, "/data/apiKey") { "by API key " code { (key) } " · " }
+                @else if let Some(name) = member(event, "/data/person/name") { "by " (name) " (" (subject_of(event)) ") · " }
                 @if let Some(text) = member(event, "/data/revision") { (revision(text)) " · " }
                 code { (kind) }
             }
@@ -106,6 +117,11 @@ fn entry(event: &Value) -> Markup {
             (details(event))
         }
     }
+}
+
+/// Who somebody is beside what they are called.
+fn subject_of(event: &Value) -> &str {
+    member(event, "/data/person/subject").unwrap_or_default()
 }
 
 /// `zone.create-committed` as `Zone create committed`.

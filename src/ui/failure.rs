@@ -1,6 +1,5 @@
 //! When a page cannot be shown, or what it asked for cannot be done.
 
-use axum::extract::Extension;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
@@ -13,7 +12,7 @@ use super::visitor::Visitor;
 use super::{sign_in, zones};
 
 /// What went wrong, in words for whoever looks.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Failure {
     pub(super) status: StatusCode,
     pub(super) detail: String,
@@ -47,11 +46,31 @@ impl Failure {
         html! {
             div.notice.bad role="alert" {
                 p { strong { (self.headline()) } " " (marked(&self.detail)) }
-                (self.findings())
-                @if let Some(Value::String(text)) = self.more.get("text") {
-                    p { "Commit this yourself:" }
-                    pre.code tabindex="0" { (text) }
-                }
+                (self.details())
+            }
+        }
+    }
+
+    /// As a page of its own, for whoever is signed in.
+    pub(super) fn page(&self, visitor: &Visitor) -> Response {
+        let title = self.headline().trim_end_matches('.');
+        (self.status, page::whole(visitor, &Title::new(title), &self.content())).into_response()
+    }
+
+    fn content(&self) -> Markup {
+        html! {
+            h1 { (self.headline().trim_end_matches('.')) }
+            div.notice.bad role="alert" { p { (marked(&self.detail)) } (self.details()) }
+            p { a href=(zones::LIST) { "Back to the zones" } }
+        }
+    }
+
+    fn details(&self) -> Markup {
+        html! {
+            (self.findings())
+            @if let Some(Value::String(text)) = self.more.get("text") {
+                p { "Commit this yourself:" }
+                pre.code tabindex="0" { (text) }
             }
         }
     }
@@ -107,16 +126,14 @@ impl IntoResponse for Failure {
         if self.status == StatusCode::UNAUTHORIZED {
             return Redirect::to(sign_in::PATH).into_response();
         }
-        let content = html! {
-            (self.notice())
-            p { a href=(zones::LIST) { "Back to the zones" } }
-        };
-        (self.status, page::bare(self.headline().trim_end_matches('.'), &content)).into_response()
+        let title = self.headline().trim_end_matches('.');
+        let mut response = (self.status, page::bare(title, &self.content())).into_response();
+        // Where somebody is signed in it is shown in their frame.
+        response.extensions_mut().insert(self);
+        response
     }
 }
 
-pub(super) async fn no_such_page(Extension(visitor): Extension<Visitor>) -> Response {
-    let failure = Failure::not_found("There is no page at this address.");
-    let title = Title::new("Not found");
-    (failure.status, page::whole(&visitor, &title, &failure.notice())).into_response()
+pub(super) async fn no_such_page() -> Failure {
+    Failure::not_found("There is no page at this address.")
 }

@@ -17,6 +17,11 @@ pub(super) fn at(text: Option<&str>) -> Markup {
     html! { time datetime=(text.unwrap_or_default()) { (exact(at)) } }
 }
 
+/// As a field for a date writes it.
+pub(super) fn today() -> String {
+    OffsetDateTime::now_utc().date().to_string()
+}
+
 fn read(text: &str) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(text, &Rfc3339).ok()?.checked_to_offset(UtcOffset::UTC)
 }

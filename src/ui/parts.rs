@@ -166,7 +166,7 @@ impl Field<'_> {
                 (self.input(described.as_deref()))
                 @if is_described {
                     p.help id=[&described] {
-                        @if let Some(error) = &self.error { span.error { (error) } " " }
+                        @if let Some(error) = &self.error { span.error { (marked(error)) } " " }
                         (self.help)
                     }
                 }

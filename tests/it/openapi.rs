@@ -25,11 +25,13 @@ const INSTALL: Duration = Duration::from_mins(5);
 const ASK: Duration = Duration::from_mins(4);
 
 /// Operations that have taken no request that was meant to be right: the end of a rollback is to be within 30 days of now, and so there is
-/// none that could be ended; nobody knows a key to sign in with; and what was deleted once is gone.
-const NEVER_RIGHT: [&str; 5] = [
+/// none that could be ended; nobody knows a key to sign in with, and people have no other way here; what was deleted once is gone.
+const NEVER_RIGHT: [&str; 7] = [
     "POST /controller/rollback",
     "DELETE /controller/rollback",
     "POST /sign-in",
+    "POST /sign-in/oidc",
+    "POST /sign-in/oidc/callback",
     "DELETE /api-keys/{id}",
     "DELETE /credentials/{key_id}",
 ];

@@ -4,6 +4,7 @@ mod certificates;
 mod headers;
 mod plain;
 mod rules;
+mod texts;
 mod values;
 
 use std::collections::BTreeMap;
@@ -51,6 +52,13 @@ pub fn read(document: &Value) -> Reading {
             })
             .collect::<Vec<_>>(),
     );
+    // What is no name for it already is said once.
+    let unshowable = texts::unshowable(document).into_iter();
+    let is_said = |text: &DocumentFault| {
+        faults.iter().any(|fault| fault.pointer == text.pointer && fault.finding.is_error())
+    };
+    let unsaid: Vec<_> = unshowable.filter(|text| !is_said(text)).collect();
+    faults.extend(unsaid);
     // What cannot be read is never taken for absent, even where the schema has nothing against it.
     for pointer in unread {
         let below = format!("{pointer}/");

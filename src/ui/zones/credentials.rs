@@ -12,7 +12,7 @@ use crate::client_files::{ClientFile, ClientSetup, Proof};
 use crate::sasl::Mechanism;
 use crate::ui::failure::Failure;
 use crate::ui::form::Sent;
-use crate::ui::moment::{at, when};
+use crate::ui::moment::{at, today, when};
 use crate::ui::page::{self, Place, Title};
 use crate::ui::parts::{badge, csrf, empty};
 use crate::ui::rest::{Call, segment};
@@ -52,7 +52,7 @@ struct Issued {
 
 /// As a part of the zone's page.
 pub(super) fn section(visitor: &Visitor, zone: &Zone, credentials: &Credentials) -> Markup {
-    let renews = visitor.shares() || visitor.role() == "partner";
+    let renews = zone.is_theirs(visitor) || visitor.role() == "partner";
     let takes_secrets = takes_secrets(zone);
     html! {
         section #credentials .card aria-labelledby="credentials-title" {
@@ -61,10 +61,10 @@ pub(super) fn section(visitor: &Visitor, zone: &Zone, credentials: &Credentials)
                 @if !takes_secrets {
                     p.muted { "The partner logs in with what its authority or issuer gives it: no secrets are made here." }
                 } @else if credentials.items.is_empty() {
-                    (empty("Nobody can log in yet", "Issue a credential and hand it to the partner.", None))
+                    (empty("Nobody can log in yet", "A credential is issued and handed to the partner.", None))
                 } @else { (table(zone, credentials, renews)) }
             }
-            @if takes_secrets && visitor.shares() {
+            @if takes_secrets && zone.is_theirs(visitor) {
                 (issue_form(visitor, zone))
             }
         }
@@ -82,7 +82,7 @@ pub(super) fn issue_form(visitor: &Visitor, zone: &Zone) -> Markup {
             (csrf(visitor))
             div.field {
                 label for="expires" { "Ends on " span.muted { "optional" } }
-                input #expires type="date" name="expires";
+                input #expires type="date" name="expires" min=(today());
             }
             button.primary type="submit" { "Issue a credential" }
         }

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::credentials::Credentials;
 use super::outcome::Outcome;
+use super::theirs;
 use super::zone::{Zone, member, path, trail};
 use crate::ui::failure::Failure;
 use crate::ui::form::Sent;
@@ -78,6 +79,9 @@ async fn send(
 
 async fn show(visitor: &Visitor, name: &str, said: Said) -> Result<Response, Failure> {
     let zone = visitor.get::<Zone>(&format!("/zones/{name}")).await?;
+    if let Some(why) = theirs::why_not(visitor, &zone) {
+        return Ok(theirs::refusal(visitor, why));
+    }
     let tag = said.tag.as_deref().or(zone.text("/status/etag")).unwrap_or_default();
     let tried = send(visitor, name, (tag, &[("dryRun", "true")])).await;
     let credentials = visitor.get::<Credentials>(&format!("/zones/{name}/credentials")).await.ok();

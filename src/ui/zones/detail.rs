@@ -71,7 +71,7 @@ pub(super) async fn show(
             }
             div {
                 (about(zone))
-                (connection(zone))
+                @if visitor.role() == "partner" || zone.is_whole() { (connection(zone)) }
                 @if let Some(nodes) = &seen.nodes { (clients(zone, nodes)) }
                 (conditions(zone))
             }
@@ -93,7 +93,7 @@ fn heading(visitor: &Visitor, zone: &Zone) -> Markup {
                     }
                 }
             }
-            @if visitor.shares() {
+            @if zone.is_theirs(visitor) {
                 div.actions {
                     a.button href={ (zone.path()) "/edit" } { "Edit" }
                     a.button.danger href={ (zone.path()) "/delete" } { "Delete…" }
@@ -112,7 +112,7 @@ fn state(zone: &Zone) -> Markup {
         p.standing {
             (badge(zone.phase())) " "
             @if let Some(message) = message { span.said { (marked(message)) } }
-            " " span.muted { "changed " (when(zone.text("/status/updatedAt"))) }
+            span.muted { " · changed " (when(zone.text("/status/updatedAt"))) }
         }
         @for drift in zone.list("/status/conditions").iter().filter(|it| is_true(it, "Drifted")) {
             div.notice.waiting role="status" {
@@ -138,10 +138,10 @@ fn topics(seen: &Seen) -> Markup {
                 table.list {
                     caption.unseen { "Shared topics" }
                     thead { tr {
-                        th scope="col" { "Alias" } th scope="col" { "Backing topic" } th scope="col" { "Permission" }
+                        th scope="col" { "Alias" } @if is_backing_seen(shared) { th scope="col" { "Backing topic" } } th scope="col" { "Permission" }
                         th scope="col" { "Health" } th.number scope="col" { "This month" }
                     } }
-                    tbody #topics data-live { @for topic in shared { (topic_row(seen, topic)) } }
+                    tbody #topics data-live { @for topic in shared { (topic_row(seen, shared, topic)) } }
                 }
             }
             @if hidden > 0 { p.muted { "It shares " (counted(hidden, "other topic")) " that you do not see." } }
@@ -149,7 +149,12 @@ fn topics(seen: &Seen) -> Markup {
     }
 }
 
-fn topic_row(seen: &Seen, topic: &Value) -> Markup {
+/// A partner sees no backing topics.
+fn is_backing_seen(shared: &[Value]) -> bool {
+    shared.iter().any(|topic| member(topic, "/backingTopic").is_some())
+}
+
+fn topic_row(seen: &Seen, shared: &[Value], topic: &Value) -> Markup {
     let alias = member(topic, "/name").unwrap_or_default();
     let used = seen.usage.as_ref().and_then(|usage| usage.topic(alias));
     let behind = seen.usage.as_ref().map_or(0, |usage| usage.behind(alias));
@@ -160,10 +165,7 @@ fn topic_row(seen: &Seen, topic: &Value) -> Markup {
                 @if let Some(text) = member(topic, "/description") { span.sub { (text) } }
                 @if let Some(until) = member(topic, "/deprecated/until") { span.sub { "ends " (at(Some(until))) } }
             }
-            td data-label="Backing topic" { @match member(topic, "/backingTopic") {
-                Some(backing) => code { (backing) },
-                None => span.muted { "–" },
-            } }
+            @if is_backing_seen(shared) { td data-label="Backing topic" { code { (member(topic, "/backingTopic").unwrap_or("–")) } } }
             td data-label="Permission" { (permission(member(topic, "/permission").unwrap_or("READ"))) }
             td data-label="Health" { (health(&seen.zone, topic, used.is_some(), behind)) }
             td.number data-label="This month" { @match used { Some(used) => (used.volumes()), None => span.muted { "–" } } }
@@ -192,17 +194,20 @@ fn about(zone: &Zone) -> Markup {
     let contact = |what: &str| zone.text(&format!("/spec/partner/{what}"));
     html! {
         section.card aria-labelledby="about-title" {
-            h2 #about-title { "Why it is shared" }
-            @match zone.text("/spec/description") {
-                Some(text) => p.prose { (text) },
-                None => p.muted { "Nobody has written down a reason." },
-            }
-            h3 { "Contact" }
+            @if zone.is_whole() {
+                h2 #about-title { "Why it is shared" }
+                @match zone.text("/spec/description") {
+                    Some(text) => p.prose { (text) },
+                    None => p.muted { "Nobody has written down a reason." },
+                }
+                h3 { "Contact" }
+            } @else { h2 #about-title { "Contact" } }
             @if let Some(name) = contact("name") {
-                p {
-                    (name) @if let Some(role) = contact("role") { ", " (role) }
-                    @if let Some(email) = contact("email") { br; (email) }
-                    @if let Some(phone) = contact("phone") { br; (phone) }
+                p.contact {
+                    // Each for itself: one that is written from right to left turns no other around.
+                    bdi { (name) } @if let Some(role) = contact("role") { ", " bdi { (role) } }
+                    @if let Some(email) = contact("email") { br; bdi { (email) } }
+                    @if let Some(phone) = contact("phone") { br; bdi { (phone) } }
                 }
             } @else { p.muted { "Nobody is named." } }
             @if zone.labels().next().is_some() {

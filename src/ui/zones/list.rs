@@ -208,17 +208,18 @@ fn table(visitor: &Visitor, wanted: &Wanted, zones: &Zones) -> Markup {
         table.list {
             caption.unseen { "Zones" }
             thead { tr {
-                th scope="col" { "Name" } th scope="col" { "Partner" } th.number scope="col" { "Topics" } th scope="col" { "Gateway" }
+                th scope="col" { "Name" } th scope="col" { "Partner" } th.number scope="col" { "Topics" }
+                @if zones.items.iter().any(Zone::is_whole) { th scope="col" { "Gateway" } }
                 th scope="col" { "Status" } th scope="col" { "Changed" } th.number scope="col" { "Traffic this month" }
                 th scope="col" { span.unseen { "Actions" } }
             } }
-            tbody { @for zone in &zones.items { (row(visitor, zone)) } }
+            tbody { @for zone in &zones.items { (row(visitor, zones, zone)) } }
         }
         (more(zones.next_page_token.as_deref().map(|token| wanted.at(token)), wanted.page.is_empty(), &wanted.at("")))
     }
 }
 
-fn row(visitor: &Visitor, zone: &Zone) -> Markup {
+fn row(visitor: &Visitor, zones: &Zones, zone: &Zone) -> Markup {
     let traffic =
         |direction: &str| zone.number(&format!("/status/usage/{direction}/bytes")).unwrap_or_default();
     html! {
@@ -235,7 +236,7 @@ fn row(visitor: &Visitor, zone: &Zone) -> Markup {
                 }
             }
             td.number data-label="Topics" { (count(zone.list("/spec/topics").len() as u64)) }
-            td data-label="Gateway" { (zone.text("/spec/cluster").unwrap_or("–")) }
+            @if zones.items.iter().any(Zone::is_whole) { td data-label="Gateway" { (zone.text("/spec/cluster").unwrap_or("–")) } }
             td data-label="Status" { (badge(zone.phase())) }
             td data-label="Changed" { (when(zone.text("/status/updatedAt"))) }
             td.number data-label="Traffic" {
@@ -247,7 +248,7 @@ fn row(visitor: &Visitor, zone: &Zone) -> Markup {
                     summary { span.unseen { "Actions for " (zone.title()) } span.dots aria-hidden="true" { "⋯" } }
                     div.panel {
                         a href=(zone.path()) { "Open" }
-                        @if visitor.shares() {
+                        @if zone.is_theirs(visitor) {
                             a href={ (zone.path()) "/edit" } { "Edit" }
                             a href={ (zone.path()) "#credentials" } { "Credentials" }
                             a.danger href={ (zone.path()) "/delete" } { "Delete…" }

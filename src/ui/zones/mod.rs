@@ -8,6 +8,7 @@ mod fake;
 mod form;
 mod list;
 mod outcome;
+mod theirs;
 mod traffic;
 mod written;
 mod zone;

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::zone::{member, path, trail};
 use crate::ui::page::{self, Place, Title};
-use crate::ui::parts::count;
+use crate::ui::parts::{count, marked, revision};
 use crate::ui::rest::query;
 use crate::ui::visitor::Visitor;
 
@@ -64,7 +64,7 @@ impl Outcome {
                 dl.facts {
                     dt { "Zone" } dd { code { (zone) } }
                     dt { "Branch" } dd { code { (commit.reference.trim_start_matches("refs/heads/")) } }
-                    dt { "Commit" } dd { code { (commit.revision) } }
+                    dt { "Commit" } dd { (revision(&commit.revision)) }
                     dt { "File" } dd { code { (self.file) } }
                 }
             }
@@ -95,7 +95,7 @@ impl Outcome {
                 h2 #plan-title { "What will happen" }
                 (self.guard())
                 @for message in messages.filter_map(|it| member(it, "/message")) {
-                    div.notice.waiting { p { (message) } }
+                    div.notice.waiting { p { (marked(message)) } }
                 }
                 @if changes.is_empty() { p.muted { "Nothing changes for anybody." } }
                 @else {
@@ -116,7 +116,7 @@ impl Outcome {
                 div.notice.bad {
                     p { strong { "A guard will hold this back." } }
                     @for what in ["/guard/reasons", "/guard/waysOut"] {
-                        ul { @for reason in list(&self.plan, what).iter().filter_map(Value::as_str) { li { (reason) } } }
+                        ul { @for reason in list(&self.plan, what).iter().filter_map(Value::as_str) { li { (marked(reason)) } } }
                     }
                 }
             }
@@ -136,8 +136,8 @@ impl Outcome {
                             span.badge.(if member(finding, "/severity") == Some("warning") { "waiting" } else { "plain" }) {
                                 (member(finding, "/severity").unwrap_or("note"))
                             } " "
-                            (member(finding, "/message").unwrap_or_default())
-                            @if let Some(help) = member(finding, "/help") { span.muted { " " (help) } }
+                            (marked(member(finding, "/message").unwrap_or_default()))
+                            @if let Some(help) = member(finding, "/help") { span.muted { " " (marked(help)) } }
                         }
                     }
                 }
@@ -156,7 +156,7 @@ fn change(change: &Value) -> Markup {
     html! {
         li {
             span.badge.(kind) { (action) } " " code { (member(change, "/address").unwrap_or_default()) }
-            @if let Some(impact) = member(change, "/impact/message") { span.sub { (impact) } }
+            @if let Some(impact) = member(change, "/impact/message") { span.sub { (marked(impact)) } }
         }
     }
 }

@@ -10,7 +10,7 @@ use super::zone::{Zone, member, trail};
 use crate::ui::failure::Failure;
 use crate::ui::form::Form;
 use crate::ui::page::{self, Place, Title};
-use crate::ui::parts::badge;
+use crate::ui::parts::{badge, marked, revision};
 use crate::ui::rest::segment;
 use crate::ui::visitor::Visitor;
 
@@ -40,7 +40,7 @@ pub(super) async fn show(
             (state(zone.as_ref()))
             dl.facts {
                 dt { "Zone" } dd { code { (name) } }
-                @if let Some(commit) = revision(asked.text("commit")) { dt { "Commit" } dd { code { (commit) } } }
+                @if let Some(commit) = as_revision(asked.text("commit")) { dt { "Commit" } dd { (revision(commit)) } }
             }
             @if result == "unchanged" { p.muted { "The source says so already: there was nothing to commit." } }
         }
@@ -63,7 +63,7 @@ fn state(zone: Option<&Zone>) -> Markup {
                 @match zone {
                     Some(zone) => {
                         (badge(zone.phase())) " "
-                        @if let Some(message) = ready(zone) { (message) }
+                        @if let Some(message) = ready(zone) { span.said { (marked(&message)) } }
                     },
                     None => { (badge("PENDING")) " It is committed, and being applied." },
                 }
@@ -92,7 +92,7 @@ fn first_credential(visitor: &Visitor, zone: Option<&Zone>) -> Markup {
 }
 
 /// A commit, as the query names it: what looks like none is not shown.
-fn revision(text: &str) -> Option<&str> {
+fn as_revision(text: &str) -> Option<&str> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"@:/._-".contains(&byte);
     (!text.is_empty() && text.len() <= 200 && text.contains("@sha") && text.bytes().all(is_plain))
         .then_some(text)
@@ -104,9 +104,9 @@ mod tests {
 
     #[test]
     fn only_a_commit_is_shown_as_one() {
-        assert!(revision("main@sha1:8c1f00d").is_some());
+        assert!(as_revision("main@sha1:8c1f00d").is_some());
         for bad in ["", "call 555", "8c1f", "main@sha1:<b>", &format!("main@sha1:{}", "a".repeat(200))] {
-            assert!(revision(bad).is_none(), "{bad}");
+            assert!(as_revision(bad).is_none(), "{bad}");
         }
     }
 }

@@ -4,6 +4,8 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::ui::visitor::Visitor;
+
 /// A zone in its written form, with its status.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(transparent)]
@@ -37,6 +39,16 @@ impl Zone {
 
     pub(super) fn phase(&self) -> &str {
         self.text("/status/phase").unwrap_or("PENDING")
+    }
+
+    /// Whether the visitor sees all of its document: who sees a part is not shown to which gateway it belongs.
+    pub(super) fn is_whole(&self) -> bool {
+        self.text("/spec/cluster").is_some()
+    }
+
+    /// Whether it is the visitor's to change, with all that it shares.
+    pub(super) fn is_theirs(&self, visitor: &Visitor) -> bool {
+        visitor.shares() && self.is_whole()
     }
 
     pub(super) fn labels(&self) -> impl Iterator<Item = (&str, &str)> {

@@ -1,6 +1,7 @@
 //! What the tests stand on: real Kafka, clients that nobody here wrote, child processes, throw-away Git repositories.
 
 pub(crate) mod balancer;
+pub(crate) mod browser;
 pub(crate) mod certificates;
 pub(crate) mod client;
 pub(crate) mod events;

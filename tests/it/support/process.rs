@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -38,15 +38,20 @@ pub(crate) enum Stream {
 impl Process {
     /// Starts `command` with all three streams piped; `name` is for messages.
     pub(crate) fn start(name: &str, command: &mut Command) -> Self {
+        let (mut process, stdout) = Self::start_with_stdout(name, command);
+        process.readers.push(read(stdout, Stream::Stdout, &process.output));
+        process
+    }
+
+    /// As [`start`](Self::start), with stdout left to the caller: not all that children write is lines.
+    pub(crate) fn start_with_stdout(name: &str, command: &mut Command) -> (Self, ChildStdout) {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|e| panic!("cannot start {name}: {e}"));
         tell_reaper("watch", child.id());
         let output = Arc::new(Output::default());
-        let readers = vec![
-            read(child.stdout.take().unwrap(), Stream::Stdout, &output),
-            read(child.stderr.take().unwrap(), Stream::Stderr, &output),
-        ];
-        Self { name: name.to_owned(), child, output, readers }
+        let stdout = child.stdout.take().unwrap();
+        let readers = vec![read(child.stderr.take().unwrap(), Stream::Stderr, &output)];
+        (Self { name: name.to_owned(), child, output, readers }, stdout)
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::Filling;
 use super::fields::{AUTHENTICATION, AUTHORITIES, ISSUER, SERVICE_ACCOUNT};
 use super::sheet::Said;
-use crate::ui::parts::{Entry, Field, Need};
+use crate::ui::parts::{Entry, Field, Need, marked};
 
 const KINDS: [(&str, &str); 4] = [
     ("PLAIN", "A user name and a secret that is made here and shown once; the client sends them over TLS."),
@@ -21,7 +21,7 @@ pub(super) fn show(filling: &Filling, said: &Said) -> Markup {
     html! {
         fieldset.card.stack id=(AUTHENTICATION) aria-describedby=[error.as_ref().map(|_| &described)] {
             legend { "How the partner proves who it is" }
-            @if let Some(error) = &error { p.error id=(described) { (error) } }
+            @if let Some(error) = &error { p.error id=(described) { (marked(error)) } }
             @for (kind, meaning) in KINDS { (choice(kind, meaning, filling.draft.text(AUTHENTICATION))) }
         }
         section.card.stack aria-labelledby="login-title" {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::fields::{CLUSTER, DISPLAY_NAME, GATEWAY, NAME, SERVICE_ACCOUNT};
+use super::fields::{CLUSTER, CONTACT, DISPLAY_NAME, GATEWAY, NAME, SERVICE_ACCOUNT};
 use super::sheet::Said;
 use super::{Filling, Task};
 use crate::ui::parts::{Entry, Field, Need};
@@ -83,7 +83,7 @@ fn contact(filling: &Filling, said: &Said) -> Markup {
             legend { "Contact at the partner" }
             p.help { "Whom to ask. Nothing is sent to them." }
             div.pair {
-                (field("spec.partner.name", "Contact's name").show())
+                (field(CONTACT, "Contact's name").show())
                 (field("spec.partner.role", "Role").show())
                 (Field { entry: Entry::Email, ..field("spec.partner.email", "E-mail") }.show())
                 (field("spec.partner.phone", "Phone").show())

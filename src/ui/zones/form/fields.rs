@@ -15,6 +15,7 @@ pub(super) enum Step {
 
 pub(super) const NAME: &str = "metadata.name";
 pub(super) const DISPLAY_NAME: &str = "spec.displayName";
+pub(super) const CONTACT: &str = "spec.partner.name";
 pub(super) const GATEWAY: &str = "spec.cluster";
 pub(super) const CLUSTER: &str = "spec.underlyingCluster";
 pub(super) const AUTHENTICATION: &str = "spec.authenticationMode.type";
@@ -34,7 +35,7 @@ pub(super) const FIELDS: [(&str, Kind); 24] = [
     (DISPLAY_NAME, Kind::Line),
     ("spec.url", Kind::Line),
     ("spec.description", Kind::Lines),
-    ("spec.partner.name", Kind::Line),
+    (CONTACT, Kind::Line),
     ("spec.partner.role", Kind::Line),
     ("spec.partner.email", Kind::Line),
     ("spec.partner.phone", Kind::Line),

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use axum::extract::{Extension, Path};
 use axum::http::{Method, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use tokio::time::timeout;
 
 use self::draft::{Draft, MAX_TOPICS};
@@ -31,10 +31,9 @@ use self::sheet::Said;
 use self::wrong::Wrong;
 use super::outcome::Outcome;
 use super::zone::Zone;
-use super::{NEW, path};
+use super::{NEW, path, theirs};
 use crate::ui::failure::Failure;
 use crate::ui::form::{Form, Sent};
-use crate::ui::page::{self, Place, Title};
 use crate::ui::rest::{Call, query, segment};
 use crate::ui::visitor::Visitor;
 
@@ -76,7 +75,7 @@ impl Task {
 
 pub(super) async fn begin(Extension(visitor): Extension<Visitor>) -> Response {
     if !visitor.shares() {
-        return not_theirs(&visitor, "This key shares nothing: ask an administrator for a zone.");
+        return theirs::refusal(&visitor, "This key shares nothing: ask an administrator for a zone.");
     }
     let mut draft = Draft::default();
     draft.set(AUTHENTICATION, "PLAIN");
@@ -98,8 +97,12 @@ pub(super) async fn edit(
     Path(name): Path<String>,
 ) -> Result<Response, Failure> {
     let zone = visitor.get::<Zone>(&format!("/zones/{}", segment(&name)?)).await?;
-    if let Some(why) = why_not(&visitor, &zone) {
-        return Ok(not_theirs(&visitor, why));
+    let is_long = zone.list("/spec/topics").len() > MAX_TOPICS;
+    let too_long = is_long.then_some(
+        "This zone shares more topics than a form can hold: change its file, or use `reconciler edit`.",
+    );
+    if let Some(why) = theirs::why_not(&visitor, &zone).or(too_long) {
+        return Ok(theirs::refusal(&visitor, why));
     }
     let draft = Draft::of(&zone.0);
     let tag = zone.text("/status/etag").unwrap_or_default().to_owned();
@@ -128,25 +131,6 @@ pub(super) async fn go_on_editing(
         Some(failure) => Ok(filling.stay(&form, &failure).await),
         None => filling.go(&form).await,
     }
-}
-
-/// What is in the way of changing a zone here, as far as that can be seen. The API decides in the end.
-fn why_not(visitor: &Visitor, zone: &Zone) -> Option<&'static str> {
-    if !visitor.shares() {
-        Some("This key may look at the zone, and not change it.")
-    } else if zone.number("/status/otherTopics").is_some_and(|others| others > 0) {
-        Some("This zone shares topics that are not yours as well, so only an administrator changes it.")
-    } else if zone.list("/spec/topics").len() > MAX_TOPICS {
-        Some("This zone shares more topics than a form can hold: change its file, or use `reconciler edit`.")
-    } else {
-        None
-    }
-}
-
-fn not_theirs(visitor: &Visitor, why: &str) -> Response {
-    let failure = Failure::new(StatusCode::FORBIDDEN, why);
-    let title = Title::new("Not yours to change").at(Place::Zones);
-    (failure.status, page::whole(visitor, &title, &failure.notice())).into_response()
 }
 
 impl Filling {

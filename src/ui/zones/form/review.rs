@@ -8,7 +8,7 @@ use maud::{Markup, html};
 
 use super::draft::Draft;
 use super::fields::{
-    AUTHENTICATION, CLUSTER, DISPLAY_NAME, FIELDS, GATEWAY, NAME, REASON, SERVICE_ACCOUNT, Step,
+    AUTHENTICATION, CLUSTER, CONTACT, DISPLAY_NAME, FIELDS, GATEWAY, NAME, REASON, SERVICE_ACCOUNT, Step,
 };
 use super::{Filling, Seen, Task};
 use crate::ui::failure::Failure;
@@ -110,7 +110,7 @@ fn summary(draft: &Draft) -> Markup {
                 (fact("Technical id", NAME))
                 (fact("Partner's site", "spec.url"))
                 (fact("Why", "spec.description"))
-                (fact("Contact", "spec.partner.name"))
+                (fact("Contact", CONTACT))
                 (fact("Labels", "metadata.labels"))
                 (fact("Gateway", GATEWAY))
                 (fact("Source cluster", CLUSTER))

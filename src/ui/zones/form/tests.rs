@@ -410,9 +410,11 @@ async fn who_may_not_change_a_zone_is_told_so_at_once() {
     let browser = Browser::open(&api, "/ui/zones/acme/edit").await;
     assert_eq!(browser.status, StatusCode::FORBIDDEN);
     assert!(browser.shows("topics that are not yours"), "{}", browser.page);
+    let browser = Browser::open(&api, "/ui/zones/acme/delete").await;
+    assert!(browser.status == StatusCode::FORBIDDEN && browser.shows("topics that are not yours"));
     for role in ["viewer", "partner"] {
         api.says(|says| says.role = role);
-        for path in ["/ui/zones/new", "/ui/zones/acme/edit"] {
+        for path in ["/ui/zones/new", "/ui/zones/acme/edit", "/ui/zones/acme/delete"] {
             assert_eq!(Browser::open(&api, path).await.status, StatusCode::FORBIDDEN, "{role} {path}");
         }
     }

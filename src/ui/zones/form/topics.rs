@@ -9,7 +9,7 @@ use super::draft::Topic;
 use super::fields::{CLUSTER, TOPICS};
 use super::sheet::{Said, cell};
 use crate::ui::failure::Failure;
-use crate::ui::parts::{Field, Need, count, counted};
+use crate::ui::parts::{Field, Need, count, counted, marked};
 use crate::ui::topics::{Search, Topics};
 
 /// Topics that are shown at a time.
@@ -73,7 +73,7 @@ fn chosen_row(said: &Said, index: usize, topic: &Topic, shares: Option<u64>) -> 
                 code id=(backing_name) { (topic.backing) }
                 input type="hidden" name=(backing_name) value=(topic.backing);
                 @if !topic.was.is_empty() { input type="hidden" name=(super::draft::row(TOPICS, index, "was")) value=(topic.was); }
-                @if let Some(error) = backing_error { span.error.sub { (error) } }
+                @if let Some(error) = backing_error { span.error.sub { (marked(&error)) } }
                 @if let Some(shares) = shares { (shared_with(shares)) }
             }
             td data-label="Alias" {
@@ -98,7 +98,7 @@ fn permission(said: &Said, index: usize, topic: &Topic) -> Markup {
                 aria-describedby=[error.as_ref().map(|_| &described)] {
                 @for (value, text) in PERMISSIONS { option value=(value) selected[value == topic.permission] { (text) } }
             }
-            @if let Some(error) = error { p.help id=(described) { span.error { (error) } } }
+            @if let Some(error) = error { p.help id=(described) { span.error { (marked(&error)) } } }
         }
     }
 }

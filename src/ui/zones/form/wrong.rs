@@ -4,8 +4,9 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::draft::Draft;
-use super::fields::{CLUSTER, FIELDS, GATEWAY, ISSUER, NAME, SERVICE_ACCOUNT, Step, is_in};
+use super::fields::{CLUSTER, CONTACT, FIELDS, GATEWAY, ISSUER, NAME, SERVICE_ACCOUNT, Step, TOPICS, is_in};
 use crate::ui::failure::{Failure, sentence};
+use crate::ui::parts::marked;
 use crate::ui::zones::member;
 
 /// Findings across zones and files say no place in the zone. These are always of one field.
@@ -63,9 +64,9 @@ impl Wrong {
                     ul {
                         @for (place, message) in &self.0 {
                             li {
-                                @if shown.shows(place) { a href={ "#" (field_of(place)) } { (sentence(message)) } }
+                                @if shown.shows(place) { a href={ "#" (field_of(place)) } { (marked(&sentence(message))) } }
                                 @else {
-                                    (sentence(message)) " "
+                                    (marked(&sentence(message))) " "
                                     @if let Some(step) = Step::ALL.into_iter().find(|step| step.shows(place)) {
                                         button.small type="submit" name="go" value={ "step:" (step.key()) } { "Go to " (step.title()) }
                                     }
@@ -87,13 +88,28 @@ fn complaint(finding: &Value, draft: &Draft) -> (String, String) {
     if let Some((said, place)) = split {
         // `the document` has no marks, and is no field.
         let place = place.strip_prefix('`').and_then(|place| place.strip_suffix('`')).unwrap_or_default();
-        // In the API's words it does not match a pattern.
-        let said = if draft.lacks(place) { "fill this in".to_owned() } else { format!("{said}{help}") };
+        let said = match needed(place).filter(|_| draft.lacks(place)) {
+            // In the API's words it does not match a pattern.
+            Some(what) => format!("fill in {what}"),
+            None => format!("{said}{help}"),
+        };
         return (place.to_owned(), said);
     }
     let code = member(finding, "/code").unwrap_or_default();
     let field = OF_A_FIELD.iter().find(|(known, _)| *known == code).map_or("", |(_, field)| field);
     (field.to_owned(), format!("{message}{help}"))
+}
+
+/// What cannot be left empty, as the page calls it.
+fn needed(place: &str) -> Option<&'static str> {
+    match place {
+        NAME => Some("the technical id"),
+        SERVICE_ACCOUNT => Some("the service account"),
+        GATEWAY => Some("the gateway"),
+        CONTACT => Some("the contact's name"),
+        place if is_in(place, TOPICS) && place.ends_with("].name") => Some("the alias"),
+        _ => None,
+    }
 }
 
 /// Its id on the page: what is inside a field's value has none of its own.
@@ -135,14 +151,14 @@ mod tests {
         assert_eq!(at("spec.access.allowedCidrs").unwrap(), "`1` is no CIDR block.");
         assert_eq!(at("spec.topics[1].name").unwrap(), "The alias `a` is here twice.");
         assert_eq!((at("spec.topics[0].name"), at("spec.topics[11].name")), (None, None));
-        assert_eq!(at(GATEWAY).unwrap(), "Fill this in.");
+        assert_eq!(at(GATEWAY).unwrap(), "Fill in the gateway.");
         assert_eq!(at(SERVICE_ACCOUNT).unwrap(), "The service account is taken.");
         assert_eq!(wrong.first_step(), Some(Step::Details));
         let summary = wrong.summary(Step::Policies).into_string();
         for said in [
             "<a href=\"#spec.access.allowedCidrs\">",
             "value=\"step:topics\">Go to Topics",
-            "lacks the field `kind`",
+            "lacks the field <code>kind</code>",
         ] {
             assert!(summary.contains(said), "{said}: {summary}");
         }

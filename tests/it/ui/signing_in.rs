@@ -1,0 +1,72 @@
+//! Who somebody is: asked first, taken back at the end, and never left to another site.
+
+use serde_json::json;
+
+use super::{Stage, sign_in, topic, zone};
+use crate::support::browser::named;
+
+#[test]
+fn a_key_opens_the_pages_until_it_is_given_back_or_taken_away() {
+    let orders = topic("orders");
+    let stage = Stage::with(&[("acme", zone("acme", &[("orders", &orders, "READ")], json!({})))]);
+    let key = stage.product.admin_key();
+    let page = stage.anybody();
+
+    // Whoever comes to any page is asked first, and led there afterwards.
+    page.go("/ui/zones?search=acme");
+    assert!(page.address().starts_with("/ui/sign-in?next="), "{}", page.address());
+    page.examine("sign-in");
+    page.is_used_by_keyboard();
+    page.fill("#key", "pzk_wrong_key");
+    page.follow(named("button", "Sign in"));
+    assert_eq!(page.status(), 403);
+    page.wait_for("[role=alert]");
+    page.examine("sign-in-refused");
+    page.fill("#key", &key);
+    page.led(|page| page.press("Enter"));
+    assert_eq!(page.address(), "/ui/zones?search=acme");
+    page.wait_for(named("a.name", "acme"));
+    assert_eq!(page.value("document.cookie"), "", "no script gets at the session");
+    assert!(!page.value("document.documentElement.outerHTML").as_str().unwrap().contains(&key));
+
+    // A page that there is not.
+    page.go("/ui/nowhere");
+    assert_eq!(page.status(), 404);
+    page.examine("no-such-page");
+
+    // Signed out is signed out, on the way back too.
+    page.click(".account summary");
+    page.screenshot("account");
+    page.follow(named("button", "Sign out"));
+    assert_eq!(page.address(), "/ui/sign-in");
+    page.led(|page| page.value("history.back()"));
+    assert!(page.address().starts_with("/ui/sign-in"), "{}", page.address());
+    page.go("/ui/zones");
+    assert!(page.address().starts_with("/ui/sign-in"), "{}", page.address());
+
+    // Nobody is sent elsewhere by a link that somebody else has made.
+    for next in ["//evil.example/", "https://evil.example/", "/%5Cevil.example", "javascript:alert(1)"] {
+        page.go(&format!("/ui/sign-in?next={next}"));
+        page.fill("#key", &key);
+        page.follow(named("button", "Sign in"));
+        assert_eq!(page.address(), "/ui/zones", "{next}");
+    }
+
+    // A form without the page's token changes nothing.
+    page.go("/ui/zones/acme");
+    page.value("document.querySelector('#credentials [name=csrf]').value = 'forged'");
+    page.follow(named("button", "Issue a credential"));
+    assert_eq!(page.status(), 400);
+    page.go("/ui/zones/acme");
+    page.wait_for(named("#credentials", "Nobody can log in yet"));
+
+    // A key that is taken away takes its sessions along.
+    let other = stage.key(&["--role", "viewer"]);
+    let viewer = stage.anybody();
+    sign_in(&viewer, &other);
+    viewer.wait_for(named("a.name", "acme"));
+    let id = other.split('_').nth(1).unwrap();
+    assert!(stage.product.cli(&["api-key", "revoke", id]).status.success());
+    viewer.go("/ui/zones");
+    assert!(viewer.address().starts_with("/ui/sign-in"), "{}", viewer.address());
+}

@@ -53,10 +53,7 @@ prepare_python() {
 
 build_python() {
   say "installing the client '$1' (once)"
-  rm -rf "${BUILT:?}/$1"
-  python3 -m venv "$BUILT/$1" >&2 || die "python3 cannot make a virtual environment (Debian: apt-get install python3-venv)"
-  "$BUILT/$1/bin/pip" install --quiet --disable-pip-version-check -r "$DRIVERS/$1/requirements.txt" >&2 ||
-    die "pip could not install what tests/clients/$1/requirements.txt names (see above)"
+  python_env "$BUILT/$1" "$DRIVERS/$1/requirements.txt"
 }
 
 run_python() { exec "$BUILT/$1/bin/python" "$DRIVERS/$1/driver.py" "${@:2}"; }

@@ -27,6 +27,7 @@ case ${1:-} in
     command -v npm >/dev/null || packages nodejs npm
     "$ROOT/scripts/client.sh" prepare
     "$ROOT/scripts/issuer.sh" prepare
+    "$ROOT/scripts/openapi.sh" prepare
     # Where pages are looked at; without fonts they have no text.
     chromium >/dev/null || packages chromium
     packages fonts-dejavu-core

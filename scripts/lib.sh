@@ -80,3 +80,10 @@ maven_jars() {
   maven -f "$1" dependency:copy-dependencies -DoutputDirectory="$2" -DincludeScope=runtime ||
     die "Maven could not fetch what $1 names (see above)"
 }
+
+# python_env FOLDER REQUIREMENTS: makes FOLDER a virtual environment that has what REQUIREMENTS names.
+python_env() {
+  rm -rf "${1:?}"
+  python3 -m venv "$1" >&2 || die "python3 cannot make a virtual environment (Debian: apt-get install python3-venv)"
+  "$1/bin/pip" install --quiet --disable-pip-version-check -r "$2" >&2 || die "pip could not install what $2 names (see above)"
+}

@@ -67,10 +67,10 @@ fn held((zone, held): (&ZoneName, &Held)) -> Value {
 /// What is asked of a run.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(rename = "RunWanted", extend("dependentRequired" = {
-    "allowDeletes": ["expectPlan", "reason"],
-    "allowUpdates": ["expectPlan", "reason"],
-}))]
+#[schemars(rename = "RunWanted", extend("anyOf" = [
+    {"properties": {"allowDeletes": {"type": "null"}, "allowUpdates": {"type": "null"}}},
+    {"properties": {"expectPlan": {"type": "string"}, "reason": {"type": "string"}}, "required": ["expectPlan", "reason"]},
+]))]
 pub(super) struct Apply {
     /// Apply nothing but the plan with this digest.
     expect_plan: Option<String>,

@@ -35,6 +35,7 @@ mod metering;
 mod mtls;
 mod new_groups;
 mod oauth;
+mod openapi;
 mod operators;
 mod oracle;
 mod outside;

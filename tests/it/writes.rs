@@ -15,9 +15,14 @@ const JSON: (&str, &str) = ("content-type", "application/json");
 
 /// A product that writes to its source in this way.
 pub(crate) fn writing(mode: &str, more: &str, zones: &[(&str, &str)]) -> Product {
+    with_source(&format!("writeBack: {{mode: {mode}}}"), more, zones)
+}
+
+/// A product whose configuration says this of its source.
+pub(crate) fn with_source(of_source: &str, more: &str, zones: &[(&str, &str)]) -> Product {
     let mut product = Product::start(Cluster::shared(), Setup::MEMORY, zones);
     let text = fs::read_to_string(product.config()).unwrap();
-    let with = format!("pollInterval: 1s, writeBack: {{mode: {mode}}}");
+    let with = format!("pollInterval: 1s, {of_source}");
     let text = text.replacen("pollInterval: 1s", &with, 1);
     assert!(text.contains(&with));
     fs::write(product.config(), text + more).unwrap();

@@ -130,6 +130,7 @@ pub(in crate::api) fn issue() -> Operation {
         .may_take::<Issue>()
         .answers::<CredentialIssued>(201, "It is in force, or is about to be: `served` says which.")
         .with_header(NO_STORE.0, NO_STORE.1)
+        .with_links("key_id", "$response.body#/keyId", &["rotateCredential", "revokeCredential"])
         .refuses_with::<NotIssued>(
             409,
             "The zone takes no secrets, or has as many as it may, or the request was sent before.",
@@ -146,5 +147,6 @@ pub(in crate::api) fn rotate() -> Operation {
         .may_take::<Rotate>()
         .answers::<CredentialRotated>(201, "The new one, which is in force or is about to be.")
         .with_header(NO_STORE.0, NO_STORE.1)
+        .with_links("key_id", "$response.body#/keyId", &["rotateCredential", "revokeCredential"])
         .refuses(409, "It was rotated before, or has ended, or has just been changed by somebody else.")
 }

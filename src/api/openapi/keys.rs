@@ -152,6 +152,7 @@ pub(in crate::api) fn create() -> Operation {
         .takes::<Create>()
         .answers::<ApiKeyMade>(201, "The key is good on every node in a moment.")
         .with_header("Cache-Control", "`no-store`.")
+        .with_links("id", "$response.body#/id", &["deleteApiKey"])
         .refuses(409, "There are too many keys.")
 }
 

@@ -1,12 +1,12 @@
 //! What is said of one method of a path.
 
-use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde_json::{Map, Value, json};
+mod document;
 
-use super::Schemas;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+pub(super) use self::document::common;
 use super::forms::Problem;
 use super::words::{ApiKeyId, KeyId, ZoneName};
-use crate::api::access::Needs;
 
 /// Roles that there are.
 const ROLES: usize = 4;
@@ -87,6 +87,15 @@ struct Answer {
     about: &'static str,
     content: Content,
     headers: Vec<(&'static str, &'static str)>,
+    links: Vec<Link>,
+}
+
+/// What can be asked next, with something that the answer tells.
+#[derive(Debug)]
+struct Link {
+    operation: &'static str,
+    parameter: &'static str,
+    value: &'static str,
 }
 
 /// Who may ask.
@@ -175,7 +184,7 @@ impl Operation {
     }
 
     fn answer(mut self, status: u16, about: &'static str, content: Content) -> Self {
-        self.answers.push(Answer { status, about, content, headers: Vec::new() });
+        self.answers.push(Answer { status, about, content, headers: Vec::new(), links: Vec::new() });
         self
     }
 
@@ -203,6 +212,19 @@ impl Operation {
         self
     }
 
+    /// These operations take a part of the answer that was named last as this parameter.
+    pub(super) fn with_links(
+        mut self,
+        parameter: &'static str,
+        value: &'static str,
+        operations: &[&'static str],
+    ) -> Self {
+        if let Some(answer) = self.answers.last_mut() {
+            answer.links.extend(operations.iter().map(|operation| Link { operation, parameter, value }));
+        }
+        self
+    }
+
     pub(super) fn refuses(self, status: u16, about: &'static str) -> Self {
         self.refuses_with::<Problem>(status, about)
     }
@@ -217,12 +239,7 @@ impl Operation {
         for (status, name, _) in COMMON {
             let is_new = self.answers.iter().all(|answer| answer.status != status);
             if statuses.contains(&status) && is_new {
-                self.answers.push(Answer {
-                    status,
-                    about: "",
-                    content: Content::Common(name),
-                    headers: Vec::new(),
-                });
+                self = self.answer(status, "", Content::Common(name));
             }
         }
         self
@@ -247,99 +264,6 @@ impl Operation {
             Some(Sent::Json { .. } | Sent::Zone) => self.shares(&[400, 413, 415]),
         }
     }
-
-    /// As the document has it. `needs`: nothing, where no key is asked for.
-    pub(super) fn document(self, path: &'static str, needs: Option<Needs>, schemas: &mut Schemas) -> Value {
-        let roles = needs.map(Needs::roles);
-        let mut whole = self.whole(path);
-        if let Some(roles) = roles {
-            whole = whole.shares(if roles.len() < ROLES { &[401, 403, 429, 503] } else { &[401, 429, 503] });
-        }
-        let who = roles.map(|roles| format!("For {}.", listed(roles)));
-        let about: Vec<_> = whole.about.map(str::to_owned).into_iter().chain(who).collect();
-        let answers: Map<_, _> =
-            whole.answers.iter().map(|it| (it.status.to_string(), it.document(schemas))).collect();
-        let security = match whole.asking {
-            Asking::Key => None,
-            Asking::Anybody => Some(json!([])),
-            Asking::Forge => Some(json!([{"hubSignature": []}, {"gitlabToken": []}])),
-        };
-        let parameters: Vec<_> = whole.parameters.iter().map(Parameter::document).collect();
-        members([
-            ("operationId", Some(whole.id.into())),
-            ("tags", Some(json!([whole.tag.name()]))),
-            ("summary", Some(whole.summary.into())),
-            ("description", Some(about.join("\n\n").into()).filter(|_| !about.is_empty())),
-            ("parameters", Some(parameters.into()).filter(|_| !whole.parameters.is_empty())),
-            ("requestBody", whole.sent.map(|sent| sent.document(schemas))),
-            ("responses", Some(answers.into())),
-            ("security", security),
-        ])
-    }
-}
-
-/// An object of those that are there.
-fn members<const N: usize>(all: [(&str, Option<Value>); N]) -> Value {
-    let there = all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-    Value::Object(there.collect())
-}
-
-impl Parameter {
-    fn document(&self) -> Value {
-        let Self { name, place, about, schema } = self;
-        json!({"name": name, "in": place, "required": *place == "path", "description": about, "schema": schema})
-    }
-}
-
-fn listed(roles: &[&str]) -> String {
-    match roles {
-        _ if roles.len() == ROLES => "keys of every role, which see what is theirs".to_owned(),
-        [most @ .., last] if !most.is_empty() => format!("keys of the roles {} and {last}", most.join(", ")),
-        one => format!("keys of the role {}", one.concat()),
-    }
-}
-
-impl Sent {
-    fn document(&self, schemas: &mut Schemas) -> Value {
-        match self {
-            Self::Json { form, is_required } => {
-                let schema = schemas.sent(*form);
-                json!({"required": is_required, "content": {"application/json": {"schema": schema}}})
-            }
-            Self::Zone => {
-                let content = json!({"schema": {"$ref": "#/components/schemas/PartnerZone"}});
-                json!({"required": true, "content": {"application/json": content, "application/yaml": content}})
-            }
-            Self::Anything => json!({"required": true, "content": {"*/*": {"schema": true}}}),
-        }
-    }
-}
-
-impl Answer {
-    fn document(&self, schemas: &mut Schemas) -> Value {
-        let one = |media_type: &str, schema: Value| json!({media_type: {"schema": schema}});
-        let content = match self.content {
-            Content::Nothing => None,
-            Content::Common(name) => return json!({"$ref": format!("#/components/responses/{name}")}),
-            Content::Text(media_type) => Some(one(media_type, json!({"type": "string"}))),
-            Content::Json(form) => Some(one("application/json", schemas.answered(form))),
-            Content::Problem(form) => Some(one("application/problem+json", schemas.answered(form))),
-            Content::Table(form) => Some(json!({
-                "application/json": {"schema": schemas.answered(form)},
-                "text/csv": {"schema": {"type": "string"}},
-            })),
-        };
-        let headers: Map<_, _> = self.headers.iter().map(header).collect();
-        members([
-            ("description", Some(self.about.into())),
-            ("content", content),
-            ("headers", Some(headers.into()).filter(|_| !self.headers.is_empty())),
-        ])
-    }
-}
-
-fn header((name, about): &(&'static str, &'static str)) -> (String, Value) {
-    ((*name).to_owned(), json!({"description": about, "schema": {"type": "string"}}))
 }
 
 /// Answers that many paths have: status, name, and what it means.
@@ -357,17 +281,3 @@ const COMMON: [(u16, &str, &str); 8] = [
         "It cannot be done at the moment: the leader changes, the store or the source is away.",
     ),
 ];
-
-/// They, as components.
-pub(super) fn common(schemas: &mut Schemas) -> Value {
-    let document = |(status, name, about): (u16, &'static str, &'static str)| {
-        let content = Content::Problem(SchemaGenerator::subschema_for::<Problem>);
-        let headers = match status {
-            401 => vec![("WWW-Authenticate", "`Bearer`.")],
-            429 | 503 => vec![("Retry-After", "Seconds after which it may be tried again.")],
-            _ => Vec::new(),
-        };
-        (name.to_owned(), Answer { status, about, content, headers }.document(schemas))
-    };
-    Value::Object(COMMON.into_iter().map(document).collect())
-}

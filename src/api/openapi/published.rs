@@ -31,6 +31,21 @@ pub(super) fn schemas() -> Map<String, Value> {
 
 const OF_WRITE: &str = "What the write comes to. Whoever does not see all zones is shown the changes alone.";
 
+/// A zone as it may be sent.
+pub(super) fn example() -> Value {
+    json!({
+        "apiVersion": "v2",
+        "kind": "PartnerZone",
+        "metadata": {"name": "acme-logistics"},
+        "spec": {
+            "cluster": "gateway",
+            "displayName": "Acme Logistics",
+            "authenticationMode": {"type": "SCRAM", "serviceAccount": "acme-logistics"},
+            "topics": [{"name": "orders", "backingTopic": "sales.orders", "permission": "READ"}],
+        },
+    })
+}
+
 /// Adds a schema of its own, with `begin` before the names of its parts.
 fn add(all: &mut Map<String, Value>, name: &str, begin: &str, schema: Value) {
     let Value::Object(mut schema) = schema else { return };

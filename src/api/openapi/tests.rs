@@ -84,6 +84,32 @@ fn every_method_is_told_of_in_full_and_what_it_refers_to_is_there() {
 }
 
 #[test]
+fn what_can_be_asked_next_is_there_and_takes_what_it_is_given() {
+    let document = document();
+    let operations = operations(&document);
+    let links = |answer: &Value| {
+        answer["links"].as_object().into_iter().flatten().map(|(_, link)| link.clone()).collect::<Vec<_>>()
+    };
+    let all: Vec<_> = operations
+        .iter()
+        .flat_map(|(.., it)| it["responses"].as_object().unwrap().values().flat_map(links))
+        .collect();
+    for link in &all {
+        let next = operations.iter().find(|(.., it)| it["operationId"] == link["operationId"]);
+        let takes = next.unwrap_or_else(|| panic!("{link}")).2["parameters"].as_array().unwrap();
+        for parameter in link["parameters"].as_object().unwrap().keys() {
+            assert!(takes.iter().any(|it| it["name"] == parameter.as_str()), "{link}");
+        }
+    }
+    assert!(all.len() > 5);
+}
+
+#[test]
+fn the_zone_that_is_shown_as_an_example_is_a_right_one() {
+    crate::manifest::document::from_document(&published::example()).unwrap();
+}
+
+#[test]
 fn every_form_is_a_right_schema() {
     let document = document();
     for name in document["components"]["schemas"].as_object().unwrap().keys() {

@@ -150,6 +150,18 @@ pub(in crate::api) fn create() -> Operation {
         .answers::<Written>(201, "It was committed.")
         .with_header("ETag", "Of the written form.")
         .with_header("Location", "The zone's path.")
+        .with_links(
+            "name",
+            "$response.body#/zone/metadata/name",
+            &[
+                "getZone",
+                "deleteZone",
+                "getZoneUsage",
+                "getZoneTraffic",
+                "listZoneCredentials",
+                "issueCredential",
+            ],
+        )
 }
 
 pub(in crate::api) fn replace() -> Operation {

@@ -14,6 +14,7 @@
 //! | pure | [`client_files`] | what a partner's client is set up with |
 //! | wire | [`manifest`] | YAML ⇄ zone, with findings; the JSON Schema |
 //! | wire | [`http`] | what requests to other servers have in common |
+//! | wire | [`issuer`] | what an issuer of tokens publishes |
 //! | wire | [`kafka`] | shapes, the walker over frames, typed messages behind it, records, broker connections, TLS |
 //! | I/O | [`store`] | the state, its one writer, heartbeats, audit, usage |
 //! | I/O | [`gateway`] | the data plane: listeners, sessions, one file per API key |
@@ -27,8 +28,8 @@
 //!
 //! ```text
 //! main → cli → app → { gateway, reconcile, api, ui }        siblings never import each other; cli may use any ring below
-//! gateway → http, kafka, policy, sasl, secret, zone        reconcile → manifest, store, http, kafka, policy, sasl, secret, zone
-//! api → store, http, manifest, policy, sasl, secret, zone
+//! gateway → http, issuer, kafka, policy, sasl, secret, zone        reconcile → manifest, store, http, kafka, policy, sasl, secret, zone
+//! api → store, http, issuer, manifest, policy, sasl, secret, zone        issuer → http, kafka, policy
 //! ui → client_files, sasl, secret        client_files → sasl
 //! store → manifest, zone               manifest → zone        policy → sasl, secret, zone     kafka → sasl, secret
 //! zone → sasl
@@ -213,6 +214,9 @@
 //! * A zone that is filled in on a page travels in the form from step to step, and nothing of it is kept here. What is right is asked of the API, by
 //!   a dry run before each next step, and said at the fields: a form has no rules of its own. A zone called `new` has no page,
 //!   since that is where one is made; its other pages are there, and so is REST.
+//! * People sign in with `oauth2` for the flow, and their ID tokens are verified as all tokens are ([`policy::token`]): `openidconnect` brings
+//!   a second crypto library, and in it an `rsa` with an advisory that has no mended version. A person's session holds which value of
+//!   their claims gave them a role, not the role: what that is here is the configuration's to say, each time.
 //! * The log-in that Console's command line asks for gives back the key itself: there is no session to lose.
 
 pub mod api;
@@ -221,6 +225,7 @@ pub mod cli;
 pub mod client_files;
 pub mod gateway;
 pub mod http;
+pub mod issuer;
 pub mod kafka;
 pub mod manifest;
 pub mod policy;

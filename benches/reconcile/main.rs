@@ -13,7 +13,7 @@ mod principals;
 mod repository;
 mod scenarios;
 mod served;
-#[allow(dead_code, reason = "shared with the tests, which use all of it")]
+#[allow(dead_code, unused_imports, reason = "shared with the tests, which use all of it")]
 #[path = "../../tests/it/support/mod.rs"]
 mod support;
 

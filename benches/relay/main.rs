@@ -21,7 +21,7 @@ mod requests;
 mod scenarios;
 mod site;
 mod stub;
-#[allow(dead_code, reason = "shared with the tests, which use all of it")]
+#[allow(dead_code, unused_imports, reason = "shared with the tests, which use all of it")]
 #[path = "../../tests/it/support/mod.rs"]
 mod support;
 mod table;

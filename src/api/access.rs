@@ -62,17 +62,17 @@ impl Needs {
     }
 }
 
-/// Lets a request through whose key has a role that may make it.
+/// Lets a request through of whoever has a role that may make it.
 pub(super) async fn check(
     Shared(needs): Shared<Needs>,
     Extension(caller): Extension<Caller>,
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    if !needs.admits(&caller.0.role) {
-        let detail = match &caller.0.role {
-            ApiKeyRole::Viewer if needs != Needs::Admin => "this key may only read".to_owned(),
-            role => format!("a key of the role `{}` may not do this", role.name()),
+    if !needs.admits(caller.role()) {
+        let detail = match caller.role() {
+            ApiKeyRole::Viewer if needs != Needs::Admin => "the role `viewer` may only read".to_owned(),
+            role => format!("the role `{}` may not do this", role.name()),
         };
         return Err(Problem::new(StatusCode::FORBIDDEN, detail));
     }
@@ -113,12 +113,12 @@ pub(super) type Seen<'s> = (&'s Arc<ZoneRecord>, Sight<'s>);
 impl Caller {
     /// Whether it sees every zone and the service itself.
     pub(super) fn sees_all(&self) -> bool {
-        matches!(self.0.role, ApiKeyRole::Admin | ApiKeyRole::Viewer)
+        matches!(self.role(), ApiKeyRole::Admin | ApiKeyRole::Viewer)
     }
 
     /// How much it sees of a zone; `None`: for this key there is no such zone.
     pub(super) fn sight<'z>(&self, zone: &'z PartnerZone) -> Option<Sight<'z>> {
-        match &self.0.role {
+        match self.role() {
             ApiKeyRole::Admin | ApiKeyRole::Viewer => Some(Sight::All),
             ApiKeyRole::Owner { topics: patterns } => {
                 let theirs = zone
@@ -138,7 +138,7 @@ impl Caller {
 
     /// Whether it sees a topic of a backing cluster.
     pub(super) fn sees_topic(&self, topic: &str) -> bool {
-        match &self.0.role {
+        match self.role() {
             ApiKeyRole::Admin | ApiKeyRole::Viewer => true,
             ApiKeyRole::Owner { topics } => TopicName::try_from(topic)
                 .is_ok_and(|topic| topics.iter().any(|pattern| pattern.matches(&topic))),
@@ -149,7 +149,7 @@ impl Caller {
     /// Whether it may say what the zone is and who comes in. Of a change both forms count: a zone must not become what it may not write.
     /// A zone without topics is no owner's.
     pub(super) fn may_write(&self, zone: &PartnerZone) -> bool {
-        self.0.role == ApiKeyRole::Admin || self.sight(zone) == Some(Sight::Whole)
+        *self.role() == ApiKeyRole::Admin || self.sight(zone) == Some(Sight::Whole)
     }
 
     /// [`Self::may_write`], for a handler of a path that needs [`Needs::Share`].
@@ -157,11 +157,11 @@ impl Caller {
         if self.may_write(zone) {
             return Ok(());
         }
-        let detail = match self.0.role {
+        let detail = match self.role() {
             ApiKeyRole::Owner { .. } => {
-                "this key may change only zones whose backing topics all match its patterns"
+                "an owner may change only zones whose backing topics are all theirs".to_owned()
             }
-            _ => "this key may not change this zone",
+            role => format!("the role `{}` may not change this zone", role.name()),
         };
         Err(Problem::new(StatusCode::FORBIDDEN, detail))
     }
@@ -198,7 +198,7 @@ mod tests {
     use crate::zone::{Permission, TopicPattern, sample};
 
     fn caller(role: ApiKeyRole) -> Caller {
-        Caller(Arc::new(key::new_api_key(role, OffsetDateTime::UNIX_EPOCH).0))
+        Caller::of_key(Arc::new(key::new_api_key(role, OffsetDateTime::UNIX_EPOCH).0))
     }
 
     fn owner(patterns: &[&str]) -> Caller {

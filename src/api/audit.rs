@@ -22,7 +22,7 @@ pub(super) async fn write(api: &Api, caller: &Caller, kind: &str, subject: &str,
 fn event(api: &Api, caller: &Caller, kind: &str, subject: &str, data: Value) -> Value {
     let mut data = data;
     if let Value::Object(object) = &mut data {
-        object.insert("apiKey".to_owned(), Value::String(caller.0.id.clone()));
+        store::name_asker(object, &caller.asker());
     }
     store::event(&api.config.node, kind, subject, OffsetDateTime::now_utc(), &data)
 }

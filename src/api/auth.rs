@@ -1,5 +1,7 @@
 //! Who is calling. What they may do is told by [`super::access`].
 
+mod caller;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,6 +13,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use time::OffsetDateTime;
 
+pub(super) use self::caller::Caller;
 use super::Api;
 use super::key::Presented;
 use super::problem::Problem;
@@ -18,31 +21,27 @@ use super::session;
 use crate::secret::Secret;
 use crate::zone::{ApiKey, PlainVerifier};
 
-/// The key that a request was made with; handlers take it as an extension.
-#[derive(Debug, Clone)]
-pub(super) struct Caller(pub(super) Arc<ApiKey>);
-
-/// Lets a request through that carries a good key which does not send too many.
+/// Lets a request through of a key or a person who does not send too many.
 pub(super) async fn admit(
     State(api): State<Arc<Api>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let key = authenticate(&api, peer.ip(), request.headers())?;
-    if let Err(wait) = api.quotas.take(&key.id, Instant::now()) {
+    let caller = authenticate(&api, peer.ip(), request.headers())?;
+    if let Err(wait) = api.quotas.take(caller.id(), Instant::now()) {
         api.metrics.limited.inc();
-        let detail = "this key sends too many requests; wait as long as Retry-After says";
+        let detail = "these are too many requests; wait as long as Retry-After says";
         let seconds = wait.as_secs().saturating_add(1);
         return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(seconds));
     }
-    request.extensions_mut().insert(Caller(key));
+    request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
 }
 
 /// Every reason for refusing looks the same, and takes the same work, so that ids cannot be found out. A good key is never
 /// slowed down: behind a proxy or a NAT, whoever guesses would lock out everybody else.
-fn authenticate(api: &Api, peer: IpAddr, headers: &HeaderMap) -> Result<Arc<ApiKey>, Problem> {
+fn authenticate(api: &Api, peer: IpAddr, headers: &HeaderMap) -> Result<Caller, Problem> {
     let Some(header) = headers.get(AUTHORIZATION) else {
         return Err(Problem::new(StatusCode::UNAUTHORIZED, "an API key is needed"));
     };
@@ -50,7 +49,7 @@ fn authenticate(api: &Api, peer: IpAddr, headers: &HeaderMap) -> Result<Arc<ApiK
     if let Some(text) = header.and_then(bearer).filter(|text| session::is_meant(text)) {
         return of_session(api, text);
     }
-    check(api, peer, header.and_then(Presented::from_header).as_ref())
+    check(api, peer, header.and_then(Presented::from_header).as_ref()).map(Caller::of_key)
 }
 
 /// What stands behind `Bearer`.
@@ -59,11 +58,11 @@ pub(super) fn bearer(header: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| rest.trim())
 }
 
-/// The key that somebody has signed in with, for as long as it is there. Guessing is no danger: what is not sealed by us is not read.
-fn of_session(api: &Api, text: &str) -> Result<Arc<ApiKey>, Problem> {
+/// Who has signed in. Guessing is no danger: what is not sealed by us is not read.
+fn of_session(api: &Api, text: &str) -> Result<Caller, Problem> {
     let state = api.state()?;
-    let key = api.session(text).and_then(|session| state.api_keys.get(&session.key).cloned());
-    key.ok_or_else(|| Problem::new(StatusCode::UNAUTHORIZED, "the session is over; sign in again"))
+    let caller = api.session(text).and_then(|session| session.caller(api, &state));
+    caller.ok_or_else(|| Problem::new(StatusCode::UNAUTHORIZED, "the session is over; sign in again"))
 }
 
 /// The key of somebody who gives it as a whole.
@@ -88,12 +87,18 @@ fn check(api: &Api, peer: IpAddr, presented: Option<&Presented>) -> Result<Arc<A
         return Ok(Arc::clone(key));
     }
     api.metrics.refused_keys.inc();
+    Err(refused(api, peer, "the API key is not valid", "no key is like it"))
+}
+
+/// What somebody is told who has proved nothing. An address from where that has been tried too often is told to wait, and is not
+/// written of again.
+pub(super) fn refused(api: &Api, peer: IpAddr, detail: &'static str, why: &str) -> Problem {
     let now = OffsetDateTime::now_utc();
     if let Some(wait) = api.throttle.blocked(peer, now) {
-        let detail = "the API key is not valid, and this address has tried too many";
-        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(wait.as_secs().max(1)));
+        let detail = format!("{detail}, and this address has tried too many");
+        return Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(wait.as_secs().max(1));
     }
     api.throttle.failed(peer, now);
-    tracing::warn!(%peer, "an API key was refused");
-    Err(Problem::new(StatusCode::UNAUTHORIZED, "the API key is not valid"))
+    tracing::warn!(%peer, why, "somebody was refused: {detail}");
+    Problem::new(StatusCode::UNAUTHORIZED, detail)
 }

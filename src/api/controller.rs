@@ -100,7 +100,7 @@ pub(super) async fn apply(
     let only = wanted.only.as_deref().map(ZoneName::try_from).transpose();
     let request = ApplyRequest {
         id: uuid::Uuid::new_v4().to_string(),
-        by: caller.0.id.clone(),
+        by: caller.asker(),
         expect_plan: wanted.expect_plan,
         allow_deletes: wanted.allow_deletes,
         allow_updates: wanted.allow_updates,

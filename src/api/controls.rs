@@ -164,7 +164,7 @@ async fn done(
     let kind = format!("controller.{kind}");
     let event = audit::change(api, caller, &kind, &format!("controller/{subject}"), data);
     api.config.store.commit(vec![change, event]).await?;
-    tracing::warn!(kind, subject, api_key = caller.0.id, "an operator has spoken to the controller");
+    tracing::warn!(kind, subject, by = %caller.asker(), "an operator has spoken to the controller");
     Ok(())
 }
 
@@ -176,7 +176,7 @@ pub(super) fn asked(caller: &Caller, reason: &str) -> Result<Asked, Problem> {
             format!("`reason` must be one line of 1 to {MAX_REASON} characters: others will ask why");
         return Err(Problem::bad_request(wanted));
     }
-    Ok(Asked { by: caller.0.id.clone(), at: OffsetDateTime::now_utc(), reason: reason.to_owned() })
+    Ok(Asked { by: caller.asker().to_string(), at: OffsetDateTime::now_utc(), reason: reason.to_owned() })
 }
 
 fn scope(text: &str) -> Result<Scope, Problem> {

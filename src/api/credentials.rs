@@ -91,7 +91,7 @@ pub(super) async fn issue(
     Body(wanted): Body<Issue>,
 ) -> Result<Shown, Problem> {
     let request = idempotency::of(&headers)?;
-    let key_id = request.map(|request| idempotency::key_id(&caller.0.id, &name, request));
+    let key_id = request.map(|request| idempotency::key_id(caller.id(), &name, request));
     Ok(shown_once(api.issue(&caller, &name, wanted.expires_at.as_deref(), key_id).await?))
 }
 

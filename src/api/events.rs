@@ -15,6 +15,7 @@ use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_core::Stream;
 use serde_json::json;
+use time::OffsetDateTime;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep_until};
 
@@ -54,7 +55,8 @@ pub(super) async fn stream(
         nodes: api.config.store.nodes(),
         controller: api.config.controller.clone(),
         leaving: api.config.leaving.clone(),
-        key: caller.0.id.clone(),
+        ends: caller.left(OffsetDateTime::now_utc()).map(|left| Instant::now() + left),
+        caller,
         told: None,
         not_before: Instant::now(),
         _permit: permit,
@@ -69,8 +71,9 @@ struct Listening {
     nodes: watch::Receiver<Arc<Nodes>>,
     controller: watch::Receiver<Arc<ControllerStatus>>,
     leaving: watch::Receiver<bool>,
-    /// The id of the caller's API key: a stream ends with it.
-    key: String,
+    /// A stream ends with their key, or with their session.
+    caller: Caller,
+    ends: Option<Instant>,
     told: Option<Seen>,
     not_before: Instant,
     _permit: OwnedSemaphorePermit,
@@ -121,10 +124,12 @@ fn last_run(status: &ControllerStatus) -> Option<impl PartialEq + '_> {
 impl Listening {
     /// The next event, once there is news; `None` at the end.
     async fn next(mut self) -> Option<(Self, Event)> {
+        let ends = self.ends;
         loop {
             tokio::select! {
                 // Whoever is to wait for the end of all requests waits for this.
                 _ = self.leaving.wait_for(|leaving| *leaving) => return None,
+                () = end(ends) => return None,
                 () = sleep_until(self.not_before) => {}
             }
             let seen = self.look()?;
@@ -139,6 +144,7 @@ impl Listening {
             }
             tokio::select! {
                 _ = self.leaving.wait_for(|leaving| *leaving) => return None,
+                () = end(ends) => return None,
                 () = changed(&mut self.state) => {}
                 () = changed(&mut self.nodes) => {}
                 () = changed(&mut self.controller) => {}
@@ -149,7 +155,9 @@ impl Listening {
     /// `None` if the caller may not know any more.
     fn look(&mut self) -> Option<Seen> {
         let state = self.state.borrow_and_update().clone()?;
-        state.api_keys.get(&self.key)?;
+        if !self.caller.is_let_in(&state) {
+            return None;
+        }
         let nodes = self.nodes.borrow_and_update().clone();
         let nodes = nodes.iter().map(|(node, heartbeat)| (node.clone(), NodeSeen::of(heartbeat)));
         let controller = self.controller.borrow_and_update().clone();
@@ -161,6 +169,13 @@ impl Listening {
             nodes: nodes.collect(),
             controller: last.filter(|last| says_the_same(last, &controller)).cloned().unwrap_or(controller),
         })
+    }
+}
+
+async fn end(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => pending().await,
     }
 }
 

@@ -17,6 +17,7 @@ use axum::response::{IntoResponse, Response};
 use super::Api;
 use super::idempotency::IDEMPOTENCY_KEY;
 use super::problem::Problem;
+use super::session;
 use super::zone_body::MAX_ZONE_BYTES;
 use crate::http;
 use crate::store::Leadership;
@@ -118,6 +119,12 @@ async fn pass_on(api: &Api, leader: &str, parts: Parts, body: Bytes) -> Result<R
         )
     };
     let answer = outgoing.send().await.map_err(gone)?;
+    if answer.status() == StatusCode::UNAUTHORIZED && session::of(&parts.headers).is_some() {
+        return Err(Problem::unavailable(
+            "the leader does not know sessions that begin on this node: all controllers need the same `masterKeyFile` and `http.signIn`; \
+             until then, use the pages of the leader, or an API key without them",
+        ));
+    }
     let (status, headers) = (answer.status(), answer.headers().clone());
     let body = http::body(answer, MAX_ANSWER_BYTES).await.map_err(gone)?;
     let body = body.ok_or_else(|| Problem::unavailable("the leader's answer was too long"))?;

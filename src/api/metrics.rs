@@ -17,6 +17,7 @@ use super::Api;
 pub(super) struct Metrics {
     requests: Family<RequestLabels, Counter>,
     pub(super) refused_keys: Counter,
+    pub(super) refused_sign_ins: Counter,
     /// Requests of keys that had sent too many.
     pub(super) limited: Counter,
     /// 1: what this node knows of the state may be out of date.
@@ -37,6 +38,8 @@ impl Metrics {
         let http = registry.sub_registry_with_prefix("partner_zones_http");
         http.register("requests", "Requests to the admin API", metrics.requests.clone());
         http.register("refused_keys", "API keys that were not valid", metrics.refused_keys.clone());
+        let what = "People who came back from the issuer with nothing that counts";
+        http.register("refused_sign_ins", what, metrics.refused_sign_ins.clone());
         let what = "Requests that were refused since their key had sent too many";
         http.register("limited_requests", what, metrics.limited.clone());
         let what = "Whether this node has lost the store and goes on with what it read last";

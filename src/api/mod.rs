@@ -21,6 +21,7 @@
 //! | `POST /api/v1/controller/suspend`, `/resume`, `/accept`, `/apply`, `POST`, `DELETE /api/v1/controller/rollback` | |
 //! | `GET`, `POST /api/v1/api-keys`, `DELETE /api/v1/api-keys/{id}` | |
 //! | `POST /api/v1/sign-in`, `GET /api/v1/session` | begins a session with an API key; says who asks |
+//! | `GET /api/v1/sign-in`, `POST /api/v1/sign-in/oidc`, `/api/v1/sign-in/oidc/callback` | people sign in where they have an account: [`openid`] |
 //! | `POST /api/v1/source/hint` | signed by a forge: the source has changed |
 //! | `GET /api/v1/openapi.json` | all of this for programs ([`openapi`]); needs no key |
 //! | `/public/…`, `/login` | as Conduktor Console has them: [`console`] |
@@ -54,11 +55,13 @@ mod listener;
 mod metrics;
 mod nodes;
 pub mod openapi;
+mod openid;
 mod plan;
 mod problem;
 mod query;
 mod quota;
 mod routes;
+mod sealed;
 mod session;
 pub mod state;
 mod throttle;
@@ -86,11 +89,13 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 pub use bootstrap::create_first_key;
 pub use hint::Hints;
 pub use listener::serve;
-pub use session::SessionKey;
+pub use openid::{Freshness, OpenIdConfig};
+pub use sealed::SessionKey;
 pub use topics::{ClusterTopics, NoTopics, Topics, TopicsFuture};
 
 use self::forward::Forwarder;
 use self::metrics::Metrics;
+use self::openid::OpenId;
 use self::problem::Problem;
 use self::quota::Quotas;
 use self::throttle::Throttle;
@@ -142,12 +147,15 @@ pub struct ApiConfig {
     pub hints: Option<Hints>,
     /// What sessions of browsers are sealed with.
     pub session_key: SessionKey,
+    /// Where people sign in, beside API keys; `None` where they cannot.
+    pub sign_in: Option<OpenIdConfig>,
 }
 
 /// Shared by all requests.
 #[derive(Debug)]
 struct Api {
     config: ApiConfig,
+    openid: Option<OpenId>,
     throttle: Throttle,
     quotas: Quotas,
     /// Held by requests for a credential that may be sent twice.
@@ -190,8 +198,10 @@ impl Admin {
 /// All routes. `registry` is what `/metrics` shows.
 pub fn router(config: ApiConfig, metrics: ApiMetrics, registry: Arc<Registry>) -> reqwest::Result<Admin> {
     let forwarder = Forwarder::new(config.node.clone())?;
+    let openid = config.sign_in.clone().map(OpenId::new);
     let api = Arc::new(Api {
         config,
+        openid,
         throttle: Throttle::default(),
         quotas: Quotas::default(),
         issuing: tokio::sync::Mutex::default(),

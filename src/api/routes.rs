@@ -15,8 +15,8 @@ use super::access::{self, Needs};
 use super::openapi::{self, Operation};
 use super::zone_body::MAX_ZONE_BYTES;
 use super::{
-    Api, api_keys, audit_log, backup, controller, controls, credentials, events, forward, hint, nodes, plan,
-    session, state, topics, traffic, usage, writes, zones,
+    Api, api_keys, audit_log, backup, controller, controls, credentials, events, forward, hint, nodes,
+    openid, plan, session, state, topics, traffic, usage, writes, zones,
 };
 
 /// A method of a path.
@@ -94,6 +94,24 @@ pub(super) fn open() -> Vec<Open> {
             path: "/sign-in",
             handler: routing::post(session::begin),
             operation: openapi::keys::sign_in,
+        },
+        Open {
+            method: Method::GET,
+            path: "/sign-in",
+            handler: routing::get(openid::ways),
+            operation: openapi::keys::ways,
+        },
+        Open {
+            method: Method::POST,
+            path: "/sign-in/oidc",
+            handler: routing::post(openid::begin),
+            operation: openapi::keys::begin_openid,
+        },
+        Open {
+            method: Method::POST,
+            path: "/sign-in/oidc/callback",
+            handler: routing::post(openid::complete),
+            operation: openapi::keys::complete_openid,
         },
         Open {
             method: Method::GET,

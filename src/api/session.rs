@@ -1,7 +1,8 @@
-//! Sessions of people who look with a browser: a sealed text that stands for the key they signed in with, for a short while.
+//! Sessions of people who look with a browser: a sealed text that stands for who has signed in, for a short while.
 //!
-//! Nothing is kept of a session. The text says whose it is and until when, and only whoever has [`SessionKey`] can read or make one. It
-//! holds no API key: a key that is deleted takes its sessions with it.
+//! Nothing is kept of a session. The text says whose it is and until when, and only whoever has the [`super::SessionKey`] can read or make
+//! one. It holds no API key: a key that is deleted takes its sessions with it. And it holds no role: of a person it says which value of
+//! their claims has given them one, and what that is here is asked each time.
 
 use std::sync::Arc;
 
@@ -9,9 +10,6 @@ use axum::Json;
 use axum::extract::{ConnectInfo, Extension, State as Shared};
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, HeaderName};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -21,105 +19,121 @@ use super::Api;
 use super::auth::{self, Caller};
 use super::body::Body;
 use super::credentials::{NO_STORE, Shown, rfc3339, shown_once};
-use super::key::random_bytes;
+use super::openid::Recognized;
 use super::problem::Problem;
+use super::sealed::Purpose;
 use crate::secret::Secret;
-use crate::zone::ApiKeyRole;
+use crate::store::State;
+use crate::zone::{ApiKeyRole, Person};
 
-const PREFIX: &str = "pzs_";
-
-/// Longer than any session that was made here.
-const MAX_LETTERS: usize = 2_048;
+/// A browser's cookie holds 4096 letters. The longest subject, name, address, value and issuer that there can be fit.
+const SESSION: Purpose = Purpose { prefix: "pzs_", bound_to: b"partner-zones session 2", max_letters: 3_500 };
 
 /// How long a session lasts that is not used. One that is used is renewed when half of it is over.
 const IDLE: Duration = Duration::hours(1);
-
-/// How long after the sign-in it is renewed no more.
-const LONGEST: Duration = Duration::hours(12);
-
-/// What nothing else that is sealed begins with.
-const PURPOSE: &[u8] = b"partner-zones session 1";
-
-/// What sessions are sealed with: the same on all nodes where there is a master key, else of this process alone.
-#[derive(Debug)]
-pub struct SessionKey(Secret<[u8; 32]>);
-
-impl SessionKey {
-    pub fn new(bytes: [u8; 32]) -> Self {
-        Self(Secret::new(bytes))
-    }
-
-    /// One that no other process has.
-    pub fn random() -> Self {
-        Self::new(random_bytes())
-    }
-
-    /// `None` never: the key has the length that the cipher wants.
-    fn cipher(&self) -> Option<LessSafeKey> {
-        UnboundKey::new(&AES_256_GCM, self.0.expose()).ok().map(LessSafeKey::new)
-    }
-
-    fn seal(&self, session: &Session) -> Option<Secret<String>> {
-        let mut sealed = serde_json::to_vec(session).ok()?;
-        let nonce: [u8; NONCE_LEN] = random_bytes();
-        let unique = Nonce::assume_unique_for_key(nonce);
-        self.cipher()?.seal_in_place_append_tag(unique, Aad::from(PURPOSE), &mut sealed).ok()?;
-        let whole = [&nonce[..], &sealed].concat();
-        Some(Secret::new(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(whole))))
-    }
-
-    /// The session that a text stands for, if it was sealed with this key and is not over.
-    fn open(&self, text: &str, now: OffsetDateTime) -> Option<Session> {
-        let letters = text.strip_prefix(PREFIX).filter(|rest| rest.len() <= MAX_LETTERS)?;
-        let mut whole = URL_SAFE_NO_PAD.decode(letters).ok()?;
-        let (nonce, sealed) = whole.split_first_chunk_mut::<NONCE_LEN>()?;
-        let nonce = Nonce::assume_unique_for_key(*nonce);
-        let opened = self.cipher()?.open_in_place(nonce, Aad::from(PURPOSE), sealed).ok()?;
-        let session: Session = serde_json::from_slice(opened).ok()?;
-        (now < session.until).then_some(session)
-    }
-}
 
 /// What a sealed text says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Session {
-    /// The id of the API key that was signed in with.
-    pub(super) key: String,
+    of: Of,
     #[serde(with = "time::serde::timestamp")]
     since: OffsetDateTime,
     #[serde(with = "time::serde::timestamp")]
     until: OffsetDateTime,
 }
 
+/// Whose it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Of {
+    /// The id of the API key that was signed in with.
+    Key(String),
+    Person(Claims),
+}
+
+/// What an issuer has said of a person when they signed in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Claims {
+    issuer: String,
+    subject: String,
+    name: String,
+    email: Option<String>,
+    /// What gave them a role.
+    value: String,
+}
+
+impl Of {
+    /// How long after the sign-in a session is renewed no more. A key that is taken back ends it at once; what somebody's claims have
+    /// become is known at the next sign-in.
+    fn longest(&self) -> Duration {
+        match self {
+            Self::Key(_) => Duration::hours(12),
+            Self::Person(_) => Duration::hours(8),
+        }
+    }
+}
+
 impl Session {
     /// In whole seconds, as it is sealed.
-    fn begin(key: String, now: OffsetDateTime) -> Self {
-        let now = now.replace_nanosecond(0).unwrap_or(now);
-        Self { key, since: now, until: now + IDLE }
+    fn begin(of: Of, now: OffsetDateTime) -> Self {
+        let now = now.truncate_to_second();
+        Self { of, since: now, until: now + IDLE }
     }
 
     /// The same session for longer, if half of it is over and it may still last.
     fn renewed(&self, now: OffsetDateTime) -> Option<Self> {
-        let until = (now + IDLE).min(self.since + LONGEST);
+        let until = (now + IDLE).min(self.since + self.of.longest());
         (self.until - now < IDLE / 2 && until > self.until).then(|| Self { until, ..self.clone() })
+    }
+
+    /// Who is in it, if they still have a key or a role here.
+    pub(super) fn caller(self, api: &Api, state: &State) -> Option<Caller> {
+        let caller = match self.of {
+            Of::Key(id) => Caller::of_key(Arc::clone(state.api_keys.get(&id)?)),
+            Of::Person(Claims { issuer, subject, name, email, value }) => {
+                let role = api.openid.as_ref()?.role(&issuer, &value)?;
+                Caller::of_person(Person { subject, name, email }, role.clone())
+            }
+        };
+        Some(caller.until(self.until))
     }
 }
 
 /// Whether a text is meant as a session, good or not.
 pub(super) fn is_meant(presented: &str) -> bool {
-    presented.starts_with(PREFIX)
+    presented.starts_with(SESSION.prefix)
+}
+
+/// The session that a request brings, if it means to.
+pub(super) fn of(headers: &HeaderMap) -> Option<&str> {
+    let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    header.and_then(auth::bearer).filter(|text| is_meant(text))
 }
 
 impl Api {
     /// The session behind `Authorization: Bearer …`, if it is one, is good and is not over.
     pub(super) fn session(&self, presented: &str) -> Option<Session> {
-        self.config.session_key.open(presented, OffsetDateTime::now_utc())
+        let session = self.config.session_key.open::<Session>(&SESSION, presented);
+        session.filter(|session| OffsetDateTime::now_utc() < session.until)
     }
 
     fn sealed(&self, session: &Session) -> Result<Value, Problem> {
-        let token = self.config.session_key.seal(session).ok_or_else(Problem::internal)?;
+        let token = self.config.session_key.seal(&SESSION, session).ok_or_else(Problem::internal)?;
         Ok(json!({ "token": token.expose(), "expiresAt": rfc3339(session.until) }))
+    }
+
+    /// Begins a session of a person.
+    pub(super) fn begin_session_of(
+        &self,
+        recognized: Recognized,
+        now: OffsetDateTime,
+    ) -> Result<Shown, Problem> {
+        let Recognized { issuer, person, value } = recognized;
+        let Person { subject, name, email } = person;
+        let claims = Claims { issuer, subject, name, email, value };
+        Ok(shown_once(self.sealed(&Session::begin(Of::Person(claims), now))?))
     }
 }
 
@@ -138,7 +152,7 @@ pub(super) async fn begin(
     Body(SignIn { key }): Body<SignIn>,
 ) -> Result<Shown, Problem> {
     let key = auth::of_key(&api, peer.ip(), &Secret::new(key))?;
-    let session = Session::begin(key.id.clone(), OffsetDateTime::now_utc());
+    let session = Session::begin(Of::Key(key.id.clone()), OffsetDateTime::now_utc());
     tracing::info!(api_key = key.id, role = key.role.name(), %peer, "somebody has signed in");
     Ok(shown_once(api.sealed(&session)?))
 }
@@ -149,17 +163,19 @@ pub(super) async fn show(
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
 ) -> Result<([(HeaderName, &'static str); 1], Json<Value>), Problem> {
-    let presented = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let session = presented.and_then(auth::bearer).and_then(|text| api.session(text));
+    let session = of(&headers).and_then(|text| api.session(text));
     let renewed = session.as_ref().and_then(|session| session.renewed(OffsetDateTime::now_utc()));
-    let (topics, zone) = match &caller.0.role {
+    let (topics, zone) = match caller.role() {
         ApiKeyRole::Owner { topics } => (topics.iter().map(ToString::to_string).collect(), None),
         ApiKeyRole::Partner { zone } => (Vec::new(), Some(zone.as_str())),
         ApiKeyRole::Admin | ApiKeyRole::Viewer => (Vec::new(), None),
     };
+    let person = caller.person();
     let shown = json!({
-        "id": caller.0.id,
-        "role": caller.0.role.name(),
+        "id": caller.id(),
+        "kind": if person.is_some() { "person" } else { "apiKey" },
+        "name": person.map(|person| &person.name),
+        "role": caller.role().name(),
         "topics": topics,
         "zone": zone,
         "expiresAt": session.map(|session| rfc3339(session.until)),
@@ -170,48 +186,51 @@ pub(super) async fn show(
 
 #[cfg(test)]
 mod tests {
+    use super::super::SessionKey;
     use super::*;
 
     const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
-    #[test]
-    fn a_session_is_read_with_its_own_key_until_it_is_over_and_shows_nothing() {
-        let key = SessionKey::random();
-        let session = Session::begin("abcdefghijkl".to_owned(), NOW);
-        let sealed = key.seal(&session).unwrap();
-        assert!(is_meant(sealed.expose()) && !sealed.expose().contains("abcdefghijkl"));
-        assert_eq!(key.open(sealed.expose(), NOW), Some(session.clone()));
-        assert_eq!(key.open(sealed.expose(), NOW + IDLE), None);
-        assert_eq!(SessionKey::random().open(sealed.expose(), NOW), None);
-        assert_ne!(key.seal(&session).unwrap().expose(), sealed.expose());
+    fn key() -> Of {
+        Of::Key("abcdefghijkl".to_owned())
+    }
+
+    fn person(letters: usize, letter: char) -> Of {
+        let text = |letters: usize| letter.to_string().repeat(letters);
+        Of::Person(Claims {
+            issuer: "i".repeat(255),
+            subject: "\"".repeat(255),
+            name: text(letters),
+            email: Some("e".repeat(254)),
+            value: text(200 / letter.len_utf8()),
+        })
     }
 
     #[test]
-    fn a_session_that_was_touched_is_none() {
-        let key = SessionKey::random();
-        let sealed = key.seal(&Session::begin("abcdefghijkl".to_owned(), NOW)).unwrap();
-        let text = sealed.expose();
-        for at in PREFIX.len()..text.len() {
-            let mut touched = text.clone().into_bytes();
-            touched[at] = if touched[at] == b'A' { b'B' } else { b'A' };
-            assert_eq!(key.open(&String::from_utf8(touched).unwrap(), NOW), None, "letter {at}");
-        }
-        let long = format!("{PREFIX}{}", "A".repeat(MAX_LETTERS + 1));
-        for bad in ["", PREFIX, "pzs_A", "pzk_abcdefghijkl_x", &text[..text.len() - 1], &long] {
-            assert_eq!(key.open(bad, NOW), None, "{bad}");
+    fn a_session_says_what_it_was_made_of_and_the_longest_one_fits_into_a_cookie() {
+        let sealer = SessionKey::random();
+        for of in [key(), person(100, '"'), person(100, '\u{10348}')] {
+            let session = Session::begin(of, NOW);
+            let sealed = sealer.seal(&SESSION, &session).unwrap();
+            assert!(is_meant(sealed.expose()) && sealed.expose().len() < 3_600, "{}", sealed.expose().len());
+            assert_eq!(sealer.open(&SESSION, sealed.expose()), Some(session));
         }
     }
 
     #[test]
     fn a_session_that_is_used_goes_on_until_the_day_is_over() {
-        let mut session = Session::begin("k".to_owned(), NOW);
-        assert_eq!(session.renewed(NOW + IDLE / 3), None, "it is young");
-        let (mut now, mut times) = (NOW + IDLE / 4 * 3, 0);
-        while let Some(renewed) = session.renewed(now) {
-            (session, times) = (renewed, times + 1);
-            now = session.until - IDLE / 4;
+        for (of, longest, least) in
+            [(key(), Duration::hours(12), 10), (person(3, 'x'), Duration::hours(8), 7)]
+        {
+            let mut session = Session::begin(of, NOW);
+            assert_eq!(session.renewed(NOW + IDLE / 3), None, "it is young");
+            let (mut now, mut times) = (NOW + IDLE * 3 / 4, 0);
+            while let Some(renewed) = session.renewed(now) {
+                (session, times) = (renewed, times + 1);
+                now = session.until - IDLE / 4;
+            }
+            assert_eq!(session.until, NOW + longest);
+            assert!(times > least, "{times}");
         }
-        assert_eq!(session.until, NOW + LONGEST);
-        assert!(times > 10, "{times}");
     }
 }

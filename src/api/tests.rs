@@ -8,6 +8,7 @@ mod leaks;
 mod lists;
 mod live;
 mod log;
+mod people;
 mod roles;
 mod sessions;
 mod shared;
@@ -41,7 +42,18 @@ struct Node {
     asked: mpsc::Receiver<ApplyRequest>,
     writing: mpsc::Receiver<Ask>,
     http: Client,
+    api: Arc<Api>,
     cancel: CancellationToken,
+}
+
+/// What a node is made of, beside its store.
+#[derive(Default)]
+struct Setup {
+    controller: ControllerStatus,
+    hints: Option<Hints>,
+    sign_in: Option<OpenIdConfig>,
+    /// Nodes with the same one take each other's sessions.
+    session_key: u8,
 }
 
 impl Drop for Node {
@@ -52,25 +64,20 @@ impl Drop for Node {
 
 impl Node {
     async fn start(name: &str, store: Arc<dyn Store>) -> Self {
-        Self::reporting(name, store, ControllerStatus::default()).await
+        Self::with(name, store, Setup::default()).await
     }
 
     /// A node that takes hints.
     async fn hinted(name: &str, store: Arc<dyn Store>, hints: Hints) -> Self {
-        Self::with(name, store, ControllerStatus::default(), Some(hints)).await
+        Self::with(name, store, Setup { hints: Some(hints), ..Setup::default() }).await
     }
 
     /// A node whose controller says this.
     async fn reporting(name: &str, store: Arc<dyn Store>, controller: ControllerStatus) -> Self {
-        Self::with(name, store, controller, None).await
+        Self::with(name, store, Setup { controller, ..Setup::default() }).await
     }
 
-    async fn with(
-        name: &str,
-        store: Arc<dyn Store>,
-        controller: ControllerStatus,
-        hints: Option<Hints>,
-    ) -> Self {
+    async fn with(name: &str, store: Arc<dyn Store>, setup: Setup) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut registry = Registry::default();
         let metrics = ApiMetrics::register(&mut registry);
@@ -86,21 +93,23 @@ impl Node {
             login_files: BTreeSet::new(),
             issuers: vec![issuer()],
             planning: planning(),
-            controller: watch::channel(Arc::new(controller)).1,
+            controller: watch::channel(Arc::new(setup.controller)).1,
             apply,
             writes,
             serves: serving,
             leaving: is_leaving,
             topics: Some(Arc::new(shared::Clusters)),
-            hints,
-            session_key: SessionKey::new([7; 32]),
+            hints: setup.hints,
+            session_key: SessionKey::new([setup.session_key; 32]),
+            sign_in: setup.sign_in,
         };
         let router = router(config, metrics, Arc::new(registry)).unwrap();
+        let api = Arc::clone(&router.api);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let cancel = CancellationToken::new();
         tokio::spawn(serve(listener, router, cancel.clone()));
-        Self { address, serves, leaving, asked, writing, http: Client::new(), cancel }
+        Self { address, serves, leaving, asked, writing, http: Client::new(), api, cancel }
     }
 
     fn request(&self, method: Method, path: &str, key: &str) -> RequestBuilder {
@@ -476,24 +485,4 @@ async fn a_first_key_that_was_left_behind_is_taken_and_nothing_else_is() {
     for content in ["", "hunter2", "pzk_abcdefghijkl_short", key.trim_end().get(1..).unwrap()] {
         refused(0o600, content).await;
     }
-}
-
-#[tokio::test]
-async fn what_holds_the_source_up_shows_with_the_zones() {
-    use crate::zone::{Condition, ConditionKind, ConditionStatus};
-    let store = memory_store();
-    let admin = key_of(&*store, ApiKeyRole::Admin).await;
-    let node = Node::start("n1", Arc::clone(&store) as Arc<dyn Store>).await;
-    assert_eq!(node.get("/api/v1/zones", &admin).await.1["source"], Value::Null, "it has not looked yet");
-    let refused = "every zone (3) would be deleted";
-    let ready = Condition::new(ConditionKind::Ready, ConditionStatus::False, "RefusedByGuard", refused);
-    let status = ControllerStatus {
-        conditions: vec![ready],
-        refused: vec![refused.to_owned()],
-        ..ControllerStatus::default()
-    };
-    let node = Node::reporting("n2", store as Arc<dyn Store>, status).await;
-    let source = node.get("/api/v1/zones", &admin).await.1["source"].clone();
-    assert_eq!(source["conditions"][0]["reason"], "RefusedByGuard");
-    assert_eq!(source["refused"], json!([refused]));
 }

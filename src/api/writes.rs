@@ -24,8 +24,8 @@ use super::zones::not_there;
 use super::{Api, audit, etag};
 use crate::manifest::{document, to_document};
 use crate::zone::{
-    ApiKey, ApiKeyRole, Author, Effect, Extent, PartnerZone, Phase, Precondition, WriteRefusal, WriteRequest,
-    Written, ZoneName, ZoneWrite,
+    ApiKeyRole, Effect, Extent, PartnerZone, Phase, Precondition, WriteRefusal, WriteRequest, Written,
+    ZoneName, ZoneWrite,
 };
 
 /// How long an answer waits for the state to have what was written, so that whoever looks next finds it.
@@ -119,11 +119,6 @@ pub(super) async fn delete(
     Ok((status(&written), Json(shown(&caller, &written))).into_response())
 }
 
-/// Who the commit names. The address leads nowhere (RFC 2606).
-fn author(key: &ApiKey) -> Author {
-    Author { name: format!("API key {}", key.id), email: format!("{}@api-key.invalid", key.id) }
-}
-
 /// `If-Match` and `If-None-Match: *` (RFC 9110, section 13.1).
 fn precondition(headers: &HeaderMap) -> Result<Precondition, Problem> {
     let header = |name: &HeaderName| -> Result<Option<&str>, Problem> {
@@ -192,10 +187,10 @@ impl Api {
     fn keeps_groups(&self, caller: &Caller, zone: &PartnerZone) -> Result<(), Problem> {
         let state = self.state()?;
         let given = state.zones.get(&zone.name).map_or(&[][..], |record| &record.zone.consumer_groups);
-        if caller.0.role == ApiKeyRole::Admin || zone.consumer_groups == given {
+        if *caller.role() == ApiKeyRole::Admin || zone.consumer_groups == given {
             return Ok(());
         }
-        let detail = "this key may not change `spec.consumerGroups`: ask an administrator";
+        let detail = "only an administrator may change `spec.consumerGroups`";
         Err(Problem::new(StatusCode::FORBIDDEN, detail))
     }
 
@@ -217,7 +212,7 @@ impl Api {
         zone: &ZoneName,
         on: Precondition,
     ) -> Result<Precondition, Option<Problem>> {
-        if caller.0.role == ApiKeyRole::Admin {
+        if *caller.role() == ApiKeyRole::Admin {
             return Ok(on);
         }
         let state = self.state().map_err(Some)?;
@@ -247,7 +242,7 @@ impl Api {
         let (answer, outcome) = oneshot::channel();
         let subject = format!("zone/{zone}");
         let Terms { on, extent, reason } = terms;
-        let request = WriteRequest { zone, write, on, author: author(&caller.0), reason, extent };
+        let request = WriteRequest { zone, write, on, author: caller.author(), reason, extent };
         self.config.writes.try_send((request, answer)).map_err(|error| match error {
             TrySendError::Full(_) => {
                 WriteRefusal::Unreachable("nothing was written: too many writes are waiting".to_owned())

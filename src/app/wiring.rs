@@ -234,8 +234,10 @@ pub async fn start(
         topics: role.controls().then(|| topics(&config)),
         hints,
         session_key: session_key(&config),
+        sign_in: config.sign_in.clone(),
     };
-    let router = api::router(api, api_metrics, Arc::new(registry))?.with(ui::pages);
+    let router = api::router(api, api_metrics, Arc::new(registry))?;
+    let router = router.with(|api| ui::pages(api, &config.http.public_url));
     let cancel = front.cancel.clone();
     front.spawn("admin API", async move {
         if let Err(error) = api::serve(listener, router, cancel).await {
@@ -259,10 +261,7 @@ pub async fn start(
 
 /// With a master key a session that one node began is good on all.
 fn session_key(config: &Config) -> SessionKey {
-    let of_all = config.clusters.iter().find_map(|cluster| match &cluster.isolation {
-        Isolation::Principal(keys) => keys.common("sessions"),
-        Isolation::Shared { .. } | Isolation::PrincipalFiles(_) => None,
-    });
+    let of_all = config.master_keys.as_ref().and_then(|keys| keys.common("sessions"));
     of_all.map_or_else(SessionKey::random, SessionKey::new)
 }
 

@@ -74,7 +74,7 @@ mod view;
 mod workers;
 
 pub use config::{ClusterConfig, GatewayConfig, Limits, PrincipalsFrom};
-pub use issuers::{IssuerConfig, Refresh, is_protected};
+pub use issuers::{IssuerConfig, Refresh};
 pub use listener::ListenError;
 pub use runtime::{Gateway, Handle, Report, StartError};
 pub use tls::{ClientAuth, ClientCertificates, ServerTls, TlsFiles};

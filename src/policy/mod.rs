@@ -4,6 +4,7 @@ pub mod certificate;
 pub mod distinguished_name;
 pub mod headers;
 pub mod name_pattern;
+pub mod person;
 pub mod principal;
 pub mod principal_mapping;
 pub mod throttle;

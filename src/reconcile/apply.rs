@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use thiserror::Error;
 use time::OffsetDateTime;
 
@@ -137,7 +137,11 @@ impl Applier {
         request: Option<&ApplyRequest>,
         now: OffsetDateTime,
     ) -> Vec<Value> {
-        let request = request.map(|request| json!({ "apiKey": request.by, "reason": request.reason }));
+        let request = request.map(|request| {
+            let mut told = Map::from_iter([("reason".to_owned(), json!(request.reason))]);
+            store::name_asker(&mut told, &request.by);
+            told
+        });
         let allowances: Vec<Value> = plan.guard.lifted().iter().map(plan::lifted_json).collect();
         let zones: BTreeSet<(&ZoneName, &str)> = plan
             .applicable()

@@ -39,7 +39,7 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 
 pub use self::continuity::Lineage;
-pub use self::event::event;
+pub use self::event::{event, name_asker};
 pub use self::ledger::{Fold, Foldable, Ledger, Place};
 pub use self::record::{Later, PrincipalRow};
 use crate::zone::{

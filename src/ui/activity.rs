@@ -109,6 +109,7 @@ fn entry(event: &Value) -> Markup {
             p.sub {
                 @if let Some(by) = member(event, "/data/author").or_else(|| member(event, "/data/by")) { "by " bdi { (by) } " · " }
                 @else if let Some(key) = member(event, "/data/apiKey") { "by API key " code { (key) } " · " }
+                @else if let Some(name) = member(event, "/data/person/name") { "by " (name) " (" (subject_of(event)) ") · " }
                 @if let Some(text) = member(event, "/data/revision") { (revision(text)) " · " }
                 code { (kind) }
             }
@@ -116,6 +117,11 @@ fn entry(event: &Value) -> Markup {
             (details(event))
         }
     }
+}
+
+/// Who somebody is beside what they are called.
+fn subject_of(event: &Value) -> &str {
+    member(event, "/data/person/subject").unwrap_or_default()
 }
 
 /// `zone.create-committed` as `Zone create committed`.

@@ -6,13 +6,14 @@
 //!
 //! | path | |
 //! |---|---|
-//! | `/ui/sign-in`, `/ui/sign-out` | [`sign_in`] |
+//! | `/ui/sign-in`, `/ui/sign-in/oidc`, `/ui/sign-in/callback`, `/ui/sign-out` | [`sign_in`] |
 //! | `/ui/zones`, `/ui/zones/{name}` | [`zones`] |
 //! | `/ui/topics`, `/ui/activity`, `/ui/nodes` | [`topics`], [`activity`], [`nodes`] |
 
 mod activity;
 mod assets;
 mod conditions;
+mod cookie;
 mod failure;
 mod form;
 mod headers;
@@ -44,11 +45,13 @@ const MAX_FORM_BYTES: usize = 1024 * 1024;
 #[derive(Debug)]
 struct Ui {
     rest: Rest,
+    /// Whether people come by https: what browsers are given then is for https alone.
+    is_https: bool,
 }
 
-/// The pages, over the API that they ask.
-pub fn pages(api: Router) -> Router {
-    let ui = Arc::new(Ui { rest: Rest::new(api) });
+/// The pages, over the API that they ask; `public_url` is where people find them.
+pub fn pages(api: Router, public_url: &str) -> Router {
+    let ui = Arc::new(Ui { rest: Rest::new(api), is_https: public_url.starts_with("https://") });
     let signed_in = Router::new()
         .merge(zones::routes())
         .route("/topics", get(topics::show))
@@ -60,6 +63,8 @@ pub fn pages(api: Router) -> Router {
         .layer(from_fn_with_state(Arc::clone(&ui), visitor::identify));
     let open = Router::new()
         .route("/sign-in", get(sign_in::show).post(sign_in::begin))
+        .route("/sign-in/oidc", get(sign_in::elsewhere::begin))
+        .route(sign_in::elsewhere::CALLBACK, get(sign_in::elsewhere::complete))
         .route("/assets/{name}", get(assets::serve));
     Router::new()
         .nest("/ui", open.merge(signed_in))

@@ -76,9 +76,15 @@ pub(super) fn whole(visitor: &Visitor, title: &Title, content: &Markup) -> Marku
             }
         }
         details.menu.account {
-            summary { span.who { (visitor.id()) } span.role { (visitor.role()) } }
+            summary { span.who { (visitor.name()) } span.role { (visitor.role()) } }
             div.panel {
-                p.muted { "Signed in with the API key " code { (visitor.id()) } ", role " strong { (visitor.role()) } "." }
+                p.muted {
+                    @match visitor.key() {
+                        Some(key) => { "Signed in with the API key " code { (key) } },
+                        None => { "Signed in as " (visitor.name()) },
+                    }
+                    ", role " strong { (visitor.role()) } "."
+                }
                 form method="post" action="/ui/sign-out" {
                     input type="hidden" name=(CSRF) value=(visitor.csrf());
                     button type="submit" { "Sign out" }

@@ -1,4 +1,6 @@
-//! Signing in with an API key, and out again.
+//! Signing in, with an API key or where somebody has an account, and out again.
+
+pub(super) mod elsewhere;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,15 +14,23 @@ use serde_json::json;
 
 use super::failure::Failure;
 use super::form::{Form, Sent};
-use super::rest::Call;
-use super::visitor::{Sealed, forgotten, is_secure};
+use super::rest::{Call, query};
+use super::visitor::{Sealed, forgotten};
 use super::{Ui, page, zones};
 
 pub(super) const PATH: &str = "/ui/sign-in";
 
-pub(super) async fn show(RawQuery(query): RawQuery) -> Result<Markup, Failure> {
+/// Longer than any address of ours that somebody would want to go back to: it is kept in a cookie.
+const MAX_NEXT: usize = 1_000;
+
+pub(super) async fn show(
+    Shared(ui): Shared<Arc<Ui>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    RawQuery(query): RawQuery,
+) -> Result<Markup, Failure> {
     let form = Form::parse(query.unwrap_or_default().as_bytes())?;
-    Ok(sign_in(back(&form), None))
+    let elsewhere = elsewhere::name(&ui.rest, peer).await;
+    Ok(sign_in(back(&form), elsewhere.as_deref(), None))
 }
 
 pub(super) async fn begin(
@@ -34,52 +44,58 @@ pub(super) async fn begin(
     match ui.rest.send::<Sealed>(("", peer), call).await {
         Ok(session) => {
             let mut response = Redirect::to(back(&form)).into_response();
-            response.headers_mut().extend(session.cookie(is_secure(&headers)));
+            response.headers_mut().extend(session.cookie(ui.is_secure(&headers)));
             Ok(response)
         }
         Err(failure) if failure.status == StatusCode::SERVICE_UNAVAILABLE => Err(failure),
-        Err(failure) => {
-            let status = if failure.status == StatusCode::UNAUTHORIZED {
-                StatusCode::FORBIDDEN
-            } else {
-                failure.status
-            };
-            Ok((status, sign_in(back(&form), Some(&failure))).into_response())
-        }
+        Err(failure) => Ok(refused(&ui, peer, back(&form), &failure).await),
     }
 }
 
-pub(super) async fn end(headers: HeaderMap, Sent(_): Sent) -> Response {
+/// The page again, with what was wrong.
+async fn refused(ui: &Ui, peer: SocketAddr, next: &str, failure: &Failure) -> Response {
+    let is_unknown = failure.status == StatusCode::UNAUTHORIZED;
+    let status = if is_unknown { StatusCode::FORBIDDEN } else { failure.status };
+    let elsewhere = elsewhere::name(&ui.rest, peer).await;
+    (status, sign_in(next, elsewhere.as_deref(), Some(failure))).into_response()
+}
+
+pub(super) async fn end(Shared(ui): Shared<Arc<Ui>>, headers: HeaderMap, Sent(_): Sent) -> Response {
     let mut response = Redirect::to(PATH).into_response();
-    response.headers_mut().extend(forgotten(is_secure(&headers)));
+    response.headers_mut().extend(forgotten(ui.is_secure(&headers)));
     response
 }
 
 /// Where somebody wanted to go before they were asked who they are: a page of ours and nowhere else.
 fn back(form: &Form) -> &str {
     let next = form.text("next");
-    let is_ours =
-        next.starts_with("/ui/") && next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    let is_ours = next.starts_with("/ui/")
+        && next.len() <= MAX_NEXT
+        && next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     if is_ours { next } else { zones::LIST }
 }
 
-fn sign_in(next: &str, failure: Option<&Failure>) -> Markup {
+fn sign_in(next: &str, elsewhere: Option<&str>, failure: Option<&Failure>) -> Markup {
     let content = html! {
         div.sign-in {
             h1 { "Sign in" }
             @if let Some(failure) = failure { (failure.notice()) }
+            @if let Some(name) = elsewhere {
+                p.elsewhere { a.button.primary href=(format!("{PATH}/oidc{}", query(&[("next", next)]))) { "Sign in with " (name) } }
+                p.or { "or" }
+            }
             form.card.stack method="post" action=(PATH) {
                 input type="hidden" name="next" value=(next);
                 div.field {
                     label for="key" { "API key" }
-                    input #key name="key" type="password" autocomplete="current-password" required autofocus
+                    input #key name="key" type="password" autocomplete="current-password" required autofocus[elsewhere.is_none()]
                         spellcheck="false" aria-describedby="key-help";
                     p #key-help .help {
                         "It begins with " code { "pzk_" } ". The first one is in the file that the server names when it starts; an administrator makes "
                         "more with " code { "reconciler api-key create" } "."
                     }
                 }
-                button.primary type="submit" { "Sign in" }
+                button.primary[elsewhere.is_none()] type="submit" { "Sign in" }
             }
         }
     };
@@ -93,8 +109,7 @@ mod tests {
     #[test]
     fn nobody_is_sent_to_another_site() {
         let back_of = |next: &str| {
-            let form =
-                Form::parse(super::super::rest::query(&[("next", next)]).trim_start_matches('?').as_bytes());
+            let form = Form::parse(query(&[("next", next)]).trim_start_matches('?').as_bytes());
             back(&form.unwrap()).to_owned()
         };
         assert_eq!(back_of("/ui/zones/acme?x=1"), "/ui/zones/acme?x=1");
@@ -106,6 +121,7 @@ mod tests {
             "/\\evil",
             "/ui/\\evil",
             "/ui/\nx",
+            &format!("/ui/{}", "x".repeat(MAX_NEXT)),
             "/api/v1/zones",
             "javascript:x",
         ] {

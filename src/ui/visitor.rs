@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, OriginalUri, Request, State as Shared};
-use axum::http::header::{COOKIE, SET_COOKIE};
+use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -15,12 +15,13 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::Ui;
+use super::cookie::Cookie;
 use super::failure::Failure;
 use super::rest::{Call, Rest, query};
 use super::sign_in;
 use crate::secret::Secret;
 
-const SESSION: &str = "partner-zones-session";
+const SESSION: Cookie = Cookie { name: "partner-zones-session", path: "/ui", seconds: None };
 
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
@@ -37,6 +38,8 @@ pub(super) struct Visitor {
 #[derive(Debug, Deserialize)]
 struct Session {
     id: String,
+    /// Of a person; a key has none.
+    name: Option<String>,
     role: String,
     renewed: Option<Sealed>,
 }
@@ -54,8 +57,14 @@ impl std::fmt::Debug for Sealed {
 }
 
 impl Visitor {
-    pub(super) fn id(&self) -> &str {
-        &self.session.id
+    /// The API key that was signed in with; `None` of a person.
+    pub(super) fn key(&self) -> Option<&str> {
+        self.session.name.is_none().then_some(&self.session.id)
+    }
+
+    /// What they are called on a page.
+    pub(super) fn name(&self) -> &str {
+        self.session.name.as_ref().unwrap_or(&self.session.id)
     }
 
     pub(super) fn role(&self) -> &str {
@@ -111,14 +120,14 @@ pub(super) async fn identify(
     let back = uri.path_and_query().filter(|_| *request.method() == Method::GET);
     let back = query(&[("next", back.map_or("", |path| path.as_str()))]);
     let sign_in = || Redirect::to(&format!("{}{back}", sign_in::PATH)).into_response();
-    let Some(token) = cookie(request.headers(), SESSION) else { return sign_in() };
+    let Some(token) = SESSION.of(request.headers()) else { return sign_in() };
     let asked = ui.rest.send((token.expose(), peer), Call::new(Method::GET, "/session")).await;
     let session: Session = match asked {
         Ok(session) => session,
         Err(failure) if failure.status == StatusCode::UNAUTHORIZED => return sign_in(),
         Err(failure) => return failure.into_response(),
     };
-    let is_secure = is_secure(request.headers());
+    let is_secure = ui.is_secure(request.headers());
     let session = Arc::new(session);
     let visitor = Visitor { rest: ui.rest.clone(), token, peer, session: Arc::clone(&session) };
     request.extensions_mut().insert(visitor.clone());
@@ -137,30 +146,18 @@ pub(super) async fn identify(
 impl Sealed {
     /// It ends with the browser, and at the latest with the session.
     pub(super) fn cookie(&self, is_secure: bool) -> Option<(HeaderName, HeaderValue)> {
-        set_cookie(SESSION, &self.token, is_secure)
+        SESSION.set(&self.token, is_secure)
     }
 }
 
 /// Takes the session from the browser.
 pub(super) fn forgotten(is_secure: bool) -> Option<(HeaderName, HeaderValue)> {
-    set_cookie(SESSION, "; Max-Age=0", is_secure)
+    SESSION.take(is_secure)
 }
 
-fn set_cookie(name: &str, value: &str, is_secure: bool) -> Option<(HeaderName, HeaderValue)> {
-    let secure = if is_secure { "; Secure" } else { "" };
-    let text = format!("{name}={value}; Path=/ui; HttpOnly; SameSite=Lax{secure}");
-    let mut value = HeaderValue::from_str(&text).ok()?;
-    value.set_sensitive(true);
-    Some((SET_COOKIE, value))
-}
-
-/// Whether the browser speaks https, to whatever stands in front of us.
-pub(super) fn is_secure(headers: &HeaderMap) -> bool {
-    headers.get(X_FORWARDED_PROTO).is_some_and(|protocol| protocol == "https")
-}
-
-fn cookie(headers: &HeaderMap, name: &str) -> Option<Secret<String>> {
-    let all = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = all.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(key, _)| *key == name).map(|(_, value)| Secret::new(value.to_owned()))
+impl Ui {
+    /// Whether the browser speaks https, to whatever stands in front of us.
+    pub(super) fn is_secure(&self, headers: &HeaderMap) -> bool {
+        self.is_https || headers.get(X_FORWARDED_PROTO).is_some_and(|protocol| protocol == "https")
+    }
 }

@@ -14,7 +14,7 @@ pub const BY_CONTROLLER: &str = "controller";
 /// Who asked for something, when and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
-    /// The id of the API key, or [`BY_CONTROLLER`].
+    /// An [`super::Asker`] as it is written, or [`BY_CONTROLLER`].
     pub by: String,
     pub at: OffsetDateTime,
     /// In the operator's own words.

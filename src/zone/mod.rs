@@ -3,6 +3,7 @@
 //! A value of these types has been parsed: a [`TopicName`] is a legal Kafka topic name, a [`PartnerZone`] keeps the rules
 //! within one zone. Rules across zones are checked where all are read together, in `manifest`.
 
+mod asker;
 pub mod certificate;
 mod claim;
 pub mod control;
@@ -31,6 +32,7 @@ pub mod usage;
 mod write;
 
 pub use crate::sasl::ScramHash;
+pub use asker::{Asker, Person};
 pub use certificate::{Certificates, Fingerprint, NotAFingerprint};
 pub use claim::Claim;
 pub use control::{Acceptance, Asked, BY_CONTROLLER, Controls, Rollback, Scope, Spent, is_commit_id};

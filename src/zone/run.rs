@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::{Revision, Sequence, ZoneName};
+use super::{Asker, Revision, Sequence, ZoneName};
 
 /// Runs that are remembered.
 pub const RUNS_KEPT: usize = 20;
@@ -18,8 +18,7 @@ pub const DETAILS_KEPT: usize = 50;
 pub struct ApplyRequest {
     /// To find the run again.
     pub id: String,
-    /// The id of the API key.
-    pub by: String,
+    pub by: Asker,
     /// Apply nothing but the plan with this digest.
     pub expect_plan: Option<String>,
     /// Let the plan with that digest delete, or update, this many although a guard would refuse it.

@@ -3,8 +3,12 @@
 // KEYS: names, separated by commas. The first one signs, all are published; a key is made when its name is first used, and kept in
 // FOLDER. CLIENTS: ids, each of which is also its secret and, as an access token's subject, who it is. A token is for the audience
 // `kafka` for SECONDS, unless the request's `resource` says otherwise: `urn:AUDIENCE:SECONDS`.
+//
+// FOLDER/people.json, if it is there, has people who sign in: {"client": ID, "redirect": URL, "people": {SUBJECT: {"name": …, …}}}. The client's
+// id is its secret too. Nobody types a password: a browser says who it is by `?as=SUBJECT` on the page that asks, or says no by leaving it out.
 import { generateKeyPairSync } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import Provider from 'oidc-provider';
 
@@ -19,18 +23,25 @@ function key(name) {
   return JSON.parse(readFileSync(file, 'utf8'));
 }
 
+const file = join(folder, 'people.json');
+const { client, redirect, people } = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : { people: {} };
+const signIn = client && { client_id: client, client_secret: client, redirect_uris: [redirect] };
+
 const provider = new Provider(`http://127.0.0.1:${port}`, {
   jwks: { keys: keys.split(',').map(key) },
-  clients: clients.split(',').map((id) => ({
+  clients: clients.split(',').filter(Boolean).map((id) => ({
     client_id: id, client_secret: id, grant_types: ['client_credentials'], redirect_uris: [], response_types: [],
-  })),
-  scopes: ['kafka', 'other'],
+  })).concat(signIn ?? []),
+  scopes: ['openid', 'kafka', 'other'],
+  claims: { openid: ['sub'], profile: ['name'], email: ['email', 'email_verified'], groups: ['groups'] },
+  findAccount: (_, sub) => people[sub] && { accountId: sub, claims: () => ({ sub, ...people[sub] }) },
+  interactions: { url: (_, { uid }) => `/interaction/${uid}` },
   features: {
     clientCredentials: { enabled: true },
     devInteractions: { enabled: false },
     resourceIndicators: {
       enabled: true,
-      defaultResource: () => `urn:kafka:${seconds}`,
+      defaultResource: (_, { clientId }) => (clientId === client ? undefined : `urn:kafka:${seconds}`),
       getResourceServerInfo(_, resource) {
         const [, audience, lifetime] = resource.split(':');
         return {
@@ -41,4 +52,22 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
     },
   },
 });
-provider.listen(Number(port), '127.0.0.1', () => console.log('the issuer listens'));
+
+// The page that asks who somebody is, and whether the client may know.
+async function interact(request, response) {
+  const { params } = await provider.interactionDetails(request, response);
+  const accountId = new URL(request.url, provider.issuer).searchParams.get('as');
+  if (!accountId) {
+    return provider.interactionFinished(request, response, { error: 'access_denied', error_description: 'no thanks' });
+  }
+  const grant = new provider.Grant({ accountId, clientId: params.client_id });
+  grant.addOIDCScope(params.scope);
+  return provider.interactionFinished(request, response, { login: { accountId }, consent: { grantId: await grant.save() } });
+}
+
+const rest = provider.callback();
+const server = createServer((request, response) => {
+  if (!request.url.startsWith('/interaction/')) return rest(request, response);
+  return interact(request, response).catch((error) => response.writeHead(500).end(String(error)));
+});
+server.listen(Number(port), '127.0.0.1', () => console.log('the issuer listens'));

@@ -244,9 +244,9 @@ fn owners_and_partners_have_keys_for_what_is_theirs_until_they_are_revoked() {
     assert!(topics_seen(&first).is_err());
     for (key, arguments, said) in [
         (&owner, &["credentials", "issue", "globex"][..], "there is no zone of this name"),
-        (&partner, &["credentials", "issue", "globex"], "a key of the role `partner` may not do this"),
+        (&partner, &["credentials", "issue", "globex"], "the role `partner` may not do this"),
         (&partner, &["get", "zone", "acme"], "there is no zone of this name"),
-        (&owner, &["get", "nodes"], "a key of the role `owner` may not do this"),
+        (&owner, &["get", "nodes"], "the role `owner` may not do this"),
     ] {
         let (code, _, all) = node.command(key, arguments);
         assert_eq!(code, Some(2), "{arguments:?}: {all}");

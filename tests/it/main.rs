@@ -47,6 +47,7 @@ mod quickstart;
 mod reconcile;
 mod recovery;
 mod replay;
+mod sign_in;
 mod source;
 mod store;
 mod support;

@@ -27,7 +27,7 @@ pub(crate) fn writing(mode: &str, more: &str, zones: &[(&str, &str)]) -> Product
     product
 }
 
-fn zone(name: &str, topic: &str, description: &str) -> Value {
+pub(crate) fn zone(name: &str, topic: &str, description: &str) -> Value {
     json!({
         "apiVersion": "v2", "kind": "PartnerZone", "metadata": {"name": name},
         "spec": {
@@ -59,7 +59,7 @@ fn keep(topic: &str) -> String {
 }
 
 /// A git command in the repository that is watched.
-fn git(product: &Product, arguments: &[&str]) -> String {
+pub(crate) fn git(product: &Product, arguments: &[&str]) -> String {
     let output =
         std::process::Command::new("git").arg("-C").arg(product.source()).args(arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -96,7 +96,7 @@ fn a_zone_is_created_changed_and_deleted_by_commits_that_keep_the_rest_of_the_fi
     assert_eq!(
         log.trim_end(),
         format!(
-            "API key {key}\n{key}@api-key.invalid\npartner-zones\nAdd zone acme\n\nWhy: they signed\n\nAsked-by: API key {key}"
+            "API key {key}\n{key}@api-key.invalid\npartner-zones\nAdd zone acme\n\nWhy: they signed\n\nAsked-by: API key {key} <{key}@api-key.invalid>"
         )
     );
     // Whoever did not hear the answer asks again; whoever wants something else is told.

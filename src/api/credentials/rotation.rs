@@ -98,7 +98,7 @@ impl Caller {
         as_long: Option<OffsetDateTime>,
         now: OffsetDateTime,
     ) -> Result<(), Problem> {
-        if !matches!(self.0.role, ApiKeyRole::Partner { .. }) {
+        if !matches!(self.role(), ApiKeyRole::Partner { .. }) {
             return Ok(());
         }
         if old.is_expired(now) {

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use super::operation::{Operation, Tag};
 use super::words::{ApiKeyId, RoleName, Time, TopicPattern, ZoneName};
 use crate::api::api_keys::Create;
+use crate::api::openid::Answer;
 use crate::api::session::SignIn;
 
 #[derive(JsonSchema)]
@@ -46,11 +47,15 @@ struct SessionToken {
     expires_at: Time,
 }
 
-/// Whose key it is.
+/// Whose key it is, or who has signed in.
 #[derive(JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct WhoAsks {
-    id: ApiKeyId,
+    /// Of a key, or of a person as the audit log has it.
+    id: String,
+    kind: AskerKind,
+    /// Of a person.
+    name: Option<String>,
     role: RoleName,
     /// Of an owner; else there are none.
     topics: Vec<TopicPattern>,
@@ -60,6 +65,66 @@ struct WhoAsks {
     expires_at: Option<Time>,
     /// What to go on with from now on, if half of the session is over.
     renewed: Option<SessionToken>,
+}
+
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase")]
+enum AskerKind {
+    ApiKey,
+    Person,
+}
+
+/// The ways to sign in beside API keys.
+#[derive(JsonSchema)]
+struct Ways {
+    /// By OpenID Connect, if it is configured.
+    oidc: Option<OpenIdWay>,
+}
+
+#[derive(JsonSchema)]
+struct OpenIdWay {
+    /// What people call the issuer.
+    name: String,
+}
+
+/// A sign-in that was begun.
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct OpenIdBegun {
+    /// Where to send the browser.
+    authorization_url: String,
+    /// What to bring back with the issuer's answer; good for ten minutes.
+    attempt: String,
+}
+
+pub(in crate::api) fn ways() -> Operation {
+    Operation::new("getWaysToSignIn", Tag::Keys, "The ways to sign in beside API keys")
+        .for_anybody()
+        .answers::<Ways>(200, "Null where there is none.")
+}
+
+pub(in crate::api) fn begin_openid() -> Operation {
+    Operation::new("beginOpenIdSignIn", Tag::Keys, "Begins a sign-in by OpenID Connect")
+        .for_anybody()
+        .answers::<OpenIdBegun>(201, "Where to go, and what to bring back.")
+        .with_header("Cache-Control", "`no-store`.")
+        .refuses(404, "`http.signIn` is not configured.")
+        .shares(&[503])
+}
+
+pub(in crate::api) fn complete_openid() -> Operation {
+    Operation::new(
+        "completeOpenIdSignIn",
+        Tag::Keys,
+        "Ends a sign-in by OpenID Connect: the issuer's code for a session",
+    )
+    .for_anybody()
+    .takes::<Answer>()
+    .answers::<SessionToken>(201, "The session.")
+    .with_header("Cache-Control", "`no-store`.")
+    .refuses(404, "`http.signIn` is not configured.")
+    .refuses(403, "The issuer knows them, and gives them nothing that is a role here.")
+    .shares(&[401, 429, 503])
 }
 
 pub(in crate::api) fn sign_in() -> Operation {

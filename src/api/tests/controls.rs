@@ -129,8 +129,8 @@ async fn a_run_is_queued_for_the_controller_with_who_asked_and_what_lifts_guards
     assert_eq!(status, StatusCode::ACCEPTED, "{answer}");
     let asked = node.asked.recv().await.unwrap();
     assert_eq!(
-        (answer["request"].as_str(), asked.by.as_str()),
-        (Some(asked.id.as_str()), admin.split('_').nth(1).unwrap())
+        (answer["request"].as_str(), asked.by.to_string()),
+        (Some(asked.id.as_str()), admin.split('_').nth(1).unwrap().to_owned())
     );
     assert_eq!(
         (asked.allow_deletes, asked.only.as_ref().map(ZoneName::as_str), asked.reason.as_str()),
@@ -140,4 +140,24 @@ async fn a_run_is_queued_for_the_controller_with_who_asked_and_what_lifts_guards
     // The queue of this test holds one.
     assert_eq!(node.send(Method::POST, path, &admin, None).await.0, StatusCode::ACCEPTED);
     assert_eq!(node.send(Method::POST, path, &admin, None).await.0, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn what_holds_the_source_up_shows_with_the_zones() {
+    use crate::zone::{Condition, ConditionKind, ConditionStatus};
+    let store = memory_store();
+    let admin = key_of(&*store, ApiKeyRole::Admin).await;
+    let node = Node::start("n1", Arc::clone(&store) as Arc<dyn Store>).await;
+    assert_eq!(node.get("/api/v1/zones", &admin).await.1["source"], Value::Null, "it has not looked yet");
+    let refused = "every zone (3) would be deleted";
+    let ready = Condition::new(ConditionKind::Ready, ConditionStatus::False, "RefusedByGuard", refused);
+    let status = ControllerStatus {
+        conditions: vec![ready],
+        refused: vec![refused.to_owned()],
+        ..ControllerStatus::default()
+    };
+    let node = Node::reporting("n2", store as Arc<dyn Store>, status).await;
+    let source = node.get("/api/v1/zones", &admin).await.1["source"].clone();
+    assert_eq!(source["conditions"][0]["reason"], "RefusedByGuard");
+    assert_eq!(source["refused"], json!([refused]));
 }

@@ -253,7 +253,7 @@ async fn an_owner_gives_and_takes_only_where_all_that_is_shared_is_theirs() {
     ] {
         let (status, problem) = world.send("owner", method, &path, json!({})).await;
         assert_eq!(status, StatusCode::FORBIDDEN, "{path}");
-        assert!(problem["detail"].as_str().unwrap().contains("all match its patterns"), "{problem}");
+        assert!(problem["detail"].as_str().unwrap().contains("are all theirs"), "{problem}");
     }
     assert_eq!(world.store.state().borrow().as_ref().unwrap().credentials.len(), 1);
     let by: Vec<_> = world.store.audit_events().iter().map(|event| event["data"]["apiKey"].clone()).collect();

@@ -17,12 +17,15 @@ const DEFAULT_BROKER_PORT_BASE: u16 = 19_100;
 const MASTER_KEYS: [&str; 2] = ["masterKeyFile", "masterKey"];
 const PREVIOUS_MASTER_KEY: &str = "previousMasterKeyFile";
 
-pub(super) fn clusters(reader: &mut Reader<'_>, environment: &Environment) -> Vec<Cluster> {
+pub(super) fn clusters(
+    reader: &mut Reader<'_>,
+    environment: &Environment,
+    master_keys: Option<&MasterKeys>,
+) -> Vec<Cluster> {
     let mut clusters: Vec<Cluster> = Vec::new();
-    let master_keys = master_keys(reader, environment);
     for first in reader.settings.names_below(&["clusters"]) {
         let Some(name) = first.path.get(1) else { continue };
-        let Some(cluster) = cluster(reader, environment, name, first, master_keys.as_ref()) else { continue };
+        let Some(cluster) = cluster(reader, environment, name, first, master_keys) else { continue };
         if let Some(other) = clusters.iter().find(|c| c.broker_port_base == cluster.broker_port_base) {
             let problem = format!(
                 "has the same broker ports as cluster `{}`; give it its own `clusters.{name}.brokerPortBase`, far enough \
@@ -43,6 +46,7 @@ pub(super) fn clusters(reader: &mut Reader<'_>, environment: &Environment) -> Ve
     };
     if let Some(setting) = MASTER_KEYS.iter().find_map(|key| reader.settings.get(&[key]))
         && !reader.settings.names_below(&["clusters"]).iter().any(has_principals)
+        && reader.settings.names_below(&["http", "signIn"]).is_empty()
     {
         let problem = "is set, and every cluster has `isolation: shared`, or logins from files: it would have no effect";
         reader.report(setting, problem);
@@ -51,7 +55,7 @@ pub(super) fn clusters(reader: &mut Reader<'_>, environment: &Environment) -> Ve
 }
 
 /// The master key and the one before it.
-fn master_keys(reader: &mut Reader<'_>, environment: &Environment) -> Option<MasterKeys> {
+pub(super) fn master_keys(reader: &mut Reader<'_>, environment: &Environment) -> Option<MasterKeys> {
     let [file, inline] = MASTER_KEYS;
     if let (Some(_), Some(setting)) = (reader.settings.get(&[file]), reader.settings.get(&[inline])) {
         reader.report(setting, &format!("is set, and so is `{file}`; there is one master key"));

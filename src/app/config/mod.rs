@@ -13,6 +13,7 @@ mod parse;
 mod profiles;
 mod resolve;
 mod settings;
+mod sign_in;
 mod source;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ pub use environment::Environment;
 pub use outside::Outside;
 pub use profiles::{Profile, ProfileError};
 
+use crate::api::OpenIdConfig;
 use crate::gateway::{IssuerConfig, TlsFiles};
 use crate::kafka::client::UpstreamSecurity;
 use crate::kafka::sasl::LoginFiles;
@@ -51,6 +53,10 @@ pub struct Config {
     pub guards: Guards,
     pub self_heal: SelfHeal,
     pub http: Http,
+    /// Where people sign in, beside API keys.
+    pub sign_in: Option<OpenIdConfig>,
+    /// What all nodes have in common and nobody else, if they have.
+    pub master_keys: Option<MasterKeys>,
     pub outside: Outside,
     /// This process among the nodes.
     pub node: String,
@@ -180,6 +186,8 @@ pub struct Http {
     pub admin: SocketAddr,
     /// How other nodes reach this one when it leads.
     pub advertised_url: String,
+    /// Where people find the pages.
+    pub public_url: String,
     pub bootstrap_key_file: PathBuf,
 }
 

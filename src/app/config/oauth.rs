@@ -7,7 +7,8 @@ use reqwest::Url;
 use super::parse;
 use super::resolve::{Reader, path};
 use super::settings::Setting;
-use crate::gateway::{IssuerConfig, Refresh, is_protected};
+use crate::gateway::{IssuerConfig, Refresh};
+use crate::issuer::is_protected;
 use crate::policy::token::{Algorithm, Rules};
 use crate::zone::IssuerName;
 
@@ -64,7 +65,7 @@ fn issuer(reader: &mut Reader<'_>, name: &str, first: &Setting) -> Option<Issuer
 }
 
 /// What comes from there decides who gets in.
-fn address(text: &str) -> Result<Url, String> {
+pub(super) fn address(text: &str) -> Result<Url, String> {
     let wrong = || format!("is `{text}`; wanted is an https address such as https://login.example.com/realm");
     let url = Url::parse(text).map_err(|_| wrong())?;
     if !is_protected(&url) {
@@ -75,7 +76,7 @@ fn address(text: &str) -> Result<Url, String> {
 }
 
 /// One word or several, none of which is empty or has a space in it.
-fn words(reader: &mut Reader<'_>, at: &[&str]) -> Vec<String> {
+pub(super) fn words(reader: &mut Reader<'_>, at: &[&str]) -> Vec<String> {
     let words = reader.list(at);
     if let Some(setting) = reader.settings.get(at)
         && (words.is_empty()

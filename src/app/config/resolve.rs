@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::clusters::clusters;
+use super::clusters::{clusters, master_keys};
 use super::environment::Environment;
 use super::oauth::issuers;
 use super::outside::outside;
 use super::settings::{Setting, Settings};
+use super::sign_in::sign_in;
 use super::source::source;
 use super::{Config, Gateway, Guards, Http, SelfHeal, StoreKind, parse};
 use crate::gateway::{ClientAuth, ClientCertificates, TlsFiles};
@@ -63,18 +64,27 @@ pub(super) fn resolve(settings: &Settings, environment: &Environment, problems: 
     let data_dir = reader.or(&["dataDir"], PathBuf::from("/var/lib/partner-zones"), path);
     let host = host_name(environment);
     let default_node = format!("{host}-{}", std::process::id());
+    let (source, gateway) = (source(&mut reader), gateway(&mut reader));
+    let master_keys = master_keys(&mut reader, environment);
+    let clusters = clusters(&mut reader, environment, master_keys.as_ref());
+    let issuers = issuers(&mut reader);
+    let guards = Guards {
+        max_delete_percent: reader.or(&["guards", "maxDeletePercent"], 30, parse::percent),
+        max_update_percent: reader.or(&["guards", "maxUpdatePercent"], 30, parse::percent),
+        floor: reader.or(&["guards", "floor"], 10, parse::count),
+    };
+    let self_heal = reader.or(&["selfHeal"], SelfHeal::Correct, parse::self_heal);
+    let http = http(&mut reader, &data_dir, &host);
     Config {
-        source: source(&mut reader),
-        gateway: gateway(&mut reader),
-        clusters: clusters(&mut reader, environment),
-        issuers: issuers(&mut reader),
-        guards: Guards {
-            max_delete_percent: reader.or(&["guards", "maxDeletePercent"], 30, parse::percent),
-            max_update_percent: reader.or(&["guards", "maxUpdatePercent"], 30, parse::percent),
-            floor: reader.or(&["guards", "floor"], 10, parse::count),
-        },
-        self_heal: reader.or(&["selfHeal"], SelfHeal::Correct, parse::self_heal),
-        http: http(&mut reader, &data_dir, &host),
+        source,
+        gateway,
+        clusters,
+        issuers,
+        guards,
+        self_heal,
+        sign_in: sign_in(&mut reader, environment, &http.public_url),
+        http,
+        master_keys,
         outside: outside(&mut reader),
         node: reader.or(&["node", "id"], default_node, parse::not_empty),
         store: reader.or(&["store"], StoreKind::Kafka, parse::store),
@@ -178,9 +188,11 @@ fn http(reader: &mut Reader<'_>, data_dir: &std::path::Path, host: &str) -> Http
         std::net::IpAddr::V6(ip) if !ip.is_unspecified() => format!("http://[{ip}]:{}", admin.port()),
         _ => format!("http://{reachable}:{}", admin.port()),
     };
+    let advertised_url = reader.or(&["http", "advertisedUrl"], default_url, parse::base_url);
     Http {
         admin,
-        advertised_url: reader.or(&["http", "advertisedUrl"], default_url, parse::base_url),
+        public_url: reader.or(&["http", "publicUrl"], advertised_url.clone(), parse::base_url),
+        advertised_url,
         bootstrap_key_file: reader.or(&["http", "bootstrapKeyFile"], data_dir.join("api-key"), path),
     }
 }

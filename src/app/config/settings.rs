@@ -61,11 +61,10 @@ impl Settings {
     /// Checks every setting against the table of keys; what is wrong is added to `problems`.
     pub(super) fn new(file: Vec<Setting>, environment: &Environment, problems: &mut Vec<String>) -> Self {
         let mut settings: Vec<Setting> = Vec::new();
-        let overriding = from_environment(&file, environment, problems);
+        let mut overriding = from_environment(&file, environment, problems);
+        // In its place: what is first in the file may mean something.
         for setting in file {
-            if !overriding.contains_key(&setting.path) {
-                settings.push(setting);
-            }
+            settings.push(overriding.remove(&setting.path).unwrap_or(setting));
         }
         settings.extend(overriding.into_values());
         settings.retain_mut(|setting| match check(setting) {

@@ -1,3 +1,5 @@
+mod sign_in;
+
 use std::time::Duration;
 
 use super::*;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
 
-use super::fetch::{FetchError, fetch};
 use super::{IssuerConfig, Keys, Known};
+use crate::issuer::{self, Discovery, IssuerError};
 use crate::policy::token::KeySet;
 
 /// After a fetch that failed, unless the next one is due sooner.
@@ -42,7 +42,7 @@ impl Keeper {
         self.asked.notified().await;
     }
 
-    fn note(&self, outcome: Result<KeySet, FetchError>) {
+    fn note(&self, outcome: Result<KeySet, IssuerError>) {
         let name = &self.config.name;
         if let Err(error) = &outcome {
             tracing::warn!(issuer = %name, %error, "an issuer's keys cannot be fetched");
@@ -59,7 +59,7 @@ impl Keeper {
 impl Keys {
     /// The keys of an answer take the place of all before, so that a key which is gone is gone here too. Without an answer they stay,
     /// until they are too old to be trusted.
-    fn follow(&mut self, outcome: Result<KeySet, FetchError>, keep: Duration) {
+    fn follow(&mut self, outcome: Result<KeySet, IssuerError>, keep: Duration) {
         match outcome {
             Ok(set) => {
                 (self.set, self.answered, self.trouble) = (Some(Arc::new(set)), Some(Instant::now()), None);
@@ -72,4 +72,14 @@ impl Keys {
             }
         }
     }
+}
+
+/// The keys as the issuer publishes them now.
+async fn fetch(config: &IssuerConfig) -> Result<KeySet, IssuerError> {
+    let client = issuer::client(config.ca_file.as_deref())?;
+    let url = match &config.jwks_url {
+        Some(url) => url.clone(),
+        None => Discovery::of(&client, &config.rules.issuer).await?.jwks()?,
+    };
+    issuer::keys(&client, &url).await
 }

@@ -3,7 +3,6 @@
 //! One task per issuer fetches its keys, at intervals and when a token names one that is not known. A login never fetches: it
 //! waits, not for long, for a fetch that is due.
 
-mod fetch;
 mod keeper;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -19,7 +18,6 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use self::fetch::is_protected;
 use self::keeper::Keeper;
 use super::metrics::Metrics;
 use crate::policy::token::{Bearer, KeySet, Refusal, Rules, Unverified};

@@ -250,20 +250,3 @@ async fn an_issuer_that_says_nothing_holds_no_login_for_long() {
     let limit = LOGIN_WAITS + Duration::from_secs(20);
     assert_eq!(tokio::time::timeout(limit, login).await.unwrap(), Err(Refusal::UnknownKey));
 }
-
-#[test]
-fn what_is_not_under_tls_comes_from_this_machine_alone() {
-    for (url, protected) in [
-        ("https://login.example.com/realm", true),
-        ("http://localhost:8080", true),
-        ("http://127.8.0.1", true),
-        ("http://[::1]:80/", true),
-        ("http://login.example.com", false),
-        ("http://localhost.example.com", false),
-        ("http://10.0.0.1", false),
-        ("file:///etc/keys", false),
-        ("data:application/json,{}", false),
-    ] {
-        assert_eq!(is_protected(&Url::parse(url).unwrap()), protected, "{url}");
-    }
-}

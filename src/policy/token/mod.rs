@@ -5,6 +5,7 @@
 
 mod algorithm;
 mod claims;
+mod id_token;
 mod keys;
 mod unique;
 mod unverified;
@@ -20,6 +21,7 @@ use thiserror::Error;
 use time::OffsetDateTime;
 
 pub use self::algorithm::{Algorithm, UnknownAlgorithm};
+pub use self::id_token::{IdTokenRefusal, MAX_SUBJECT};
 pub use self::keys::{KeySet, NotAKeySet};
 pub use self::unverified::{MAX_TOKEN, Unverified};
 

@@ -55,6 +55,11 @@ impl<'a> Unverified<'a> {
         keys.knows(&self.key_id, self.algorithm)
     }
 
+    /// What it claims, for what is built on [`Self::check`].
+    pub(super) fn claims(&self) -> &Map<String, Value> {
+        &self.claims
+    }
+
     /// Whether the issuer takes the algorithm, one of its keys made the signature, and the claims follow its rules.
     pub fn check(&self, keys: &KeySet, rules: &Rules, now: OffsetDateTime) -> Result<Bearer, Refusal> {
         if self.issuer()? != rules.issuer {

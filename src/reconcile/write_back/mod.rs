@@ -223,7 +223,9 @@ fn message(effect: Effect, request: &WriteRequest) -> String {
         let one_line = reason.split_whitespace().collect::<Vec<_>>().join(" ");
         format!("\nWhy: {one_line}\n")
     });
-    let author = request.author.name.split_whitespace().collect::<Vec<_>>().join(" ");
+    // Names are anybody's to choose: the address says whose it is.
+    let zone::Author { name, email } = &request.author;
+    let author = format!("{name} <{email}>").split_whitespace().collect::<Vec<_>>().join(" ");
     format!("{verb} zone {}\n{}\nAsked-by: {author}\n", request.zone, why.unwrap_or_default())
 }
 

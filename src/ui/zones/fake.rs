@@ -139,7 +139,7 @@ pub(super) struct Browser {
 
 impl Browser {
     pub(super) async fn open(api: &Api, path: &str) -> Self {
-        let (site, path) = (pages(api.router()), path.to_owned());
+        let (site, path) = (pages(api.router(), "http://127.0.0.1:8080"), path.to_owned());
         let mut browser = Self {
             site,
             path: path.clone(),

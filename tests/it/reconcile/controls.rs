@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use partner_zones::store::Change;
 use partner_zones::zone::{
-    Acceptance, Asked, BY_CONTROLLER, Outcome, Pending, Rollback, Run, Scope, is_commit_id,
+    Acceptance, Asked, Asker, BY_CONTROLLER, Outcome, Pending, Rollback, Run, Scope, is_commit_id,
 };
 
 use super::*;
@@ -57,7 +57,7 @@ impl World {
 fn request(id: &str) -> ApplyRequest {
     ApplyRequest {
         id: id.to_owned(),
-        by: "k1".to_owned(),
+        by: Asker::ApiKey("k1".to_owned()),
         expect_plan: None,
         allow_deletes: None,
         allow_updates: None,

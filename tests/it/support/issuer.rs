@@ -36,6 +36,17 @@ impl Issuer {
         issuer
     }
 
+    /// For people who sign in at a client `zones`, which has them sent back to this address: by subject, with their claims.
+    pub(crate) fn for_people(redirect: &str, people: &serde_json::Value) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let known = serde_json::json!({ "client": "zones", "redirect": redirect, "people": people });
+        std::fs::write(folder.path().join("people.json"), known.to_string()).unwrap();
+        let (clients, seconds) = (String::new(), "600".to_owned());
+        let mut issuer = Self { process: None, folder, port: free_ports(1), clients, seconds };
+        issuer.restart("old");
+        issuer
+    }
+
     /// At the same address with these keys, of which the first one signs.
     pub(crate) fn restart(&mut self, keys: &str) {
         self.stop();

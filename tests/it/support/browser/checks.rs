@@ -47,8 +47,10 @@ impl Page<'_> {
                         Some(format!("console: {}", data["args"]))
                     }
                     "Log.entryAdded" if data["entry"]["level"] == "error" => {
+                        // The browser's own question, where a page names no icon.
+                        let is_icon = text(data, "/entry/url").ends_with("/favicon.ico");
                         let is_page = pages.contains(&text(data, "/entry/networkRequestId"));
-                        (!is_page).then(|| format!("console: {}", data["entry"]))
+                        (!is_page && !is_icon).then(|| format!("console: {}", data["entry"]))
                     }
                     "Audits.issueAdded" if data["issue"]["code"] == "ContentSecurityPolicyIssue" => {
                         Some(format!("policy: {}", data["issue"]["details"]))

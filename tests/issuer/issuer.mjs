@@ -5,7 +5,7 @@
 // `kafka` for SECONDS, unless the request's `resource` says otherwise: `urn:AUDIENCE:SECONDS`.
 //
 // FOLDER/people.json, if it is there, has people who sign in: {"client": ID, "redirect": URL, "people": {SUBJECT: {"name": …, …}}}. The client's
-// id is its secret too. Nobody types a password: a browser says who it is by `?as=SUBJECT` on the page that asks, or says no by leaving it out.
+// id is its secret too. Nobody types a password: the page that asks has a link for each of them, and one to say no.
 import { generateKeyPairSync } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -57,6 +57,11 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
 async function interact(request, response) {
   const { params } = await provider.interactionDetails(request, response);
   const accountId = new URL(request.url, provider.issuer).searchParams.get('as');
+  if (accountId === null) {
+    const links = ['', ...Object.keys(people)].map((who) => `<li><a href="?as=${who}">${who || 'no'}</a>`).join('');
+    const page = `<!doctype html><link rel="icon" href="data:,"><title>Who are you?</title><ul>${links}</ul>`;
+    return response.writeHead(200, { 'content-type': 'text/html' }).end(page);
+  }
   if (!accountId) {
     return provider.interactionFinished(request, response, { error: 'access_denied', error_description: 'no thanks' });
   }

@@ -96,7 +96,7 @@ impl Browser {
             if to.path().starts_with(until) {
                 return page;
             }
-            if to.path().starts_with("/interaction/") && !who.is_empty() {
+            if to.path().starts_with("/interaction/") {
                 to.query_pairs_mut().append_pair("as", who);
             }
             page = self.get(&to);
@@ -109,15 +109,15 @@ impl Browser {
     }
 }
 
-struct World {
-    product: Product,
-    issuer: Issuer,
+pub(crate) struct World {
+    pub(crate) product: Product,
+    pub(crate) issuer: Issuer,
     topic: String,
 }
 
 impl World {
     /// Ada is an admin, Otto a viewer, Eve nobody.
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let topic = unique("people");
         Cluster::shared().create_topic(&topic, 1);
         let keep = manifest("keep", &[("orders", &topic, "READ")]);

@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::{Stage, sign_in, topic, zone};
-use crate::support::browser::named;
+use crate::sign_in::World;
+use crate::support::browser::{Browser, named};
 
 #[test]
 fn a_key_opens_the_pages_until_it_is_given_back_or_taken_away() {
@@ -76,4 +77,42 @@ fn a_key_opens_the_pages_until_it_is_given_back_or_taken_away() {
     assert!(stage.product.cli(&["api-key", "revoke", id]).status.success());
     viewer.go("/ui/zones");
     assert!(viewer.address().starts_with("/ui/sign-in"), "{}", viewer.address());
+}
+
+/// The way goes through another site's pages, and back: no policy of ours is in its way.
+#[test]
+fn an_account_elsewhere_opens_the_pages_in_its_own_name() {
+    let world = World::start();
+    let browser = Browser::start();
+    let page = browser.visitor(&world.product.url());
+    page.go("/ui/zones/keep");
+    page.examine("sign-in-account");
+    page.is_used_by_keyboard();
+    page.follow(named("a.button", "Sign in with Example login"));
+    page.follow(named("a", "no"));
+    assert_eq!(page.status(), 403);
+    page.wait_for(named("[role=alert]", "The sign-in was refused there, by you or by whoever runs it."));
+    page.examine("sign-in-account-refused");
+    page.follow(named("a.button", "Sign in with Example login"));
+    page.follow(named("a", "248-ada"));
+    assert_eq!(page.address(), "/ui/zones/keep", "where she wanted to go, the second time too");
+    page.click(".account summary");
+    page.wait_for(named(".account .panel", "Signed in as Ada Lovelace, role admin."));
+    page.screenshot("account-person");
+    assert_eq!(page.value("document.cookie"), "", "no script gets at the session");
+
+    // What she does is done in her name.
+    page.go("/ui/zones/keep");
+    page.follow(named("button", "Issue a credential"));
+    page.go("/ui/activity");
+    page.wait_for(named("li", "by Ada Lovelace (248-ada)"));
+    page.click(".account summary");
+    page.follow(named("button", "Sign out"));
+    page.go("/ui/activity");
+    assert!(page.address().starts_with("/ui/sign-in?next="), "{}", page.address());
+
+    let elsewhere = format!("elsewhere: {}/", world.issuer.url());
+    let complaints: Vec<_> = page.complaints().into_iter().filter(|it| !it.starts_with(&elsewhere)).collect();
+    assert!(complaints.is_empty(), "{complaints:#?}");
+    page.forgive();
 }

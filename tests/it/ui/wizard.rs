@@ -67,7 +67,7 @@ fn details(page: &Page<'_>) {
     page.examine("wizard-details");
     page.is_used_by_keyboard();
     next(page);
-    is_held_at(page, "metadata.name", "Fill this in.");
+    is_held_at(page, "metadata.name", "Fill in the technical id.");
     page.examine("wizard-details-wrong");
     // Names follow from the one that is typed.
     page.fill("[id='spec.displayName']", "Acme Logistik, Köln");

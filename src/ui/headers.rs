@@ -8,6 +8,8 @@ use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::failure::Failure;
+
 /// No script and no style but our files, no frames, no forms to elsewhere.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; \
                       frame-ancestors 'none'; base-uri 'none'";
@@ -18,7 +20,8 @@ const CROSS_ORIGIN_OPENER_POLICY: HeaderName = HeaderName::from_static("cross-or
 /// Refuses what another site makes a browser send (beside the token of each form), and puts the headers on every answer.
 pub(super) async fn protect(request: Request, next: Next) -> Response {
     let mut response = if changes(&request) && is_from_elsewhere(&request) {
-        (StatusCode::FORBIDDEN, "this form was sent from another site").into_response()
+        let detail = "This form was sent from another site, and nothing was done.";
+        Failure::new(StatusCode::FORBIDDEN, detail).into_response()
     } else {
         next.run(request).await
     };

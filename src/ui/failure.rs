@@ -69,7 +69,7 @@ impl Failure {
         html! {
             (self.findings())
             @if let Some(Value::String(text)) = self.more.get("text") {
-                p { "Commit this yourself:" }
+                p { "Commit this yourself" @if let Some(Value::String(file)) = self.more.get("file") { " as " code { (file) } } ":" }
                 pre.code tabindex="0" { (text) }
             }
         }

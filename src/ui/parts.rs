@@ -167,7 +167,7 @@ impl Field<'_> {
                 @if is_described {
                     p.help id=[&described] {
                         @if let Some(error) = &self.error { span.error { (marked(error)) } " " }
-                        (self.help)
+                        (marked(self.help))
                     }
                 }
             }

@@ -6,10 +6,8 @@
 SECONDS_EACH=${1:-60}
 shift || true
 cd "$ROOT/fuzz"
-ALL=(); for file in src/bin/*.rs; do ALL+=("$(basename "$file" .rs)"); done
-TARGETS=("$@"); [ ${#TARGETS[@]} -gt 0 ] || TARGETS=("${ALL[@]}")
 HOST=$(rustc -vV | sed -n 's/^host: //p')
-BIN=$ROOT/fuzz/target/$HOST/release
+FUZZER=$ROOT/fuzz/target/$HOST/release/partner-zones-fuzz
 
 # What `cargo fuzz` passes, but for the sanitizers, which need a nightly compiler and look for mistakes that take `unsafe`.
 FLAGS="--cfg fuzzing -Cpasses=sancov-module"
@@ -17,27 +15,22 @@ for option in level=4 inline-8bit-counters pc-table trace-compares; do
   FLAGS+=" -Cllvm-args=-sanitizer-coverage-$option"
 done
 
-say "building the fuzz targets"
+say "building the fuzzer"
 # With a target given, build scripts and macros are not instrumented.
 CARGO_TARGET_DIR=$ROOT/fuzz/target CARGO_ENCODED_RUSTFLAGS=${FLAGS// /$'\x1f'} \
-  cargo build --quiet --release --locked --target "$HOST" --bins
+  cargo build --quiet --release --locked --target "$HOST"
 
-# seeds TARGET: what the tests know to be valid or to be a certain mistake.
-seeds() {
-  local folder=$ROOT/fuzz/seeds/$1
-  mkdir -p "$folder"
-  case $1 in
-    manifest) cp "$ROOT"/tests/manifests/*/*.yaml "$ROOT"/zones-example/*/*.yaml "$folder" ;;
-    *) FUZZ_SEEDS=$folder "$BIN/$1" ;;
-  esac
-}
+# What the tests know to be valid or to be a certain mistake; a folder for each target.
+rm -rf seeds
+FUZZ_SEEDS=$ROOT/fuzz/seeds "$FUZZER"
+TARGETS=("$@"); [ ${#TARGETS[@]} -gt 0 ] || TARGETS=(seeds/*)
+TARGETS=("${TARGETS[@]#seeds/}")
 
 run() {
   local target=$1 corpus=$ROOT/fuzz/corpus/$1 found=$ROOT/fuzz/findings/$1 runs=()
   mkdir -p "$corpus" "$found"
-  seeds "$target"
   [ "$SECONDS_EACH" -ne 0 ] || runs=(-runs=0)
-  "$BIN/$target" "$corpus" "$ROOT/fuzz/seeds/$target" "$found" "${runs[@]}" \
+  FUZZ_TARGET=$target "$FUZZER" "$corpus" "$ROOT/fuzz/seeds/$target" "$found" "${runs[@]}" \
     -max_total_time="$SECONDS_EACH" -timeout=10 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 \
     -artifact_prefix="$found/" -dict="$ROOT/fuzz/words.dict" >"$found.log" 2>&1 ||
     { tail -n 40 "$found.log" >&2; die "$target: the input above is in fuzz/findings/$target"; }

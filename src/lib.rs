@@ -23,6 +23,7 @@
 //! | I/O | [`ui`] | pages, over the REST API that they ask |
 //! | top | [`app`] | configuration and wiring of the roles; owner of all tasks |
 //! | top | [`cli`] | the command line |
+//! | tests | `fuzzing` | what holds whatever the bytes, for the fuzzer and for the tests |
 //!
 //! # Direction of imports (enforced by `tests/it/architecture.rs`)
 //!
@@ -32,7 +33,7 @@
 //! api → store, http, issuer, manifest, policy, sasl, secret, zone        issuer → http, kafka, policy
 //! ui → client_files, sasl, secret        client_files → sasl
 //! store → manifest, zone               manifest → zone        policy → sasl, secret, zone     kafka → sasl, secret
-//! zone → sasl
+//! zone → sasl                           fuzzing → gateway, kafka, manifest, sasl
 //! ```
 //!
 //! # Invariants
@@ -223,6 +224,8 @@ pub mod api;
 pub mod app;
 pub mod cli;
 pub mod client_files;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod gateway;
 pub mod http;
 pub mod issuer;

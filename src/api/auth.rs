@@ -29,14 +29,18 @@ pub(super) async fn admit(
     next: Next,
 ) -> Result<Response, Problem> {
     let caller = authenticate(&api, peer.ip(), request.headers())?;
-    if let Err(wait) = api.quotas.take(caller.id(), Instant::now()) {
-        api.metrics.limited.inc();
-        let detail = "these are too many requests; wait as long as Retry-After says";
-        let seconds = wait.as_secs().saturating_add(1);
-        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(seconds));
-    }
+    count(&api, &caller)?;
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
+}
+
+/// Counts a request of somebody who may not send any number of them.
+pub(super) fn count(api: &Api, caller: &Caller) -> Result<(), Problem> {
+    api.quotas.take(caller.id(), Instant::now()).map_err(|wait| {
+        api.metrics.limited.inc();
+        let detail = "these are too many requests; wait as long as Retry-After says";
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(wait.as_secs().saturating_add(1))
+    })
 }
 
 /// Every reason for refusing looks the same, and takes the same work, so that ids cannot be found out. A good key is never

@@ -4,6 +4,7 @@
 //! one. It holds no API key: a key that is deleted takes its sessions with it. And it holds no role: of a person it says which value of
 //! their claims has given them one, and what that is here is asked each time.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Json;
@@ -15,13 +16,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
-use super::Api;
 use super::auth::{self, Caller};
 use super::body::Body;
 use super::credentials::{NO_STORE, Shown, rfc3339, shown_once};
 use super::openid::Recognized;
 use super::problem::Problem;
 use super::sealed::Purpose;
+use super::{Api, audit};
 use crate::secret::Secret;
 use crate::store::State;
 use crate::zone::{ApiKeyRole, Person};
@@ -31,6 +32,9 @@ const SESSION: Purpose = Purpose { prefix: "pzs_", bound_to: b"partner-zones ses
 
 /// How long a session lasts that is not used. One that is used is renewed when half of it is over.
 const IDLE: Duration = Duration::hours(1);
+
+/// How long somebody who signs in waits for the audit log: while the store is away, they come to see what is wrong.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// What a sealed text says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,15 +129,30 @@ impl Api {
     }
 
     /// Begins a session of a person.
-    pub(super) fn begin_session_of(
+    pub(super) async fn begin_session_of(
         &self,
         recognized: Recognized,
-        now: OffsetDateTime,
+        peer: SocketAddr,
     ) -> Result<Shown, Problem> {
         let Recognized { issuer, person, value } = recognized;
         let Person { subject, name, email } = person;
-        let claims = Claims { issuer, subject, name, email, value };
-        Ok(shown_once(self.sealed(&Session::begin(Of::Person(claims), now))?))
+        self.begin_session(Of::Person(Claims { issuer, subject, name, email, value }), peer).await
+    }
+
+    /// Of somebody who has proved who they are; it counts as a request of theirs.
+    async fn begin_session(&self, of: Of, peer: SocketAddr) -> Result<Shown, Problem> {
+        let session = Session::begin(of, OffsetDateTime::now_utc());
+        let state = self.state()?;
+        let caller = session.clone().caller(self, &state).ok_or_else(Problem::internal)?;
+        auth::count(self, &caller)?;
+        let sealed = self.sealed(&session)?;
+        let (id, role) = (caller.id(), caller.role().name());
+        tracing::info!(id, role, %peer, "somebody has signed in");
+        let data = json!({ "role": role, "address": peer.ip() });
+        let told = audit::write(self, &caller, "session.begun", &format!("session/{id}"), data);
+        // An event that takes longer is written later, or the log says that it could not be.
+        let _ = tokio::time::timeout(PATIENCE, told).await;
+        Ok(shown_once(sealed))
     }
 }
 
@@ -148,13 +167,11 @@ pub(super) struct SignIn {
 /// Begins a session with a whole API key.
 pub(super) async fn begin(
     Shared(api): Shared<Arc<Api>>,
-    ConnectInfo(peer): ConnectInfo<std::net::SocketAddr>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Body(SignIn { key }): Body<SignIn>,
 ) -> Result<Shown, Problem> {
     let key = auth::of_key(&api, peer.ip(), &Secret::new(key))?;
-    let session = Session::begin(Of::Key(key.id.clone()), OffsetDateTime::now_utc());
-    tracing::info!(api_key = key.id, role = key.role.name(), %peer, "somebody has signed in");
-    Ok(shown_once(api.sealed(&session)?))
+    api.begin_session(Of::Key(key.id.clone()), peer).await
 }
 
 /// Who is asking, and for a session that should be renewed, what to go on with.

@@ -1,5 +1,13 @@
 //! What the targets under `fuzz/` feed.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "for tests and fuzzing only"
+)]
+
 use std::sync::{Arc, LazyLock};
 
 use time::OffsetDateTime;

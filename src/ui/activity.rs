@@ -20,13 +20,14 @@ const PATH: &str = "/ui/activity";
 const PAGE: &str = "50";
 
 /// What people look for, by the beginning of an event's type.
-const KINDS: [(&str, &str); 6] = [
+const KINDS: [(&str, &str); 7] = [
     ("", "Everything"),
     ("zone", "Zones"),
     ("credential", "Credentials"),
     ("api-key", "API keys"),
     ("controller", "Controller"),
     ("login", "Log-ins"),
+    ("session", "Sign-ins"),
 ];
 
 #[derive(Debug, Deserialize)]

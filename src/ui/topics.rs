@@ -1,6 +1,7 @@
 //! The topics of a backing cluster, and with whom each is shared.
 
 use axum::extract::{Extension, RawQuery};
+use axum::http::StatusCode;
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
@@ -67,6 +68,11 @@ pub(super) async fn show(
     let form = Form::parse(asked.unwrap_or_default().as_bytes())?;
     let (cluster, search, page) = (form.text("cluster"), form.text("search"), form.text("page"));
     let topics = Search { cluster, text: search, page, limit: PAGE }.ask(&visitor).await;
+    if let Err(failure) = &topics
+        && failure.status == StatusCode::FORBIDDEN
+    {
+        return Err(failure.clone());
+    }
     let at =
         |page: &str| format!("{PATH}{}", query(&[("cluster", cluster), ("search", search), ("page", page)]));
     let shown = topics.as_ref().map_or(cluster, |topics| &topics.cluster);

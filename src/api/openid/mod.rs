@@ -273,10 +273,8 @@ pub(super) async fn complete(
     };
     match openid.recognize(&attempt, code, now).await {
         Ok(recognized) => {
-            let Recognized { person: Person { subject, name, .. }, value, .. } = &recognized;
-            tracing::info!(subject, name, value, %peer, "a person has signed in");
             api.throttle.succeeded(peer.ip());
-            api.begin_session_of(recognized, now)
+            api.begin_session_of(recognized, peer).await
         }
         Err(Stranger::Refused(why)) => {
             api.metrics.refused_sign_ins.inc();

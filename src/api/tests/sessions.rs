@@ -30,6 +30,11 @@ async fn a_session_opens_what_its_key_opens_and_ends_with_it() {
     let (status, _) = node.send(Method::POST, "/api/v1/api-keys", token, Some(asked)).await;
     assert_eq!(status, StatusCode::FORBIDDEN);
 
+    let events = store.audit_events();
+    let [event] = events.as_slice() else { panic!("{events:?}") };
+    let told = json!({ "role": "viewer", "address": "127.0.0.1", "apiKey": session["id"] });
+    assert_eq!((&event["type"], &event["data"]), (&json!("partner-zones.session.begun"), &told));
+
     let elsewhere = Node::start("two", store.clone()).await;
     assert_eq!(
         elsewhere.get("/api/v1/zones", token).await.0,

@@ -48,7 +48,7 @@ fn finding(finding: &WriteFinding, sees_all: bool) -> Value {
 fn detail(refusal: &WriteRefusal) -> String {
     match refusal {
         WriteRefusal::Off { file, text: Some(_), .. } => format!(
-            "this installation does not write to its source (`source.writeBack.mode` is none): commit `text` as {file}"
+            "this installation does not write to its source (`source.writeBack.mode` is none): commit the text that is given here as {file}"
         ),
         WriteRefusal::Off { file, text: None, .. } => format!(
             "this installation does not write to its source (`source.writeBack.mode` is none): remove {file}"

@@ -1,5 +1,13 @@
 //! What the fuzzer feeds: whole exchanges through the handlers, and large bodies through the editors that let them pass.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "for tests and fuzzing only"
+)]
+
 use std::sync::{LazyLock, Mutex};
 
 use bytes::Bytes;

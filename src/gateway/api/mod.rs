@@ -53,7 +53,7 @@ mod captured;
 #[cfg(any(test, fuzzing))]
 #[cfg_attr(fuzzing, allow(dead_code, reason = "the tests use more of it"))]
 mod fixture;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 #[cfg(any(test, fuzzing))]
 mod invariants;

@@ -1,6 +1,6 @@
 //! What the target under `fuzz/` feeds.
 
-#![allow(clippy::unwrap_used, reason = "for fuzzing only")]
+#![allow(clippy::unwrap_used, reason = "for tests and fuzzing only")]
 
 use bytes::Bytes;
 

@@ -9,7 +9,7 @@ mod build;
 mod codec;
 mod count;
 mod edit;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod record;
 #[cfg(any(test, fuzzing))]

@@ -127,7 +127,7 @@ fn partner(stage: &Stage, shared: &Shared) {
         ("/ui/zones/none", 404),
         ("/ui/nodes", 403),
         ("/ui/activity", 200),
-        ("/ui/topics", 200),
+        ("/ui/topics", 403),
     ] {
         refused(&page, path, status);
         assert!(!knows(&page, "wages") && !knows(&page, &shared.sales), "{path}");

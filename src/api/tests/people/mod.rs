@@ -46,7 +46,7 @@ fn parameter(url: &str, name: &str) -> String {
 #[tokio::test]
 async fn whom_the_issuer_vouches_for_has_a_session_with_the_role_of_their_claims() {
     let (issuer, store) = (Issuer::start().await, memory_store());
-    let node = Node::for_people("n1", store, issuer.config()).await;
+    let node = Node::for_people("n1", store.clone(), issuer.config()).await;
     assert_eq!(
         node.get("/api/v1/sign-in", "").await,
         (StatusCode::OK, json!({ "oidc": { "name": "Example login" } }))
@@ -78,6 +78,9 @@ async fn whom_the_issuer_vouches_for_has_a_session_with_the_role_of_their_claims
         (status, &shown["id"], &shown["kind"], &shown["name"], &shown["role"]),
         (StatusCode::OK, &json!("person:248289"), &json!("person"), &json!("Ada Lovelace"), &json!("viewer"))
     );
+    let event = store.audit_events().pop().unwrap();
+    assert_eq!(event["type"], "partner-zones.session.begun", "{event}");
+    assert_eq!(event["data"]["person"]["subject"], "248289", "{event}");
     assert_eq!(node.get("/api/v1/zones", token).await.0, StatusCode::OK);
     let asked = Some(json!({ "role": "viewer" }));
     assert_eq!(

@@ -271,7 +271,7 @@ async fn where_nothing_is_written_the_file_is_shown_to_be_committed() {
     let mut browser = filled(&api).await;
     let (status, mut refusal) = problem(
         StatusCode::CONFLICT,
-        "this installation does not write to its source: commit `text` as zones/acme.yaml",
+        "this installation does not write to its source: commit the text that is given here as zones/acme.yaml",
     );
     refusal["text"] = json!("kind: PartnerZone # <b>\n");
     api.says(|says| says.write = (status, refusal));

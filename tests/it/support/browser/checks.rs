@@ -80,9 +80,7 @@ impl Page<'_> {
             self.resize(width);
             self.screenshot(&format!("{name}-{look}"));
             let mut findings = texts(&self.value("overflow()"));
-            if width > 360 {
-                findings.extend(self.axe());
-            }
+            findings.extend(self.axe());
             wrong.extend(findings.into_iter().map(|finding| format!("{look}: {finding}")));
         }
         assert!(wrong.is_empty(), "{name}, {}:\n{}", self.address(), wrong.join("\n"));

@@ -1,11 +1,9 @@
 //! SCRAM as a client of the brokers: a server's messages, split at a NUL.
-#![no_main]
 
-use partner_zones::kafka::sasl::Scram;
-use partner_zones::sasl::ScramHash;
-use partner_zones_fuzz::{limited, seeds};
+use crate::kafka::sasl::Scram;
+use crate::sasl::ScramHash;
 
-libfuzzer_sys::fuzz_target!(init: seeds(samples), |data: &[u8]| limited(data, |data| {
+pub(super) fn run(data: &[u8]) {
     let mut parts = data.splitn(2, |byte| *byte == 0);
     let (first, last) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     for hash in [ScramHash::Sha256, ScramHash::Sha512] {
@@ -20,9 +18,9 @@ libfuzzer_sys::fuzz_target!(init: seeds(samples), |data: &[u8]| limited(data, |d
             assert!(proof.verify(last).is_err(), "who does not know the password proved that it does");
         }
     }
-}));
+}
 
-fn samples() -> Vec<Vec<u8>> {
+pub(super) fn seeds() -> Vec<Vec<u8>> {
     let first = b"3rfcNHYJY1ZVvWVs7j,s=QSXCR+Q6sek8bf92,i=4096";
     [&b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="[..], b"e=invalid-proof"]
         .map(|last| [first, &b"\0"[..], last].concat())

@@ -1,10 +1,8 @@
 //! Frames as they arrive: whatever was said of the front of one must still hold when all of it is there.
-#![no_main]
 
-use partner_zones::kafka::frame::{RequestHeader, ResponseHeader, request_length, response_length};
-use partner_zones_fuzz::{limited, seeds};
+use crate::kafka::frame::{RequestHeader, ResponseHeader, request_length, response_length};
 
-libfuzzer_sys::fuzz_target!(init: seeds(captured), |data: &[u8]| limited(data, |data| {
+pub(super) fn run(data: &[u8]) {
     let Some((prefix, rest)) = data.split_first_chunk() else { return };
     for limit in [64 << 10, 8 << 20, 100 << 20] {
         if let Ok(len) = request_length(*prefix, limit) {
@@ -20,7 +18,7 @@ libfuzzer_sys::fuzz_target!(init: seeds(captured), |data: &[u8]| limited(data, |
             }
         }
     }
-}));
+}
 
 fn header(rest: &[u8], len: usize) {
     let flexible = |key: i16, version: i16| key % 2 == 0 && version > 3;
@@ -38,10 +36,10 @@ fn header(rest: &[u8], len: usize) {
 }
 
 /// What real clients and brokers sent.
-fn captured() -> Vec<Vec<u8>> {
+pub(super) fn seeds() -> Vec<Vec<u8>> {
     let texts = [
-        include_str!("../../../tests/frames/java.txt"),
-        include_str!("../../../tests/frames/librdkafka.txt"),
+        include_str!("../../tests/frames/java.txt"),
+        include_str!("../../tests/frames/librdkafka.txt"),
     ];
     let lines = texts.iter().flat_map(|text| text.lines());
     lines.filter_map(|line| line.rsplit(' ').next().map(framed)).collect()

@@ -1,10 +1,8 @@
 //! What consumers hand each other through a group: whatever is rewritten reads as what it was, under other names.
-#![no_main]
 
-use partner_zones::kafka::consumer_protocol::{map_assignment, map_subscription, names_in_subscription};
-use partner_zones_fuzz::{limited, seeds};
+use crate::kafka::consumer_protocol::{map_assignment, map_subscription, names_in_subscription};
 
-libfuzzer_sys::fuzz_target!(init: seeds(samples), |data: &[u8]| limited(data, |data| {
+pub(super) fn run(data: &[u8]) {
     if let Some(mapped) = map_subscription(data, |name| Some(format!("x{name}"))) {
         let mut before: Vec<String> = Vec::new();
         for name in names_in_subscription(data).expect("it was mapped") {
@@ -23,10 +21,10 @@ libfuzzer_sys::fuzz_target!(init: seeds(samples), |data: &[u8]| limited(data, |d
         assert_eq!(back, map_assignment(data, |name| Some(name.to_owned())));
     }
     assert!(map_subscription(data, |_| None).is_none_or(|empty| names_in_subscription(&empty) == Some(vec![])));
-}));
+}
 
 /// A subscription and an assignment of each version: two topics, user data, owned partitions, generation, rack.
-fn samples() -> Vec<Vec<u8>> {
+pub(super) fn seeds() -> Vec<Vec<u8>> {
     let partitions = b"\0\0\0\x01\0\x02in\0\0\0\x02\0\0\0\0\0\0\0\x01";
     let of = |version: u8| {
         let subscription =

@@ -1,0 +1,58 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+use rand::seq::{IndexedRandom, IteratorRandom};
+use rand::{RngExt, SeedableRng};
+
+use super::{TARGETS, Target};
+
+/// For so long random changes are tried on each target, behind all of its seeds.
+const TIME: Duration = Duration::from_secs(3);
+
+#[test]
+fn every_target_holds_for_its_seeds_and_for_what_random_changes_make_of_them() {
+    for target in &TARGETS {
+        let seeds = (target.seeds)();
+        assert!(seeds.len() > 1, "{} has no seeds", target.name);
+        seeds.iter().for_each(|seed| hold(target, seed));
+        let (mut random, mut runs, started) = (StdRng::seed_from_u64(1), 0, Instant::now());
+        while started.elapsed() < TIME {
+            hold(target, &changed(&seeds, &mut random));
+            runs += 1;
+        }
+        assert!(runs > 10, "{}: only {runs} runs", target.name);
+    }
+}
+
+fn hold(target: &Target, input: &[u8]) {
+    if catch_unwind(AssertUnwindSafe(|| (target.run)(input))).is_err() {
+        panic!("{} does not hold for {}", target.name, data_encoding::HEXLOWER.encode(input));
+    }
+}
+
+/// A seed with a few bytes changed, a part taken away or doubled, or the end of another one.
+fn changed(seeds: &[Vec<u8>], random: &mut StdRng) -> Vec<u8> {
+    const TELLING: [u8; 8] = [0, 1, 2, 0x7f, 0x80, 0xfe, 0xff, b'\n'];
+    let mut input = seeds.choose(random).unwrap().clone();
+    for _ in 0..random.random_range(1..=4) {
+        let at = (0..=input.len()).choose(random).unwrap();
+        let end = input.len().min(at + random.random_range(1..=16));
+        match random.random_range(0..6) {
+            0 if at < end => input[at] = *TELLING.choose(random).unwrap(),
+            1 if at < end => input[at] ^= 1 << random.random_range(0..8),
+            2 => drop(input.drain(at..end)),
+            3 => {
+                let part = input[at..end].to_vec();
+                input.splice(at..at, part);
+            }
+            4 => input.truncate(at),
+            5 => {
+                let other = seeds.choose(random).unwrap();
+                input.splice(at.., other[at.min(other.len())..].iter().copied());
+            }
+            _ => input.push(random.random()),
+        }
+    }
+    input
+}

@@ -47,7 +47,13 @@ pub(super) async fn list(Shared(api): Shared<Arc<Api>>, mut query: Query) -> Res
     Ok(Json(json!({ "items": items, "nextPageToken": next })))
 }
 
+/// By its subject, or by what it says beside it: logins that failed are about an address, and name the zone.
 fn is_about(event: &Value, zone: &ZoneName) -> bool {
+    let named = event.pointer("/data/zone").and_then(Value::as_str);
+    named == Some(zone.as_str()) || has_subject(event, zone)
+}
+
+fn has_subject(event: &Value, zone: &ZoneName) -> bool {
     let subject = event.get("subject").and_then(Value::as_str).unwrap_or_default();
     let subject = subject.strip_prefix("controller/").unwrap_or(subject);
     let rest = subject.strip_prefix("zone/").and_then(|rest| rest.strip_prefix(zone.as_str()));

@@ -47,6 +47,7 @@ pub(super) struct Open {
 pub(super) fn all() -> Vec<Described> {
     vec![
         get("/session", Sight, session::show).told(openapi::keys::session),
+        delete("/session", Sight, session::end).told(openapi::keys::end_session),
         get("/zones", Sight, zones::list).told(openapi::zones::list),
         get("/zones/{name}", Sight, zones::one).told(openapi::zones::one),
         post("/zones", Share, writes::create).takes_a_file().told(openapi::zones::create),

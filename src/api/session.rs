@@ -1,6 +1,6 @@
 //! Sessions of people who look with a browser: a sealed text that stands for who has signed in, for a short while.
 //!
-//! Nothing is kept of a session. The text says whose it is and until when, and only whoever has the [`super::SessionKey`] can read or make
+//! Nothing is kept of a session, but that it was ended before its time. The text says whose it is and until when, and only whoever has the [`super::SessionKey`] can read or make
 //! one. It holds no API key: a key that is deleted takes its sessions with it. And it holds no role: of a person it says which value of
 //! their claims has given them one, and what that is here is asked each time.
 
@@ -10,7 +10,9 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{ConnectInfo, Extension, State as Shared};
 use axum::http::header::AUTHORIZATION;
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -24,11 +26,11 @@ use super::problem::Problem;
 use super::sealed::Purpose;
 use super::{Api, audit};
 use crate::secret::Secret;
-use crate::store::State;
+use crate::store::{Change, State};
 use crate::zone::{ApiKeyRole, Person};
 
 /// A browser's cookie holds 4096 letters. The longest subject, name, address, value and issuer that there can be fit.
-const SESSION: Purpose = Purpose { prefix: "pzs_", bound_to: b"partner-zones session 2", max_letters: 3_500 };
+const SESSION: Purpose = Purpose { prefix: "pzs_", bound_to: b"partner-zones session 3", max_letters: 3_500 };
 
 /// How long a session lasts that is not used. One that is used is renewed when half of it is over.
 const IDLE: Duration = Duration::hours(1);
@@ -40,6 +42,8 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Session {
+    /// Nobody can guess it; it stays when the session is renewed.
+    id: String,
     of: Of,
     #[serde(with = "time::serde::timestamp")]
     since: OffsetDateTime,
@@ -83,17 +87,26 @@ impl Session {
     /// In whole seconds, as it is sealed.
     fn begin(of: Of, now: OffsetDateTime) -> Self {
         let now = now.truncate_to_second();
-        Self { of, since: now, until: now + IDLE }
+        let id = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>());
+        Self { id, of, since: now, until: now + IDLE }
+    }
+
+    /// When it is over however it is used.
+    fn last_end(&self) -> OffsetDateTime {
+        self.since + self.of.longest()
     }
 
     /// The same session for longer, if half of it is over and it may still last.
     fn renewed(&self, now: OffsetDateTime) -> Option<Self> {
-        let until = (now + IDLE).min(self.since + self.of.longest());
+        let until = (now + IDLE).min(self.last_end());
         (self.until - now < IDLE / 2 && until > self.until).then(|| Self { until, ..self.clone() })
     }
 
-    /// Who is in it, if they still have a key or a role here.
+    /// Who is in it, if nobody has ended it and they still have a key or a role here.
     pub(super) fn caller(self, api: &Api, state: &State) -> Option<Caller> {
+        if state.ended_sessions.contains_key(&self.id) {
+            return None;
+        }
         let caller = match self.of {
             Of::Key(id) => Caller::of_key(Arc::clone(state.api_keys.get(&id)?)),
             Of::Person(Claims { issuer, subject, name, email, value }) => {
@@ -101,7 +114,7 @@ impl Session {
                 Caller::of_person(Person { subject, name, email }, role.clone())
             }
         };
-        Some(caller.until(self.until))
+        Some(caller.in_session(self.id, self.until))
     }
 }
 
@@ -149,7 +162,8 @@ impl Api {
         let (id, role) = (caller.id(), caller.role().name());
         tracing::info!(id, role, %peer, "somebody has signed in");
         let data = json!({ "role": role, "address": peer.ip() });
-        let told = audit::write(self, &caller, "session.begun", &format!("session/{id}"), data);
+        let subject = format!("session/{id}");
+        let told = audit::write(self, &caller, "session.begun", &subject, data);
         // An event that takes longer is written later, or the log says that it could not be.
         let _ = tokio::time::timeout(PATIENCE, told).await;
         Ok(shown_once(sealed))
@@ -195,10 +209,30 @@ pub(super) async fn show(
         "role": caller.role().name(),
         "topics": topics,
         "zone": zone,
-        "expiresAt": session.map(|session| rfc3339(session.until)),
+        "expiresAt": session.as_ref().map(|session| rfc3339(session.until)),
+        "session": session.map(|session| session.id),
         "renewed": renewed.map(|renewed| api.sealed(&renewed)).transpose()?,
     });
     Ok((NO_STORE, Json(shown)))
+}
+
+/// Ends the session that a request is made in, on every node and with all that it was renewed to.
+pub(super) async fn end(
+    Shared(api): Shared<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    let session = of(&headers).and_then(|text| api.session(text));
+    let none = || Problem::conflict("an API key is no session: only `Bearer pzs_…` can be ended");
+    let session = session.ok_or_else(none)?;
+    let (state, now) = (api.state()?, OffsetDateTime::now_utc());
+    let over = state.ended_sessions.iter().filter(|(_, until)| **until < now);
+    let mut changes: Vec<_> = over.map(|(id, _)| Change::ForgetSession(id.clone())).collect();
+    let subject = format!("session/{}", caller.id());
+    changes.push(audit::change(&api, &caller, "session.ended", &subject, json!({})));
+    changes.push(Change::EndSession(session.id.clone(), session.last_end()));
+    api.config.store.commit(changes).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! Over real sockets, with the store in memory.
 
+mod conduktor;
 mod controls;
 mod credentials;
 mod following;
 mod hints;
+mod keys;
 mod leaks;
 mod lists;
 mod live;

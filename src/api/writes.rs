@@ -21,7 +21,7 @@ use super::body::{Name, Parameters};
 use super::problem::Problem;
 use super::zone_body::ZoneBody;
 use super::zones::not_there;
-use super::{Api, audit, etag};
+use super::{Api, etag};
 use crate::manifest::{document, to_document};
 use crate::zone::{
     ApiKeyRole, Effect, Extent, PartnerZone, Phase, Precondition, WriteRefusal, WriteRequest, Written,
@@ -231,7 +231,7 @@ impl Api {
         }
     }
 
-    /// Has the controller of this process write it, and tells the audit log.
+    /// Has the controller of this process write it, which tells the audit log: it goes on even if nobody waits here any more.
     async fn write(
         &self,
         caller: &Caller,
@@ -240,28 +240,16 @@ impl Api {
         terms: Terms,
     ) -> Result<Written, WriteRefusal> {
         let (answer, outcome) = oneshot::channel();
-        let subject = format!("zone/{zone}");
         let Terms { on, extent, reason } = terms;
-        let request = WriteRequest { zone, write, on, author: caller.author(), reason, extent };
+        let (author, by, node) = (caller.author(), caller.asker(), self.config.node.clone());
+        let request = WriteRequest { zone, write, on, author, by, node, reason, extent };
         self.config.writes.try_send((request, answer)).map_err(|error| match error {
             TrySendError::Full(_) => {
                 WriteRefusal::Unreachable("nothing was written: too many writes are waiting".to_owned())
             }
             TrySendError::Closed(_) => WriteRefusal::NotLeading,
         })?;
-        let written = outcome.await.map_err(|_| WriteRefusal::NotLeading)??;
-        if let Some(commit) = &written.commit {
-            let kind = match written.effect {
-                Effect::Created => "zone.create-committed",
-                Effect::Updated | Effect::Unchanged => "zone.update-committed",
-                Effect::Deleted => "zone.delete-committed",
-            };
-            let data = json!({
-                "revision": commit.revision.as_str(), "reference": commit.reference, "file": written.file,
-            });
-            audit::write(self, caller, kind, &subject, data).await;
-        }
-        Ok(written)
+        outcome.await.unwrap_or(Err(WriteRefusal::NotLeading))
     }
 
     /// The answer to a write, once the state has it, or without: then it is PENDING.
@@ -320,6 +308,8 @@ fn status(written: &Written) -> StatusCode {
 }
 
 fn shown(caller: &Caller, written: &Written) -> Value {
+    // Other zones' lines may stand around what changes.
+    let excerpt = written.excerpt.as_ref().filter(|_| !caller.sees_all());
     let commit = written.commit.as_ref().map(|commit| {
         json!({
             "revision": commit.revision.as_str(), "reference": commit.reference, "isProposal": commit.is_proposal,
@@ -328,7 +318,7 @@ fn shown(caller: &Caller, written: &Written) -> Value {
     json!({
         "result": effect(written.effect),
         "file": written.file,
-        "diff": written.diff,
+        "diff": excerpt.map_or(&written.diff, |excerpt| &excerpt.diff),
         "plan": plan(caller, &written.plan),
         "commit": commit,
     })

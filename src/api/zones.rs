@@ -1,6 +1,7 @@
 //! Zones in their written form, with their status.
 
 mod list;
+mod lock;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -27,9 +28,7 @@ use crate::zone::status::{
     Condition, ControllerStatus, NodeView, Phase, Problem as FileProblem, Seen, ZoneStatus, zone_phase,
     zone_status,
 };
-use crate::zone::{
-    Authentication, AuthenticationMode, ClusterName, SecondLock, Sequence, SniDomain, ZoneName,
-};
+use crate::zone::{Authentication, AuthenticationMode, ClusterName, Sequence, SniDomain, ZoneName};
 
 /// Its `ETag` is that of the written form alone: what `If-Match` takes.
 pub(super) async fn one(
@@ -92,23 +91,6 @@ impl Api {
         let name = &record.zone.name;
         let lock = self.second_lock(record, state, controller);
         zone_phase(record.changed, views(name, nodes), controller.file_problem(name), lock)
-    }
-
-    fn second_lock<'a>(
-        &self,
-        record: &ZoneRecord,
-        state: &State,
-        controller: &'a ControllerStatus,
-    ) -> SecondLock<'a> {
-        let cluster = self.cluster_of(record);
-        if self.config.login_files.contains(cluster) {
-            return SecondLock::FromFile(controller.locks.get(&record.zone.name));
-        }
-        if !self.config.principals.contains(cluster) {
-            return SecondLock::Shared;
-        }
-        let is_made = state.principals.contains_key(&(cluster.clone(), record.zone.name.clone()));
-        if is_made { SecondLock::Own } else { SecondLock::Pending }
     }
 
     /// What somebody sees of a zone, without its usage.

@@ -32,7 +32,8 @@ const LOOK: Duration = Duration::from_millis(250);
 /// codes: 0 applied or nothing to do, 1 files have errors, 4 refused or suspended, 5 the source or the store cannot be used, 6
 /// some zones could not be brought to what their files ask.
 ///
-/// With -f it does something else: it writes the zones of these files to the source through the server, one commit each.
+/// With -f it does something else: it writes the zones of these files to the source through the server, one commit each. All of
+/// them are tried; exit code 6 says that some were written and others refused.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Write the zones of these files or folders to the source
@@ -72,6 +73,16 @@ pub struct Args {
 }
 
 impl Args {
+    /// The same, with nothing committed. A run has no dry run: it is what `plan` shows.
+    pub(super) fn into_dry_run(mut self) -> Result<Self, Failure> {
+        if self.files.is_empty() {
+            return Err(Failure::usage("`apply` has a dry run with -f alone, so nothing was done")
+                .next("`reconciler plan` shows what a run now would change"));
+        }
+        self.dry_run = true;
+        Ok(self)
+    }
+
     /// What the flags let pass, for the plan that they name.
     fn allowances(&self) -> Vec<Allowance> {
         let Some(expected) = &self.expect_plan else { return Vec::new() };
@@ -88,7 +99,7 @@ pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let client = Client::new(&args.server, context)?;
     if !args.files.is_empty() {
         let how = How { dry_run: args.dry_run, reason: args.reason };
-        return files::apply(&client, &args.files, &how, context).await;
+        return files::apply(&client, &args.files, &how, &files::known(&args.server, context)?).await;
     }
     let shown = shown(&args, &client, context).await?;
     let body = json!({

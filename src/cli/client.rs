@@ -5,7 +5,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use reqwest::header::{ETAG, HeaderMap, IF_MATCH};
@@ -14,7 +14,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::{Context, ExitCode, Failure};
-use crate::app::config::Profile;
+use crate::app::config::{Http, Profile};
 use crate::http::innermost;
 use crate::kafka::tls;
 use crate::manifest::from_document;
@@ -32,7 +32,7 @@ pub struct Server {
     #[arg(long, global = true, value_name = "URL")]
     pub url: Option<String>,
 
-    /// API key [env: RECONCILER_API_KEY] [default: that of the profile]
+    /// API key [env: RECONCILER_API_KEY] [default: that of the profile, or `http.bootstrapKeyFile` beside the server]
     #[arg(long, global = true, value_name = "KEY", value_parser = secret)]
     pub api_key: Option<Secret<String>>,
 
@@ -42,13 +42,16 @@ pub struct Server {
 }
 
 impl Server {
-    /// What the profile says that is asked for; nothing without one.
+    /// The profile that is asked for.
+    fn profile_name<'n>(&'n self, context: &'n Context) -> Option<&'n str> {
+        self.profile.as_deref().or_else(|| context.environment().get("RECONCILER_PROFILE"))
+    }
+
+    /// What it says; nothing without one.
     fn profile(&self, context: &Context) -> Result<Profile, Failure> {
-        let environment = context.environment();
-        let name = self.profile.as_deref().or_else(|| environment.get("RECONCILER_PROFILE"));
-        match name {
+        match self.profile_name(context) {
             None => Ok(Profile::default()),
-            Some(name) => Profile::load(name, environment).map_err(Failure::usage),
+            Some(name) => Profile::load(name, context.environment()).map_err(Failure::usage),
         }
     }
 
@@ -60,6 +63,41 @@ impl Server {
             None => Ok(self.profile(context)?.url),
         }
     }
+
+    /// Where it is and what opens it.
+    fn access(&self, context: &Context) -> Result<Access, Failure> {
+        let profile = self.profile(context)?;
+        let variable = context.environment().get("RECONCILER_API_KEY");
+        let given = self.api_key.clone().or_else(|| variable.map(|key| Secret::new(key.to_owned())));
+        let given = match (given, &profile.api_key_file) {
+            (None, Some(file)) => Some(KeyFile::OfProfile.read(file)?),
+            (given, _) => given,
+        };
+        let (base, key) = if let Some(url) = self.named(context)? {
+            (url.trim_end_matches('/').to_owned(), given)
+        } else {
+            let http = context.config()?.http;
+            let key = match given {
+                None if self.profile_name(context).is_none() => first_key(&http)?,
+                given => given,
+            };
+            (format!("http://{}", http.admin), key)
+        };
+        let key = key.ok_or_else(|| Failure::usage("no API key was given").next(KEYS))?;
+        Ok(Access { base, key, ca_file: profile.ca_file })
+    }
+}
+
+const KEYS: &str = "pass --api-key, set RECONCILER_API_KEY, or name a file in a profile; the first admin key is in the file that \
+                    `http.bootstrapKeyFile` names, on the node that led first";
+
+/// What it takes to talk to a server.
+#[derive(Debug)]
+struct Access {
+    base: String,
+    key: Secret<String>,
+    /// Authorities of its certificate beside the system's.
+    ca_file: Option<PathBuf>,
 }
 
 /// Keeps the key out of clap's own debug output.
@@ -89,29 +127,13 @@ pub struct Client {
 
 impl Client {
     pub fn new(server: &Server, context: &Context) -> Result<Self, Failure> {
-        let profile = server.profile(context)?;
-        let base = match server.named(context)? {
-            Some(url) => url.trim_end_matches('/').to_owned(),
-            None => format!("http://{}", context.config()?.http.admin),
-        };
-        let variable = context.environment().get("RECONCILER_API_KEY");
-        let given = server.api_key.clone().or_else(|| variable.map(|key| Secret::new(key.to_owned())));
-        let key = match (given, &profile.api_key_file) {
-            (Some(key), _) => key,
-            (None, Some(file)) => key_of(file)?,
-            (None, None) => {
-                return Err(Failure::usage("no API key was given").next(
-                    "pass --api-key, set RECONCILER_API_KEY, or name a file in a profile; the first admin key is in the \
-                     file that `http.bootstrapKeyFile` names, on the node that led first",
-                ));
-            }
-        };
+        let Access { base, key, ca_file } = server.access(context)?;
         if !(base.starts_with("http://") || base.starts_with("https://")) {
             return Err(wrong_url(&base));
         }
         let mut http =
             reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none());
-        if let Some(file) = &profile.ca_file {
+        if let Some(file) = &ca_file {
             http = http.tls_certs_merge(authorities(file)?);
         }
         let http = http
@@ -264,9 +286,14 @@ impl Client {
                 let (file, text) = (text("file").unwrap_or_default(), text("text").unwrap_or_default());
                 failure.next(format!("commit this as {file}:\n{text}"))
             }
-            StatusCode::UNAUTHORIZED => {
-                failure.next("check --api-key, RECONCILER_API_KEY, or the profile's `apiKeyFile`")
+            // Of a file that holds more than this key may see.
+            _ if text("document").is_some() => {
+                failure.next(format!("have this put there:\n{}", text("document").unwrap_or_default()))
             }
+            StatusCode::UNAUTHORIZED => failure.next(
+                "check --api-key, RECONCILER_API_KEY, the profile's `apiKeyFile`, or the file of `http.bootstrapKeyFile`: where none of \
+                 the others is given, its key is used",
+            ),
             StatusCode::FORBIDDEN => failure.next("use a key of the role `admin`"),
             _ => failure,
         }
@@ -284,25 +311,49 @@ fn details(problem: Option<&Value>) -> Vec<String> {
     findings.chain(lines.map(str::to_owned)).collect()
 }
 
-/// The key in a profile's file, which nobody else may read.
-fn key_of(path: &Path) -> Result<Secret<String>, Failure> {
-    let failed = |cause: &dyn fmt::Display| {
-        Failure::usage(format!("the API key in {} {cause}", path.display()))
-            .next("correct `apiKeyFile` of the profile")
-    };
-    let unreadable = |error: io::Error| failed(&format!("cannot be read: {error}"));
-    let file = File::open(path).map_err(unreadable)?;
-    let mode = file.metadata().map_err(unreadable)?.mode() & 0o777;
-    if mode & 0o007 != 0 {
-        return Err(failed(&format!(
-            "may be read or written by others than its owner and group (mode {mode:o}): chmod 600"
-        )));
+/// The key that the server of the configuration here made for itself, if it lies here. It goes to this machine alone: a configuration
+/// that somebody else wrote could name any address, and any file.
+fn first_key(http: &Http) -> Result<Option<Secret<String>>, Failure> {
+    let (address, file) = (http.admin.ip(), &http.bootstrap_key_file);
+    if (address.is_loopback() || address.is_unspecified()) && file.exists() {
+        return KeyFile::First.read(file).map(Some);
     }
-    let mut text = Zeroizing::new(String::new());
-    file.take(LARGEST_KEY).read_to_string(&mut text).map_err(unreadable)?;
-    match text.trim() {
-        "" => Err(failed(&"is empty")),
-        key => Ok(Secret::new(key.to_owned())),
+    Ok(None)
+}
+
+/// A file that holds an API key, which only some may read.
+#[derive(Debug, Clone, Copy)]
+enum KeyFile {
+    OfProfile,
+    /// The server's own, which it gave to its owner alone.
+    First,
+}
+
+impl KeyFile {
+    fn read(self, path: &Path) -> Result<Secret<String>, Failure> {
+        let (others, readers, next) = match self {
+            Self::OfProfile => (0o007, "owner and group", "correct `apiKeyFile` of the profile"),
+            Self::First => {
+                (0o077, "owner", "correct the file of `http.bootstrapKeyFile`, or give a key by --api-key")
+            }
+        };
+        let failed = |cause: &dyn fmt::Display| {
+            Failure::usage(format!("the API key in {} {cause}", path.display())).next(next)
+        };
+        let unreadable = |error: io::Error| failed(&format!("cannot be read: {error}"));
+        let file = File::open(path).map_err(unreadable)?;
+        let mode = file.metadata().map_err(unreadable)?.mode() & 0o777;
+        if mode & others != 0 {
+            return Err(failed(&format!(
+                "may be read or written by others than its {readers} (mode {mode:o}): chmod 600"
+            )));
+        }
+        let mut text = Zeroizing::new(String::new());
+        file.take(LARGEST_KEY).read_to_string(&mut text).map_err(unreadable)?;
+        match text.trim() {
+            "" => Err(failed(&"is empty")),
+            key => Ok(Secret::new(key.to_owned())),
+        }
     }
 }
 
@@ -326,4 +377,80 @@ pub(super) fn written_form(mut shown: Value) -> Result<PartnerZone, Failure> {
 
 fn wrong_url(base: &str) -> Failure {
     Failure::usage(format!("`{base}` is no address of a server")).next("write it as http://host:port")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::app::config::Environment;
+
+    /// A folder as a server leaves it that listens at `admin`.
+    fn beside_a_server(admin: &str) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let (config, key) = (folder.path().join("reconciler.yaml"), folder.path().join("api-key"));
+        let http = format!("http: {{admin: '{admin}', bootstrapKeyFile: '{}'}}\n", key.display());
+        fs::write(config, http).unwrap();
+        fs::write(&key, "pzk_a_first\n").unwrap();
+        fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
+        folder
+    }
+
+    /// The address and the key by which a command there asks.
+    fn asked<const N: usize>(
+        folder: &Path,
+        server: &Server,
+        variables: [(&str, &str); N],
+    ) -> Result<(String, String), Failure> {
+        let config_file = Some(folder.join("reconciler.yaml"));
+        let context = Context { config_file, environment: Environment::from(variables) };
+        server.access(&context).map(|access| (access.base, access.key.expose().clone()))
+    }
+
+    #[test]
+    fn beside_a_server_its_first_key_opens_it_and_none_other() {
+        let folder = beside_a_server("127.0.0.1:8081");
+        let here = |key: &str| ("http://127.0.0.1:8081".to_owned(), key.to_owned());
+        assert_eq!(asked(folder.path(), &Server::default(), []).unwrap(), here("pzk_a_first"));
+        let variable = [("RECONCILER_API_KEY", "pzk_a_variable")];
+        assert_eq!(asked(folder.path(), &Server::default(), variable).unwrap(), here("pzk_a_variable"));
+        let flag = Server { api_key: Some(Secret::new("pzk_a_flag".to_owned())), ..Server::default() };
+        assert_eq!(asked(folder.path(), &flag, variable).unwrap(), here("pzk_a_flag"));
+
+        // Who names a server or a profile has its key, too.
+        let profiles = folder.path().join("partner-zones");
+        fs::create_dir(&profiles).unwrap();
+        fs::write(profiles.join("profiles.yaml"), "here: {caFile: ca.pem}\n").unwrap();
+        let home = ("XDG_CONFIG_HOME", folder.path().to_str().unwrap());
+        let url = Server { url: Some("http://127.0.0.1:8081".to_owned()), ..Server::default() };
+        let profile = Server { profile: Some("here".to_owned()), ..Server::default() };
+        for refused in [
+            asked(folder.path(), &url, []),
+            asked(folder.path(), &Server::default(), [("RECONCILER_URL", "http://127.0.0.1:8081")]),
+            asked(folder.path(), &profile, [home]),
+            asked(folder.path(), &Server::default(), [home, ("RECONCILER_PROFILE", "here")]),
+            asked(beside_a_server("192.0.2.1:8081").path(), &Server::default(), []),
+        ] {
+            assert_eq!(refused.unwrap_err().cause, "no API key was given");
+        }
+    }
+
+    #[test]
+    fn the_first_key_is_taken_only_from_a_file_of_its_owner_alone() {
+        let folder = beside_a_server("0.0.0.0:8081");
+        let key = folder.path().join("api-key");
+        for mode in [0o640, 0o604, 0o620] {
+            fs::set_permissions(&key, Permissions::from_mode(mode)).unwrap();
+            let refused = asked(folder.path(), &Server::default(), []).unwrap_err().to_string();
+            assert!(refused.contains("chmod 600") && !refused.contains("pzk_"), "{refused}");
+        }
+        // The group may read a profile's.
+        fs::set_permissions(&key, Permissions::from_mode(0o640)).unwrap();
+        assert_eq!(KeyFile::OfProfile.read(&key).unwrap().expose(), "pzk_a_first");
+        fs::remove_file(&key).unwrap();
+        let missing = asked(folder.path(), &Server::default(), []).unwrap_err();
+        assert_eq!(missing.cause, "no API key was given");
+    }
 }

@@ -44,6 +44,16 @@ impl Failure {
         self.next_step = Some(step.to_string());
         self
     }
+
+    /// A further step. It stands in front of the one that is there, which may end in a text that is to be copied.
+    #[must_use]
+    pub fn also(mut self, step: impl fmt::Display) -> Self {
+        self.next_step = Some(match self.next_step.take() {
+            Some(next) => format!("{step}\n  next: {next}"),
+            None => step.to_string(),
+        });
+        self
+    }
 }
 
 impl fmt::Display for Failure {
@@ -53,5 +63,20 @@ impl fmt::Display for Failure {
             Some(step) => write!(f, "\n  next: {step}"),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_further_step_leaves_the_one_that_was_there_and_the_text_at_its_end() {
+        let refused = Failure::usage("not written").next("commit this as acme.yaml:\nkind: PartnerZone\n");
+        assert_eq!(
+            refused.also("it is kept").to_string(),
+            "error: not written\n  next: it is kept\n  next: commit this as acme.yaml:\nkind: PartnerZone\n"
+        );
+        assert_eq!(Failure::usage("no").also("it is kept").to_string(), "error: no\n  next: it is kept");
     }
 }

@@ -124,16 +124,34 @@ fn start(cli: Cli) -> Result<ExitCode, Failure> {
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         return Err(Failure::internal("a TLS provider was installed twice"));
     }
-    let context = Context { config_file: cli.config, environment: Environment::of_process() };
+    let Cli { config, dry_run, command } = cli;
+    let command = asked(command, dry_run)?;
+    let context = Context { config_file: config, environment: Environment::of_process() };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::internal(format!("cannot start the runtime: {error}")))?;
-    let command = cli.command.unwrap_or(Command::Run(run::Args::default()));
     let outcome = runtime.block_on(dispatch(command, &context));
     // A blocking call, such as a fetch from a Git server that is silent, must not hold the exit up.
     runtime.shutdown_timeout(BLOCKING_CALLS_DEADLINE);
     outcome
+}
+
+/// The command that is to be run. A dry run that is asked for in front of it is its own; one that has none is not run at all.
+fn asked(command: Option<Command>, dry_run: bool) -> Result<Command, Failure> {
+    let command = command.unwrap_or(Command::Run(run::Args::default()));
+    if !dry_run {
+        return Ok(command);
+    }
+    match command {
+        plan @ Command::Plan(_) => Ok(plan),
+        Command::Apply(args) => args.into_dry_run().map(Command::Apply),
+        Command::Edit(args) => Ok(Command::Edit(args.into_dry_run())),
+        Command::Delete(args) => Ok(Command::Delete(args.into_dry_run())),
+        _ => Err(Failure::usage("this command has no --dry-run, so nothing was done").next(
+            "`reconciler plan` shows what a run would change; `apply -f`, `edit` and `delete` have a dry run",
+        )),
+    }
 }
 
 async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failure> {
@@ -164,31 +182,38 @@ async fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failu
 }
 
 /// `reconciler --dry-run FLAGS` is spelled `reconciler plan FLAGS` before it is parsed, so that the flags are those of
-/// `plan` and are declared once.
+/// `plan` and are declared once. What is said to another command stays as it is: see [`asked`].
 fn dry_run_is_plan(mut arguments: Vec<OsString>) -> Vec<OsString> {
     const FLAG: &str = "--dry-run";
-    let asked = arguments.len();
-    if has_own_dry_run(&arguments) {
-        return arguments;
-    }
-    arguments.retain(|argument| argument != FLAG);
-    if arguments.len() < asked && arguments.get(1).is_none_or(|first| first != "plan") {
-        arguments.insert(arguments.len().min(1), "plan".into());
+    match named_command(&arguments).map(|command| command == "plan") {
+        Some(false) => {}
+        Some(true) => arguments.retain(|argument| argument != FLAG),
+        None => {
+            let given = arguments.len();
+            arguments.retain(|argument| argument != FLAG);
+            if arguments.len() < given {
+                arguments.insert(arguments.len().min(1), "plan".into());
+            }
+        }
     }
     arguments
 }
 
-/// Whether the command is one that writes, and has a dry run itself.
-fn has_own_dry_run(arguments: &[OsString]) -> bool {
+/// The command, if one is named: the first word behind the flags that stand in front of commands.
+fn named_command(arguments: &[OsString]) -> Option<&OsString> {
     let mut words = arguments.iter().skip(1);
     while let Some(word) = words.next() {
-        if word == "--config" {
+        let text = word.to_string_lossy();
+        if text == "--config" {
             words.next();
-        } else if !word.to_string_lossy().starts_with('-') {
-            return ["apply", "edit", "delete"].iter().any(|command| word == command);
+        } else if !text.starts_with('-') {
+            return Some(word);
+        } else if text != "--dry-run" && !text.starts_with("--config=") {
+            // A flag of `plan`: what follows it may be its value.
+            return None;
         }
     }
-    false
+    None
 }
 
 #[cfg(test)]
@@ -200,6 +225,12 @@ mod tests {
     fn parsed(line: &str) -> Result<Cli, String> {
         let arguments = line.split(' ').map(OsString::from).collect();
         Cli::try_parse_from(dry_run_is_plan(arguments)).map_err(|error| error.to_string())
+    }
+
+    /// What would be run.
+    fn run_by(line: &str) -> Result<Command, String> {
+        let cli = parsed(line)?;
+        asked(cli.command, cli.dry_run).map_err(|failure| failure.to_string())
     }
 
     #[test]
@@ -237,16 +268,76 @@ mod tests {
         for line in [
             "reconciler --dry-run",
             "reconciler --dry-run --zones z --fail-on-changes",
+            "reconciler --zones z --dry-run",
+            "reconciler --dry-run --zones apply",
             "reconciler --config c --dry-run --zones z",
+            "reconciler --config=c --dry-run --comment 7",
             "reconciler plan --dry-run",
+            "reconciler --dry-run plan --zones z",
+            "reconciler --config c plan --zones z --dry-run",
         ] {
-            assert!(matches!(parsed(line).unwrap().command, Some(Command::Plan(_))), "{line}");
+            assert!(matches!(run_by(line).unwrap(), Command::Plan(_)), "{line}");
         }
-        assert!(parsed("reconciler --config c").unwrap().command.is_none(), "without a command it runs");
-        assert!(parsed("reconciler --dry-run get zones").is_err());
+        assert!(
+            matches!(run_by("reconciler --config c").unwrap(), Command::Run(_)),
+            "without a command it runs"
+        );
         assert!(parsed("reconciler --zones z").is_err(), "a flag of plan without --dry-run");
-        for line in ["reconciler apply -f z --dry-run", "reconciler --config c delete zone acme --dry-run"] {
-            assert!(!matches!(parsed(line).unwrap().command, Some(Command::Plan(_))), "{line}");
+    }
+
+    #[test]
+    fn a_dry_run_in_front_of_a_command_that_has_one_is_its_own() {
+        for line in ["apply -f z", "edit zone acme", "delete zone acme beta", "delete -f z"] {
+            let is_dry = |line: &str| format!("{:?}", run_by(line).unwrap()).contains("dry_run: true");
+            assert!(!is_dry(&format!("reconciler {line}")), "{line}");
+            for dry in [
+                format!("reconciler --dry-run {line}"),
+                format!("reconciler --config c --dry-run {line}"),
+                format!("reconciler --dry-run --config=c {line}"),
+                format!("reconciler {line} --dry-run"),
+                format!("reconciler --dry-run {line} --dry-run"),
+            ] {
+                assert!(is_dry(&dry), "{dry}");
+                assert!(!matches!(run_by(&dry), Ok(Command::Plan(_))), "{dry}");
+            }
+        }
+        // A run now would be for all that is in the source.
+        for line in ["reconciler --dry-run apply", "reconciler --dry-run apply --only acme"] {
+            assert!(run_by(line).unwrap_err().contains("reconciler plan"), "{line}");
+        }
+        assert!(run_by("reconciler apply --dry-run").is_err());
+    }
+
+    #[test]
+    fn a_command_without_a_dry_run_is_not_run_where_one_is_asked_for() {
+        for line in [
+            "run",
+            "validate z",
+            "explain PZ0012",
+            "schema",
+            "quickstart",
+            "get zones",
+            "diff -f z",
+            "export --dir d",
+            "credentials issue acme",
+            "credentials rotate pz1",
+            "credentials revoke pz1",
+            "api-key create --role viewer",
+            "api-key revoke a",
+            "suspend",
+            "resume",
+            "rollback --end",
+            "source accept a",
+            "state export",
+            "state import f",
+            "policy test f",
+            "zone test acme",
+            "completions bash",
+        ] {
+            assert!(run_by(&format!("reconciler {line}")).is_ok(), "{line}");
+            let refused = run_by(&format!("reconciler --dry-run {line}")).unwrap_err();
+            assert!(refused.contains("nothing was done"), "{line}: {refused}");
+            assert!(run_by(&format!("reconciler {line} --dry-run")).is_err(), "{line}");
         }
     }
 

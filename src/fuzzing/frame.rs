@@ -37,10 +37,8 @@ fn header(rest: &[u8], len: usize) {
 
 /// What real clients and brokers sent.
 pub(super) fn seeds() -> Vec<Vec<u8>> {
-    let texts = [
-        include_str!("../../tests/frames/java.txt"),
-        include_str!("../../tests/frames/librdkafka.txt"),
-    ];
+    let texts =
+        [include_str!("../../tests/frames/java.txt"), include_str!("../../tests/frames/librdkafka.txt")];
     let lines = texts.iter().flat_map(|text| text.lines());
     lines.filter_map(|line| line.rsplit(' ').next().map(framed)).collect()
 }

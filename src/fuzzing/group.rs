@@ -20,7 +20,9 @@ pub(super) fn run(data: &[u8]) {
         let back = map_assignment(&mapped, |name| name.strip_prefix('x').map(str::to_owned));
         assert_eq!(back, map_assignment(data, |name| Some(name.to_owned())));
     }
-    assert!(map_subscription(data, |_| None).is_none_or(|empty| names_in_subscription(&empty) == Some(vec![])));
+    assert!(
+        map_subscription(data, |_| None).is_none_or(|empty| names_in_subscription(&empty) == Some(vec![]))
+    );
 }
 
 /// A subscription and an assignment of each version: two topics, user data, owned partitions, generation, rack.

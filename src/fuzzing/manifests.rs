@@ -18,9 +18,12 @@ pub(super) fn run(data: &[u8]) {
 /// What the tests know to be valid or to be a certain mistake, and the examples.
 pub(super) fn seeds() -> Vec<Vec<u8>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folders = ["tests/manifests", "zones-example"].map(|name| std::fs::read_dir(root.join(name)).unwrap());
-    let inside = folders.into_iter().flatten().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
-    let files = inside.flat_map(|folder| std::fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path());
+    let folders =
+        ["tests/manifests", "zones-example"].map(|name| std::fs::read_dir(root.join(name)).unwrap());
+    let inside =
+        folders.into_iter().flatten().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
+    let files =
+        inside.flat_map(|folder| std::fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path());
     files
         .filter(|file| file.extension().is_some_and(|extension| extension == "yaml"))
         .map(|file| std::fs::read(file).unwrap())

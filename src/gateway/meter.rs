@@ -174,6 +174,7 @@ mod tests {
             user: "acme".to_owned(),
             zone: Arc::new(ZoneView::new(&served_zone("acme", &[]), &HashMap::new())),
             proof: Proof::Credential { key_id: key_id.try_into().unwrap(), mechanism: Mechanism::Plain },
+            beside: None,
             address: IpAddr::from([192, 0, 2, 1]),
             expires_at: None,
         }

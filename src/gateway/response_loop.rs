@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
 use super::allowance::Seat;
-use super::api::fetch::{self, Reply};
+use super::api::fetch::{self, Hidden, Reply};
 use super::api::{Refusal, Respond, produce};
 use super::budget::Reservation;
 use super::close::Close;
@@ -25,7 +25,6 @@ use crate::kafka::frame::{LENGTH_PREFIX, ResponseHeader, response_length};
 use crate::kafka::shape::Shape;
 use crate::kafka::stream::{OneTopicHead, ResponseIdSwap, Rewritten, StreamError, TopicRef};
 use crate::kafka::walker::WalkError;
-use crate::zone::Limit;
 
 /// How much memory a large response is worth, in frames: a Fetch is read and written, any other is all structure, and a
 /// decoded element takes several times its bytes on the wire.
@@ -117,10 +116,13 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
         let (header, due) = (awaited.header(), awaited.correlation_id);
         let arriving = self.arriving(header, due).await?;
         let Arriving { frame_len, header_len } = arriving;
-        if matches!(awaited.respond, Respond::Fetch(_)) {
-            self.pace.charge(Limit::Consume, LENGTH_PREFIX + frame_len, &self.shared.metrics);
+        // How much of what is edited passes is known once it is.
+        let is_edited = matches!(&awaited.respond, Respond::Fetch(reply) if reply.hides());
+        if matches!(awaited.respond, Respond::Fetch(_)) && !is_edited {
+            self.pace.fetch_answered(LENGTH_PREFIX + frame_len, &self.shared.metrics);
         }
-        let throttled = self.throttle(awaited.response, awaited.version, arriving).await?;
+        let throttled =
+            if is_edited { None } else { self.throttle(awaited.response, awaited.version, arriving).await? };
         if frame_len > self.shared.config.limits.small_frame
             && let Respond::Fetch(reply) = &awaited.respond
             && reply.streams()
@@ -158,7 +160,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
         Ok(())
     }
 
-    /// Maps a Fetch response, and takes headers out of its records.
+    /// Maps a Fetch response, takes headers out of its records, and charges what is left of what came.
     async fn hide(
         &mut self,
         reply: Box<Reply>,
@@ -166,15 +168,24 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
         body: Bytes,
     ) -> Result<Result<Rewritten, Refusal>, Close> {
         reply.begin(body.first_chunk().copied().unwrap_or_default(), self.memory);
-        if body.len() > AT_ONCE {
+        let room = if self.seat.edits(frame_len) { headers::room() } else { headers::no_room() };
+        let (bytes, work) = match reply.hiding(body, room) {
+            Ok(hiding) => hiding,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        if bytes > AT_ONCE {
             self.partner.flush().await?;
         }
-        let room = if self.seat.edits(frame_len) { headers::room() } else { headers::no_room() };
-        let mapped = self.shared.editing.run(body.len(), move || reply.hidden(body, room)).await?;
-        Ok(mapped.map(|(mapped, tally)| {
+        let hidden = self.shared.editing.run(bytes, work).await?;
+        Ok(hidden.map(|Hidden { body, tally, withheld }| {
             self.shared.metrics.edited(Direction::Down, &tally);
             tally.unreadable.into_iter().for_each(|place| self.tell(place));
-            mapped
+            let passes = (LENGTH_PREFIX + frame_len).saturating_sub(withheld);
+            self.pace.fetch_answered(passes, &self.shared.metrics);
+            Rewritten::from(match self.pace.throttle_time() {
+                Some(ms) => throttle_time::in_fetch(body, ms),
+                None => body,
+            })
         }))
     }
 

@@ -118,12 +118,8 @@ impl ServerTls {
         &self.mapping
     }
 
-    /// What certificates are held against where no zone says it; none where the gateway has no authorities.
-    pub(crate) fn own_rules(&self) -> Option<Rules> {
-        Rules::of_gateway(&self.material.current()?.clients)
-    }
-
-    /// What a zone's certificates are held against: what was made before, if nothing is different now.
+    /// What a zone's certificates are held against: what was made before, if nothing is different now. Those of no zone are held
+    /// against what a zone's are that names nothing.
     pub(crate) fn rules(
         &self,
         zone: &Certificates,

@@ -217,6 +217,7 @@ mod tests {
             user: key_id.to_owned(),
             zone: Arc::new(ZoneView::new(&served_zone(zone, &[]), &HashMap::new())),
             proof: Proof::Credential { key_id: key_id.try_into().unwrap(), mechanism: Mechanism::Plain },
+            beside: None,
             address,
             expires_at: None,
         }

@@ -47,7 +47,7 @@ pub struct Observation {
     pub doubts: Vec<Finding>,
     /// Zones that cannot be served as they should be, and why: a new one waits. Looked at anew in each run.
     pub waiting: BTreeMap<ZoneName, String>,
-    /// What came of the logins that are in zones' files.
+    /// What came of the logins that are in zones' files, and what zones' own principals may do.
     pub locks: BTreeMap<ZoneName, FileLock>,
 }
 

@@ -293,6 +293,7 @@ fn changes(state: &State) -> Vec<Change> {
         replays,
         controls: Controls { suspended, rollback, accepted },
         spent,
+        ended_sessions,
         outbox,
         clusters,
     } = state;
@@ -312,6 +313,7 @@ fn changes(state: &State) -> Vec<Change> {
     changes.extend(rollback.clone().map(Change::Rollback));
     changes.extend(accepted.clone().map(Change::Accept));
     changes.extend(spent.iter().map(|(commit, spent)| Change::Spend(commit.clone(), *spent)));
+    changes.extend(ended_sessions.iter().map(|(id, until)| Change::EndSession(id.clone(), *until)));
     changes.extend(outbox.values().map(|letter| Change::PutLetter((**letter).clone())));
     changes.extend(clusters.iter().map(|(name, id)| Change::PutCluster(name.clone(), id.clone())));
     changes

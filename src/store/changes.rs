@@ -67,6 +67,8 @@ pub(super) fn complete(changes: Vec<Change>, state: &State) -> Result<(Vec<Chang
             | Change::ForgetUse(_)
             | Change::Spend(..)
             | Change::ForgetSpent(_)
+            | Change::EndSession(..)
+            | Change::ForgetSession(_)
             | Change::GoesOn { .. }
             | Change::FoldUsage(_)
             | Change::Audit(_) => {}
@@ -116,39 +118,27 @@ impl State {
                 record.changed = sequence;
                 self.zones.insert(record.zone.name.clone(), Arc::from(record));
             }
-            Change::DeleteZone(name) => {
-                self.zones.remove(&name);
-            }
+            Change::DeleteZone(name) => drop(self.zones.remove(&name)),
             Change::PutCredential(credential) => {
                 self.credentials.insert(credential.key_id.clone(), Arc::new(credential));
             }
-            Change::DeleteCredential(key_id) => {
-                self.credentials.remove(&key_id);
-            }
+            Change::DeleteCredential(key_id) => drop(self.credentials.remove(&key_id)),
             Change::Used(key_id, last) => {
                 self.last_uses.insert(key_id, last);
             }
-            Change::ForgetUse(key_id) => {
-                self.last_uses.remove(&key_id);
-            }
+            Change::ForgetUse(key_id) => drop(self.last_uses.remove(&key_id)),
             Change::PutApiKey(key) => {
                 self.api_keys.insert(key.id.clone(), Arc::new(key));
             }
-            Change::DeleteApiKey(id) => {
-                self.api_keys.remove(&id);
-            }
+            Change::DeleteApiKey(id) => drop(self.api_keys.remove(&id)),
             Change::PutPrincipal { cluster, zone, principal } => {
                 self.principals.insert((cluster, zone), principal);
             }
-            Change::DeletePrincipal { cluster, zone } => {
-                self.principals.remove(&(cluster, zone));
-            }
+            Change::DeletePrincipal { cluster, zone } => drop(self.principals.remove(&(cluster, zone))),
             Change::PutReplay(zone, starts) => {
                 self.replays.insert(zone, starts);
             }
-            Change::DeleteReplay(zone) => {
-                self.replays.remove(&zone);
-            }
+            Change::DeleteReplay(zone) => drop(self.replays.remove(&zone)),
             Change::Suspend(scope, asked) => {
                 self.controls.suspended.insert(scope, asked);
             }
@@ -161,18 +151,18 @@ impl State {
             Change::PutLetter(letter) => {
                 self.outbox.insert(letter.content.id(), Arc::new(letter));
             }
-            Change::DeleteLetter(id) => {
-                self.outbox.remove(&id);
-            }
+            Change::DeleteLetter(id) => drop(self.outbox.remove(&id)),
             Change::PutCluster(name, id) => {
                 self.clusters.insert(name, id);
             }
             Change::Spend(commit, spent) => {
                 self.spent.insert(commit, spent);
             }
-            Change::ForgetSpent(commit) => {
-                self.spent.remove(&commit);
+            Change::ForgetSpent(commit) => drop(self.spent.remove(&commit)),
+            Change::EndSession(id, until) => {
+                self.ended_sessions.insert(id, until);
             }
+            Change::ForgetSession(id) => drop(self.ended_sessions.remove(&id)),
             Change::Applied(revision) => self.revision = Some(revision),
             Change::GoesOn { lineage, .. } => self.lineage.extend(lineage),
             Change::Expect(_) | Change::FoldUsage(_) | Change::Audit(_) => {}

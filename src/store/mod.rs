@@ -69,6 +69,8 @@ pub struct State {
     pub controls: Controls,
     /// What was made use of the trailers of commits that no revision in force has in full, by the commits' ids.
     pub spent: BTreeMap<String, Spent>,
+    /// Sessions of the admin API that somebody has ended, and until when they could have lasted, by their ids.
+    pub ended_sessions: BTreeMap<String, OffsetDateTime>,
     /// What is to be told outside, and what was, by [`Content::id`](crate::zone::Content::id).
     pub outbox: BTreeMap<String, Arc<Letter>>,
     /// The clusters that were worked with, by the name that the configuration gives them: each with the id it had.
@@ -170,6 +172,10 @@ pub enum Change {
     Spend(String, Spent),
     /// It is of no interest any more.
     ForgetSpent(String),
+    /// A session of this id counts no more. It could have lasted until then.
+    EndSession(String, OffsetDateTime),
+    /// It would be over anyway.
+    ForgetSession(String),
     /// The source revision that the state now reflects. What was spent before it is forgotten: its commits' trailers do not
     /// count any more.
     Applied(Revision),

@@ -17,16 +17,19 @@ use super::zones::{self, member};
 const PATH: &str = "/ui/activity";
 
 /// Events of a page.
-const PAGE: &str = "50";
+const PAGE: usize = 50;
 
-/// What people look for, by the beginning of an event's type.
+/// Stretches of the log that are read for a page at most. One has about 1 000 events.
+const STRETCHES: usize = 5;
+
+/// What people look for, by the first part of an event's type.
 const KINDS: [(&str, &str); 7] = [
     ("", "Everything"),
     ("zone", "Zones"),
     ("credential", "Credentials"),
     ("api-key", "API keys"),
     ("controller", "Controller"),
-    ("login", "Log-ins"),
+    ("logins", "Log-ins"),
     ("session", "Sign-ins"),
 ];
 
@@ -35,6 +38,39 @@ const KINDS: [(&str, &str); 7] = [
 pub(super) struct Events {
     items: Vec<Value>,
     next_page_token: Option<String>,
+}
+
+/// Which events somebody looks for; what is empty is left open.
+#[derive(Debug, Default)]
+pub(super) struct Search<'s> {
+    pub(super) zone: &'s str,
+    pub(super) kind: &'s str,
+    /// Behind which event they begin.
+    pub(super) page: &'s str,
+    pub(super) limit: usize,
+}
+
+impl Search<'_> {
+    /// One request reads one stretch of the log, and where much happens nothing in it may fit: more of them are read until there are
+    /// enough events, and not the whole log.
+    pub(super) async fn ask(&self, visitor: &Visitor) -> Result<Events, Failure> {
+        let mut found = self.part(visitor, (self.page, self.limit)).await?;
+        for _ in 1..STRETCHES {
+            let left = self.limit.saturating_sub(found.items.len());
+            let Some(token) = found.next_page_token.as_deref().filter(|_| left > 0) else { break };
+            // What is there is shown. Its token goes on behind it.
+            let Ok(more) = self.part(visitor, (token, left)).await else { break };
+            found.items.extend(more.items);
+            found.next_page_token = more.next_page_token;
+        }
+        Ok(found)
+    }
+
+    async fn part(&self, visitor: &Visitor, (token, limit): (&str, usize)) -> Result<Events, Failure> {
+        let limit = limit.to_string();
+        let asked = [("zone", self.zone), ("type", self.kind), ("pageToken", token), ("limit", &limit)];
+        visitor.get(&format!("/audit{}", query(&asked))).await
+    }
 }
 
 impl Events {
@@ -51,9 +87,7 @@ pub(super) async fn show(
     let form = Form::parse(asked.unwrap_or_default().as_bytes())?;
     let (zone, page) = (form.text("zone"), form.text("page"));
     let kind = KINDS.iter().find(|(kind, _)| *kind == form.text("type")).map_or("", |(kind, _)| kind);
-    let path =
-        format!("/audit{}", query(&[("zone", zone), ("type", kind), ("pageToken", page), ("limit", PAGE)]));
-    let events = visitor.get::<Events>(&path).await;
+    let events = Search { zone, kind, page, limit: PAGE }.ask(&visitor).await;
     let at = |page: &str| format!("{PATH}{}", query(&[("zone", zone), ("type", kind), ("page", page)]));
     let content = html! {
         h1 { "Activity" }
@@ -157,7 +191,10 @@ fn details(event: &Value) -> Markup {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::StatusCode;
+
     use super::*;
+    use crate::ui::fake::{Api, Browser, STRETCH, event};
 
     #[test]
     fn what_happened_is_said_in_words() {
@@ -166,5 +203,56 @@ mod tests {
         assert!(about("zone/acme/topic").into_string().contains("/ui/zones/acme\""));
         assert!(about("controller/zone/acme").into_string().contains("/ui/zones/acme\""));
         assert!(!about("zone/<b>").into_string().contains("<b>"));
+    }
+
+    #[tokio::test]
+    async fn what_people_look_for_are_types_that_there_are() {
+        let types = [
+            "zone.updated",
+            "credential.issued",
+            "api-key.created",
+            "controller.suspended",
+            "logins.failed",
+            "session.begun",
+        ];
+        let api = Api::new();
+        api.says(|says| says.log = types.iter().map(|kind| event(kind, "zone/acme")).collect());
+        for ((kind, _), wanted) in KINDS.iter().skip(1).zip(types) {
+            let browser = Browser::open(&api, &format!("{PATH}?type={kind}")).await;
+            for kind in types {
+                assert_eq!(browser.shows(&format!("<code>{kind}</code>")), kind == wanted, "{kind}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn where_much_happens_some_stretches_of_the_log_are_read_and_not_all_of_it() {
+        let api = Api::new();
+        let shown = |browser: &Browser| browser.page.matches("<code>zone.updated</code>").count();
+        api.says(|says| {
+            says.log = vec![event("session.begun", "session/key1"); STRETCH * 20];
+            says.log[STRETCH * 4] = event("zone.updated", "zone/acme");
+            says.log[STRETCH * 9] = event("zone.updated", "zone/acme");
+        });
+        let mut browser = Browser::open(&api, &format!("{PATH}?zone=acme")).await;
+        assert_eq!((browser.status, shown(&browser)), (StatusCode::OK, 1));
+        assert_eq!(api.says(|says| says.stretches), STRETCHES);
+        let next = format!("{PATH}?zone=acme&page={}", STRETCH * STRETCHES);
+        assert!(browser.shows(&format!("href=\"{}\"", next.replace('&', "&amp;"))), "{}", browser.page);
+        browser.go(&next).await;
+        assert_eq!(shown(&browser), 1, "{}", browser.page);
+        browser.go(&format!("{PATH}?zone=globex")).await;
+        assert!(browser.shows("Older entries may fit."), "{}", browser.page);
+
+        // What is enough is enough, and nothing is shown twice or left out.
+        api.says(|says| {
+            says.stretches = 0;
+            let updated = |number| event("zone.updated", &format!("zone/z{number}"));
+            says.log = (0..PAGE + 7).map(updated).collect();
+        });
+        browser.go(PATH).await;
+        assert_eq!((shown(&browser), api.says(|says| says.stretches)), (PAGE, PAGE / STRETCH));
+        browser.go(&format!("{PATH}?page={PAGE}")).await;
+        assert_eq!(shown(&browser), 7);
     }
 }

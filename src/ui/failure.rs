@@ -72,6 +72,11 @@ impl Failure {
                 p { "Commit this yourself" @if let Some(Value::String(file)) = self.more.get("file") { " as " code { (file) } } ":" }
                 pre.code tabindex="0" { (text) }
             }
+            // Of a file that holds more than whoever asks may see.
+            @if let Some(Value::String(document)) = self.more.get("document") {
+                p { "Have this put there:" }
+                pre.code tabindex="0" { (document) }
+            }
         }
     }
 
@@ -136,4 +141,9 @@ impl IntoResponse for Failure {
 
 pub(super) async fn no_such_page() -> Failure {
     Failure::not_found("There is no page at this address.")
+}
+
+pub(super) async fn no_such_order() -> Failure {
+    let detail = "There is nothing at this address that is asked for in this way.";
+    Failure::new(StatusCode::METHOD_NOT_ALLOWED, detail)
 }

@@ -8,6 +8,9 @@ use super::failure::Failure;
 use super::rest::Call;
 use super::visitor::Visitor;
 
+/// Where a page listens.
+pub(super) const PATH: &str = "/ui/events";
+
 pub(super) async fn events(Extension(visitor): Extension<Visitor>) -> Result<Response, Failure> {
     visitor.response(Call::new(Method::GET, "/events")).await
 }

@@ -15,6 +15,8 @@ mod assets;
 mod conditions;
 mod cookie;
 mod failure;
+#[cfg(test)]
+mod fake;
 mod form;
 mod headers;
 mod live;
@@ -34,7 +36,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Redirect;
-use axum::routing::{get, post};
+use axum::routing::get;
 
 use self::rest::Rest;
 
@@ -58,14 +60,16 @@ pub fn pages(api: Router, public_url: &str) -> Router {
         .route("/activity", get(activity::show))
         .route("/nodes", get(nodes::show))
         .route("/events", get(live::events))
-        .route("/sign-out", post(sign_in::end))
+        .route("/sign-out", get(async || Redirect::to(zones::LIST)).post(sign_in::end))
+        .method_not_allowed_fallback(failure::no_such_order)
         .fallback(failure::no_such_page)
         .layer(from_fn_with_state(Arc::clone(&ui), visitor::identify));
     let open = Router::new()
         .route("/sign-in", get(sign_in::show).post(sign_in::begin))
         .route("/sign-in/oidc", get(sign_in::elsewhere::begin))
         .route(sign_in::elsewhere::CALLBACK, get(sign_in::elsewhere::complete))
-        .route("/assets/{name}", get(assets::serve));
+        .route("/assets/{name}", get(assets::serve))
+        .method_not_allowed_fallback(failure::no_such_order);
     Router::new()
         .nest("/ui", open.merge(signed_in))
         .route("/", get(async || Redirect::to(zones::LIST)))

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
-use time::{OffsetDateTime, UtcOffset};
+use time::{Duration, OffsetDateTime, UtcOffset};
 
 /// `3 min ago`, with the exact time for who asks; a dash where there is none.
 pub(super) fn when(text: Option<&str>) -> Markup {
@@ -22,7 +22,12 @@ pub(super) fn today() -> String {
     OffsetDateTime::now_utc().date().to_string()
 }
 
-fn read(text: &str) -> Option<OffsetDateTime> {
+/// Whether it was in the last day.
+pub(super) fn is_in_last_day(text: &str, now: OffsetDateTime) -> bool {
+    read(text).is_some_and(|at| now - at < Duration::DAY)
+}
+
+pub(super) fn read(text: &str) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(text, &Rfc3339).ok()?.checked_to_offset(UtcOffset::UTC)
 }
 
@@ -49,6 +54,19 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
+
+    #[test]
+    fn a_day_ago_is_not_in_the_last_day() {
+        let now = datetime!(2026-11-30 12:00 UTC);
+        for (text, late) in [
+            ("2026-11-30T11:59:59Z", true),
+            ("2026-11-29T13:00:01+01:00", true),
+            ("2026-11-29T12:00:00Z", false),
+            ("yesterday", false),
+        ] {
+            assert_eq!(is_in_last_day(text, now), late, "{text}");
+        }
+    }
 
     #[test]
     fn times_are_said_as_people_say_them() {

@@ -5,7 +5,7 @@ use maud::{DOCTYPE, Markup, html};
 use super::assets::{ICON, SCRIPT, STYLE};
 use super::form::CSRF;
 use super::visitor::Visitor;
-use super::zones;
+use super::{live, zones};
 
 /// The parts of the site, in the order of the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +93,7 @@ pub(super) fn whole(visitor: &Visitor, title: &Title, content: &Markup) -> Marku
         }
     };
     // Whoever may not hear of changes reads pages as they were.
-    let live = visitor.sees_service().then_some("/ui/events");
+    let live = visitor.sees_service().then_some(live::PATH);
     frame(&title.text, &bar, live, content)
 }
 

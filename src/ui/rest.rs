@@ -14,6 +14,8 @@ use tower::ServiceExt as _;
 
 use super::failure::Failure;
 
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
 /// Longer than any answer that a page is made of.
 const MAX_ANSWER_BYTES: usize = 32 * 1024 * 1024;
 
@@ -43,6 +45,11 @@ impl<'c> Call<'c> {
     /// Only if the zone is still in the form that was seen.
     pub(super) fn if_match(self, tag: &str) -> Self {
         Self { header: Some((IF_MATCH, tag.to_owned())), ..self }
+    }
+
+    /// Sent twice under this name, it is done once.
+    pub(super) fn once(self, request: &str) -> Self {
+        Self { header: Some((IDEMPOTENCY_KEY, request.to_owned())), ..self }
     }
 }
 

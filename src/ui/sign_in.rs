@@ -6,16 +6,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{ConnectInfo, RawQuery, State as Shared};
+use axum::extract::{ConnectInfo, Extension, RawQuery, State as Shared};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::failure::Failure;
 use super::form::{Form, Sent};
 use super::rest::{Call, query};
-use super::visitor::{Sealed, forgotten};
+use super::visitor::{Sealed, Visitor, forgotten};
 use super::{Ui, page, zones};
 
 pub(super) const PATH: &str = "/ui/sign-in";
@@ -60,10 +60,32 @@ async fn refused(ui: &Ui, peer: SocketAddr, next: &str, failure: &Failure) -> Re
     (status, sign_in(next, elsewhere.as_deref(), Some(failure))).into_response()
 }
 
-pub(super) async fn end(Shared(ui): Shared<Arc<Ui>>, headers: HeaderMap, Sent(_): Sent) -> Response {
-    let mut response = Redirect::to(PATH).into_response();
+/// Ends the session. Whatever comes of that, this browser has it no more.
+pub(super) async fn end(
+    Shared(ui): Shared<Arc<Ui>>,
+    Extension(visitor): Extension<Visitor>,
+    headers: HeaderMap,
+    Sent(_): Sent,
+) -> Response {
+    let mut response = match visitor.send::<Value>(Call::new(Method::DELETE, "/session")).await {
+        Ok(_) => Redirect::to(PATH).into_response(),
+        Err(failure) => (failure.status, signed_out_here(&failure)).into_response(),
+    };
     response.headers_mut().extend(forgotten(ui.is_secure(&headers)));
     response
+}
+
+fn signed_out_here(failure: &Failure) -> Markup {
+    let content = html! {
+        h1 { "Signed out in this browser" }
+        (failure.notice())
+        p {
+            "Whoever has a copy of your session can go on in it until it is over, within the hour if it is not used. "
+            "If that may be, have an administrator delete the API key."
+        }
+        p { a href=(PATH) { "Sign in again" } }
+    };
+    page::bare("Signed out in this browser", &content)
 }
 
 /// Where somebody wanted to go before they were asked who they are: a page of ours and nowhere else.

@@ -61,6 +61,6 @@ pub use topic_pattern::TopicPattern;
 pub use traffic::{Demand, Limit};
 pub use usage::{ClientUsage, Month, NotAMonth, TopicUsage, Usage, Volume};
 pub use write::{
-    Author, Committed, Effect, Extent, Precondition, WriteFinding, WriteRefusal, WriteRequest, Written,
-    ZoneWrite,
+    Author, Committed, Effect, Excerpt, Extent, Precondition, WriteFinding, WriteRefusal, WriteRequest,
+    Written, ZoneWrite,
 };

@@ -79,8 +79,9 @@ pub enum SecondLock<'a> {
     Shared,
     /// Its cluster has `isolation: principal`, and this zone has no principal there yet.
     Pending,
-    /// The gateway is nobody but the zone's own principal when it serves the zone.
-    Own,
+    /// The gateway is nobody but the zone's own principal when it serves the zone; what the controller found that this may do. Only
+    /// the one that leads asks.
+    Own(Option<&'a FileLock>),
     /// Its login there is in a file; what the controller found of it. Only the one that leads looks.
     FromFile(Option<&'a FileLock>),
 }
@@ -98,12 +99,13 @@ impl SecondLock<'_> {
                 "NoPrincipal",
                 "its cluster is set to isolation: principal, and the zone has no principal there yet; look at the plan",
             ),
-            Self::Own => (
-                ConditionStatus::True,
-                "OwnPrincipal",
-                "the gateway logs in to its cluster as the zone's own principal, whose ACLs are the zone's",
+            Self::Own(Some(lock)) | Self::FromFile(Some(lock)) => return lock.condition.clone(),
+            Self::Own(None) => (
+                ConditionStatus::Unknown,
+                "NotLooked",
+                "the gateway logs in to its cluster as the zone's own principal, and the controller of this node does not lead, or has \
+                 not asked yet what else that may do there",
             ),
-            Self::FromFile(Some(lock)) => return lock.condition.clone(),
             Self::FromFile(None) => (
                 ConditionStatus::Unknown,
                 "NotLooked",

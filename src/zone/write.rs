@@ -1,6 +1,6 @@
 //! What somebody wants the source to say, asked of the controller: every write is a commit. As values.
 
-use super::{PartnerZone, Revision, ZoneName};
+use super::{Asker, PartnerZone, Revision, ZoneName};
 
 /// One zone that is to be written, or to go.
 #[derive(Debug, Clone)]
@@ -9,6 +9,10 @@ pub struct WriteRequest {
     pub write: ZoneWrite,
     pub on: Precondition,
     pub author: Author,
+    /// Who asks, for the audit log.
+    pub by: Asker,
+    /// The node that was asked, for the audit log.
+    pub node: String,
     /// Why, in the author's words.
     pub reason: Option<String>,
     pub extent: Extent,
@@ -54,12 +58,24 @@ pub struct Written {
     pub file: String,
     /// What changes in it, as `diff -u` shows it.
     pub diff: String,
+    /// Where the file holds more than this zone.
+    pub excerpt: Option<Excerpt>,
     /// What the next run is going to do to the zone, as `plan` shows it in JSON, with the findings of all files.
     pub plan: String,
     /// The zone's version from now on; none of one that goes.
     pub version: Option<String>,
     /// None of a dry run, and where there was nothing to do.
     pub commit: Option<Committed>,
+}
+
+/// What a write comes to, without the file that it is in: there are other zones in that, or remarks, which may speak of others. For those
+/// who may not see them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Excerpt {
+    /// The zone's document as it is to be; `None`: it goes.
+    pub document: Option<String>,
+    /// What changes in the document.
+    pub diff: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +101,7 @@ pub struct Committed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WriteRefusal {
     /// `source.writeBack.mode` is `none`: this is what to commit. No text: the file is to be removed.
-    Off { file: String, text: Option<String>, diff: String },
+    Off { file: String, text: Option<String>, diff: String, excerpt: Option<Excerpt> },
     /// The source is a folder, not a repository.
     NotARepository,
     /// There is no such zone.
@@ -94,7 +110,7 @@ pub enum WriteRefusal {
     Exists,
     /// The zone is not the one that the caller has seen.
     Changed,
-    /// With this the files would not be right: code, place and message of each finding.
+    /// With this the files would not be right.
     Invalid(Vec<WriteFinding>),
     /// The file that has the zone cannot be edited: why.
     File(String),
@@ -120,4 +136,6 @@ pub struct WriteFinding {
     pub code: &'static str,
     pub place: String,
     pub message: String,
+    /// The next step. It may name what else there is.
+    pub help: Option<String>,
 }

@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use crate::support::kafka::{Cluster, unique};
 use crate::support::process::{Process, Stream};
 use crate::support::product::{Product, Setup, manifest};
 use crate::support::reconciler::reconciler;
+use crate::writes::zone;
 
 const SOON: Duration = Duration::from_secs(45);
 
@@ -71,6 +72,10 @@ fn a_profile_names_the_server_and_its_key_and_a_watched_table_follows_it() {
     fs::write(&key, format!("{}\n", product.admin_key())).unwrap();
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
     let get = ["get", "zones", "-o", "name"];
+    // Beside the server nothing has to be named: its configuration says where it is, and where its first key.
+    let config = product.config();
+    let beside = [&["--config", config.to_str().unwrap()], &get[..]].concat();
+    assert_eq!(run(home, &beside, &[]), (0, "acme\n".to_owned()));
     let by_flag = [&get[..], &["--profile", "here"]].concat();
     assert_eq!(run(home, &by_flag, &[]), (0, "acme\n".to_owned()));
     assert_eq!(run(home, &get, &[("RECONCILER_PROFILE", "here")]), (0, "acme\n".to_owned()));
@@ -195,4 +200,117 @@ fn a_watch_outlives_its_server_and_gives_programs_a_document_for_each_change() {
     assert!(
         watching.lines().iter().all(|line| line.stream == Stream::Stderr || !line.text.contains("waiting"))
     );
+}
+
+/// A server that is asked for as long as the tests run; its address, and the first line of each request that it has had.
+fn serve(
+    answer: impl Fn(&str) -> (&'static str, Value) + Send + 'static,
+) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let lines = Arc::clone(&asked);
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let line = request(&mut stream).trim_end_matches(" HTTP/1.1").to_owned();
+            let (status, body) = answer(&line);
+            lines.lock().unwrap().push(line);
+            let body = body.to_string();
+            let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\nconnection: close");
+            write!(stream, "{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
+        }
+    });
+    (url, asked)
+}
+
+/// Reads a whole request: whoever closes with some of it unread resets the connection. Gives its first line.
+fn request(stream: &mut TcpStream) -> String {
+    let mut reader = BufReader::new(stream);
+    let mut lines = Vec::new();
+    while lines.last().is_none_or(|line: &String| !line.is_empty()) {
+        let mut line = String::new();
+        assert!(reader.read_line(&mut line).unwrap() > 0, "the request ends early: {lines:?}");
+        lines.push(line.trim_end().to_owned());
+    }
+    let length = lines.iter().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<u64>().unwrap())
+    });
+    let mut body = Vec::new();
+    reader.take(length.unwrap_or(0)).read_to_end(&mut body).unwrap();
+    lines.swap_remove(0)
+}
+
+#[test]
+fn every_zone_of_the_files_is_tried_and_a_dry_run_is_one_wherever_it_is_asked_for() {
+    let guarded = json!({"detail": "a guard would hold this back", "reasons": ["too many"], "waysOut": []});
+    let (url, asked) = serve(move |line| match line {
+        "PUT /api/v1/zones/acme" => ("409 Conflict", guarded.clone()),
+        "DELETE /api/v1/zones/beta" => ("404 Not Found", json!({"detail": "there is no zone of this name"})),
+        line if line.starts_with("PUT") => ("200 OK", json!({"result": "created", "diff": "+ all\n"})),
+        line if line.starts_with("DELETE") => ("200 OK", json!({"result": "deleted"})),
+        line => panic!("{line}"),
+    });
+    let home = tempfile::tempdir().unwrap();
+    fs::create_dir(home.path().join("zones")).unwrap();
+    for name in ["acme", "beta"] {
+        let text = manifest(name, &[("orders", "orders", "READ")]);
+        fs::write(home.path().join(format!("zones/{name}.yaml")), text).unwrap();
+    }
+    // Of another installation, whose gateway these zones are not for.
+    let clusters = "{default: {bootstrapServers: '127.0.0.1:1', isolation: shared}}";
+    let config = format!("gateway: {{name: another}}\nclusters: {clusters}\n");
+    fs::write(home.path().join("reconciler.yaml"), config).unwrap();
+    let ended = |arguments: &[&str]| {
+        let server = ["--url", &url, "--api-key", "k"];
+        let (code, said) = run(home.path(), &[arguments, &server].concat(), &[]);
+        (code, said, std::mem::take(&mut *asked.lock().unwrap()))
+    };
+
+    let both = |method: &str, query: &str| {
+        ["acme", "beta"].map(|name| format!("{method} /api/v1/zones/{name}{query}")).to_vec()
+    };
+    let (code, said, asked) = ended(&["apply", "-f", "zones"]);
+    assert_eq!((code, asked), (6, both("PUT", "")), "{said}");
+    assert!(said.contains("zone/beta created") && said.contains("zone/acme: a guard"), "{said}");
+    let (code, said, asked) = ended(&["delete", "-f", "zones"]);
+    assert_eq!((code, asked), (6, both("DELETE", "")), "{said}");
+    assert!(said.contains("zone/acme deleted") && said.contains("zone/beta: there is no zone"), "{said}");
+    // None at all: the code says why.
+    assert_eq!(ended(&["apply", "-f", "zones/acme.yaml"]).0, 4);
+    assert_eq!(ended(&["delete", "zone", "beta"]).0, 2);
+
+    for (method, line) in
+        [("PUT", "apply -f zones"), ("DELETE", "delete -f zones"), ("DELETE", "delete zone acme beta")]
+    {
+        let words: Vec<&str> = line.split(' ').collect();
+        for arguments in [[&["--dry-run"], &words[..]].concat(), [&words[..], &["--dry-run"]].concat()] {
+            let (code, said, asked) = ended(&arguments);
+            assert_eq!((code, asked), (0, both(method, "?dryRun=true")), "{arguments:?}: {said}");
+            assert!(said.contains("zone/acme") && said.contains("(dry run)"), "{said}");
+        }
+    }
+    for arguments in [&["--dry-run", "suspend"][..], &["--dry-run", "apply"], &["delete"]] {
+        let (code, said, asked) = ended(arguments);
+        assert_eq!((code, asked), (2, Vec::new()), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn what_was_edited_is_kept_and_what_is_to_be_committed_is_said_as_well() {
+    let text = "apiVersion: v2\nkind: PartnerZone\n";
+    let (url, _) = serve(move |line| match line {
+        "GET /api/v1/zones/acme" => ("200 OK", zone("acme", "orders", "before")),
+        _ => ("409 Conflict", json!({"detail": "commit the text", "file": "zones/acme.yaml", "text": text})),
+    });
+    let home = tempfile::tempdir().unwrap();
+    let (path, folder) = (std::env::var("PATH").unwrap(), home.path().to_str().unwrap());
+    let variables = [("EDITOR", "sed -i s/before/after/"), ("TMPDIR", folder), ("PATH", path.as_str())];
+    let edit = ["edit", "zone", "acme", "--url", &url, "--api-key", "k"];
+    let (code, said) = run(home.path(), &edit, &variables);
+    assert_eq!(code, 2, "{said}");
+    for wanted in ["what you saved is in ", &format!("commit this as zones/acme.yaml:\n{text}")] {
+        assert!(said.contains(wanted), "`{wanted}` is not in:\n{said}");
+    }
 }

@@ -171,6 +171,20 @@ fn without_write_back_their_command_line_shows_what_to_commit() {
     assert!(told["cause"].as_str().unwrap().contains("name: external"), "{told:#}");
 }
 
+#[test]
+fn a_proposal_names_its_branch_and_a_deletion_that_is_one_is_not_said_to_be_done() {
+    let (product, topic) = product("branch");
+    let rest = Rest::admin(&product);
+    product.wait_for_status("keep", "READY");
+    let proposed = upsert(&rest, &published("external", &topic), "").expect(200);
+    assert_eq!(proposed["upsertResult"], "CREATED", "{proposed:#}");
+    let branch = proposed["proposal"].as_str().unwrap();
+    assert!(branch.starts_with("refs/heads/partner-zones/external-"), "{branch}");
+    let told = is_told(rest.send(Method::DELETE, &format!("{ZONES}/keep"), &[CLI], ""), 202);
+    assert!(told["msg"].as_str().unwrap().contains("refs/heads/partner-zones/keep-"), "{told:#}");
+    assert_eq!(rest.get(&format!("{ZONES}/keep")).status, 200);
+}
+
 /// Their form of an error, with this status.
 fn is_told(answer: Answer, status: u16) -> Value {
     assert_eq!(answer.header("content-type"), "application/json", "{answer:#?}");

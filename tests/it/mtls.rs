@@ -1,6 +1,7 @@
 //! Partners that log in by certificate (`type: MTLS`), on one port with others, as nobody but themselves, and until theirs is taken
 //! back: real clients, and a TLS client of our own where a connection has to hold still or to be resumed.
 
+mod beside;
 mod nodes;
 
 use std::io::{Read as _, Write as _};
@@ -40,6 +41,11 @@ struct Entrance {
 
 impl Entrance {
     fn start(cluster: &Cluster, zones: &[(&str, &str)]) -> Self {
+        Self::start_with(cluster, zones, None)
+    }
+
+    /// With an authority of its own for clients it wants a certificate of everybody.
+    fn start_with(cluster: &Cluster, zones: &[(&str, &str)], clients: Option<&Authority>) -> Self {
         let authority = Authority::new();
         authority.issue("gateway", &[&format!("*.{DOMAIN}"), "127.0.0.1"]);
         std::fs::write(authority.file("revoked"), "# none\n").unwrap();
@@ -49,11 +55,16 @@ impl Entrance {
         };
         let hosts = ["acme", "globex", "initech"].map(line).concat();
         std::fs::write(authority.file("hosts"), format!("127.0.0.1 localhost\n{hosts}")).unwrap();
+        let clients = clients.map_or(String::new(), |clients| {
+            let file = authority.file("clients");
+            std::fs::copy(clients.certificate(), &file).unwrap();
+            format!("    clientCaFile: {}\n", file.display())
+        });
         let product = Product::start_with(zones, |port, _| {
             let file = |name: &str| authority.file(name).display().to_string();
             format!(
                 "gateway:\n  listen: 127.0.0.1\n  advertisedHost: 127.0.0.1\n  bootstrapPort: {port}\n  sni: {{domain: {DOMAIN}}}\n  \
-                 tls:\n    certificateFile: {}\n    keyFile: {}\n    revokedFile: {}\n    principalMappingRules: '{RULES}'\n\
+                 tls:\n    certificateFile: {}\n    keyFile: {}\n    revokedFile: {}\n{clients}    principalMappingRules: '{RULES}'\n\
                  store: memory\nclusters: {{default: {{bootstrapServers: \"{}\", brokerPortBase: {port}, isolation: shared}}}}\n",
                 file("gateway.crt"),
                 file("gateway.key"),
@@ -106,24 +117,40 @@ fn config(authority: &Authority, identity: &Path) -> Arc<ClientConfig> {
     Arc::new(config.unwrap())
 }
 
-/// A connection to this address that has been served a request; none if it is not.
-fn connect(address: ([u8; 4], u16), config: &Arc<ClientConfig>) -> Option<(Stream, HandshakeKind)> {
+/// A connection to this address on which nothing is said yet.
+fn open(address: ([u8; 4], u16), config: &Arc<ClientConfig>) -> Stream {
     let name = ServerName::IpAddress(IpAddr::from(address.0).into());
     let session = ClientConnection::new(Arc::clone(config), name).unwrap();
     let socket = TcpStream::connect(SocketAddr::from(address)).unwrap();
     socket.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
-    let mut stream = StreamOwned::new(session, socket);
-    stream.write_all(&typed(&MetadataRequest::default().with_topics(None), 9)).ok()?;
+    StreamOwned::new(session, socket)
+}
+
+/// The answer to a request, without its length; none if the connection is cut instead.
+fn ask(stream: &mut Stream, request: &[u8]) -> Option<Vec<u8>> {
+    stream.write_all(request).ok()?;
     let mut len = [0; 4];
     stream.read_exact(&mut len).ok()?;
-    stream.read_exact(&mut vec![0; usize::try_from(i32::from_be_bytes(len)).unwrap()]).ok()?;
+    let mut answer = vec![0; usize::try_from(i32::from_be_bytes(len)).unwrap()];
+    stream.read_exact(&mut answer).ok()?;
+    Some(answer)
+}
+
+/// A connection to this address that has been served a request; none if it is not.
+fn connect(address: ([u8; 4], u16), config: &Arc<ClientConfig>) -> Option<(Stream, HandshakeKind)> {
+    let mut stream = open(address, config);
+    ask(&mut stream, &typed(&MetadataRequest::default().with_topics(None), 9))?;
     let kind = stream.conn.handshake_kind().unwrap();
     Some((stream, kind))
 }
 
 /// A connection that does nothing more, and when it is cut.
 fn idle(address: ([u8; 4], u16), config: &Arc<ClientConfig>) -> JoinHandle<Instant> {
-    let (mut stream, _) = connect(address, config).expect("it is let in");
+    watched(connect(address, config).expect("it is let in").0)
+}
+
+/// When a connection is cut that does nothing more.
+fn watched(mut stream: Stream) -> JoinHandle<Instant> {
     stream.sock.set_read_timeout(Some(Duration::from_mins(2))).unwrap();
     thread::spawn(move || {
         let _ = stream.read(&mut [0; 1]);

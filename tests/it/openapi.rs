@@ -26,7 +26,7 @@ const ASK: Duration = Duration::from_mins(4);
 
 /// Operations that have taken no request that was meant to be right: the end of a rollback is to be within 30 days of now, and so there is
 /// none that could be ended; nobody knows a key to sign in with, and people have no other way here; what was deleted once is gone.
-const NEVER_RIGHT: [&str; 7] = [
+const NEVER_RIGHT: [&str; 8] = [
     "POST /controller/rollback",
     "DELETE /controller/rollback",
     "POST /sign-in",
@@ -34,6 +34,7 @@ const NEVER_RIGHT: [&str; 7] = [
     "POST /sign-in/oidc/callback",
     "DELETE /api-keys/{id}",
     "DELETE /credentials/{key_id}",
+    "DELETE /session",
 ];
 
 fn prepare() {

@@ -33,6 +33,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
 use rdkafka::types::RDKafkaErrorCode;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -482,10 +483,10 @@ fn the_gateway_serves_a_zone_as_its_own_principal_and_drift_on_the_cluster_is_pu
             ADMIN.password,
         )
     });
-    let status = product.wait_for_status(&zone, "READY");
-    let lock =
-        status["status"]["conditions"].as_array().unwrap().iter().find(|it| it["type"] == "SecondLock");
-    assert_eq!(lock.unwrap()["reason"], "OwnPrincipal", "{status:#}");
+    product.wait_for_status(&zone, "READY");
+    let is_shut = |lock: &Value| lock["type"] == "SecondLock" && lock["reason"] == "OwnPrincipal";
+    let has_asked = |zone: &Value| zone["status"]["conditions"].as_array().unwrap().iter().any(is_shut);
+    product.wait_for_zone(&zone, |zone| zone.is_some_and(has_asked));
     let connection = product.partner(&zone).connection();
     let produced = |timeout: &str| {
         Client::Librdkafka

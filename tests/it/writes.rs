@@ -268,6 +268,11 @@ fn a_proposal_is_a_branch_and_nothing_happens_before_it_is_merged() {
     assert!(reference.starts_with("refs/heads/partner-zones/acme-"), "{reference}");
     rest.get("/api/v1/zones/acme").expect(404);
     assert!(!git(&product, &["ls-tree", "-r", "--name-only", "main"]).contains("acme"));
+    // Whoever did not hear the answer asks again, and nobody has two branches to look at.
+    let again = post(&rest, &acme, "").expect(202);
+    assert_eq!(again["commit"], proposed["commit"]);
+    let proposals = git(&product, &["for-each-ref", "--format=%(refname)", "refs/heads/partner-zones"]);
+    assert_eq!(proposals.lines().collect::<Vec<_>>(), [reference]);
     git(&product, &["update-ref", "refs/heads/main", reference]);
     product.wait_for_status("acme", "READY");
 }
@@ -285,6 +290,41 @@ fn without_write_back_the_answer_is_what_to_commit() {
     product.wait_for_status("acme", "READY");
     let refused = rest.send(Method::DELETE, "/api/v1/zones/acme", &[], "").expect(409);
     assert_eq!((&refused["file"], &refused["text"]), (&json!("zones/acme.yaml"), &Value::Null));
+}
+
+#[test]
+fn an_owner_is_told_of_their_zone_and_not_of_the_others_in_its_file() {
+    let (ours, theirs) = (topic(), topic());
+    let neighbour = manifest("rival", &[("ledger", &theirs, "READ")]);
+    let shared =
+        format!("{}---\n# What rival pays for.\n{neighbour}", manifest("mine", &[("orders", &ours, "READ")]));
+    let product = writing("none", "", &[("shared.yaml", &shared)]);
+    let admin = Rest::admin(&product);
+    product.wait_for_status("mine", "READY");
+    let role = json!({"role": "owner", "topics": [ours]}).to_string();
+    let made = admin.send(Method::POST, "/api/v1/api-keys", &[JSON], &role).expect(201);
+    let owner = Rest::new(product.url(), made["key"].as_str().unwrap().to_owned());
+    let mut mine: Value = owner.get("/api/v1/zones/mine").expect(200);
+    mine.as_object_mut().unwrap().remove("status");
+    mine["spec"]["description"] = json!("changed");
+    let tried =
+        owner.send(Method::PUT, "/api/v1/zones/mine?dryRun=true", &[JSON], &mine.to_string()).expect(200);
+    let refused = put(&owner, &mine, &[]).expect(409);
+    let deleted = owner.send(Method::DELETE, "/api/v1/zones/mine", &[], "").expect(409);
+    for told in [&tried, &refused, &deleted] {
+        let text = told.to_string();
+        assert!(!text.contains("rival") && !text.contains(&theirs), "{told:#}");
+        assert_eq!((&told["file"], told.get("text")), (&json!("zones/shared.yaml"), None), "{told:#}");
+    }
+    for told in [&tried, &refused] {
+        assert!(told["diff"].as_str().unwrap().contains("+  description: changed"), "{told:#}");
+    }
+    let document = refused["document"].as_str().unwrap();
+    assert!(document.contains("name: mine") && document.contains("description: changed"), "{document}");
+    assert!(deleted["diff"].as_str().unwrap().contains("-  name: mine"), "{deleted:#}");
+
+    let whole = put(&admin, &mine, &[]).expect(409)["text"].as_str().unwrap().to_owned();
+    assert!(whole.contains("description: changed") && whole.ends_with(&neighbour), "{whole}");
 }
 
 #[test]

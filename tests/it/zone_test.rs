@@ -102,6 +102,24 @@ fn with_a_credential_of_its_own(product: &Product, folder: &Path) {
     assert_eq!(credentials(product, "beta").len(), 3, "those of this test, and no other");
 }
 
+/// A partner's key sees the zone without what is behind it, and issues nothing: with a login of the partner's own that is enough.
+fn a_partner_tries_its_zone_by_itself(product: &Product, folder: &Path) {
+    let made = product.cli(&["api-key", "create", "--role", "partner", "--zone", "beta"]);
+    assert!(made.status.success(), "{made:?}");
+    let key = String::from_utf8(made.stdout).unwrap().trim().to_owned();
+    let issued = product.cli(&["credentials", "issue", "beta", "-o", "kcat"]);
+    assert!(issued.status.success(), "{issued:?}");
+    let file = folder.join("of-the-partner");
+    fs::write(&file, &issued.stdout).unwrap();
+    let login = ["--command-config", file.to_str().unwrap(), "--api-key", &key];
+    let (code, said) = tried(product, "beta", &login);
+    assert_eq!(code, 0, "{said}");
+    holds(&said, &["ok      zone beta: READY", "ok      fetch orders: a record", "beta: all "]);
+    let (code, said) = tried(product, "beta", &["--api-key", &key]);
+    assert_eq!(code, 2, "{said}");
+    holds(&said, &["a partner's key", "--command-config FILE", "the role `admin`"]);
+}
+
 fn what_cannot_be_reached_is_said(product: &Product) {
     let (code, said) = tried(product, "acme", &["--bootstrap", "kafka.partners.invalid:19092"]);
     assert_eq!(code, 1, "{said}");
@@ -216,6 +234,7 @@ fn a_zone_is_tried_step_by_step_and_what_fails_is_said_with_the_next_step() {
 
     let folder = tempfile::tempdir().unwrap();
     with_a_credential_of_its_own(&product, folder.path());
+    a_partner_tries_its_zone_by_itself(&product, folder.path());
     what_cannot_be_reached_is_said(&product);
     a_topic_that_is_missing_is_said(&product);
     an_interrupted_test_takes_its_credential_back(&product);

@@ -11,8 +11,14 @@ use crate::zone::{ApiKey, ApiKeyRole, Asker, Author, Person};
 #[derive(Debug, Clone)]
 pub(in crate::api) struct Caller {
     who: Who,
-    /// When the session ends by which they are here; whoever brings a key is in none.
-    until: Option<OffsetDateTime>,
+    /// The session by which they are here; whoever brings a key is in none.
+    session: Option<InSession>,
+}
+
+#[derive(Debug, Clone)]
+struct InSession {
+    id: String,
+    until: OffsetDateTime,
 }
 
 #[derive(Debug, Clone)]
@@ -32,17 +38,17 @@ struct Member {
 
 impl Caller {
     pub(in crate::api) fn of_key(key: Arc<ApiKey>) -> Self {
-        Self { who: Who::Key(key), until: None }
+        Self { who: Who::Key(key), session: None }
     }
 
     pub(in crate::api) fn of_person(person: Person, role: ApiKeyRole) -> Self {
         let id = format!("person:{}", person.subject);
-        Self { who: Who::Person(Arc::new(Member { id, person, role })), until: None }
+        Self { who: Who::Person(Arc::new(Member { id, person, role })), session: None }
     }
 
-    /// The same in a session that ends then.
-    pub(in crate::api) fn until(self, end: OffsetDateTime) -> Self {
-        Self { until: Some(end), ..self }
+    /// The same in a session, which ends then.
+    pub(in crate::api) fn in_session(self, id: String, until: OffsetDateTime) -> Self {
+        Self { session: Some(InSession { id, until }), ..self }
     }
 
     /// What nobody else has.
@@ -91,6 +97,9 @@ impl Caller {
 
     /// Whether they are still let in, for what goes on for long. A person is for as long as their session.
     pub(in crate::api) fn is_let_in(&self, state: &State) -> bool {
+        if self.session.as_ref().is_some_and(|session| state.ended_sessions.contains_key(&session.id)) {
+            return false;
+        }
         match &self.who {
             Who::Key(key) => state.api_keys.contains_key(&key.id),
             Who::Person(_) => true,
@@ -99,7 +108,7 @@ impl Caller {
 
     /// How long they still are, if their session ends.
     pub(in crate::api) fn left(&self, now: OffsetDateTime) -> Option<std::time::Duration> {
-        self.until.map(|until| (until - now).try_into().unwrap_or_default())
+        self.session.as_ref().map(|session| (session.until - now).try_into().unwrap_or_default())
     }
 }
 

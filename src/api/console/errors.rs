@@ -4,7 +4,7 @@ use axum::Json;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::api::problem::Told;
 
@@ -14,12 +14,17 @@ pub(super) async fn in_their_words(mut response: Response) -> Response {
         return response;
     };
     let cause = text.map_or_else(|| detail.clone(), |text| format!("{detail}\n\n{text}"));
-    let body = Json(json!({ "title": title, "msg": detail, "cause": cause })).into_response();
+    let body = Json(said(title, &detail, &cause)).into_response();
     let (mut parts, _) = response.into_parts();
     parts.status = published(parts.status);
     parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     parts.headers.remove(CONTENT_LENGTH);
     Response::from_parts(parts, body.into_body())
+}
+
+/// What they show something by that is not plain success.
+pub(super) fn said(title: &str, msg: &str, cause: &str) -> Value {
+    json!({ "title": title, "msg": msg, "cause": cause })
 }
 
 /// 400 is their word for a body that is not right, and 409 for whatever rules are against.

@@ -5,8 +5,8 @@
 //! |---|---|
 //! | `POST /login` | `{username, password}` (a key's id and secret) → `{access_token}` |
 //! | `GET /public/console/v2/partner-zone[/{name}]` | an array, or one zone |
-//! | `PUT /public/console/v2/partner-zone[?dryMode=true]` | JSON, whatever its content type says → `{resource, upsertResult}` |
-//! | `DELETE /public/console/v2/partner-zone/{name}` | |
+//! | `PUT /public/console/v2/partner-zone[?dryMode=true]` | JSON, whatever its content type says → `{resource, upsertResult}`, and `proposal`, the branch that has to be merged first |
+//! | `DELETE /public/console/v2/partner-zone/{name}` | 204; 202 if it is a proposal |
 //! | `GET /public/console/v2/partner-zone/{name}/kafka-configuration` | a client's properties, as a JSON string |
 //! | `POST /public/partner-zone/v2/{name}/generate-credentials` | the secret, as a JSON string |
 //!

@@ -21,6 +21,17 @@ pub(super) fn resource(shown: Value) -> Value {
     Value::Object(zone)
 }
 
+/// A zone that was written a moment ago, or would be, with what the server knows of the one that is there. `shown` may be without it.
+pub(super) fn known(mut shown: Value, id: &str, updated_at: &str) -> Value {
+    if let Value::Object(zone) = &mut shown
+        && let Value::Object(status) = zone.entry("status").or_insert_with(|| json!({}))
+    {
+        status.entry("id").or_insert_with(|| id.into());
+        status.entry("updatedAt").or_insert_with(|| updated_at.into());
+    }
+    shown
+}
+
 /// What a client is set up with, as Java reads it: the password is not known, and stands as asterisks.
 pub(super) fn kafka_configuration(shown: &Value) -> Option<String> {
     let text = |pointer: &str| shown.pointer(pointer).and_then(Value::as_str);
@@ -55,9 +66,13 @@ pub(super) fn kafka_configuration(shown: &Value) -> Option<String> {
     Some(lines.join("\n") + "\n")
 }
 
-/// A zone that was written, and what that did.
-pub(super) fn upserted(shown: Value, result: &'static str) -> Value {
-    json!({ "resource": resource(shown), "upsertResult": result })
+/// A zone that was written, and what that did. A member that they do not know tells of a branch that is to be merged first.
+pub(super) fn upserted(shown: Value, result: &'static str, proposal: Option<&str>) -> Value {
+    let mut answer = json!({ "resource": resource(shown), "upsertResult": result });
+    if let (Value::Object(answer), Some(branch)) = (&mut answer, proposal) {
+        answer.insert("proposal".to_owned(), branch.into());
+    }
+    answer
 }
 
 #[cfg(test)]
@@ -83,6 +98,18 @@ mod tests {
         let mtls = kafka_configuration(&shown("MTLS", "CN=acme")).unwrap();
         assert!(!mtls.contains("sasl"), "{mtls}");
         assert_eq!(kafka_configuration(&json!({})), None, "no node lives");
+    }
+
+    #[test]
+    fn what_is_known_of_a_zone_is_filled_in_where_nothing_is_said() {
+        let filled = |shown: Value| resource(known(shown, "1", "2027-01-01T00:00:00Z"))["metadata"].clone();
+        let (id, at) = (json!("1"), json!("2027-01-01T00:00:00Z"));
+        let dry = filled(json!({ "metadata": { "name": "acme" } }));
+        assert_eq!((&dry["id"], &dry["updatedAt"], dry.get("status")), (&id, &at, None));
+        let pending = filled(json!({ "metadata": {}, "status": { "phase": "PENDING", "wanted": "main" } }));
+        assert_eq!((&pending["id"], &pending["status"]), (&id, &json!("PENDING")));
+        let there = filled(json!({ "metadata": {}, "status": { "id": "2", "updatedAt": "then" } }));
+        assert_eq!((&there["id"], &there["updatedAt"]), (&json!("2"), &json!("then")));
     }
 
     #[test]

@@ -63,6 +63,8 @@ struct WhoAsks {
     zone: Option<ZoneName>,
     /// Of a session.
     expires_at: Option<Time>,
+    /// Of a session: the same for as long as it lasts, and known to nobody else.
+    session: Option<String>,
     /// What to go on with from now on, if half of the session is over.
     renewed: Option<SessionToken>,
 }
@@ -141,6 +143,13 @@ pub(in crate::api) fn session() -> Operation {
     Operation::new("getSession", Tag::Keys, "Who asks")
         .answers::<WhoAsks>(200, "Whose key it is, and how long a session lasts.")
         .with_header("Cache-Control", "`no-store`.")
+}
+
+pub(in crate::api) fn end_session() -> Operation {
+    Operation::new("endSession", Tag::Keys, "Ends the session of whoever asks")
+        .about("On every node, and with all that it was renewed to.")
+        .answers_nothing(204, "It counts no more.")
+        .refuses(409, "Whoever asks does so with an API key, in no session.")
 }
 
 pub(in crate::api) fn list() -> Operation {

@@ -106,6 +106,9 @@ struct NotWritten {
     /// Where writes are not taken: what is to be in it; null if it is to be removed.
     #[serde(skip_serializing_if = "is_left_out")]
     text: Option<String>,
+    /// In place of `text`, where the file holds more than whoever asks may see: the zone's document in it.
+    #[serde(skip_serializing_if = "is_left_out")]
+    document: Option<String>,
     #[serde(skip_serializing_if = "is_left_out")]
     diff: String,
     /// Of a guard that holds it back.

@@ -246,3 +246,21 @@ async fn a_request_that_is_sent_again_makes_no_second_credential() {
         assert_eq!(ask("acme", wrong).await.0, StatusCode::BAD_REQUEST, "{wrong:?}");
     }
 }
+
+/// A gateway that hangs holds up the answer to whoever has a credential by now, and nobody else's request.
+#[tokio::test]
+async fn a_request_that_waits_for_gateways_lets_the_others_go_ahead() {
+    let store = memory_store();
+    let admin = key_of(&*store, ApiKeyRole::Admin).await;
+    put_zone(&*store, "acme", "PLAIN").await;
+    heartbeat(&*store, 1).await;
+    let node = Node::start("n1", Arc::clone(&store) as Arc<dyn Store>).await;
+    let request = node.request(Method::POST, ISSUE, &admin).header("idempotency-key", "r-1").json(&json!({}));
+    let waiting = tokio::spawn(request.send());
+    let mut state = store.state();
+    let issued = state.wait_for(|state| state.as_ref().is_some_and(|state| !state.credentials.is_empty()));
+    issued.await.unwrap();
+    let turn = tokio::time::timeout(Duration::from_secs(2), node.api.issuing.lock()).await;
+    assert!(turn.is_ok() && !waiting.is_finished());
+    waiting.abort();
+}

@@ -2,12 +2,14 @@
 
 use super::super::routes;
 use super::roles::{credential, owner, partner, put};
+use super::writes::exchange;
 use super::*;
 use crate::store::{Place, samples};
 use crate::zone::status::{Pending, Problem as FileProblem, Progress, Seen};
 use crate::zone::usage::{ClientUsage, TopicUsage, Usage, Volume};
 use crate::zone::{
-    Asked, Condition, ConditionKind, ConditionStatus, GroupLag, Rollback, Scope, ZoneLag, ZoneName,
+    Asked, Condition, ConditionKind, ConditionStatus, Effect, Excerpt, GroupLag, Rollback, Scope,
+    WriteFinding, ZoneLag, ZoneName,
 };
 
 /// Names that nothing else has. `acme` shares a topic of `sales.*` and one of finance, `sold` topics of `sales.*` alone, `rival`
@@ -323,6 +325,96 @@ async fn what_a_key_gets_for_its_own_change_names_no_node() {
     assert_without(&of_owner, name::SERVICE.into_iter().chain(name::OTHERS), "an owner");
     let nobodys = name::SERVICE.into_iter().chain(name::OTHERS).chain(name::NOT_THE_PARTNERS);
     assert_without(&of_partner, nobodys, "a partner");
+}
+
+/// What may come of a write, each with a name in it that is none of an owner's.
+fn outcomes() -> Vec<Result<Written, WriteRefusal>> {
+    let document = || Some("alias-of-invoices".to_owned());
+    let (file, whole) =
+        (|| "zones/sales.yaml".to_owned(), || "alias-of-invoices, alias-of-the-rival".to_owned());
+    let excerpt = |document| Some(Excerpt { document, diff: "+alias-of-invoices".to_owned() });
+    let text = || "words-of-the-controller: rival".to_owned();
+    let finding = WriteFinding {
+        code: "PZ0303",
+        place: "zones/place-of-a-file:1:1".to_owned(),
+        message: "the cluster `mars` is not configured".to_owned(),
+        help: Some("the configured clusters are east-cluster, west-cluster".to_owned()),
+    };
+    let written = Written {
+        effect: Effect::Updated,
+        file: file(),
+        diff: whole(),
+        excerpt: excerpt(document()),
+        plan: json!({"changes": [], "findings": ["words-of-a-finding"]}).to_string(),
+        version: None,
+        commit: None,
+    };
+    let off =
+        |text, document| WriteRefusal::Off { file: file(), text, diff: whole(), excerpt: excerpt(document) };
+    let refusals = [
+        off(Some(whole()), document()),
+        off(Some(whole()), None),
+        WriteRefusal::Invalid(vec![finding]),
+        WriteRefusal::File("zones/place-of-a-file has it".to_owned()),
+        WriteRefusal::Guarded { reasons: vec!["words-of-a-guard".to_owned()], ways_out: vec![text()] },
+        WriteRefusal::Held("rolled back to c0331700000000000000000000000000000c0ffe".to_owned()),
+        WriteRefusal::Refused(text()),
+        WriteRefusal::Unreachable(text()),
+        WriteRefusal::Unknown(text()),
+    ];
+    [Ok(written)].into_iter().chain(refusals.map(Err)).collect()
+}
+
+/// A file can hold zones of others, and what is in the way of a write is told in words for operators.
+#[tokio::test]
+async fn what_comes_of_an_owners_write_is_told_without_a_name_that_is_not_theirs() {
+    let mut world = World::start(false).await;
+    let owner = world.key(owner(&["sales.*"])).await;
+    let mut zone = world.get("/zones/sold", &owner).await;
+    zone.as_object_mut().unwrap().remove("status");
+    let mut writing = std::mem::replace(&mut world.node.writing, mpsc::channel(1).1);
+    for outcome in outcomes() {
+        for path in ["/api/v1/zones/sold", "/public/console/v2/partner-zone"] {
+            let request = |key: &str| {
+                let request = world.node.request(Method::PUT, path, key).body(zone.to_string());
+                request.header("content-type", "application/json")
+            };
+            let (_, in_full) = exchange(&mut writing, request(&world.admin), outcome.clone()).await;
+            let (_, in_part) = exchange(&mut writing, request(&owner), outcome.clone()).await;
+            assert_eq!(in_full.status(), in_part.status(), "{outcome:?}");
+            let names = || name::SERVICE.into_iter().chain(name::OTHERS);
+            assert_without(&in_part.text().await.unwrap(), names(), "an owner");
+            let in_full = in_full.text().await.unwrap();
+            let is_ours = path.starts_with("/api/v1");
+            assert!(!is_ours || names().any(|name| in_full.contains(name)), "not even an admin: {in_full}");
+        }
+    }
+}
+
+/// Whoever takes it for the whole file would delete the other zones in it.
+#[tokio::test]
+async fn a_document_that_is_to_be_committed_by_hand_is_not_called_the_files_text() {
+    let mut world = World::start(false).await;
+    let owner = world.key(owner(&["sales.*"])).await;
+    let mut writing = std::mem::replace(&mut world.node.writing, mpsc::channel(1).1);
+    let off = |document: Option<&str>| {
+        let (file, text) = ("zones/sales.yaml".to_owned(), Some("the whole file".to_owned()));
+        let excerpt = Excerpt { document: document.map(str::to_owned), diff: "of the zone".to_owned() };
+        Err(WriteRefusal::Off { file, text, diff: "of the file".to_owned(), excerpt: Some(excerpt) })
+    };
+    let request = |key: &str| world.node.request(Method::DELETE, "/api/v1/zones/sold", key);
+    let (_, whole) = exchange(&mut writing, request(&world.admin), off(Some("the document"))).await;
+    let whole: Value = whole.json().await.unwrap();
+    assert_eq!((&whole["text"], &whole["diff"]), (&json!("the whole file"), &json!("of the file")));
+    assert_eq!(whole.get("document"), None);
+    for (document, said) in [(Some("the document"), "in the place of the zone's"), (None, "take the zone's")]
+    {
+        let (_, part) = exchange(&mut writing, request(&owner), off(document)).await;
+        let part: Value = part.json().await.unwrap();
+        assert_eq!((&part["document"], &part["diff"]), (&json!(document), &json!("of the zone")));
+        assert_eq!((part.get("text"), &part["file"]), (None, &json!("zones/sales.yaml")));
+        assert!(part["detail"].as_str().unwrap().contains(said), "{part}");
+    }
 }
 
 #[tokio::test]

@@ -17,6 +17,10 @@ async fn written() -> (Arc<MemoryStore>, Node, String) {
         let event = crate::store::event("n1", kind, subject, OffsetDateTime::UNIX_EPOCH, &json!({}));
         store.audit(event).await.unwrap();
     }
+    // About whom it is stands beside its subject.
+    let (kind, data) = ("logins.failed", json!({"zone": "guessed"}));
+    let event = crate::store::event("n1", kind, "address/192.0.2.1", OffsetDateTime::UNIX_EPOCH, &data);
+    store.audit(event).await.unwrap();
     let node = Node::start("n1", Arc::clone(&store) as Arc<dyn Store>).await;
     (store, node, viewer)
 }
@@ -33,6 +37,7 @@ async fn the_newest_event_comes_first_and_filters_are_about_a_zone_and_a_kind() 
         (
             "",
             &[
+                "logins.failed",
                 "zone.deleted",
                 "controller.suspended",
                 "controller.suspended",
@@ -45,6 +50,8 @@ async fn the_newest_event_comes_first_and_filters_are_about_a_zone_and_a_kind() 
         ("zone=acme", &["zone.deleted", "controller.suspended", "credential.issued", "zone.created"]),
         ("zone=acme-2", &["zone.created"]),
         ("zone=acm", &[]),
+        ("zone=guessed", &["logins.failed"]),
+        ("zone=guess", &[]),
         ("type=zone", &["zone.deleted", "zone.updated", "zone.created", "zone.created"]),
         ("type=zone.created&zone=acme", &["zone.created"]),
         ("type=partner-zones.credential.issued", &["credential.issued"]),
@@ -56,7 +63,7 @@ async fn the_newest_event_comes_first_and_filters_are_about_a_zone_and_a_kind() 
     }
     let (_, list) = node.get("/api/v1/audit?limit=1", &viewer).await;
     let event = &list["items"][0];
-    assert_eq!((&event["specversion"], &event["subject"]), (&json!("1.0"), &json!("zone/acme")));
+    assert_eq!((&event["specversion"], &event["subject"]), (&json!("1.0"), &json!("address/192.0.2.1")));
 }
 
 #[tokio::test]
@@ -70,9 +77,9 @@ async fn parts_of_the_log_are_the_whole_whatever_is_written_meanwhile() {
         token = format!("&pageToken={next}");
         let event = crate::store::event("n1", "zone.later", "zone/z", OffsetDateTime::UNIX_EPOCH, &json!({}));
         store.audit(event).await.unwrap();
-        assert!(seen.len() < 8, "it has no end: {seen:?}");
+        assert!(seen.len() < 9, "it has no end: {seen:?}");
     }
-    assert_eq!((seen.len(), &*seen[0], &*seen[6]), (7, "zone.deleted", "zone.created"));
+    assert_eq!((seen.len(), &*seen[0], &*seen[7]), (8, "logins.failed", "zone.created"));
     assert!(!seen.contains(&"zone.later".to_owned()));
     for wrong in ["zone=a%20b", "kind=zone", "pageToken=x"] {
         let status = node.get(&format!("/api/v1/audit?{wrong}"), &viewer).await.0;

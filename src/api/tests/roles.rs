@@ -98,8 +98,9 @@ impl World {
 }
 
 /// Who may call what: an admin, a viewer, an owner, a partner.
-const MATRIX: [(&str, &str, &str); 31] = [
+const MATRIX: [(&str, &str, &str); 32] = [
     ("GET", "/session", "avop"),
+    ("DELETE", "/session", "avop"),
     ("GET", "/zones", "avop"),
     ("GET", "/zones/{name}", "avop"),
     ("POST", "/zones", "ao"),

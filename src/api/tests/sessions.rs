@@ -53,6 +53,36 @@ async fn a_session_opens_what_its_key_opens_and_ends_with_it() {
 }
 
 #[tokio::test]
+async fn a_session_that_is_ended_counts_nowhere_and_others_of_the_key_go_on() {
+    let store = memory_store();
+    let admin = key_of(&*store, ApiKeyRole::Admin).await;
+    let nodes = [Node::start("one", store.clone()).await, Node::start("two", store.clone()).await];
+    let [one, two] = &nodes;
+    let tokens = [begin(one, &admin).await.1, begin(one, &admin).await.1];
+    let [ended, other] = tokens.each_ref().map(|begun| begun["token"].as_str().unwrap());
+    let ids = [one.get("/api/v1/session", ended).await.1, one.get("/api/v1/session", other).await.1];
+    assert!(ids[0]["session"].is_string() && ids[0]["session"] != ids[1]["session"], "{ids:?}");
+
+    let (status, problem) = one.send(Method::DELETE, "/api/v1/session", &admin, None).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{problem}");
+    assert_eq!(one.send(Method::DELETE, "/api/v1/session", ended, None).await.0, StatusCode::NO_CONTENT);
+    for node in &nodes {
+        assert_eq!(node.get("/api/v1/zones", ended).await.0, StatusCode::UNAUTHORIZED);
+        assert_eq!(node.get("/api/v1/zones", other).await.0, StatusCode::OK);
+    }
+    let event = store.audit_events().pop().unwrap();
+    assert_eq!(event["type"], "partner-zones.session.ended", "{event}");
+
+    // What would be over anyway is forgotten with the next one.
+    let old = Change::EndSession("old".to_owned(), OffsetDateTime::UNIX_EPOCH);
+    store.commit(vec![old]).await.unwrap();
+    assert_eq!(two.send(Method::DELETE, "/api/v1/session", other, None).await.0, StatusCode::NO_CONTENT);
+    let state = store.state().borrow().clone().unwrap();
+    assert_eq!(state.ended_sessions.len(), 2);
+    assert!(!state.ended_sessions.contains_key("old"));
+}
+
+#[tokio::test]
 async fn nobody_signs_in_without_a_good_key_and_those_who_guess_are_slowed_down() {
     let store = memory_store();
     let admin = key_of(&*store, ApiKeyRole::Admin).await;

@@ -29,7 +29,7 @@ pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let client = Client::new(&args.server, context)?;
     let how = How { dry_run: true, reason: None };
     let mut differs = false;
-    for (name, document) in files::zones(&args.files, context)? {
+    for (name, document) in files::zones(&args.files, &files::known(&args.server, context)?)? {
         let answer = put(&client, &document, None, &how)
             .await
             .map_err(|failure| failure.of(&format!("zone/{name}")))?;

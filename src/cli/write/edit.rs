@@ -33,6 +33,13 @@ enum What {
     Zone { name: String },
 }
 
+impl Args {
+    pub(in crate::cli) fn into_dry_run(mut self) -> Self {
+        self.how.dry_run = true;
+        self
+    }
+}
+
 pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let client = Client::new(&args.server, context)?;
     let What::Zone { name } = &args.what;
@@ -46,7 +53,7 @@ pub async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let before = output::yaml(&zone)?;
     let folder = private_folder()?;
     let file = folder.join(format!("{name}.yaml"));
-    let kept = |failure: Failure| failure.next(format!("what you saved is in {}", file.display()));
+    let kept = |failure: Failure| failure.also(format!("what you saved is in {}", file.display()));
     fs::write(&file, &before).map_err(|error| Failure::internal(format!("{}: {error}", file.display())))?;
     open(editor, &file)?;
     let saved = fs::read(&file).map_err(|error| Failure::internal(format!("{}: {error}", file.display())))?;

@@ -4,19 +4,26 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::{How, put, tell};
+use super::{How, Outcomes, put};
 use crate::app::control;
-use crate::cli::client::Client;
+use crate::cli::client::{Client, Server};
 use crate::cli::{Context, ExitCode, Failure, validate};
-use crate::manifest::{Finding, load, to_document};
+use crate::manifest::{Finding, Known, load, to_document};
 use crate::zone::ZoneName;
 
+/// What zones may name. A server that is named has a configuration of its own, which it holds them against itself: the one that lies
+/// here may be another's.
+pub(in crate::cli) fn known(server: &Server, context: &Context) -> Result<Known, Failure> {
+    match server.named(context)? {
+        Some(_) => Ok(Known::default()),
+        None => Ok(control::known(&context.config()?)),
+    }
+}
+
 /// The zones of files and folders, all of them right.
-pub(super) fn zones(paths: &[PathBuf], context: &Context) -> Result<Vec<(ZoneName, Value)>, Failure> {
-    // Without a configuration names of clusters are the server's to check.
-    let known = context.config().map(|config| control::known(&config)).unwrap_or_default();
+pub(super) fn zones(paths: &[PathBuf], known: &Known) -> Result<Vec<(ZoneName, Value)>, Failure> {
     let (files, _) = validate::read(paths)?;
-    let loaded = load(files, &known);
+    let loaded = load(files, known);
     let errors: Vec<_> = loaded.findings.iter().filter(|finding| finding.is_error()).map(line).collect();
     if !errors.is_empty() {
         return Err(Failure::new(ExitCode::Findings, errors.join("\n       "))
@@ -33,17 +40,40 @@ pub(super) fn line(finding: &Finding) -> String {
     format!("{place}{}: {}", finding.code.as_str(), finding.message)
 }
 
-/// Each zone on its own: what could be written stays written when a later one is refused.
+/// Each zone on its own: one that is refused takes nothing from those before it and behind it.
 pub(in crate::cli) async fn apply(
     client: &Client,
     paths: &[PathBuf],
     how: &How,
-    context: &Context,
+    known: &Known,
 ) -> Result<ExitCode, Failure> {
-    for (name, document) in zones(paths, context)? {
-        let answer =
-            put(client, &document, None, how).await.map_err(|failure| failure.of(&format!("zone/{name}")))?;
-        tell(name.as_str(), &answer, how)?;
+    let mut outcomes = Outcomes::default();
+    for (name, document) in zones(paths, known)? {
+        let outcome = put(client, &document, None, how).await;
+        outcomes.add(name.as_str(), outcome, how)?;
     }
-    Ok(ExitCode::Fine)
+    Ok(outcomes.exit_code(how))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::config::Environment;
+
+    #[test]
+    fn zones_are_held_against_the_configuration_here_only_where_no_server_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let [config, file] = ["reconciler.yaml", "acme.yaml"].map(|name| folder.path().join(name));
+        let clusters = "clusters: {default: {bootstrapServers: \"127.0.0.1:1\", isolation: shared}}\n";
+        std::fs::write(&config, format!("gateway: {{name: another}}\n{clusters}")).unwrap();
+        let zone = crate::zone::sample::zone("acme", Vec::new());
+        std::fs::write(&file, crate::manifest::to_yaml(&zone).unwrap()).unwrap();
+        let context = Context { config_file: Some(config), environment: Environment::default() };
+        let read = |server: &Server| zones(std::slice::from_ref(&file), &known(server, &context).unwrap());
+
+        let refused = read(&Server::default()).unwrap_err();
+        assert!(refused.exit_code == ExitCode::Findings && refused.cause.contains("gateway"), "{refused}");
+        let elsewhere = Server { url: Some("https://zones.example.com".to_owned()), ..Server::default() };
+        assert_eq!(read(&elsewhere).unwrap().len(), 1);
+    }
 }

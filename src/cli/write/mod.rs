@@ -9,7 +9,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::client::{Client, Write};
-use super::{Failure, output};
+use super::{ExitCode, Failure, output};
 
 /// What all of them take.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -43,6 +43,36 @@ async fn put(client: &Client, document: &Value, seen: Option<&str>, how: &How) -
     client.write(write).await
 }
 
+/// What came of zones that are tried one after the other, whatever comes of those before.
+#[derive(Debug, Default)]
+struct Outcomes {
+    done: usize,
+    refused: Vec<ExitCode>,
+}
+
+impl Outcomes {
+    /// Says what came of one of them.
+    fn add(&mut self, name: &str, outcome: Result<Value, Failure>, how: &How) -> Result<(), Failure> {
+        match outcome {
+            Ok(answer) => {
+                self.done += 1;
+                tell(name, &answer, how)
+            }
+            Err(failure) => {
+                self.refused.push(failure.exit_code);
+                output::note(&failure.of(&format!("zone/{name}")).to_string());
+                Ok(())
+            }
+        }
+    }
+
+    /// Where only some are written that says more than why the others are not. A dry run leaves nothing half done.
+    fn exit_code(&self, how: &How) -> ExitCode {
+        let is_partial = self.done > 0 && !self.refused.is_empty();
+        if is_partial && !how.dry_run { ExitCode::PartlyApplied } else { ExitCode::of(&self.refused) }
+    }
+}
+
 /// One line, as scripts know it from kubectl; of a dry run what would change in the file, too.
 fn tell(name: &str, answer: &Value, how: &How) -> Result<(), Failure> {
     let text = |pointer: &str| answer.pointer(pointer).and_then(Value::as_str);
@@ -57,4 +87,24 @@ fn tell(name: &str, answer: &Value, how: &How) -> Result<(), Failure> {
         _ => format!("zone/{name} {result}\n"),
     };
     output::data(&line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exit_code_says_when_only_some_were_written_and_else_why_none_was() {
+        use ExitCode::{Findings, Fine, PartlyApplied, RefusedByGuard, Usage};
+        let (now, dry) = (How::default(), How { dry_run: true, reason: None });
+        for (done, refused, wanted, wanted_dry) in [
+            (2, &[][..], Fine, Fine),
+            (1, &[RefusedByGuard], PartlyApplied, RefusedByGuard),
+            (0, &[RefusedByGuard], RefusedByGuard, RefusedByGuard),
+            (0, &[RefusedByGuard, Findings, Usage], Usage, Usage),
+        ] {
+            let outcomes = Outcomes { done, refused: refused.to_vec() };
+            assert_eq!((outcomes.exit_code(&now), outcomes.exit_code(&dry)), (wanted, wanted_dry));
+        }
+    }
 }

@@ -11,17 +11,30 @@ use crate::cli::client::written_form;
 use crate::cli::{Failure, credentials};
 use crate::kafka::client::UpstreamSecurity;
 use crate::secret::Secret;
-use crate::zone::{AuthenticationMode, PartnerZone};
+use crate::zone::{AuthenticationMode, PartnerZone, SharedTopic};
 
 /// Settings of a connection in librdkafka's names. They may hold a secret: nothing prints them.
 pub(super) type Settings = BTreeMap<String, String>;
 
 const OAUTHBEARER: &str = "OAUTHBEARER";
 
+/// In the place of names that partners are not told.
+const UNTOLD: &str = "untold";
+
+/// How much of a zone the server shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum View {
+    Whole,
+    /// As its partner may see it: without the names of what is behind it.
+    Partner,
+}
+
 /// What the server says of a zone.
 #[derive(Debug)]
 pub(super) struct Zone {
+    /// To a partner, with [`UNTOLD`] names behind it.
     pub(super) written: PartnerZone,
+    view: View,
     phase: String,
     reason: Option<String>,
     bootstrap_servers: Option<String>,
@@ -34,13 +47,26 @@ impl Zone {
             let value = shown.get("status").and_then(|status| status.get(name)).and_then(Value::as_str);
             value.filter(|text| !text.is_empty()).map(str::to_owned)
         };
+        let view = view(&shown)?;
         Ok(Self {
+            view,
             phase: text("phase").unwrap_or_default(),
             reason: text("failedReason"),
             bootstrap_servers: text("bootstrapServers"),
             security_protocol: text("securityProtocol"),
-            written: written_form(shown)?,
+            written: written_form(match view {
+                View::Whole => shown,
+                View::Partner => completed(shown),
+            })?,
         })
+    }
+
+    /// What an alias stands for, as far as that is told.
+    pub(super) fn behind(&self, topic: &SharedTopic) -> String {
+        match self.view {
+            View::Whole => format!("`{}`", topic.backing),
+            View::Partner => format!("the topic behind `{}`", topic.alias),
+        }
     }
 
     /// How it stands, or why it is not as it should be.
@@ -57,6 +83,36 @@ impl Zone {
             }
         }
     }
+}
+
+/// Whose view of a zone this is.
+fn view(shown: &Value) -> Result<View, Failure> {
+    let is_told = |place: &str| shown.pointer(place).is_some();
+    match (is_told("/spec/cluster"), is_told("/spec/authenticationMode")) {
+        (true, _) => Ok(View::Whole),
+        (false, true) => Ok(View::Partner),
+        // An owner of some of its topics.
+        (false, false) => {
+            Err(Failure::usage("this key sees some of the zone's topics, and not how its partner connects")
+                .next("use a key of the role `admin`, or the partner's own with --command-config FILE"))
+        }
+    }
+}
+
+/// What a partner is shown, with something in the place of each name that it is not told: a zone needs them, and no step does.
+fn completed(mut shown: Value) -> Value {
+    if let Some(Value::Object(spec)) = shown.get_mut("spec") {
+        spec.insert("cluster".to_owned(), UNTOLD.into());
+        // Half of what they are is not told, and groups are not tried.
+        spec.remove("consumerGroups");
+    }
+    let topics = shown.pointer_mut("/spec/topics").and_then(Value::as_array_mut);
+    for (place, topic) in topics.into_iter().flatten().enumerate() {
+        if let Value::Object(topic) = topic {
+            topic.insert("backingTopic".to_owned(), format!("{UNTOLD}-{place}").into());
+        }
+    }
+    shown
 }
 
 /// Who said where to connect to.
@@ -127,6 +183,12 @@ pub(super) fn asked(test: &Test, zone: &Zone) -> Result<Asked, Failure> {
         return setup(test, zone, settings, Proof::Given).map(|setup| Asked::Setup(Box::new(setup)));
     }
     match mode {
+        AuthenticationMode::Plain | AuthenticationMode::Scram if zone.view == View::Partner => {
+            Err(Failure::usage("a partner's key can issue no credential for a test").next(
+                "give the partner's own login by --command-config FILE, or --username and --password-file; or use a key of the role \
+                 `admin`",
+            ))
+        }
         AuthenticationMode::Plain | AuthenticationMode::Scram => Ok(Asked::Issue(settings)),
         AuthenticationMode::Mtls if settings.contains_key("ssl.certificate.location") => {
             setup(test, zone, settings, Proof::Certificate).map(|setup| Asked::Setup(Box::new(setup)))
@@ -223,6 +285,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::cli::ExitCode;
     use crate::kafka::sasl::Mechanism;
 
     fn zone(mode: &str, protocol: &str) -> Zone {
@@ -234,6 +297,26 @@ mod tests {
                 "topics": [{"name": "orders", "backingTopic": "eu.orders", "permission": "READ"}],
             },
             "status": {"phase": "READY", "bootstrapServers": "kafka:1,other:2", "securityProtocol": protocol},
+        }))
+        .unwrap()
+    }
+
+    /// The same zone, as the server shows it to its partner.
+    fn partners(mode: &str, protocol: &str) -> Zone {
+        Zone::of(json!({
+            "apiVersion": "v2", "kind": "PartnerZone", "metadata": {"name": "acme"},
+            "spec": {
+                "displayName": "Acme", "authenticationMode": {"type": mode, "serviceAccount": "acme-account"},
+                "access": {"allowedCidrs": ["10.0.0.0/8"]}, "consumerGroups": [{"name": "billing"}],
+                "topics": [
+                    {"name": "orders", "permission": "WRITE", "replay": {"maxAge": "7d"}},
+                    {"name": "__odd", "permission": "WRITE", "tags": ["x"]},
+                ],
+            },
+            "status": {
+                "phase": "READY", "failedReason": null, "bootstrapServers": "kafka:1", "securityProtocol": protocol,
+                "conditions": [{"type": "Ready", "status": "True"}],
+            },
         }))
         .unwrap()
     }
@@ -258,6 +341,41 @@ mod tests {
         let login = setup.security.sasl.unwrap();
         assert_eq!((login.mechanism, login.username.as_str()), (Mechanism::ScramSha512, "pz1"));
         assert!(setup.security.tls.is_none());
+    }
+
+    #[test]
+    fn a_partner_tries_its_zone_by_a_login_of_its_own_and_is_told_so_without_one() {
+        let zone = partners("SCRAM", "SASL_PLAINTEXT");
+        assert_eq!((zone.standing(), zone.written.topics.len()), (Ok("READY".to_owned()), 2));
+        assert_eq!(zone.behind(&zone.written.topics[0]), "the topic behind `orders`");
+        let Err(refused) = asked(&with(|_| {}), &zone) else { panic!("a credential would be issued") };
+        assert_eq!(refused.exit_code, ExitCode::Usage);
+        let next = refused.next_step.unwrap();
+        assert!(next.contains("--command-config") && next.contains("the role `admin`"), "{next}");
+
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("kcat");
+        let own = "security.protocol=SASL_PLAINTEXT\nsasl.mechanisms=SCRAM-SHA-512\nsasl.username=pz1\nsasl.password=s\n";
+        std::fs::write(&file, own).unwrap();
+        let test = with(|test| test.command_config = Some(file));
+        let Asked::Setup(setup) = asked(&test, &zone).unwrap() else { panic!("no setup") };
+        assert!(matches!(setup.proof, Proof::Given));
+        assert_eq!((setup.addresses, setup.origin), (vec!["kafka:1".to_owned()], Origin::Gateways));
+
+        let certificate = with(|test| (test.certificate, test.key) = (Some("/c".into()), Some("/k".into())));
+        assert!(matches!(asked(&certificate, &partners("MTLS", "SSL")), Ok(Asked::Setup(_))));
+    }
+
+    #[test]
+    fn an_owner_of_some_topics_is_told_which_key_it_takes() {
+        let shown = json!({
+            "apiVersion": "v2", "kind": "PartnerZone", "metadata": {"name": "acme"},
+            "spec": {"topics": [{"name": "orders", "backingTopic": "eu.orders", "permission": "READ"}]},
+            "status": {"phase": "READY", "otherTopics": 1},
+        });
+        let refused = Zone::of(shown).unwrap_err();
+        assert_eq!(refused.exit_code, ExitCode::Usage);
+        assert!(refused.next_step.unwrap().contains("the role `admin`"));
     }
 
     #[test]

@@ -44,8 +44,8 @@ enum Action {
 
 /// Connect as the partner, and say step by step what works
 ///
-/// Without a credential, one is issued for five minutes (a key of the role `admin`) and revoked at the end. Nothing is written to any
-/// topic.
+/// Without a credential, one is issued for five minutes (a key of the role `admin`) and revoked at the end. With one, such as that of
+/// --command-config, the partner's own key is enough. Nothing is written to any topic.
 #[derive(Debug, Default, clap::Args)]
 struct Test {
     zone: String,

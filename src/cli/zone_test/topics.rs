@@ -61,8 +61,9 @@ pub(super) async fn try_all(
     let mut producer = None;
     for topic in shared {
         let alias = topic.alias.as_str();
-        let Some(seen) = report.step(What::Topic, alias, async { there(topic, topics.get(alias)) }).await?
-        else {
+        let behind = zone.behind(topic);
+        let found = async { there(topic, &behind, topics.get(alias)) };
+        let Some(seen) = report.step(What::Topic, alias, found).await? else {
             skip(report, topic, "the topic is not as it should be")?;
             continue;
         };
@@ -122,18 +123,22 @@ async fn broker(address: &str, setup: &Setup, within: Duration) -> Result<(Conne
 }
 
 /// What is told of an alias, if it is whole.
-fn there<'a>(topic: &SharedTopic, seen: Option<&'a Topic>) -> Result<(&'a Topic, String), Trouble> {
+fn there<'a>(
+    topic: &SharedTopic,
+    behind: &str,
+    seen: Option<&'a Topic>,
+) -> Result<(&'a Topic, String), Trouble> {
     let not_yet = "the gateway does not serve this alias (yet): `get nodes` says which state each one serves, `get zone NAME` what \
                    is wrong with the zone";
     let Some(seen) = seen else { return Err(Trouble::new("the gateway says nothing of it", not_yet)) };
-    let (backing, partitions) = (&topic.backing, seen.partitions.len());
+    let partitions = seen.partitions.len();
     match seen.error {
         0 => {}
         UNKNOWN_TOPIC_OR_PARTITION => {
             return Err(Trouble::new(
                 "it does not exist (UNKNOWN_TOPIC_OR_PARTITION)",
                 format!(
-                    "create `{backing}` on the backing cluster, or correct backingTopic; the alias works by itself then"
+                    "create {behind} on the backing cluster, or correct backingTopic; the alias works by itself then"
                 ),
             ));
         }
@@ -143,7 +148,7 @@ fn there<'a>(topic: &SharedTopic, seen: Option<&'a Topic>) -> Result<(&'a Topic,
         code => {
             return Err(Trouble::new(
                 probe::error_name(code),
-                format!("look at `{backing}` on the backing cluster"),
+                format!("look at {behind} on the backing cluster"),
             ));
         }
     }
@@ -156,7 +161,7 @@ fn there<'a>(topic: &SharedTopic, seen: Option<&'a Topic>) -> Result<(&'a Topic,
             leaderless.join(", ")
         );
         let next = format!(
-            "look at the replicas of `{backing}` on the backing cluster; with topics[].replay a partition has no leader until its \
+            "look at the replicas of {behind} on the backing cluster; with topics[].replay a partition has no leader until its \
              window is known"
         );
         return Err(Trouble::new(cause, next));
@@ -318,7 +323,7 @@ mod tests {
     fn an_alias_is_there_with_all_its_leaders_or_the_next_step_is_said() {
         use KafkaOperation::{Read, Write};
         let topic = topic(Permission::Write);
-        let told = |it: Option<&Topic>| there(&topic, it).map(|(_, seen)| seen);
+        let told = |it: Option<&Topic>| there(&topic, "`eu.orders`", it).map(|(_, seen)| seen);
         let both = [(0, Some(1)), (1, Some(2))];
         let whole = told(Some(&seen(0, &both, &[Read, Write])));
         assert_eq!(whole, Ok("to read and write, 2 partition(s), each with a leader".to_owned()));

@@ -109,6 +109,7 @@ impl Partner {
             user: "acme".to_owned(),
             zone: Arc::clone(&view),
             proof: Proof::Credential { key_id, mechanism: Mechanism::Plain },
+            beside: None,
             address: [192, 0, 2, 7].into(),
             expires_at: None,
         };

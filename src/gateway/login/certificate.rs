@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use super::super::close::Close;
 use super::super::shared::{Port, Shared};
 use super::super::tls::{Chain, ClientAuth, Refused};
-use super::super::view::{Login, Origin, Proof};
+use super::super::view::{Beside, Login, Origin, Proof};
 
 /// The zone whose service account is what the certificate's subject maps to, if that zone accepts the certificate. The client
 /// is told nothing but the end of the connection.
@@ -53,13 +53,14 @@ fn login(shared: &Shared, origin: Origin<'_>, chain: Arc<Chain>) -> Result<Login
     chain.judge(rules).map_err(|refused| why(&refused, &format!("zone {} (`{subject}`)", zone.name)))?;
     let expires_at = chain.ends(OffsetDateTime::now_utc());
     let (zone, address) = (Arc::clone(zone), origin.address);
-    Ok(Login { user, zone, proof: Proof::Certificate(chain), address, expires_at })
+    Ok(Login { user, zone, proof: Proof::Certificate(chain), beside: None, address, expires_at })
 }
 
-/// Where a certificate is required, one that only a zone vouches for is that zone's login and nothing beside SASL.
-pub(super) fn check_beside_sasl(shared: &Shared, chain: Option<&Chain>) -> Result<(), Close> {
+/// What stands beside a login by SASL: where a certificate is required, one of the gateway's own authorities. One that only a zone
+/// vouches for is that zone's login and nothing here.
+pub(super) fn beside_sasl(shared: &Shared, chain: Option<&Arc<Chain>>) -> Result<Option<Beside>, Close> {
     if shared.config.tls.as_ref().is_none_or(|tls| tls.auth() != ClientAuth::Required) {
-        return Ok(());
+        return Ok(None);
     }
     let view = shared.view();
     let (Some(chain), Some(rules)) = (chain, view.own_rules()) else {
@@ -67,7 +68,8 @@ pub(super) fn check_beside_sasl(shared: &Shared, chain: Option<&Chain>) -> Resul
             "gateway.tls.clientAuth wants one beside SASL, and there is none".to_owned(),
         ));
     };
-    chain.judge(rules).map_err(|refused| Close::Certificate(why(&refused, "a login by SASL")))
+    chain.judge(rules).map_err(|refused| Close::Certificate(why(&refused, "a login by SASL")))?;
+    Ok(Some(Beside { chain: Arc::clone(chain), ends: chain.ends(OffsetDateTime::now_utc()) }))
 }
 
 fn why(refused: &Refused, whom: &str) -> String {

@@ -19,7 +19,7 @@ use super::super::gate::network;
 use super::super::guesses::Failure;
 use super::super::sasl::{Attempt, INVALID_TOKEN, Method, Step};
 use super::super::shared::{Port, Shared};
-use super::super::view::{GatewayView, Login, Origin};
+use super::super::view::{Beside, GatewayView, Login, Origin};
 use crate::kafka::codec;
 use crate::kafka::frame::RequestHeader;
 use crate::kafka::shape::Shape;
@@ -32,6 +32,8 @@ pub(crate) struct Dialogue {
     address: IpAddr,
     /// None before the handshake.
     agreed: Option<(Method, Attempt)>,
+    /// The certificate that has to be good beside whatever is proved.
+    beside: Option<Beside>,
     /// Who the connection belongs to already.
     before: Option<Arc<Login>>,
 }
@@ -46,12 +48,18 @@ pub(crate) struct Reply {
 impl Dialogue {
     /// On a new connection from there.
     pub(crate) fn new(address: IpAddr) -> Self {
-        Self { address, agreed: None, before: None }
+        Self { address, agreed: None, beside: None, before: None }
     }
 
-    /// On a connection that belongs to this login: another one must be for the same zone by the same mechanism.
+    /// On a connection that belongs to this login: another one must be for the same zone by the same mechanism, and stands beside
+    /// the same certificate.
     pub(crate) fn again(before: Arc<Login>) -> Self {
-        Self { address: before.address, agreed: None, before: Some(before) }
+        Self { address: before.address, agreed: None, beside: before.beside.clone(), before: Some(before) }
+    }
+
+    /// From now on a login is good as long as this certificate is.
+    pub(super) fn stands_beside(&mut self, certificate: Option<Beside>) {
+        self.beside = certificate;
     }
 
     /// Whether the handshake is over, so that a token comes next.
@@ -117,10 +125,14 @@ impl Dialogue {
                 self.agreed = Some((method, attempt));
                 (SaslAuthenticateResponse::default().with_auth_bytes(text.into()), Ok(None))
             }
-            Step::Accepted(last, login) => match self.changed(method, &login) {
-                Some(reason) => (refused(reason), Err(Close::OtherIdentity)),
-                None => (accepted(last, &login, header.version, now), Ok(Some(login))),
-            },
+            Step::Accepted(last, login) => {
+                if let Some(reason) = self.changed(method, &login) {
+                    (refused(reason), Err(Close::OtherIdentity))
+                } else {
+                    let login = login.with(self.beside.clone());
+                    (accepted(last, &login, header.version, now), Ok(Some(login)))
+                }
+            }
             Step::Refused => (refused(reason(method)), Err(Close::AuthenticationFailed)),
         };
         if then.is_err() {
@@ -168,7 +180,8 @@ fn accepted(last: Vec<u8>, login: &Login, version: i16, now: OffsetDateTime) -> 
     SaslAuthenticateResponse::default().with_auth_bytes(last.into()).with_session_lifetime_ms(lifetime)
 }
 
-/// How long until a client should log in again. A session ends with its credential, and 0 is "never" (KIP-368).
+/// How long until a client should log in again. A session ends with its credential, or with the certificate beside it, and 0 is
+/// "never" (KIP-368).
 fn lifetime_ms(login: &Login, now: OffsetDateTime) -> i64 {
     // Some clients count milliseconds in 32 bits, Java's counts nanoseconds in 64.
     let longest = i64::from(i32::MAX);

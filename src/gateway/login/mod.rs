@@ -55,7 +55,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Desk<'_, R, W> {
                     continue;
                 }
                 key if key == sasl_handshake::REQUEST.api_key && !dialogue.wants_token() => {
-                    certificate::check_beside_sasl(self.shared, self.certificate.as_deref())?;
+                    dialogue.stands_beside(certificate::beside_sasl(self.shared, self.certificate.as_ref())?);
                     (&sasl_handshake::RESPONSE, dialogue.handshake(self.shared, &header, body)?)
                 }
                 key if key == sasl_authenticate::REQUEST.api_key && dialogue.wants_token() => (

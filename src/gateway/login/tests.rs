@@ -1,4 +1,5 @@
 mod bearer;
+mod beside;
 
 use bytes::{BufMut as _, BytesMut};
 use kafka_protocol::messages::{
@@ -25,6 +26,16 @@ async fn at_the_desk_of<F: Future<Output = ()>>(
     port: &Port,
     script: impl FnOnce(DuplexStream) -> F,
 ) -> Result<Login, Close> {
+    at_the_desk_with(None, shared, port, script).await
+}
+
+/// The same for a client that has shown this certificate.
+async fn at_the_desk_with<F: Future<Output = ()>>(
+    certificate: Option<Arc<Chain>>,
+    shared: &Shared,
+    port: &Port,
+    script: impl FnOnce(DuplexStream) -> F,
+) -> Result<Login, Close> {
     let (far, near) = tokio::io::duplex(256 << 10);
     let (read, write) = tokio::io::split(near);
     let mut partner_in = Inbound::new(read, Peer::Partner);
@@ -33,7 +44,7 @@ async fn at_the_desk_of<F: Future<Output = ()>>(
         shared,
         port,
         address: LOCAL.address,
-        certificate: None,
+        certificate,
         partner_in: &mut partner_in,
         partner_out: &mut partner_out,
     };

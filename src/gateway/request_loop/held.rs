@@ -1,7 +1,7 @@
 //! What a request costs its zone, and how long the next one waits for it.
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::super::api;
 use super::super::close::Close;
@@ -21,6 +21,19 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
                 break;
             }
         }
+        Ok(())
+    }
+
+    /// Waits until the Fetch before this one is answered and paid for: what one takes is known with its answer, and any number of
+    /// them would be on their way before the first is charged. A broker does not begin it any earlier either.
+    pub(super) async fn wait_for_fetch(&mut self) -> Result<(), Close> {
+        let begun = Instant::now();
+        self.broker.flush().await?;
+        // Who has to leave does not wait.
+        self.cancel.run_until_cancelled(self.pace.fetch_is_answered()).await;
+        self.hold_back().await?;
+        // Its sender has not been slow meanwhile.
+        self.due += begun.elapsed();
         Ok(())
     }
 

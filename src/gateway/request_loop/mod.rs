@@ -69,6 +69,10 @@ struct Incoming {
 }
 
 impl Incoming {
+    fn fetches(&self) -> bool {
+        self.entry.key() == api::fetch::REQUEST.api_key
+    }
+
     fn commits(&self) -> bool {
         [offset_commit::REQUEST.api_key, txn_offset_commit::REQUEST.api_key].contains(&self.entry.key())
     }
@@ -107,6 +111,9 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
         if self.is_of_login(&request)? {
             let body = self.body(&request).await?;
             return Box::pin(self.log_in_again(&request, body)).await;
+        }
+        if request.fetches() && self.pace.owes_fetch() {
+            Box::pin(self.wait_for_fetch()).await?;
         }
         self.renew_session().await?;
         self.charge(&request);
@@ -287,6 +294,9 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> RequestLoop<'_, R, W> {
     ) -> Result<(), Close> {
         let whole = request.frame_len.saturating_sub(request.header_len);
         let kept = self.keep_rest(request, whole, sent, room).await?;
+        if matches!(respond, Respond::Fetch(_)) {
+            self.pace.fetch_sent();
+        }
         let awaited = Awaited {
             correlation_id: request.header.correlation_id,
             response: request.entry.response,

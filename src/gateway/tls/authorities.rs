@@ -130,12 +130,6 @@ impl Rules {
         Ok(Self { authorities, revoked: zone.revoked.clone(), gateway: Arc::clone(gateway) })
     }
 
-    /// None where the gateway has no authorities of its own.
-    pub(crate) fn of_gateway(gateway: &Arc<Clients>) -> Option<Self> {
-        let authorities = gateway.authorities.clone()?;
-        Some(Self { authorities, revoked: BTreeSet::new(), gateway: Arc::clone(gateway) })
-    }
-
     /// Whether they were made from this state of the gateway's files.
     pub(crate) fn are_of(&self, gateway: &Arc<Clients>) -> bool {
         Arc::ptr_eq(&self.gateway, gateway)

@@ -1,10 +1,12 @@
 //! What one connection owes, and how long it is held back for it.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use kafka_protocol::error::ResponseError;
-use tokio::time::sleep;
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
 
 use super::super::close::Close;
 use super::super::meter::Meter;
@@ -37,6 +39,9 @@ pub(crate) const GLANCE: Duration = Duration::from_millis(500);
 pub(crate) struct Pace {
     place: Place,
     debts: Mutex<Vec<Debt>>,
+    /// How many Fetches a broker owes an answer, and who wants to know when it has given one.
+    fetches: AtomicUsize,
+    answered: Notify,
     /// Where it is counted for how long the connection is held back.
     meter: Arc<Meter>,
 }
@@ -92,7 +97,8 @@ pub(crate) async fn admit(shared: &Shared, login: &Login) -> Result<Pace, Close>
 
 impl Pace {
     fn new(place: Place, meter: Arc<Meter>) -> Self {
-        Self { place, debts: Mutex::default(), meter }
+        let (fetches, answered) = (AtomicUsize::new(0), Notify::new());
+        Self { place, debts: Mutex::default(), fetches, answered, meter }
     }
 
     /// What the connection counts on.
@@ -111,6 +117,36 @@ impl Pace {
         let Some((ticket, left)) = charged(self.zone(), limit, amount) else { return };
         if !left.is_zero() {
             self.owe(limit, Some(ticket), left.min(longest(limit)), metrics);
+        }
+    }
+
+    /// A Fetch goes to the broker.
+    pub(crate) fn fetch_sent(&self) {
+        self.fetches.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The answer to it is here: so many bytes of it are charged.
+    pub(crate) fn fetch_answered(&self, bytes: usize, metrics: &Metrics) {
+        self.charge(Limit::Consume, bytes, metrics);
+        self.fetches.fetch_sub(1, Ordering::Relaxed);
+        self.answered.notify_waiters();
+    }
+
+    /// Whether a Fetch is under way that another one has to wait for, since it is limited what comes.
+    pub(crate) fn owes_fetch(&self) -> bool {
+        self.fetches.load(Ordering::Relaxed) > 0 && self.zone().metered(Limit::Consume, |_| ()).is_some()
+    }
+
+    /// Waits until there is none.
+    pub(crate) async fn fetch_is_answered(&self) {
+        loop {
+            // Before the look: what is notified in between is not missed.
+            let answered = self.answered.notified();
+            if !self.owes_fetch() {
+                return;
+            }
+            // The limit may go meanwhile.
+            let _ = timeout(GLANCE, answered).await;
         }
     }
 
@@ -139,8 +175,10 @@ impl Pace {
     }
 
     fn owe(&self, limit: Limit, ticket: Option<Ticket>, wait: Duration, metrics: &Metrics) {
-        metrics.throttled(limit, wait);
-        self.meter.throttled(wait);
+        // For all that it owes a connection waits at the same time: only what this adds to that counts.
+        let added = wait.saturating_sub(self.left().unwrap_or_default());
+        metrics.throttled(limit, added);
+        self.meter.throttled(added);
         // What is owed may take longer than it looks now, if a share becomes smaller.
         let longest = if ticket.is_some() { longest(limit) } else { wait };
         let debt = Debt { limit, ticket, longest: now() + longest };

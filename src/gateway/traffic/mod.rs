@@ -4,7 +4,9 @@
 //!   charged to the zone's meter, its answer says for how long the connection is held back, and the next request waits for so long
 //!   (KIP-219): clients that do not know of throttling are slowed by that alone.
 //! * A fetch is charged when its answer comes, which passes in full: an empty one in its place would leave the broker's and the
-//!   client's idea of a fetch session apart. It asks for no more than a second's worth ([`Pace::quota`]), as on a broker with quotas.
+//!   client's idea of a fetch session apart. It asks for no more than a second's worth ([`Pace::quota`]), as on a broker with quotas,
+//!   and the next one of its connection waits for that answer ([`Pace::fetch_is_answered`]). To charge what it asks for beforehand
+//!   would hold back those who wait for records that do not come.
 //! * A commit is answered at once too, and the next request waits. Only if the next one would have to wait longer than
 //!   [`connection::LONGEST_FOR_FEW`] it is refused, with COORDINATOR_LOAD_IN_PROGRESS: of the errors that clients retry on, Java's and
 //!   librdkafka's, it is the one that does not make them look for another coordinator.
@@ -16,6 +18,8 @@
 
 mod connection;
 mod heard;
+#[cfg(test)]
+mod tests;
 pub(crate) mod throttle_time;
 mod zone;
 

@@ -36,6 +36,13 @@ pub(crate) fn in_produce(version: i16, body: &Rewritten, ms: i32) -> Result<Rewr
     codec::encode(&response, version).map(Rewritten::from).map_err(|_| Refusal::Unencodable)
 }
 
+/// Puts it in a whole answer to a Fetch request, which has it in front at every version that is served.
+pub(crate) fn in_fetch(body: Bytes, ms: i32) -> Bytes {
+    let mut body = BytesMut::from(body);
+    raise(&mut body, ms);
+    body.freeze()
+}
+
 /// Puts it in an answer that was given here, if it has the field in front.
 pub(crate) fn in_answer(response: &Shape, version: i16, body: &[u8], ms: i32) -> Option<Bytes> {
     is_in_front(response, version).then(|| {
@@ -77,10 +84,9 @@ mod tests {
             for version in 4..=17 {
                 let response = FetchResponse::default().with_throttle_time_ms(brokers);
                 let response = response.with_session_id(if version < 7 { 0 } else { 9 });
-                let mut body = BytesMut::from(&*codec::encode(&response, version).unwrap());
-                raise(&mut body, ours);
+                let body = in_fetch(codec::encode(&response, version).unwrap(), ours);
                 let shape = entry(1).unwrap().response;
-                let shown: FetchResponse = codec::decode(shape, version, body.freeze()).unwrap();
+                let shown: FetchResponse = codec::decode(shape, version, body).unwrap();
                 assert_eq!(shown, response.with_throttle_time_ms(told));
             }
             for version in produce::VERSIONS.first..=produce::VERSIONS.last {

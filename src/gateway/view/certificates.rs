@@ -1,4 +1,4 @@
-//! Zones whose partners log in by certificate.
+//! What clients' certificates are held against: those that are a zone's login, and those that stand beside a login by SASL.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use super::super::config::GatewayConfig;
 use super::super::tls::Rules;
 use super::login::Entrance;
 use crate::policy::ServedZone;
-use crate::zone::AuthenticationMode;
+use crate::zone::{AuthenticationMode, Certificates};
 
 /// What the zone's certificates are held against; none where nobody logs in by one. The error is why the zone cannot be served.
 pub(super) fn rules(
@@ -25,4 +25,12 @@ pub(super) fn rules(
     };
     let before = before.and_then(|it| Some((&it.authentication.certificates, it.rules.as_ref()?)));
     tls.rules(&authentication.certificates, before).map(Some)
+}
+
+/// What certificates beside a login by SASL are held against; none if the gateway has no authorities. They stay the same until its
+/// files are read again, so that open connections are not verified anew with every view.
+pub(super) fn beside(config: &GatewayConfig, before: Option<&Arc<Rules>>) -> Option<Arc<Rules>> {
+    // As of a zone that names no authorities: the gateway's own, and its list of what is revoked.
+    let none = Certificates::default();
+    config.tls.as_ref()?.rules(&none, before.map(|rules| (&none, rules))).ok()
 }

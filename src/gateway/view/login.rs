@@ -19,12 +19,20 @@ pub(crate) struct Login {
     pub(crate) user: String,
     pub(crate) zone: Arc<ZoneView>,
     pub(crate) proof: Proof,
+    /// The certificate that has to be good beside what was proved, where the gateway wants one.
+    pub(crate) beside: Option<Beside>,
     /// Where it came from.
     pub(crate) address: IpAddr,
     pub(crate) expires_at: Option<OffsetDateTime>,
 }
 
 impl Login {
+    /// The same, with what has to be good beside it: it ends with whichever of both ends first.
+    pub(crate) fn with(self, beside: Option<Beside>) -> Self {
+        let ends = beside.as_ref().and_then(|beside| beside.ends);
+        Self { expires_at: earlier(self.expires_at, ends), beside, ..self }
+    }
+
     /// What was logged in with, as figures call it: a key id, or what no key id is.
     pub(crate) fn credential(&self) -> String {
         match &self.proof {
@@ -37,6 +45,20 @@ impl Login {
     pub(crate) fn is_expired(&self, now: OffsetDateTime) -> bool {
         self.expires_at.is_some_and(|at| at <= now)
     }
+}
+
+/// A certificate that was shown beside a login by SASL. Like what was proved it is asked again, as long as the connection lives,
+/// whether it still counts.
+#[derive(Debug, Clone)]
+pub(crate) struct Beside {
+    pub(crate) chain: Arc<Chain>,
+    /// Another login on the same connection does not put it off.
+    pub(crate) ends: Option<OffsetDateTime>,
+}
+
+/// The first of two ends, of which there may be none.
+pub(super) fn earlier(one: Option<OffsetDateTime>, other: Option<OffsetDateTime>) -> Option<OffsetDateTime> {
+    one.into_iter().chain(other).min()
 }
 
 /// What a login has proved. Each kind is asked again, as long as the connection lives, whether it still counts
@@ -146,6 +168,7 @@ impl Candidate {
             user: user.to_owned(),
             zone: Arc::clone(&self.entrance.zone),
             proof: Proof::Credential { key_id: self.credential.key_id.clone(), mechanism },
+            beside: None,
             address,
             expires_at: self.credential.expires_at,
         }

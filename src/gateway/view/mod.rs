@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::login::Entrance;
-pub(crate) use self::login::{Candidate, Login, Origin, Proof, Standing};
+pub(crate) use self::login::{Beside, Candidate, Login, Origin, Proof, Standing};
+use self::login::{Entrance, earlier};
 use super::addresses::{Brokers, Form};
 use super::config::GatewayConfig;
 use super::offer::Offer;
 use super::shared::Port;
-use super::tls::{Rules, ServerTls};
+use super::tls::Rules;
 use super::topology::{ClusterState, Clusters, TopicState, Topology};
 use crate::policy::token::Bearer;
 use crate::policy::{Served, ServedZone, Window, ZoneView};
@@ -69,7 +69,7 @@ impl GatewayView {
             sequence: served.map(|served| served.sequence),
             clusters: cluster_views(config, clusters, previous),
             settled: true,
-            own_rules: config.tls.as_ref().and_then(ServerTls::own_rules).map(Arc::new),
+            own_rules: certificates::beside(config, previous.own_rules.as_ref()),
             ..Self::default()
         };
         view.common_offer =
@@ -172,6 +172,7 @@ impl GatewayView {
             user,
             zone: Arc::clone(zone),
             proof: Proof::Token { issuer },
+            beside: None,
             address: origin.address,
             expires_at: Some(bearer.ends),
         })
@@ -185,7 +186,8 @@ impl GatewayView {
     /// What is left of a login. None if the zone, its identity or its cluster is gone, if it is closed or no longer admits the
     /// address; or if what was proved does not count any more. For a credential that is: it or its user name is gone, or the
     /// zone no longer accepts the mechanism; for a token: the zone has another account, takes those of another issuer, or none;
-    /// for a certificate: the zone has another account, its authorities do not vouch for it any more, or it is revoked.
+    /// for a certificate: the zone has another account, its authorities do not vouch for it any more, or it is revoked. The last
+    /// two hold as well for a certificate beside a login by SASL, with the gateway's own authorities.
     pub(crate) fn standing(&self, login: &Login) -> Option<Standing<'_>> {
         let entrance = self.zones.get(&login.zone.name).filter(|entrance| entrance.is_of(login))?;
         let ends = match &login.proof {
@@ -209,6 +211,13 @@ impl GatewayView {
                 chain.judge(same.rules.as_ref()?).ok()?;
                 login.expires_at
             }
+        };
+        let ends = match &login.beside {
+            Some(Beside { chain, ends: end }) => {
+                chain.judge(self.own_rules.as_ref()?).ok()?;
+                earlier(ends, *end)
+            }
+            None => ends,
         };
         Some(Standing { zone: &entrance.zone, ends })
     }

@@ -61,7 +61,8 @@ impl<'a> Batch<'a> {
     pub fn decompressed(&self, room: &Room) -> Result<Cow<'a, [u8]>, RecordsError> {
         self.check()?;
         let payload = self.payload();
-        self.codec()?.decompress(payload, room.decompressed(payload.len()), room.excess())
+        let (limit, excess) = room.decompressed(payload.len());
+        self.codec()?.decompress(payload, limit, excess)
     }
 
     fn check(&self) -> Result<(), RecordsError> {

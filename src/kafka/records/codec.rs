@@ -65,6 +65,11 @@ impl Codec {
         }
     }
 
+    /// What a decoder of such bytes sets aside before any come out.
+    pub(super) fn set_aside(self, bytes: &[u8]) -> usize {
+        if self == Self::Lz4 { lz4_block(bytes) } else { 0 }
+    }
+
     /// At most `limit` bytes; `excess` is the error if there are more.
     pub(super) fn decompress(
         self,
@@ -122,6 +127,8 @@ const XERIAL: &[u8] = b"\x82SNAPPY\0";
 const XERIAL_HEADER: usize = 16;
 /// What the Java library puts in one block.
 const XERIAL_BLOCK: usize = 32 << 10;
+/// How often its compressed size a block can become, rounded up: a copy of 64 bytes takes three.
+const SNAPPY_RATIO: usize = 22;
 
 fn snappy(bytes: &[u8], limit: usize) -> Result<Vec<u8>, Failed> {
     let mut plain = Vec::new();
@@ -140,9 +147,13 @@ fn snappy(bytes: &[u8], limit: usize) -> Result<Vec<u8>, Failed> {
     Ok(plain)
 }
 
-/// Appends a block, which says in front how long it becomes.
+/// Appends a block, which says in front how long it becomes. So much is set aside for it first, so it is held against what it could
+/// become.
 fn snappy_block(block: &[u8], limit: usize, plain: &mut Vec<u8>) -> Result<(), Failed> {
     let (before, len) = (plain.len(), snap::raw::decompress_len(block).map_err(|_| Failed::Damaged)?);
+    if len > block.len().saturating_mul(SNAPPY_RATIO) {
+        return Err(Failed::Damaged);
+    }
     if len > limit.saturating_sub(before) {
         return Err(Failed::Excess);
     }
@@ -171,6 +182,20 @@ fn lz4_compressed(plain: &[u8]) -> Option<Vec<u8>> {
     let mut encoder = FrameEncoder::with_frame_info(frame, Vec::with_capacity(plain.len() / 2));
     encoder.write_all(plain).ok()?;
     encoder.finish().ok()
+}
+
+/// The magic of LZ4 frames; the byte behind the next one says how large their blocks are.
+const LZ4: &[u8] = &[0x04, 0x22, 0x4d, 0x18];
+
+/// What the decoder fills with zeros for the first block. The largest there is, if it is not said in this way.
+fn lz4_block(bytes: &[u8]) -> usize {
+    let said = bytes.strip_prefix(LZ4).and_then(|rest| rest.get(1)).map(|byte| (byte >> 4) & 7);
+    match said {
+        Some(4) => 64 << 10,
+        Some(5) => 256 << 10,
+        Some(6) => 1 << 20,
+        _ => 8 << 20,
+    }
 }
 
 /// In one go, into what is here anyway: a stream would first allocate the window that its header asks for, up to 128 MiB.

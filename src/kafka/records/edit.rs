@@ -1,12 +1,13 @@
 //! Headers taken out of records and put into them.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use bytes::{BufMut, Bytes};
 
 use super::batch::{Batch, COVERED_FROM, CRC_AT, HEADER, LENGTH_AT, batches};
 use super::record::{Reader, Record, put_varint, varint_len};
-use super::{RecordsError, Room};
+use super::{Codec, RecordsError, Room};
 
 /// What is done to the headers of each record.
 #[derive(Clone, Copy)]
@@ -37,6 +38,8 @@ pub struct AddedHeader {
 pub struct Edited {
     /// All whole batches: the very bytes that came, if nothing was to be changed.
     pub records: Bytes,
+    /// Bytes of the field that they were.
+    pub read: usize,
     /// How many of them were changed.
     pub changed: usize,
     /// Bytes at the end that are no whole batch, and are not among `records`: nobody can say what they hold.
@@ -53,7 +56,8 @@ pub struct Unreadable {
 /// Edits the headers of every record of a records field.
 ///
 /// Batches stay as many as they are, with their offsets, timestamps, producers and codecs. Those of brokers themselves, such as the
-/// end of a transaction, and those without records are left alone. `room` gets smaller by what this took.
+/// end of a transaction, and those without records are left alone. `room` gets smaller by what this took, and where a batch cannot be
+/// read by what that took. Once it is gone, no batch is looked into any more.
 ///
 /// # Errors
 /// With what is wrong with the first batch that cannot be read; nothing of it and behind it is among what comes back.
@@ -95,7 +99,7 @@ impl Output<'_> {
             Some(copied) => copied.into(),
             None => self.records.slice(..self.read),
         };
-        Edited { records, changed: self.changed, cut }
+        Edited { records, read: self.read, changed: self.changed, cut }
     }
 }
 
@@ -105,18 +109,68 @@ fn edit_batch(
     edits: &HeaderEdits<'_>,
     room: &mut Room,
 ) -> Result<Option<Vec<u8>>, RecordsError> {
-    let payload = batch.payload();
-    if batch.is_control() || (batch.records() == 0 && payload.is_empty()) {
+    if is_left_alone(batch) {
         return Ok(None);
     }
-    let plain = batch.decompressed(room)?;
-    let edited = Rewriter { edits, limit: room.edited(), excess: room.excess(), present: Vec::new() }
-        .records(&plain, batch.records())?;
-    room.take(edited.as_ref().map_or(0, Vec::len).max(plain.len()));
+    let plain = opened(batch, room)?;
+    let mut rewriter = Rewriter { edits, limit: room.edited(), excess: room.excess(), present: Vec::new() };
+    let mut edited = None;
+    let written = rewriter.records(&plain, batch.records(), &mut edited);
+    room.take(least(batch).max(plain.len()).max(edited.as_ref().map_or(0, Vec::len)));
+    written?;
     let Some(edited) = edited else { return Ok(None) };
     drop(plain);
-    let compressed = batch.codec()?.compress(&edited, payload)?;
+    let compressed = batch.codec()?.compress(&edited, batch.payload())?;
     rebuilt(batch, &compressed).map(Some)
+}
+
+/// Whether nothing is done to a batch, whatever is to be done to others.
+fn is_left_alone(batch: &Batch<'_>) -> bool {
+    batch.is_control() || (batch.records() == 0 && batch.payload().is_empty())
+}
+
+/// Its records, decompressed. If they do not come out, that took all the room that they could have had: nobody knows how far it got.
+fn opened<'a>(batch: &Batch<'a>, room: &mut Room) -> Result<Cow<'a, [u8]>, RecordsError> {
+    if room.is_gone() {
+        return Err(room.excess());
+    }
+    batch.decompressed(room).inspect_err(|cause| {
+        if matches!(cause, RecordsError::Compression(_) | RecordsError::TooLarge | RecordsError::Exhausted) {
+            let (limit, _) = room.decompressed(batch.payload().len());
+            room.take(limit);
+        }
+    })
+}
+
+/// What a batch takes of the room, however few bytes it becomes.
+fn least(batch: &Batch<'_>) -> usize {
+    if batch.codec() == Ok(Codec::None) { 0 } else { Room::EACH }
+}
+
+/// What a record counts for at least in [`fits`]: headers may be added to each.
+const RECORD: usize = 128;
+
+/// Whether all whole batches of a records field can be decompressed within this room, which gets smaller by what they take. Looking
+/// takes no longer than that.
+pub fn fits(records: &[u8], room: &mut Room) -> bool {
+    batches(records).all(|batch| batch.and_then(|batch| look(&batch, room)).is_ok())
+}
+
+fn look(batch: &Batch<'_>, room: &mut Room) -> Result<(), RecordsError> {
+    if is_left_alone(batch) {
+        return Ok(());
+    }
+    if batch.codec()?.set_aside(batch.payload()) > room.left {
+        return Err(room.excess());
+    }
+    let plain = opened(batch, room)?;
+    let records = usize::try_from(batch.records()).unwrap_or(usize::MAX);
+    let taken = least(batch).max(plain.len()).max(records.saturating_mul(RECORD));
+    if taken > room.left {
+        return Err(room.excess());
+    }
+    room.take(taken);
+    Ok(())
 }
 
 /// The batch with another payload: nothing of its header changes but length and checksum.
@@ -155,10 +209,9 @@ struct Fate {
 }
 
 impl Rewriter<'_> {
-    /// `None`: nothing changes.
-    fn records(&mut self, plain: &[u8], count: u32) -> Result<Option<Vec<u8>>, RecordsError> {
+    /// Writes to `out`, from the first record on that changes. What it has written stays there, if it does not come to the end.
+    fn records(&mut self, plain: &[u8], count: u32, out: &mut Option<Vec<u8>>) -> Result<(), RecordsError> {
         let mut reader = Reader::new(plain);
-        let mut out: Option<Vec<u8>> = None;
         for _ in 0..count {
             let start = plain.len() - reader.unread();
             let record = reader.record()?;
@@ -168,7 +221,7 @@ impl Rewriter<'_> {
                 let before = plain.get(..start).unwrap_or_default();
                 let out = out.get_or_insert_with(|| before.to_vec());
                 self.write(&record, &fate, out)?;
-            } else if let Some(out) = &mut out {
+            } else if let Some(out) = out.as_mut() {
                 out.extend_from_slice(plain.get(start..end).unwrap_or_default());
             }
             if out.as_ref().is_some_and(|out| out.len() > self.limit) {
@@ -176,7 +229,7 @@ impl Rewriter<'_> {
             }
         }
         match reader.unread() {
-            0 => Ok(out),
+            0 => Ok(()),
             _ => Err(RecordsError::Malformed("there are bytes behind its last record")),
         }
     }

@@ -24,7 +24,7 @@ pub use self::batch::{Batch, Batches, batches};
 pub use self::build::{NewRecord, build};
 pub use self::codec::Codec;
 pub use self::count::{Counted, Counting, count};
-pub use self::edit::{AddedHeader, Edited, HeaderEdits, Unreadable, edit};
+pub use self::edit::{AddedHeader, Edited, HeaderEdits, Unreadable, edit, fits};
 pub use self::record::{Header, Reader, Record};
 
 /// Why records cannot be read.
@@ -67,7 +67,7 @@ impl RecordsError {
 }
 
 /// The bytes that may be held, decompressed and edited, for one request or response. Compressed bytes say nothing of how many they
-/// become.
+/// become. What comes to nothing takes of it too, so that it bounds the work on a request, whatever is in it.
 #[derive(Debug, Clone, Copy)]
 pub struct Room {
     batch: usize,
@@ -85,9 +85,13 @@ impl Room {
     /// What a batch may have however few bytes it is compressed to.
     const FLOOR: usize = 16 << 20;
 
-    /// What so many compressed bytes may become.
-    fn decompressed(&self, compressed: usize) -> usize {
-        self.edited().min(compressed.saturating_mul(Self::RATIO).max(Self::FLOOR))
+    /// What a compressed batch takes at least: a decoder and an encoder are made for each, however few bytes it has.
+    const EACH: usize = 4 << 10;
+
+    /// What so many compressed bytes may become, and the error if they become more.
+    fn decompressed(&self, compressed: usize) -> (usize, RecordsError) {
+        let alone = self.batch.min(compressed.saturating_mul(Self::RATIO).max(Self::FLOOR));
+        if self.left < alone { (self.left, RecordsError::Exhausted) } else { (alone, RecordsError::TooLarge) }
     }
 
     /// What one edited batch may have.
@@ -98,6 +102,10 @@ impl Room {
     /// Why a batch did not fit.
     fn excess(&self) -> RecordsError {
         if self.left < self.batch { RecordsError::Exhausted } else { RecordsError::TooLarge }
+    }
+
+    fn is_gone(&self) -> bool {
+        self.left == 0
     }
 
     fn take(&mut self, bytes: usize) {

@@ -148,7 +148,8 @@ fn what_stands_in_front_of_a_batch_that_cannot_be_read_is_edited() {
     let edits = HeaderEdits { removes: &internal, adds: &some_adds() };
     let refused = edit(&bytes, &edits, &mut { ROOM }).unwrap_err();
     assert_eq!(refused.cause, RecordsError::Checksum);
-    assert_eq!(refused.before, edit(&good.into(), &edits, &mut { ROOM }).unwrap());
+    assert_eq!(refused.before, edit(&good.clone().into(), &edits, &mut { ROOM }).unwrap());
+    assert_eq!(refused.before.read, good.len(), "as it came");
 }
 
 #[test]
@@ -198,6 +199,100 @@ fn records_that_grow_beyond_the_room_are_refused() {
     let room = Room { batch: batch.len() + 1500, left: 1 << 20 };
     let refused = edit(&batch.into(), &edits, &mut { room }).unwrap_err();
     assert_eq!(refused.cause, RecordsError::TooLarge);
+}
+
+/// How many batches like this one are looked into until there is no room any more.
+fn looked_into(batch: Vec<u8>, mut room: Room) -> usize {
+    let batch = Bytes::from(batch);
+    let edits = HeaderEdits { removes: &internal, adds: &[] };
+    let mut next = || edit(&batch, &edits, &mut room).err().map(|unreadable| unreadable.cause);
+    (0..1_000).take_while(|_| next() != Some(RecordsError::Exhausted)).count()
+}
+
+#[test]
+fn what_comes_to_nothing_takes_room_too_and_nothing_is_looked_into_once_it_is_gone() {
+    let room = Room { batch: 64 << 20, left: 96 << 20 };
+    for codec in [Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
+        let broken = one(codec).around(&[0xff; 20]);
+        assert_eq!(error(broken.clone(), room), RecordsError::Compression(codec));
+        assert_eq!(looked_into(broken, room), 6, "{codec}: as much as each could have become");
+        let zeros = one(codec).around(&codec.compress(&vec![0; 1 << 20], &[]).unwrap());
+        assert!(matches!(error(zeros.clone(), room), RecordsError::Malformed(_)), "{codec}");
+        assert_eq!(looked_into(zeros, room), 96, "{codec}: what each becomes");
+    }
+    let gone = Room { batch: 64 << 20, left: 0 };
+    for codec in CODECS {
+        let good = one(codec).bytes();
+        assert_eq!(error(good.clone(), gone), RecordsError::Exhausted);
+        assert_eq!(error(good, Room::new(0, 0)), RecordsError::TooLarge, "each alone would be");
+    }
+}
+
+#[test]
+fn what_was_written_of_a_batch_that_fails_takes_room() {
+    let batch = one(Codec::None);
+    let plain = [batch.plain(), vec![0]].concat();
+    let bytes = Bytes::from(batch.around(&plain));
+    let long = AddedHeader { key: "k".into(), value: vec![0; 1000].into(), only_if_absent: false };
+    let mut room = ROOM;
+    let edits = HeaderEdits { removes: &internal, adds: &[long] };
+    assert!(edit(&bytes, &edits, &mut room).is_err(), "there is a byte behind its last record");
+    // Less what was removed of each.
+    let least = plain.len() + 900 * batch.records.len();
+    assert!(ROOM.left - room.left > least, "{}", ROOM.left - room.left);
+}
+
+#[test]
+fn a_compressed_batch_takes_some_room_however_small_it_is() {
+    let taken = |codec| {
+        let records = build(&[NewRecord::default()], codec, 1).unwrap();
+        let mut room = ROOM;
+        edit(&records, &HeaderEdits { removes: &internal, adds: &[] }, &mut room).unwrap();
+        ROOM.left - room.left
+    };
+    assert_eq!(CODECS.map(taken), [7, Room::EACH, Room::EACH, Room::EACH, Room::EACH]);
+}
+
+#[test]
+fn a_look_tells_few_bytes_from_those_that_become_many() {
+    let fits = |records: &[u8]| fits(records, &mut Room::new(128 << 10, 128 << 10));
+    let of = |value: usize, records: usize, codec| {
+        let record = NewRecord { value: Some(vec![0; value].into()), ..NewRecord::default() };
+        build(&vec![record; records], codec, 1).unwrap()
+    };
+    for codec in CODECS {
+        assert!(fits(&of(100, 10, codec)), "{codec}");
+        assert!(!fits(&of(200 << 10, 1, codec)), "{codec}");
+        assert!(!fits(&of(1, 2_000, codec)), "{codec}: something may be added to each");
+        assert!(!fits(&of(100, 1, codec).repeat(2_000)), "{codec}: all of them count");
+        let broken = one(codec).around(&[0xff; 20]);
+        assert_eq!(fits(&broken), codec == Codec::None, "{codec}");
+    }
+    assert!(fits(&[]));
+    assert!(fits(&of(200 << 10, 1, Codec::None)[..70]), "what is cut off is not read");
+    // Its decoder would fill 4 MiB with zeros.
+    let mut blocks = Codec::Lz4.compress(b"some", &[]).unwrap().into_owned();
+    assert_eq!(Codec::Lz4.set_aside(&blocks), 64 << 10);
+    blocks[5] = 0x70;
+    assert!(Codec::Lz4.set_aside(&blocks) >= 4 << 20);
+    assert!(Codec::Lz4.set_aside(b"") >= 4 << 20);
+}
+
+#[test]
+fn snappy_sets_nothing_aside_for_a_length_that_it_cannot_have() {
+    // It says 16 MiB, and has a byte.
+    let block = [0x80, 0x80, 0x80, 0x08, 0xff];
+    let framed = [&b"\x82SNAPPY\0\0\0\0\x01\0\0\0\x01\0\0\0\x05"[..], &block].concat();
+    for bytes in [&block[..], &framed] {
+        // Else it would be too large, which is said before anything is set aside.
+        let refused = Codec::Snappy.decompress(bytes, 1 << 20, RecordsError::TooLarge);
+        assert_eq!(refused, Err(RecordsError::Compression(Codec::Snappy)));
+    }
+    for len in [0, 1, 60, 64, 65, 1_000, 70_000] {
+        let plain = vec![7; len];
+        let raw = Codec::Snappy.compress(&plain, b"a raw block").unwrap();
+        assert_eq!(Codec::Snappy.decompress(&raw, len, RecordsError::TooLarge).unwrap(), plain, "{len}");
+    }
 }
 
 #[test]

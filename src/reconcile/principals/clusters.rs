@@ -11,7 +11,7 @@ use crate::kafka::sasl::{Credentials, Mechanism};
 use crate::policy::principal::{self, Generation, MasterKeys};
 use crate::sasl::ScramHash;
 use crate::store::{Store, StoreError};
-use crate::zone::{ClusterName, KeyName, Slots, ZoneName};
+use crate::zone::{ClusterName, KeyName, Slots, ZoneId, ZoneName};
 
 /// What one request may take. A list of hundreds of thousands of ACLs takes seconds.
 const REQUEST: Duration = Duration::from_secs(30);
@@ -118,15 +118,22 @@ fn puts(step: &ZoneSteps, keys: &MasterKeys, login: Option<&Credentials>) -> Vec
     let put = |(&hash, password): (&ScramHash, &Password)| {
         let is_in_force = |slots: &Slots| slots.in_force == hash && *slots.key_in_force() == password.key;
         let login = login.filter(|_| step.slots.as_ref().is_some_and(is_in_force));
-        let login = login.cloned().map_or_else(|| credentials(step, keys, hash, &password.key), Some)?;
+        let made = || credentials(&step.zone, step.id, (hash, &password.key), keys);
+        let login = login.cloned().map_or_else(made, Some)?;
         Some(ScramChange::Put { login, hash, rounds: password.rounds })
     };
     step.put.iter().filter_map(put).collect()
 }
 
-fn credentials(step: &ZoneSteps, keys: &MasterKeys, hash: ScramHash, key: &KeyName) -> Option<Credentials> {
-    let password = keys.get(key)?.password(step.id, Generation::FIRST);
-    Some(Credentials::new(Mechanism::of_scram(hash), principal::user(&step.zone), password))
+/// What a zone's principal logs in with by the password that is made of this key; none if the key is not here.
+pub(super) fn credentials(
+    zone: &ZoneName,
+    id: ZoneId,
+    (hash, key): (ScramHash, &KeyName),
+    keys: &MasterKeys,
+) -> Option<Credentials> {
+    let password = keys.get(key)?.password(id, Generation::FIRST);
+    Some(Credentials::new(Mechanism::of_scram(hash), principal::user(zone), password))
 }
 
 fn deletions(step: &ZoneSteps) -> Vec<ScramChange> {
@@ -236,7 +243,7 @@ fn login(step: &ZoneSteps, keys: &MasterKeys) -> Option<Credentials> {
     if step.proves().is_none() && !step.put.contains_key(&slots.in_force) {
         return None;
     }
-    credentials(step, keys, slots.in_force, slots.key_in_force())
+    credentials(&step.zone, step.id, (slots.in_force, slots.key_in_force()), keys)
 }
 
 /// What was given counts once every broker knows it. What was taken away is gone once the cluster accepted that: there is nothing
@@ -282,7 +289,7 @@ mod tests {
     use super::*;
     use crate::policy::principal::MasterKey;
     use crate::secret::Secret;
-    use crate::zone::{ZoneId, sample};
+    use crate::zone::sample;
 
     #[test]
     fn whoever_logs_in_with_a_new_password_has_it_salted_already() {

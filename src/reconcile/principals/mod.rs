@@ -12,6 +12,7 @@
 //! | `clusters` | reads and writes the clusters, in bulk |
 //! | `readback` | waits until every broker knows what was written |
 //! | `logins` | logs in as the principals whose passwords were written, on every broker |
+//! | `reach` | asks as these principals what else a cluster lets them do |
 //! | `files` | clusters where somebody else makes the users: logs in as those of the zones' files |
 //! | `told` | what there is to say of these: pure |
 //!
@@ -27,6 +28,7 @@ mod compare;
 mod files;
 mod logins;
 mod own;
+mod reach;
 mod readback;
 mod rules;
 mod shown;

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use super::files::FileLogins;
+use super::reach::Reach;
 use super::slots::reason_to_wait;
 use super::told;
 use super::{
@@ -34,6 +35,8 @@ pub struct OwnPrincipals {
     clusters: Clusters,
     /// Those of somebody else's making.
     files: Option<FileLogins>,
+    /// What those that are made here may do beyond their zones.
+    reach: Reach,
     store: Arc<dyn Store>,
     /// Part of every zone's id.
     home_cluster_id: String,
@@ -57,6 +60,7 @@ impl OwnPrincipals {
         Self {
             clusters,
             files: files.map(FileLogins::new),
+            reach: Reach::default(),
             store,
             home_cluster_id,
             seen: Mutex::default(),
@@ -209,13 +213,14 @@ impl Backing for OwnPrincipals {
             let mut doubts = doubts(&self.clusters, &view, &state, wanted, loaded);
             let keys = &self.clusters.setup.keys;
             doubts.extend(left_behind(&state.principals, |cluster| keys.contains_key(cluster)));
-            let mut seen = Observation { changes, doubts, ..Observation::default() };
+            let locks = self.reach.look(&self.clusters, &view, &state).await;
+            let mut seen = Observation { changes, doubts, locks, ..Observation::default() };
             if let Some(files) = &self.files {
                 let standings = files.look(wanted).await;
                 seen.doubts.extend(told::findings(&files.clusters, &standings, wanted, loaded));
                 seen.doubts.extend(rights_needed(&files.clusters, &state, wanted, loaded));
                 seen.waiting = told::waiting(&standings);
-                seen.locks = told::locks(&standings);
+                seen.locks.extend(told::locks(&standings));
             }
             seen
         })

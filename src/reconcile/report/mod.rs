@@ -55,7 +55,7 @@ pub(super) enum Part {
 pub(super) struct Logins {
     /// Whether their own is kept from the state, where that is asked.
     pub(super) data_plane: Option<Condition>,
-    /// Those that are in zones' files.
+    /// Those of zones alone.
     pub(super) locks: BTreeMap<ZoneName, FileLock>,
 }
 

@@ -1,15 +1,17 @@
 //! One change of one file, from the files as they are to a plan's input. Nothing is written.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use similar::TextDiff;
 
 use super::{Desired, Observed, Snapshot, Source};
 use crate::manifest::finding::printable;
-use crate::manifest::{Finding, Known, Loaded, LoadedZone, Loader, SourceFile, document, edit, to_document};
+use crate::manifest::{
+    Finding, Known, Loaded, LoadedZone, Loader, SourceFile, document, edit, to_document, to_yaml, tree,
+};
 use crate::zone::{
-    Effect, PartnerZone, Precondition, WriteFinding, WriteRefusal, WriteRequest, ZoneName, ZoneWrite,
+    Effect, Excerpt, PartnerZone, Precondition, WriteFinding, WriteRefusal, WriteRequest, ZoneName, ZoneWrite,
 };
 
 /// Lines around each change of a diff.
@@ -25,6 +27,8 @@ pub(super) struct Draft {
     before: Option<String>,
     /// `None`: it goes.
     pub(super) after: Option<String>,
+    /// Where there is more in the file than the zone.
+    pub(super) excerpt: Option<Excerpt>,
     pub(super) version: Option<String>,
     /// What the files want with it.
     pub(super) desired: Desired,
@@ -36,14 +40,15 @@ impl Draft {
             Some(_) => format!("{side}/{}", self.file),
             None => "/dev/null".to_owned(),
         };
-        let (old, new) = (name("a", &self.before), name("b", &self.after));
-        let [before, after] = [&self.before, &self.after].map(|text| text.as_deref().unwrap_or_default());
-        TextDiff::from_lines(before, after)
-            .unified_diff()
-            .context_radius(CONTEXT)
-            .header(&old, &new)
-            .to_string()
+        let names = [name("a", &self.before), name("b", &self.after)];
+        unified(&names, [&self.before, &self.after].map(|text| text.as_deref().unwrap_or_default()))
     }
+}
+
+/// What `diff -u` would show.
+fn unified([old, new]: &[String; 2], [before, after]: [&str; 2]) -> String {
+    let diff = TextDiff::from_lines(before, after);
+    diff.unified_diff().context_radius(CONTEXT).header(old, new).to_string()
 }
 
 /// Reads files and edits them. What was parsed once is not parsed again.
@@ -76,7 +81,7 @@ impl Drafts {
             let draft = edited.and_then(|edited| {
                 let files = edited.applied_to(&snapshot.files);
                 let after = loader.load(files, &zones);
-                edited.checked(&loaded, after, &snapshot, &request.zone)
+                edited.checked(&loaded, after, &snapshot, &request)
             });
             (loader, draft)
         });
@@ -171,22 +176,21 @@ impl Edited {
         files
     }
 
-    /// It may bring no error that was not there before.
+    /// It may bring no error that was not there before, and what is put has to be read as it is meant.
     fn checked(
         self,
         before: &Loaded,
         after: Loaded,
         snapshot: &Snapshot,
-        zone: &ZoneName,
+        request: &WriteRequest,
     ) -> Result<Draft, WriteRefusal> {
-        let known: BTreeSet<_> =
-            errors(before).map(|finding| (finding.code.as_str(), &finding.message)).collect();
-        let new = errors(&after).filter(|it| !known.contains(&(it.code.as_str(), &it.message)));
-        let new: Vec<_> = new.map(shown).collect();
+        let new = self.new_errors(before, &after);
         if !new.is_empty() {
             return Err(WriteRefusal::Invalid(new));
         }
-        let version = after.zones.get(zone).map(|loaded| document::version(&loaded.zone));
+        self.as_meant(&after, request)?;
+        let version = after.zones.get(&request.zone).map(|loaded| document::version(&loaded.zone));
+        let excerpt = self.excerpt(before, request);
         let Self { effect, file, before, after: text } = self;
         let desired = Desired {
             revision: snapshot.revision.clone(),
@@ -195,18 +199,106 @@ impl Edited {
             commit: snapshot.commit.clone(),
             loaded: Arc::new(after),
         };
-        Ok(Draft { effect, file, before, after: text, version, desired })
+        Ok(Draft { effect, file, before, after: text, excerpt, version, desired })
     }
+
+    /// Errors that are there more often than before. Other files say what they said, so one too many is in this file, if one is.
+    fn new_errors(&self, before: &Loaded, after: &Loaded) -> Vec<WriteFinding> {
+        let mut known = BTreeMap::<_, usize>::new();
+        for error in errors(before) {
+            *known.entry(kind(error)).or_default() += 1;
+        }
+        let file = printable(&self.file);
+        let (here, elsewhere): (Vec<_>, Vec<_>) = errors(after).partition(|error| is_in(error, &file));
+        let mut new = Vec::new();
+        for error in elsewhere.into_iter().chain(here) {
+            match known.get_mut(&kind(error)) {
+                Some(left) if *left > 0 => *left -= 1,
+                _ => new.push(shown(error)),
+            }
+        }
+        new
+    }
+
+    /// An error that was there before can be in the way of what is put: nothing new is wrong, and it is not in force all the same.
+    fn as_meant(&self, after: &Loaded, request: &WriteRequest) -> Result<(), WriteRefusal> {
+        let ZoneWrite::Put(wanted) = &request.write else { return Ok(()) };
+        if after.zones.get(&request.zone).is_some_and(|loaded| *loaded.zone == **wanted) {
+            return Ok(());
+        }
+        let own = self.own_errors(after, &request.zone);
+        if own.is_empty() {
+            let file = printable(&self.file);
+            let why = format!(
+                "zone {} would not be read from {file} as it is to be, for what is wrong in the files already; correct that first",
+                request.zone
+            );
+            return Err(WriteRefusal::File(why));
+        }
+        Err(WriteRefusal::Invalid(own))
+    }
+
+    /// Errors in the zone's own document.
+    fn own_errors(&self, after: &Loaded, zone: &ZoneName) -> Vec<WriteFinding> {
+        let (documents, _) = tree::parse(self.after.as_deref().unwrap_or_default());
+        let is_own = |document: &&tree::Node| {
+            let name = document.find("/metadata/name").and_then(|found| found.node.scalar());
+            name.is_some_and(|name| name.text == zone.as_str())
+        };
+        let Some(own) = documents.iter().find(is_own) else { return Vec::new() };
+        let file = printable(&self.file);
+        let is_within = |error: &&Finding| {
+            let at = error.source.as_ref().map(|source| source.span.start);
+            is_in(error, &file) && at.is_some_and(|at| own.span.contains(&at))
+        };
+        errors(after).filter(is_within).map(shown).collect()
+    }
+
+    /// What of it is the zone's alone.
+    fn excerpt(&self, before: &Loaded, request: &WriteRequest) -> Option<Excerpt> {
+        self.before.as_deref().filter(|text| holds_more(text))?;
+        let known = before.zones.get(&request.zone).or_else(|| before.misplaced.get(&request.zone));
+        let wanted = match &request.write {
+            ZoneWrite::Put(zone) => Some(&**zone),
+            ZoneWrite::Delete => None,
+        };
+        // As it is written anew: text keys and plain values only, so nothing in it can fail to serialise.
+        let [old, new] = [known.map(|loaded| &*loaded.zone), wanted]
+            .map(|zone| zone.map(|zone| to_yaml(zone).unwrap_or_default()));
+        // The file stays, even if the document goes.
+        let names = ["a", "b"].map(|side| format!("{side}/{}", self.file));
+        let diff = unified(&names, [&old, &new].map(|text| text.as_deref().unwrap_or_default()));
+        Some(Excerpt { document: new, diff })
+    }
+}
+
+/// Whether there is anything in a file beside one document. What looks like a remark counts as one: a `#` in a value hides no more than
+/// how the file is written.
+fn holds_more(text: &str) -> bool {
+    text.contains('#') || tree::parse(text).0.len() > 1
 }
 
 fn errors(loaded: &Loaded) -> impl Iterator<Item = &Finding> {
     loaded.findings.iter().filter(|finding| finding.is_error())
 }
 
+/// What an error is, wherever it is: places move when a file is edited.
+fn kind(error: &Finding) -> (&'static str, &str) {
+    (error.code.as_str(), &error.message)
+}
+
+/// `file` is printable.
+fn is_in(error: &Finding, file: &str) -> bool {
+    error.source.as_ref().is_some_and(|source| *source.file == *file)
+}
+
 fn shown(finding: &Finding) -> WriteFinding {
-    let place = finding.source.as_ref().map(ToString::to_string).unwrap_or_default();
-    let help = finding.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
-    WriteFinding { code: finding.code.as_str(), place, message: format!("{}{help}", finding.message) }
+    WriteFinding {
+        code: finding.code.as_str(),
+        place: finding.source.as_ref().map(ToString::to_string).unwrap_or_default(),
+        message: finding.message.clone(),
+        help: finding.help.clone(),
+    }
 }
 
 fn check(on: &Precondition, current: Option<&PartnerZone>) -> Result<(), WriteRefusal> {

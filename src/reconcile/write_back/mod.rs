@@ -7,17 +7,19 @@ mod draft;
 
 use std::sync::Arc;
 
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use self::draft::{Draft, Drafts};
+use super::digest::hex;
 use super::guard::Limits;
 use super::plan::{Connected, Desired, Observed, Terms, plan};
 use super::source::{Author, CommitError, History, Onto, Proposal, Pushed, Snapshot, Source};
 use crate::manifest::Known;
-use crate::store::{Leadership, State, Store, StoreError};
+use crate::store::{self, Leadership, State, Store, StoreError};
 use crate::zone::{self, Committed, Effect, Extent, Revision, WriteRefusal, WriteRequest, Written, ZoneName};
 
 /// How often a push of somebody else's may come first.
@@ -82,6 +84,8 @@ impl WriteBack {
     }
 
     async fn write(&mut self, request: &WriteRequest) -> Result<Written, WriteRefusal> {
+        // Branches that have the name of ours, and are something else.
+        let mut taken = 0;
         for _ in 0..TRIES {
             let state = self.leading()?;
             let snapshot = self.head(&state).await?;
@@ -93,30 +97,58 @@ impl WriteBack {
                 return Ok(written);
             }
             let base = base.ok_or(WriteRefusal::NotARepository)?;
-            let onto = match self.mode {
-                WriteBackMode::None => return Err(off(draft)),
+            if self.mode == WriteBackMode::None {
+                return Err(off(draft));
+            }
+            let mut proposal = proposal(base, draft, request);
+            if self.mode == WriteBackMode::Branch {
                 // Whoever reviews a proposal decides about the guard as well.
-                WriteBackMode::Branch => Onto::Branch(branch(&request.zone)),
-                WriteBackMode::Commit => match planned.refusal {
-                    Some(refusal) => return Err(refusal),
-                    None => Onto::Source,
-                },
-            };
+                proposal.onto = Onto::Branch(branch(&request.zone, &proposal, taken));
+            } else if let Some(refusal) = planned.refusal {
+                return Err(refusal);
+            }
             self.store.confirm_leadership().await.map_err(|error| not_leading(&error))?;
-            let is_proposal = onto != Onto::Source;
-            match self.source.commit(proposal(base, draft, onto, request)).await {
+            let is_proposal = proposal.onto != Onto::Source;
+            match self.source.commit(proposal).await {
                 Ok(pushed) => {
                     tracing::info!(
                         zone = %request.zone, author = request.author.name, commit = pushed.commit, reference = pushed.reference,
                         "written to the source"
                     );
-                    return Ok(Written { commit: Some(committed(pushed, is_proposal)), ..written });
+                    let commit = committed(pushed, is_proposal);
+                    self.tell(request, &written, &commit).await;
+                    return Ok(Written { commit: Some(commit), ..written });
                 }
-                Err(CommitError::Moved(_) | CommitError::Exists(_)) => {}
+                // Whoever asked for it may not have heard the answer.
+                Err(CommitError::Proposed(pushed)) => {
+                    return Ok(Written { commit: Some(committed(pushed, true)), ..written });
+                }
+                Err(CommitError::Exists(_)) => taken += 1,
+                Err(CommitError::Moved(_)) => {}
                 Err(error) => return Err(refused(error)),
             }
         }
         Err(WriteRefusal::Raced)
+    }
+
+    /// Tells the audit log of a commit: here, since whoever asked for it may be gone by now. A failure is logged and not theirs: what they
+    /// asked for has been done.
+    async fn tell(&self, request: &WriteRequest, written: &Written, commit: &Committed) {
+        let kind = match written.effect {
+            Effect::Created => "zone.create-committed",
+            Effect::Updated | Effect::Unchanged => "zone.update-committed",
+            Effect::Deleted => "zone.delete-committed",
+        };
+        let (revision, reference) = (commit.revision.as_str(), &commit.reference);
+        let mut data = json!({ "revision": revision, "reference": reference, "file": written.file });
+        if let Value::Object(data) = &mut data {
+            store::name_asker(data, &request.by);
+        }
+        let (subject, now) = (format!("zone/{}", request.zone), OffsetDateTime::now_utc());
+        let event = store::event(&request.node, kind, &subject, now, &data);
+        if let Err(error) = self.store.audit(event).await {
+            tracing::error!(%error, kind, subject, "an audit event could not be written; what it tells was done");
+        }
     }
 
     /// The state, of a node that leads.
@@ -191,25 +223,35 @@ struct Planned {
 }
 
 fn written(draft: &Draft, plan: String) -> Written {
-    let (file, diff, version) = (draft.file.clone(), draft.diff(), draft.version.clone());
-    Written { effect: draft.effect, file, diff, plan, version, commit: None }
+    let (file, diff, excerpt) = (draft.file.clone(), draft.diff(), draft.excerpt.clone());
+    Written { effect: draft.effect, file, diff, excerpt, plan, version: draft.version.clone(), commit: None }
 }
 
 fn off(draft: Draft) -> WriteRefusal {
-    WriteRefusal::Off { diff: draft.diff(), file: draft.file, text: draft.after }
+    WriteRefusal::Off { diff: draft.diff(), file: draft.file, text: draft.after, excerpt: draft.excerpt }
 }
 
-/// Each proposal has a branch of its own.
-fn branch(zone: &ZoneName) -> String {
-    let unique = Uuid::new_v4().simple().to_string();
+/// Each proposal has a branch of its own, and who asks for the same again gets the same one. `taken`: how many of its names have turned
+/// out to be of something else, such as itself with a reviewer's commit on top.
+fn branch(zone: &ZoneName, proposal: &Proposal, taken: usize) -> String {
+    let mut hash = Sha256::new();
+    hash.update(format!("{}\n{taken}\n{}\0", proposal.base, proposal.message));
+    for (path, content) in &proposal.files {
+        hash.update(path);
+        // What is empty is another thing than what goes.
+        hash.update(if content.is_some() { "\0+" } else { "\0-" });
+        hash.update(content.as_deref().unwrap_or_default());
+    }
+    let unique = hex(&hash.finalize());
     format!("{BRANCHES}{zone}-{}", unique.get(..8).unwrap_or(&unique))
 }
 
-fn proposal(base: String, draft: Draft, onto: Onto, request: &WriteRequest) -> Proposal {
+/// What is to be committed, onto the source.
+fn proposal(base: String, draft: Draft, request: &WriteRequest) -> Proposal {
     let files = vec![(draft.file, draft.after.map(String::into_bytes))];
     let message = message(draft.effect, request);
     let zone::Author { name, email } = request.author.clone();
-    Proposal { base, files, author: Author { name, email }, message, onto }
+    Proposal { base, files, author: Author { name, email }, message, onto: Onto::Source }
 }
 
 /// The last paragraph is ours, whatever the reason says: in it, words could lift guards.
@@ -241,7 +283,7 @@ fn not_leading(error: &StoreError) -> WriteRefusal {
 
 fn refused(error: CommitError) -> WriteRefusal {
     match error {
-        CommitError::Moved(_) | CommitError::Exists(_) => WriteRefusal::Raced,
+        CommitError::Moved(_) | CommitError::Exists(_) | CommitError::Proposed(_) => WriteRefusal::Raced,
         CommitError::Refused(words) => WriteRefusal::Refused(words),
         error @ (CommitError::Unreachable(_) | CommitError::Busy) => {
             WriteRefusal::Unreachable(error.to_string())
@@ -251,3 +293,6 @@ fn refused(error: CommitError) -> WriteRefusal {
         error @ CommitError::Invalid(_) => WriteRefusal::File(error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,6 +48,7 @@ fn full() -> State {
         replay(40),
         Change::PutCluster("west".try_into().unwrap(), "w".to_owned()),
         Change::Spend("8c1f".to_owned(), Spent { deletions: 1, updates: 2 }),
+        Change::EndSession("s1".to_owned(), OffsetDateTime::UNIX_EPOCH),
         Change::GoesOn { from: Sequence(6), lineage: [Uuid::from_u128(1)].into() },
     ];
     changes.extend(controls());

@@ -102,6 +102,7 @@ impl Snapshot {
             Record::Rollback(rollback) => self.state.controls.rollback = rollback,
             Record::Acceptance(acceptance) => self.state.controls.accepted = acceptance,
             Record::Spent(commit, spent) => set(&mut self.state.spent, commit, spent),
+            Record::EndedSession(id, until) => set(&mut self.state.ended_sessions, id, until),
             Record::Letter(id, letter) => set(&mut self.state.outbox, id, letter.map(Arc::new)),
             Record::Cluster(name, id) => set(&mut self.state.clusters, name, id),
             Record::Lease(lease) => self.state.leader = lease,

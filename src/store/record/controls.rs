@@ -1,4 +1,4 @@
-//! Rows of what operators asked for, and of what was made use of it.
+//! Rows of what operators asked for, of what was made use of it, and of sessions that they ended.
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -75,4 +75,10 @@ impl SpentRow {
     pub(super) fn into_spent(self) -> Spent {
         Spent { deletions: self.deletions, updates: self.updates }
     }
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct EndedSessionRow {
+    #[serde(with = "time::serde::rfc3339")]
+    pub(super) until: OffsetDateTime,
 }

@@ -72,6 +72,7 @@ impl Record {
             Self::Rollback(rollback) => Change::Rollback(rollback?),
             Self::Acceptance(acceptance) => Change::Accept(acceptance?),
             Self::Spent(commit, spent) => Change::Spend(commit, spent?),
+            Self::EndedSession(id, until) => Change::EndSession(id, until?),
             Self::Letter(_, letter) => Change::PutLetter(letter?),
             Self::Cluster(name, id) => Change::PutCluster(name, id?),
             Self::Lease(_) | Self::End(_) | Self::Unknown => return None,

@@ -11,6 +11,7 @@
 //! | `suspension/all`, `suspension/source`, `suspension/zone/<name>` | who asked for it, when and why |
 //! | `rollback` | the commit to apply instead of the branch's head, and until when |
 //! | `acceptance` | the commit of a rewritten history that may be applied |
+//! | `ended-session/<id>` | a session of the admin API that somebody has ended, until it would be over anyway |
 //! | `spent/<commit>` | what was made use of this commit's trailers, while no revision with it is in force in full |
 //! | `outbox/<id>` | what is to be told outside, and when it was |
 //! | `cluster/<name>` | the id of the cluster that the configuration gives this name |
@@ -36,8 +37,9 @@ use std::sync::Arc;
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 
-use self::controls::{AcceptanceRow, AskedRow, RollbackRow, SpentRow};
+use self::controls::{AcceptanceRow, AskedRow, EndedSessionRow, RollbackRow, SpentRow};
 pub(super) use self::end::CommitEnd;
 use self::end::EndRow;
 pub(super) use self::later::Fields;
@@ -76,6 +78,7 @@ pub(super) enum Record {
     Rollback(Option<Rollback>),
     Acceptance(Option<Acceptance>),
     Spent(String, Option<Spent>),
+    EndedSession(String, Option<OffsetDateTime>),
     Letter(String, Option<Letter>),
     Cluster(ClusterName, Option<String>),
     Lease(Option<Lease>),
@@ -133,6 +136,9 @@ impl Record {
                 Self::Cluster(name, value.row()?.map(|row: ClusterRow| row.id))
             }
             Some(("spent", commit)) => Self::Spent(commit.to_owned(), value.row()?.map(SpentRow::into_spent)),
+            Some(("ended-session", id)) => {
+                Self::EndedSession(id.to_owned(), value.row()?.map(|row: EndedSessionRow| row.until))
+            }
             Some(("outbox", id)) => {
                 Self::Letter(id.to_owned(), value.row()?.map(LetterRow::into_letter).transpose()?)
             }
@@ -192,6 +198,10 @@ impl Line {
             Change::Accept(acceptance) => Self::put(ACCEPTANCE.to_owned(), &AcceptanceRow::new(acceptance))?,
             Change::Spend(commit, amount) => Self::put(spent(commit), &SpentRow::new(*amount))?,
             Change::ForgetSpent(commit) => Self::delete(spent(commit)),
+            Change::EndSession(id, until) => {
+                Self::put(ended_session(id), &EndedSessionRow { until: *until })?
+            }
+            Change::ForgetSession(id) => Self::delete(ended_session(id)),
             Change::PutLetter(letter) => Self::put(outbox(&letter.content.id()), &LetterRow::new(letter))?,
             Change::DeleteLetter(id) => Self::delete(outbox(id)),
             Change::PutCluster(name, id) => {
@@ -252,6 +262,10 @@ fn outbox(id: &str) -> String {
 
 fn spent(commit: &str) -> String {
     format!("spent/{commit}")
+}
+
+fn ended_session(id: &str) -> String {
+    format!("ended-session/{id}")
 }
 
 fn suspension(scope: &Scope) -> String {

@@ -112,6 +112,16 @@ fn the_last_use_of_a_credential_is_read_back_under_its_key_id() {
 }
 
 #[test]
+fn a_session_that_was_ended_is_read_back_under_its_id() {
+    let until = OffsetDateTime::UNIX_EPOCH;
+    let line = written(&Change::EndSession("s1".to_owned(), until));
+    assert_eq!(line.key, "ended-session/s1");
+    assert_eq!(reread(&line), Record::EndedSession("s1".to_owned(), Some(until)));
+    let gone = written(&Change::ForgetSession("s1".to_owned()));
+    assert_eq!((gone.key.as_str(), gone.value), ("ended-session/s1", None));
+}
+
+#[test]
 fn what_was_spent_of_a_commit_is_read_back_under_its_id() {
     let spent = Spent { deletions: 3, updates: 1 };
     let line = written(&Change::Spend("8c1f".to_owned(), spent));

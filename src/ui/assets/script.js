@@ -1,4 +1,5 @@
-// All that a page can do without this it does without this. Here are: copying and saving, names that fill themselves, and live parts.
+// All that a page can do without this it does without this. Here are: copying and saving, forms that are sent
+// once, names that fill themselves, and live parts.
 "use strict";
 
 const announce = (text) => {
@@ -19,16 +20,40 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   });
 }
 
-for (const button of document.querySelectorAll("[data-save]")) {
-  button.hidden = false;
-  button.addEventListener("click", () => {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([textOf(button.dataset.save)], { type: "text/plain" }));
-    link.download = button.dataset.name;
-    link.click();
-    URL.revokeObjectURL(link.href);
+// A link that has the file in itself needs no script. But a browser keeps the address of what was saved, and in that one is the secret.
+for (const link of document.querySelectorAll("[data-save]")) {
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    const file = document.createElement("a");
+    file.href = URL.createObjectURL(new Blob([textOf(link.dataset.save)], { type: "text/plain" }));
+    file.download = link.download;
+    file.click();
+    URL.revokeObjectURL(file.href);
   });
 }
+
+// A form is sent once, however often its button is clicked. Whoever comes back to the page, or waits for too long, can send it again.
+const PATIENCE = 30000;
+const sent = new Set();
+const lock = (form, isLocked) => {
+  for (const button of form.querySelectorAll("button")) button.disabled = isLocked;
+};
+const release = (form) => {
+  sent.delete(form);
+  lock(form, false);
+};
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method !== "post") return;
+  if (sent.has(form)) return event.preventDefault();
+  sent.add(form);
+  // Not yet: a button that cannot be pressed is not sent along either.
+  setTimeout(() => sent.has(form) && lock(form, true));
+  setTimeout(release, PATIENCE, form);
+});
+addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form[method=post]")) release(form);
+});
 
 // A technical id made of a name, until somebody writes one.
 for (const target of document.querySelectorAll("[data-from]")) {
@@ -55,19 +80,31 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// What a part is but for what nobody sees, such as the name of a form, and what it says but for times, which go on by themselves.
+const copyOf = (part, css) => {
+  const copy = part.cloneNode(true);
+  for (const element of copy.querySelectorAll(css)) element.remove();
+  return copy;
+};
+const shapeOf = (part) => copyOf(part, "input[type=hidden]").innerHTML;
+const wordsOf = (part) => copyOf(part, "time").textContent;
+
 // What has changed on the server is asked for again; whatever somebody has in hand stays.
 const refresh = async () => {
-  const answer = await fetch(location.href, { headers: { accept: "text/html" } });
-  if (answer.redirected) return location.reload();
+  if (sent.size) return;
+  // The header says that nobody has asked: a session that nobody uses is to end.
+  const answer = await fetch(location.href, { headers: { accept: "text/html", "x-partner-zones-refresh": "1" } });
+  // Signed out, or no longer there: whoever looks is to see that.
+  if (answer.redirected || answer.status === 404) return location.reload();
   if (!answer.ok) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   let changed = false;
   for (const part of document.querySelectorAll("[data-live][id]")) {
     const next = fresh.getElementById(part.id);
-    const busy = part.contains(document.activeElement) || part.querySelector("details[open]");
-    if (!next || busy || next.innerHTML === part.innerHTML) continue;
+    const busy = part.contains(document.activeElement) || part.querySelector("details[open], button:disabled");
+    if (!next || busy || shapeOf(next) === shapeOf(part)) continue;
+    changed ||= wordsOf(next) !== wordsOf(part);
     part.innerHTML = next.innerHTML;
-    changed = true;
   }
   if (changed) announce("The page was brought up to date.");
 };
@@ -92,6 +129,10 @@ if (events && document.querySelector("[data-live]")) {
     source.addEventListener("zones", () => {
       if (known) known = false;
       else soon();
+    });
+    // A browser tries again by itself, unless it was refused: signed out, as a rule.
+    source.addEventListener("error", (event) => {
+      if (event.target.readyState === EventSource.CLOSED) soon();
     });
   };
   document.addEventListener("visibilitychange", () => {

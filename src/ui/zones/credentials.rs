@@ -1,19 +1,25 @@
 //! A zone's credentials: given, replaced and taken back. A secret is on one page, once.
 
+mod issue;
+
 use axum::extract::{Extension, Path};
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+pub(super) use self::issue::{issue, issue_form};
+use super::part::Part;
 use super::theirs::is_theirs;
-use super::zone::{Zone, path};
+use super::zone::{Zone, path, trail};
 use crate::client_files::{ClientFile, ClientSetup, Proof};
 use crate::sasl::Mechanism;
 use crate::ui::failure::Failure;
 use crate::ui::form::Sent;
-use crate::ui::moment::{at, today, when};
+use crate::ui::moment::{at, when};
 use crate::ui::page::{self, Place, Title};
 use crate::ui::parts::{badge, csrf, empty};
 use crate::ui::rest::{Call, segment};
@@ -29,10 +35,10 @@ pub(super) struct Credentials {
 pub(super) struct Credential {
     pub(super) key_id: String,
     pub(super) state: String,
-    replaced_by: Option<String>,
+    pub(super) replaced_by: Option<String>,
     #[serde(default)]
     mechanisms: Vec<String>,
-    created_at: Option<String>,
+    pub(super) created_at: Option<String>,
     expires_at: Option<String>,
     pub(super) last_used_at: Option<String>,
     pub(super) last_used_from: Option<String>,
@@ -52,7 +58,7 @@ struct Issued {
 }
 
 /// As a part of the zone's page.
-pub(super) fn section(visitor: &Visitor, zone: &Zone, credentials: &Credentials) -> Markup {
+pub(super) fn section(visitor: &Visitor, zone: &Zone, credentials: &Part<Credentials>) -> Markup {
     let renews = is_theirs(visitor, zone) || visitor.role() == "partner";
     let takes_secrets = takes_secrets(zone);
     html! {
@@ -61,13 +67,9 @@ pub(super) fn section(visitor: &Visitor, zone: &Zone, credentials: &Credentials)
             div #credentials-list data-live {
                 @if !takes_secrets {
                     p.muted { "The partner logs in with what its authority or issuer gives it: no secrets are made here." }
-                } @else if credentials.items.is_empty() {
-                    (empty("Nobody can log in yet", "A credential is issued and handed to the partner.", None))
-                } @else { (table(zone, credentials, renews)) }
+                } @else { (credentials.show(|credentials| table(zone, credentials, renews))) }
             }
-            @if takes_secrets && is_theirs(visitor, zone) {
-                (issue_form(visitor, zone))
-            }
+            @if takes_secrets && is_theirs(visitor, zone) { (issue_form(visitor, zone.name())) }
         }
     }
 }
@@ -77,20 +79,10 @@ pub(super) fn takes_secrets(zone: &Zone) -> bool {
     !matches!(zone.text("/spec/authenticationMode/type"), Some("MTLS" | "OAUTHBEARER"))
 }
 
-pub(super) fn issue_form(visitor: &Visitor, zone: &Zone) -> Markup {
-    html! {
-        form.inline method="post" action={ (zone.path()) "/credentials" } {
-            (csrf(visitor))
-            div.field {
-                label for="expires" { "Ends on " span.muted { "optional" } }
-                input #expires type="date" name="expires" min=(today());
-            }
-            button.primary type="submit" { "Issue a credential" }
-        }
-    }
-}
-
 fn table(zone: &Zone, credentials: &Credentials, renews: bool) -> Markup {
+    if credentials.items.is_empty() {
+        return empty("Nobody can log in yet", "A credential is issued and handed to the partner.", None);
+    }
     html! {
         table.list {
             caption.unseen { "Credentials" }
@@ -116,7 +108,7 @@ fn table(zone: &Zone, credentials: &Credentials, renews: bool) -> Markup {
                             @if let Some(from) = &credential.last_used_from { span.sub { "from " (from) } }
                         }
                         td.actions {
-                            @if renews { a.button.small href={ (zone.path()) "/credentials/" (credential.key_id) "/revoke" } {
+                            @if renews { a.button.small href=(address(zone.name(), &credential.key_id)) {
                                 "Rotate or revoke" span.unseen { " " (credential.key_id) }
                             } }
                         }
@@ -127,17 +119,19 @@ fn table(zone: &Zone, credentials: &Credentials, renews: bool) -> Markup {
     }
 }
 
-pub(super) async fn issue(
-    Extension(visitor): Extension<Visitor>,
-    Path(name): Path<String>,
-    Sent(form): Sent,
-) -> Result<Response, Failure> {
-    let name = segment(&name)?;
-    let day = form.text("expires");
-    let body = if day.is_empty() { json!({}) } else { json!({ "expiresAt": format!("{day}T23:59:59Z") }) };
-    let call = format!("/zones/{name}/credentials");
-    let issued = visitor.send::<Issued>(Call::new(Method::POST, &call).with(body)).await?;
-    Ok(shown_once(&visitor, name, &issued).into_response())
+/// Where somebody is led who asks again for the page that an order was answered with: to all of the zone's credentials.
+pub(super) async fn all(Path(name): Path<String>) -> Result<Redirect, Failure> {
+    Ok(Redirect::to(&format!("{}#credentials", path(segment(&name)?))))
+}
+
+/// And to the one that was to be rotated.
+pub(super) async fn one(Path((name, key_id)): Path<(String, String)>) -> Result<Redirect, Failure> {
+    Ok(Redirect::to(&address(segment(&name)?, segment(&key_id)?)))
+}
+
+/// Where a credential is replaced or taken back.
+fn address(zone: &str, key_id: &str) -> String {
+    format!("{}/credentials/{key_id}/revoke", path(zone))
 }
 
 /// Before a credential is replaced or taken back: what becomes of those who use it.
@@ -195,8 +189,24 @@ pub(super) async fn rotate(
     let (name, key_id) = (segment(&name)?, segment(&key_id)?);
     let call = format!("/credentials/{key_id}/rotate");
     let body = json!({ "overlap": form.text("overlap") });
-    let issued = visitor.send::<Issued>(Call::new(Method::POST, &call).with(body)).await?;
-    Ok(shown_once(&visitor, name, &issued).into_response())
+    match visitor.send::<Issued>(Call::new(Method::POST, &call).with(body)).await {
+        Ok(issued) => Ok(shown_once(&visitor, name, &issued).into_response()),
+        Err(failure) if failure.status == StatusCode::CONFLICT => Ok(not_rotated(&visitor, name, &failure)),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// As after a second click: what was made by the first one is there, and its secret was on the page that is gone.
+fn not_rotated(visitor: &Visitor, zone: &str, failure: &Failure) -> Response {
+    let content = html! {
+        (trail(zone))
+        h1 { "Not rotated" }
+        (failure.notice())
+        p { "If it was you who rotated it and the new secret is lost, rotate the new credential once more." }
+        p { a.button href={ (path(zone)) "#credentials" } { "Back to the zone" } }
+    };
+    let title = Title::new("Not rotated").at(Place::Zones);
+    (failure.status, page::whole(visitor, &title, &content)).into_response()
 }
 
 pub(super) async fn revoke(
@@ -249,15 +259,16 @@ const FILES: [(&str, &str, ClientFile); 4] = [
     ("Spring Boot", "yaml", ClientFile::Spring),
 ];
 
-/// The first one is open.
+/// The first one is open. Without a script the link has the file in itself.
 fn client_file(zone: &str, (name, extension): (&str, &str), text: &str) -> Markup {
     let id = format!("file-{extension}");
+    let file = format!("data:text/plain;charset=utf-8;base64,{}", STANDARD.encode(text));
     html! {
         details open[extension == "properties"] {
             summary { (name) }
             div.over {
                 button.small type="button" data-copy=(id) hidden { "Copy" } " "
-                button.small type="button" data-save=(id) data-name={ (zone) "." (extension) } hidden { "Download" }
+                a.button.small href=(file) download={ (zone) "." (extension) } data-save=(id) { "Download" }
             }
             pre.code id=(id) tabindex="0" { (text) }
         }
@@ -276,3 +287,6 @@ fn setup(issued: &Issued) -> ClientSetup<'_> {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,13 +8,14 @@ use serde_json::Value;
 
 use super::credentials::Credentials;
 use super::outcome::Outcome;
-use super::theirs;
+use super::part::Part;
 use super::zone::{Zone, member, path, trail};
+use super::{lately, theirs};
 use crate::ui::failure::Failure;
 use crate::ui::form::Sent;
 use crate::ui::moment::when;
 use crate::ui::page::{self, Place, Title};
-use crate::ui::parts::{Field, Need, badge, count, counted, csrf};
+use crate::ui::parts::{Field, Need, badge, count, counted, csrf, marked};
 use crate::ui::rest::{Call, query, segment};
 use crate::ui::visitor::Visitor;
 
@@ -84,8 +85,9 @@ async fn show(visitor: &Visitor, name: &str, said: Said) -> Result<Response, Fai
     }
     let tag = said.tag.as_deref().or(zone.text("/status/etag")).unwrap_or_default();
     let tried = send(visitor, name, (tag, &[("dryRun", "true")])).await;
-    let credentials = visitor.get::<Credentials>(&format!("/zones/{name}/credentials")).await.ok();
-    let nodes = if visitor.sees_service() { visitor.get::<Value>("/nodes").await.ok() } else { None };
+    let credentials = Part::of(visitor.get::<Credentials>(&format!("/zones/{name}/credentials")).await)?;
+    let nodes =
+        if visitor.sees_service() { Part::of(visitor.get::<Value>("/nodes").await)? } else { Part::Hidden };
     let refused = said.failure.as_ref().or(tried.as_ref().err());
     let status = match (refused, &said.error) {
         (Some(failure), _) => failure.status,
@@ -96,8 +98,8 @@ async fn show(visitor: &Visitor, name: &str, said: Said) -> Result<Response, Fai
         (trail(name))
         h1 { "Delete " (zone.title()) }
         @if let Some(failure) = refused { (failure.notice()) }
-        (consequences(&zone, nodes.as_ref()))
-        @if let Some(credentials) = &credentials { (lost(credentials)) }
+        (consequences(&zone, &nodes, &credentials))
+        (credentials.show(lost))
         @if let Ok(outcome) = &tried {
             (outcome.plan())
             (outcome.difference())
@@ -109,15 +111,20 @@ async fn show(visitor: &Visitor, name: &str, said: Said) -> Result<Response, Fai
     Ok((status, page).into_response())
 }
 
-fn consequences(zone: &Zone, nodes: Option<&Value>) -> Markup {
+fn consequences(zone: &Zone, nodes: &Part<Value>, credentials: &Part<Credentials>) -> Markup {
+    let used = credentials.had().map(lately::used).unwrap_or_default();
     html! {
         section.card aria-labelledby="consequences-title" {
             h2 #consequences-title { "What goes, and what stays" }
             ul.told {
                 li { "The partner sees none of the " (counted(zone.list("/spec/topics").len() as u64, "shared topic")) " any more." }
                 @match nodes {
-                    Some(nodes) => (cut(zone.name(), nodes)),
-                    None => li { "Clients that are connected are cut off at once." },
+                    Part::Had(nodes) => (cut(zone.name(), nodes)),
+                    Part::Missed(failure) => li { "Clients that are connected are cut off at once. How many are is not known: " (marked(&failure.detail)) },
+                    Part::Hidden => li { "Clients that are connected are cut off at once." },
+                }
+                @if !used.is_empty() {
+                    li { "These were here in the last day, are cut off if they still are, and do not come in again:" (lately::uses(&used)) }
                 }
                 li { "The topics and their data stay as they are, and so do the partner's committed offsets." }
                 li { "A zone of the same name that is made later takes none of the old credentials." }

@@ -6,6 +6,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::credentials::{self, Credentials};
+use super::lately;
+use super::part::Part;
 use super::theirs::is_theirs;
 use super::traffic::{self, Traffic, Usage};
 use super::zone::{Zone, member, web_address};
@@ -24,31 +26,36 @@ struct Nodes {
     items: Vec<Value>,
 }
 
-/// All that the page is made of. What is not this visitor's to see is not there.
+/// Events of the audit log that are shown.
+const CHANGES: usize = 8;
+
+/// All that the page is made of.
 struct Seen {
     zone: Zone,
-    credentials: Option<Credentials>,
-    usage: Option<Usage>,
-    traffic: Option<Traffic>,
-    nodes: Option<Nodes>,
-    changes: Option<activity::Events>,
+    credentials: Part<Credentials>,
+    usage: Part<Usage>,
+    traffic: Part<Traffic>,
+    nodes: Part<Nodes>,
+    changes: Part<activity::Events>,
 }
 
 impl Seen {
     async fn ask(visitor: &Visitor, name: &str) -> Result<Self, Failure> {
-        let service = visitor.sees_service();
         let of_zone = |what: &str| format!("/zones/{name}/{what}");
+        let zone = visitor.get(&format!("/zones/{name}")).await?;
+        let (nodes, changes) = if visitor.sees_service() {
+            let search = activity::Search { zone: name, limit: CHANGES, ..activity::Search::default() };
+            (Part::of(visitor.get("/nodes").await)?, Part::of(search.ask(visitor).await)?)
+        } else {
+            (Part::Hidden, Part::Hidden)
+        };
         Ok(Self {
-            zone: visitor.get(&format!("/zones/{name}")).await?,
-            credentials: visitor.get(&of_zone("credentials")).await.ok(),
-            usage: visitor.get(&of_zone("usage")).await.ok(),
-            traffic: visitor.get(&of_zone("traffic")).await.ok(),
-            nodes: if service { visitor.get("/nodes").await.ok() } else { None },
-            changes: if service {
-                visitor.get(&format!("/audit?zone={name}&limit=8")).await.ok()
-            } else {
-                None
-            },
+            zone,
+            credentials: Part::of(visitor.get(&of_zone("credentials")).await)?,
+            usage: Part::of(visitor.get(&of_zone("usage")).await)?,
+            traffic: Part::of(visitor.get(&of_zone("traffic")).await)?,
+            nodes,
+            changes,
         })
     }
 }
@@ -59,6 +66,7 @@ pub(super) async fn show(
 ) -> Result<Markup, Failure> {
     let seen = Seen::ask(&visitor, segment(&name)?).await?;
     let zone = &seen.zone;
+    let is_owner = visitor.role() == "owner";
     let content = html! {
         p.trail { a href=(super::LIST) { "Zones" } }
         (heading(&visitor, zone))
@@ -66,14 +74,16 @@ pub(super) async fn show(
         div.columns.wide-left {
             div {
                 (topics(&seen))
-                @if let Some(credentials) = &seen.credentials { (credentials::section(&visitor, zone, credentials)) }
-                (traffic::section(zone, seen.usage.as_ref(), seen.traffic.as_ref()))
-                @if let Some(changes) = &seen.changes { (recent(zone, changes)) }
+                @if !seen.credentials.is_hidden() { (credentials::section(&visitor, zone, &seen.credentials)) }
+                (traffic::section(zone, &seen.usage, &seen.traffic))
+                @if !seen.changes.is_hidden() { (recent(zone, &seen.changes)) }
+                @else if is_owner { (lately::changes(zone, &seen.credentials)) }
             }
             div {
                 (about(zone))
                 @if visitor.role() == "partner" || zone.is_whole() { (connection(zone)) }
-                @if let Some(nodes) = &seen.nodes { (clients(zone, nodes)) }
+                @if !seen.nodes.is_hidden() { (clients(zone, &seen.nodes)) }
+                @else if is_owner { (lately::clients(zone, &seen.credentials)) }
                 (conditions(zone))
             }
         }
@@ -157,8 +167,7 @@ fn is_backing_seen(shared: &[Value]) -> bool {
 
 fn topic_row(seen: &Seen, shared: &[Value], topic: &Value) -> Markup {
     let alias = member(topic, "/name").unwrap_or_default();
-    let used = seen.usage.as_ref().and_then(|usage| usage.topic(alias));
-    let behind = seen.usage.as_ref().map_or(0, |usage| usage.behind(alias));
+    let used = seen.usage.had().and_then(|usage| usage.topic(alias));
     html! {
         tr {
             th scope="row" data-label="Alias" {
@@ -168,14 +177,16 @@ fn topic_row(seen: &Seen, shared: &[Value], topic: &Value) -> Markup {
             }
             @if is_backing_seen(shared) { td data-label="Backing topic" { code { (member(topic, "/backingTopic").unwrap_or("–")) } } }
             td data-label="Permission" { (permission(member(topic, "/permission").unwrap_or("READ"))) }
-            td data-label="Health" { (health(&seen.zone, topic, used.is_some(), behind)) }
+            td data-label="Health" { (health(&seen.zone, topic, seen.usage.had())) }
             td.number data-label="This month" { @match used { Some(used) => (used.volumes()), None => span.muted { "–" } } }
         }
     }
 }
 
 /// Whether a topic works: what a condition says of it by name, or else whether it is used.
-fn health(zone: &Zone, topic: &Value, is_used: bool, behind: u64) -> Markup {
+fn health(zone: &Zone, topic: &Value, usage: Option<&Usage>) -> Markup {
+    let alias = member(topic, "/name").unwrap_or_default();
+    let behind = usage.map_or(0, |usage| usage.behind(alias));
     let backing = member(topic, "/backingTopic").unwrap_or_default();
     let named = |text: &str| !backing.is_empty() && text.contains(&format!("`{backing}`"));
     let conditions = zone.list("/status/conditions").iter();
@@ -186,8 +197,13 @@ fn health(zone: &Zone, topic: &Value, is_used: bool, behind: u64) -> Markup {
         @if is_blamed { span.badge.bad { "broken" } }
         @else if zone.phase() == "PENDING" { span.badge.waiting { "pending" } }
         @else if behind > 0 { span.badge.plain { (count(behind)) " behind" } }
-        @else if is_used { span.badge.good { "in use" } }
-        @else { span.badge.plain { "not used yet" } }
+        @else {
+            @match usage {
+                Some(usage) if usage.topic(alias).is_some() => span.badge.good { "in use" },
+                Some(_) => span.badge.plain { "not used yet" },
+                None => span.muted { "–" },
+            }
+        }
     }
 }
 
@@ -265,22 +281,25 @@ fn limits(zone: &Zone) -> Markup {
     }
 }
 
-fn clients(zone: &Zone, nodes: &Nodes) -> Markup {
-    let of = |node: &Value| {
-        node.pointer(&format!("/usage/{}/clients", zone.name())).and_then(Value::as_u64).unwrap_or_default()
-    };
-    let all: u64 = nodes.items.iter().map(of).sum();
+fn clients(zone: &Zone, nodes: &Part<Nodes>) -> Markup {
     html! {
         section.card aria-labelledby="clients-title" {
             h2 #clients-title { "Connected clients" }
-            div #clients data-live {
-                @if all == 0 { p.muted { "Nobody is connected." } }
-                @else {
-                    dl.facts { @for node in nodes.items.iter().filter(|node| of(node) > 0) {
-                        dt { (member(node, "/node").unwrap_or_default()) } dd { (counted(of(node), "client")) }
-                    } }
-                }
-            }
+            div #clients data-live { (nodes.show(|nodes| connected(zone, nodes))) }
+        }
+    }
+}
+
+fn connected(zone: &Zone, nodes: &Nodes) -> Markup {
+    let of = |node: &Value| {
+        node.pointer(&format!("/usage/{}/clients", zone.name())).and_then(Value::as_u64).unwrap_or_default()
+    };
+    html! {
+        @if nodes.items.iter().all(|node| of(node) == 0) { p.muted { "Nobody is connected." } }
+        @else {
+            dl.facts { @for node in nodes.items.iter().filter(|node| of(node) > 0) {
+                dt { (member(node, "/node").unwrap_or_default()) } dd { (counted(of(node), "client")) }
+            } }
         }
     }
 }
@@ -294,12 +313,15 @@ fn conditions(zone: &Zone) -> Markup {
     }
 }
 
-fn recent(zone: &Zone, changes: &activity::Events) -> Markup {
+fn recent(zone: &Zone, changes: &Part<activity::Events>) -> Markup {
     html! {
         section.card aria-labelledby="changes-title" {
             h2 #changes-title { "Recent changes" }
-            div #changes data-live { (activity::entries(changes)) }
+            div #changes data-live { (changes.show(activity::entries)) }
             p { a href={ "/ui/activity?zone=" (zone.name()) } { "All of this zone's activity" } }
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

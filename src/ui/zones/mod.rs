@@ -3,11 +3,11 @@
 mod credentials;
 mod delete;
 mod detail;
-#[cfg(test)]
-mod fake;
 mod form;
+mod lately;
 mod list;
 mod outcome;
+mod part;
 mod theirs;
 mod traffic;
 mod written;
@@ -16,7 +16,7 @@ mod zone;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::get;
 
 pub(super) use self::zone::{member, path};
 use super::Ui;
@@ -35,7 +35,7 @@ pub(super) fn routes() -> Router<Arc<Ui>> {
         .route("/zones/{name}/edit", get(form::edit).post(form::go_on_editing))
         .route("/zones/{name}/written", get(written::show))
         .route("/zones/{name}/delete", get(delete::ask).post(delete::delete))
-        .route("/zones/{name}/credentials", post(credentials::issue))
-        .route("/zones/{name}/credentials/{key_id}/rotate", post(credentials::rotate))
+        .route("/zones/{name}/credentials", get(credentials::all).post(credentials::issue))
+        .route("/zones/{name}/credentials/{key_id}/rotate", get(credentials::one).post(credentials::rotate))
         .route("/zones/{name}/credentials/{key_id}/revoke", get(credentials::ask).post(credentials::revoke))
 }

@@ -6,10 +6,10 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::zone::{member, path, trail};
+use super::written::Told;
+use super::zone::{member, trail};
 use crate::ui::page::{self, Place, Title};
 use crate::ui::parts::{count, marked, revision};
-use crate::ui::rest::query;
 use crate::ui::visitor::Visitor;
 
 /// Entries of a plan that are shown; the others are counted.
@@ -40,9 +40,9 @@ impl Outcome {
         match &self.commit {
             Some(commit) if commit.is_proposal => self.proposed(visitor, zone, commit),
             commit => {
-                let revision = commit.as_ref().map_or("", |commit| &commit.revision);
-                let said = query(&[("result", &self.result), ("commit", revision)]);
-                Redirect::to(&format!("{}/written{said}", path(zone))).into_response()
+                let commit = commit.as_ref().map_or("", |commit| &commit.revision);
+                let told = Told { zone, result: &self.result, commit };
+                Redirect::to(&told.address(visitor)).into_response()
             }
         }
     }

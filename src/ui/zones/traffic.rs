@@ -4,6 +4,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::part::Part;
 use super::zone::{Zone, member};
 use crate::ui::moment::{at, when};
 use crate::ui::parts::{bytes, count};
@@ -71,13 +72,13 @@ fn volume(value: &Value) -> Markup {
     }
 }
 
-pub(super) fn section(zone: &Zone, usage: Option<&Usage>, traffic: Option<&Traffic>) -> Markup {
+pub(super) fn section(zone: &Zone, usage: &Part<Usage>, traffic: &Part<Traffic>) -> Markup {
     html! {
         section.card aria-labelledby="traffic-title" {
             h2 #traffic-title { "Traffic" }
             div #traffic data-live {
-                @if let Some(traffic) = traffic { (pictures(traffic)) }
-                @if let Some(usage) = usage { (month(zone, usage)) }
+                (traffic.show(pictures))
+                (usage.show(|usage| month(zone, usage)))
             }
         }
     }

@@ -2,33 +2,61 @@
 
 use axum::extract::{Extension, Path, RawQuery};
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 
 use super::credentials::{issue_form, takes_secrets};
 use super::path;
+use super::theirs::is_theirs;
 use super::zone::{Zone, member, trail};
 use crate::ui::failure::Failure;
 use crate::ui::form::Form;
 use crate::ui::page::{self, Place, Title};
 use crate::ui::parts::{badge, marked, revision};
-use crate::ui::rest::segment;
+use crate::ui::rest::{query, segment};
 use crate::ui::visitor::Visitor;
+
+/// What was written, as the page's address says it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Told<'t> {
+    pub(super) zone: &'t str,
+    pub(super) result: &'t str,
+    /// Empty if there was nothing to commit.
+    pub(super) commit: &'t str,
+}
+
+impl Told<'_> {
+    /// Where the page is. It is sealed: whoever makes such a link tells nobody of a commit that there is not.
+    pub(super) fn address(self, visitor: &Visitor) -> String {
+        let seal = visitor.seal(("written", &self.text()));
+        let said = query(&[("result", self.result), ("commit", self.commit), ("seal", &seal)]);
+        format!("{}/written{said}", path(self.zone))
+    }
+
+    fn text(self) -> String {
+        let Self { zone, result, commit } = self;
+        format!("{zone}\n{result}\n{commit}")
+    }
+}
 
 pub(super) async fn show(
     Extension(visitor): Extension<Visitor>,
     Path(name): Path<String>,
     RawQuery(asked): RawQuery,
-) -> Result<Markup, Failure> {
+) -> Result<Response, Failure> {
     let name = segment(&name)?;
     let asked = Form::parse(asked.unwrap_or_default().as_bytes())?;
+    let told = Told { zone: name, result: asked.text("result"), commit: asked.text("commit") };
+    if !visitor.is_sealed(("written", &told.text()), asked.text("seal")) {
+        return Ok(Redirect::to(&path(name)).into_response());
+    }
     let zone = match visitor.get::<Zone>(&format!("/zones/{name}")).await {
         Ok(zone) => Some(zone),
         // Its commit is there, and this node has not heard of it yet.
         Err(failure) if failure.status == StatusCode::NOT_FOUND => None,
         Err(failure) => return Err(failure),
     };
-    let result = asked.text("result");
-    let heading = match result {
+    let heading = match told.result {
         "created" => "Zone created",
         "unchanged" => "Nothing to change",
         _ => "Changes saved",
@@ -40,14 +68,14 @@ pub(super) async fn show(
             (state(zone.as_ref()))
             dl.facts {
                 dt { "Zone" } dd { code { (name) } }
-                @if let Some(commit) = as_revision(asked.text("commit")) { dt { "Commit" } dd { (revision(commit)) } }
+                @if !told.commit.is_empty() { dt { "Commit" } dd { (revision(told.commit)) } }
             }
-            @if result == "unchanged" { p.muted { "The source says so already: there was nothing to commit." } }
+            @if told.result == "unchanged" { p.muted { "The source says so already: there was nothing to commit." } }
         }
-        @if result == "created" { div #first data-live { (first_credential(&visitor, zone.as_ref())) } }
+        @if told.result == "created" { div #first data-live { (first_credential(&visitor, zone.as_ref())) } }
         p { a.button href=(path(name)) { "Open the zone" } }
     };
-    Ok(page::whole(&visitor, &Title::new(heading).at(Place::Zones), &content))
+    Ok(page::whole(&visitor, &Title::new(heading).at(Place::Zones), &content).into_response())
 }
 
 /// How far it is: brought up to date while somebody looks.
@@ -81,9 +109,10 @@ fn first_credential(visitor: &Visitor, zone: Option<&Zone>) -> Markup {
             h2 #first-title { "Issue its first credential" }
             @match zone {
                 None => p { "It can be issued as soon as the zone is in force." },
+                Some(zone) if !is_theirs(visitor, zone) => p { "It is issued by whoever may change the zone." },
                 Some(zone) if takes_secrets(zone) => {
                     p { "The partner logs in with it. Its secret is shown once, with files for the partner's client." }
-                    (issue_form(visitor, zone))
+                    (issue_form(visitor, zone.name()))
                 },
                 Some(_) => p { "No secret is made here: the partner logs in with what its authority or issuer gives it. The zone's page says where it connects to." },
             }
@@ -91,22 +120,46 @@ fn first_credential(visitor: &Visitor, zone: Option<&Zone>) -> Markup {
     }
 }
 
-/// A commit, as the query names it: what looks like none is not shown.
-fn as_revision(text: &str) -> Option<&str> {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"@:/._-".contains(&byte);
-    (!text.is_empty() && text.len() <= 200 && text.contains("@sha") && text.bytes().all(is_plain))
-        .then_some(text)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use serde_json::json;
 
-    #[test]
-    fn only_a_commit_is_shown_as_one() {
-        assert!(as_revision("main@sha1:8c1f00d").is_some());
-        for bad in ["", "call 555", "8c1f", "main@sha1:<b>", &format!("main@sha1:{}", "a".repeat(200))] {
-            assert!(as_revision(bad).is_none(), "{bad}");
+    use super::*;
+    use crate::ui::fake::{Api, Browser};
+
+    #[tokio::test]
+    async fn only_what_was_written_is_told_and_a_credential_is_offered_to_whoever_may_issue_it() {
+        let api = Api::new();
+        let mut browser = Browser::open(&api, "/ui/zones/new").await;
+        browser.fill("spec.displayName", "Acme");
+        browser.press("step:review").await;
+        browser.press("write").await;
+        let written = browser.path().to_owned();
+        let zone = json!({"metadata": {"name": "acme"}, "spec": {"authenticationMode": {"type": "PLAIN"}}, "status": {"phase": "READY"}});
+        api.says(|says| says.zone = (StatusCode::OK, zone));
+        browser.go(&written).await;
+        assert!(browser.shows("Zone created") && browser.shows("Issue a credential"), "{}", browser.page);
+        api.says(|says| says.role = "viewer");
+        browser.go(&written).await;
+        assert!(browser.shows("Zone created") && !browser.shows("Issue a credential"), "{}", browser.page);
+
+        let (said, seal) = written.split_once("&seal=").unwrap();
+        let forged = [
+            said.to_owned(),
+            format!("{said}&seal=x"),
+            format!("{}&seal={seal}", said.replace("created", "updated")),
+            format!("{}&seal={seal}", said.replace("8c1f00d", "8c1f00e")),
+        ];
+        for forged in forged {
+            browser.go(&forged).await;
+            assert_eq!(browser.status, StatusCode::SEE_OTHER, "{forged}");
+            assert_eq!(browser.path(), "/ui/zones/acme", "{forged}");
         }
+        browser.go(&written.replace("/acme/", "/globex/")).await;
+        assert_eq!(browser.path(), "/ui/zones/globex");
+        // Nor is it told in another session than the one that has written.
+        api.says(|says| says.session = "two");
+        browser.go(&written).await;
+        assert_eq!(browser.path(), "/ui/zones/acme");
     }
 }

@@ -56,12 +56,12 @@ pub struct Progress {
     pub is_drifted: bool,
 }
 
-/// What the controller found of a zone's login that is in a file.
+/// What the controller found of the login that gateways have for a zone alone, be it in a file or made here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileLock {
     /// Of the kind [`ConditionKind::SecondLock`].
     pub condition: Condition,
-    /// Every broker let it in.
+    /// Every broker let it in; of one that is made here it is known before.
     pub is_let_in: bool,
 }
 
@@ -95,7 +95,7 @@ pub struct ControllerStatus {
     pub refused: Vec<String>,
     /// Zones that are not as they should be; the others are.
     pub zones: BTreeMap<ZoneName, Progress>,
-    /// Zones whose logins are in files, as the leader found them.
+    /// Zones with logins of their own, as the leader found these.
     pub locks: BTreeMap<ZoneName, FileLock>,
     pub runs: History,
     /// Whether this node led when it found all of this. Else it is in other words than the leader's, who tells it outside.

@@ -94,10 +94,13 @@ fn a_broken_file_fails_the_zone_and_says_that_its_last_form_stays_in_force() {
 
 #[test]
 fn whether_the_cluster_keeps_a_zone_apart_is_always_declared() {
+    let condition = Condition::new(ConditionKind::SecondLock, ConditionStatus::True, "OwnPrincipal", "asked");
+    let asked = FileLock { condition, is_let_in: true };
     for (lock, wanted) in [
         (SecondLock::Shared, (ConditionStatus::False, "SharedIsolation")),
         (SecondLock::Pending, (ConditionStatus::False, "NoPrincipal")),
-        (SecondLock::Own, (ConditionStatus::True, "OwnPrincipal")),
+        (SecondLock::Own(None), (ConditionStatus::Unknown, "NotLooked")),
+        (SecondLock::Own(Some(&asked)), (ConditionStatus::True, "OwnPrincipal")),
     ] {
         let report = ZoneReport { lock, ..ZoneReport::default() };
         let status = zone_status(&zone(), CHANGED, [node("a", 7)], &report, NOW);

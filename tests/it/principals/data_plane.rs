@@ -1,4 +1,5 @@
-//! The gateways' own login where zones have no principals: whether it is kept from the state is asked of the brokers, and said.
+//! What the logins may do that partners' requests go by is asked of the brokers, and said: whether the gateways' own one is kept from the
+//! state, where zones have no principals, and whether a principal is kept to its zone.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -104,4 +105,50 @@ fn of_a_cluster_without_an_authorizer_it_is_said_that_it_has_none() {
         Product::start_with(&[("acme.yaml", &text)], |port, _| sections(&cluster, port, Some(GATEWAY)));
     let message = told(&product, "False", "NoAuthorizer");
     assert!(message.contains("authorizer.class.name"), "{message}");
+}
+
+/// Waits until the zone's second lock is this, and gives what is said of it.
+fn locked(product: &Product, status: &str, reason: &str) -> String {
+    let lock = |zone: &Value| {
+        let all = zone["status"]["conditions"].as_array().unwrap();
+        all.iter().find(|it| it["type"] == "SecondLock").cloned().unwrap()
+    };
+    let is = |zone: Option<&Value>| {
+        zone.map(lock).is_some_and(|lock| lock["status"] == status && lock["reason"] == reason)
+    };
+    lock(&product.wait_for_zone("acme", is).unwrap())["message"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn of_a_principal_to_which_its_cluster_leaves_more_open_than_its_zone_it_is_said() {
+    let cluster = Cluster::private_with(1, &["allow.everyone.if.no.acl.found=true"]);
+    for topic in ["orders-v1", "secrets-v1"] {
+        cluster.create_topic(topic, 1);
+    }
+    let text = manifest("acme", &[("orders", "orders-v1", "WRITE")]);
+    let product = Product::start_with(&[("acme.yaml", &text)], |port, _| {
+        let sections = sections(&cluster, port, None).replace("isolation: shared", "isolation: principal");
+        sections + "masterKey: a key of this test, thirty-two bytes and more\n"
+    });
+    // Its own user is a super user, so that the state needs no ACL, and has none.
+    let message = locked(&product, "False", "ReachesState");
+    assert!(
+        message.contains("`partner-zones.acme`") && message.contains("_partner-zones.state"),
+        "{message}"
+    );
+    product.wait_for_status("acme", "READY");
+
+    let keep = |topics: &[&str]| {
+        let rights = ["--add", "--allow-principal", "User:admin", "--operation", "All"];
+        cluster.tool("AclCommand", &[&rights[..], topics].concat());
+    };
+    keep(&["--topic", "_partner-zones.", "--resource-pattern-type", "prefixed"]);
+    let message = locked(&product, "False", "ReachesOthers");
+    assert!(message.contains("allow.everyone.if.no.acl.found"), "{message}");
+    keep(&["--topic", "*"]);
+    locked(&product, "True", "OwnPrincipal");
+    let connection = product.partner("acme").connection();
+    let produced =
+        Client::Librdkafka.run(&connection, &["produce", "--topic", "orders", "--value", "x"]).acked().len();
+    assert_eq!(produced, 1);
 }

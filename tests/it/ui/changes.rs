@@ -93,7 +93,7 @@ fn deleted(stage: &Stage, page: &Page<'_>) {
     page.click("tbody tr:first-child .menu summary");
     page.follow(named(".panel a", "Delete…"));
     page.reload_until(named(".told", "1 client will be cut off at once:"));
-    page.wait_for(named("section", &partner.username));
+    page.reload_until(named(".told", &format!("{} from 127.0.0.1", partner.username)));
     page.wait_for(named(".removed", "name: acme"));
     page.examine("delete");
     page.is_used_by_keyboard();

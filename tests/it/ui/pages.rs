@@ -1,7 +1,10 @@
 //! The pages about the service as a whole: topics, what has happened, nodes.
 
+use std::thread;
+
 use super::{Stage, topic};
 use crate::support::browser::{Page, named};
+use crate::support::wire::Wire;
 
 /// On a product with zones `acme` and `globex` that share `orders`, as `orders` to write and as `purchases` to read.
 pub(super) fn are_shown_searched_and_led_away_from(stage: &Stage, page: &Page<'_>, orders: &str) {
@@ -38,7 +41,7 @@ fn activity(stage: &Stage, page: &Page<'_>) {
     page.wait_for(named(".events li", "acme"));
     // What happens while somebody looks appears by itself.
     page.value("window.stays = true");
-    stage.product.partner("globex");
+    let partner = stage.product.partner("globex");
     page.wait_for(named(".events li", "Credential issued globex"));
     assert_eq!(page.value("window.stays"), true);
     page.examine("activity");
@@ -50,16 +53,30 @@ fn activity(stage: &Stage, page: &Page<'_>) {
     page.choose("#type", "credential");
     page.follow(named(".filters button", "Show"));
     assert_eq!(page.texts(".events strong"), ["Credential issued"]);
-    page.fill("#zone", "acme");
-    page.choose("#type", "login");
+    page.fill("#zone", "no-such-zone");
+    page.choose("#type", "logins");
     page.follow(named(".filters button", "Show"));
     page.wait_for(named(".empty", "Nothing fits"));
     page.examine("activity-none");
+    guessed(stage, &partner.username);
+    page.fill("#zone", "");
+    page.follow(named(".filters button", "Show"));
+    page.reload_until(named(".events li", "Logins failed"));
     page.follow(named("a", "Clear"));
     page.follow(named(".events a", "acme"));
     page.wait_for(named(".heading code", "acme"));
     page.follow(named("a", "All of this zone's activity"));
     assert_eq!(page.address(), "/ui/activity?zone=acme");
+}
+
+/// More often than a person mistypes a secret. Whoever guesses waits for each refusal.
+fn guessed(stage: &Stage, user: &str) {
+    thread::scope(|scope| {
+        for _ in 0..12 {
+            let address = ([127, 0, 0, 1], stage.product.port);
+            scope.spawn(move || assert!(Wire::log_in(address, user, "a-guess").is_none()));
+        }
+    });
 }
 
 fn nodes(page: &Page<'_>) {

@@ -71,9 +71,13 @@ fn viewer(stage: &Stage) {
     page.wait_for(named(".account .panel", "role viewer"));
     // What is not offered is not done either.
     let token = page.text_of(".account [name=csrf]");
-    page.post("/ui/zones/acme/credentials", &[("csrf", &token)]);
-    assert_eq!(page.status(), 403);
-    page.go("/ui/zones/acme");
+    for path in ["/ui/zones/acme/credentials", "/ui/zones/acme/edit", "/ui/zones/new"] {
+        page.post(path, &[("csrf", &token)]);
+        assert_eq!(page.status(), 403, "{path}");
+    }
+    // Nor told because a link says so.
+    page.go("/ui/zones/acme/written?result=created&commit=main%40sha1%3A8c1f00d");
+    assert_eq!(page.address(), "/ui/zones/acme");
     assert_eq!(page.texts("#credentials tbody th").len(), 1);
 }
 
@@ -91,6 +95,9 @@ fn owner(stage: &Stage, shared: &Shared) {
     page.follow(named("nav a", "Topics"));
     assert!(page.has(named("tr", &shared.sales)) && !knows(&page, &shared.payroll));
     page.go("/ui/zones/acme");
+    page.wait_for(named("section", "Clients of the last day No credential was used."));
+    page.wait_for(named(".events li", "Credential issued"));
+    page.examine("owner-zone");
     page.follow(named("#credentials button", "Issue a credential"));
     page.wait_for(named(".notice", "This is shown once."));
     // Where somebody else's topic is shared too, nothing is given.

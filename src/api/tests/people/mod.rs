@@ -7,7 +7,7 @@ use super::*;
 use crate::api::auth::Caller;
 use crate::api::openid::attempt::{ATTEMPT, Attempt};
 use crate::policy::token::fixture::Signer;
-use crate::zone::{Committed, Effect, Person};
+use crate::zone::{Asker, Committed, Effect, Person};
 
 const CALLBACK: &str = "/api/v1/sign-in/oidc/callback";
 
@@ -356,16 +356,18 @@ async fn a_person_writes_and_speaks_to_the_controller_in_their_own_name() {
             effect: Effect::Deleted,
             file: text(),
             diff: text(),
+            excerpt: None,
             plan: "{}".to_owned(),
             version: None,
             commit: Some(commit),
         };
         answer.send(Ok(written)).unwrap();
-        asked.author
+        (asked.author, asked.by)
     };
-    let (author, answer) = tokio::join!(controller, request.send());
+    let ((author, by), answer) = tokio::join!(controller, request.send());
     assert_eq!(answer.unwrap().status(), StatusCode::OK);
     assert_eq!((author.name.as_str(), author.email.as_str()), ("Ada Lovelace", "ada@example.com"));
+    assert!(matches!(by, Asker::Person(person) if person.subject == "248289"));
     let suspend = Some(json!({ "scope": "all", "reason": "an incident" }));
     let (_, shown) = follower.send(Method::POST, "/api/v1/controller/suspend", token, suspend).await;
     assert_eq!(shown["by"], "Ada Lovelace (248289)", "{shown}");
@@ -401,7 +403,7 @@ async fn a_stream_ends_with_the_session_that_it_is_heard_by() {
     let api = Arc::clone(&node.api);
     let person = Person { subject: "248289".to_owned(), name: "Ada".to_owned(), email: None };
     let ends = OffsetDateTime::now_utc() + time::Duration::seconds(1);
-    let caller = Caller::of_person(person, ApiKeyRole::Viewer).until(ends);
+    let caller = Caller::of_person(person, ApiKeyRole::Viewer).in_session("s".to_owned(), ends);
     let stream = events::stream(axum::extract::State(api), axum::extract::Extension(caller)).await.unwrap();
     let begun = tokio::time::Instant::now();
     let heard = axum::body::to_bytes(stream.into_response().into_body(), 4_096);

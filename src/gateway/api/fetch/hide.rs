@@ -2,15 +2,28 @@
 
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::FetchResponse;
 use kafka_protocol::messages::fetch_response::PartitionData;
 
 use super::Reply;
 use super::session::Shown;
 use crate::gateway::api::{Refusal, body};
+use crate::gateway::editing::{self, AT_ONCE};
 use crate::gateway::headers::{self, Tally};
-use crate::kafka::records::{self, RecordsError, Room};
-use crate::kafka::stream::Rewritten;
+use crate::kafka::records::{self, Counted, RecordsError, Room};
 use crate::zone::Headers;
+
+/// A body without the headers that the partner must not see.
+#[derive(Debug)]
+pub(crate) struct Hidden {
+    pub(crate) body: Bytes,
+    pub(crate) tally: Tally,
+    /// Bytes of records that the broker sent and the partner does not get: those that cannot be read, and those behind them.
+    pub(crate) withheld: usize,
+}
+
+/// What makes it.
+pub(crate) type Hiding = Box<dyn FnOnce() -> Result<Hidden, Refusal> + Send>;
 
 impl Reply {
     /// Whether headers are taken out of the records: no response passes before that.
@@ -18,47 +31,66 @@ impl Reply {
         !self.session.headers().remove_on_consume.is_empty()
     }
 
-    /// Maps a whole body, of which [`Reply::begin`] has taken note, without the headers that the partner must not see. It can take
-    /// long.
-    pub(crate) fn hidden(&self, body: Bytes, mut room: Room) -> Result<(Rewritten, Tally), Refusal> {
-        let mut tally = Tally::default();
-        let mut response = self.decoded(body)?;
+    /// The work of mapping a whole body, of which [`Reply::begin`] has taken note, without the headers that the partner must not see;
+    /// and for how many bytes it counts.
+    pub(crate) fn hiding(self: Box<Self>, body: Bytes, room: Room) -> Result<(usize, Hiding), Refusal> {
+        let bytes = body.len();
+        if bytes > AT_ONCE {
+            let work: Hiding = Box::new(move || self.hidden(self.decoded(body)?, room));
+            return Ok((bytes, work));
+        }
+        let response = self.decoded(body)?;
+        let partitions = response.responses.iter().flat_map(|topic| &topic.partitions);
+        let weight = editing::weight(bytes, partitions.filter_map(|partition| partition.records.as_ref()));
+        let work: Hiding = Box::new(move || self.hidden(response, room));
+        Ok((weight, work))
+    }
+
+    pub(super) fn hidden(&self, mut response: FetchResponse, mut room: Room) -> Result<Hidden, Refusal> {
+        let (mut tally, mut withheld) = (Tally::default(), 0);
         for topic in &mut response.responses {
             let known = self.session.topic(&Shown::of(self.version, &topic.topic, topic.topic_id));
             for partition in &mut topic.partitions {
-                let came = partition.records.as_ref().map(|records| records::count(records));
-                match hide(partition, self.session.headers(), &mut room, &mut tally) {
-                    Ok(()) => self.consumed(known.zip(came)),
+                let came = partition.records.as_ref().map_or(0, Bytes::len);
+                let passed = match hide(partition, self.session.headers(), &mut room, &mut tally) {
+                    Ok(passed) => passed,
                     Err(cause) => {
                         let place = |known| self.session.place(known, partition.partition_index, cause);
                         tally.unreadable.extend(known.map(place));
+                        Counted::default()
                     }
-                }
+                };
+                withheld += came.saturating_sub(usize::try_from(passed.bytes).unwrap_or(usize::MAX));
+                self.consumed(known.map(|known| (known, passed)));
             }
         }
-        Ok((body::encode(&response, self.version)?.into(), tally))
+        Ok(Hidden { body: body::encode(&response, self.version)?, tally, withheld })
     }
 }
 
 /// What is behind a batch that cannot be read does not pass, and neither does that batch: a consumer first gets what is in front of
 /// it, and then the error. Of the errors it is the one that every client tells its application. Java's asks again for ever, and
 /// says so in its log alone, if the error is an unknown one.
+///
+/// What passes is counted as it came; what does not comes again, and counts then.
 fn hide(
     partition: &mut PartitionData,
     policy: &Headers,
     room: &mut Room,
     tally: &mut Tally,
-) -> Result<(), RecordsError> {
-    let Some(records) = partition.records.take() else { return Ok(()) };
+) -> Result<Counted, RecordsError> {
+    let Some(records) = partition.records.take() else { return Ok(Counted::default()) };
     let (edited, cause) = match headers::hide(policy, &records, room) {
         Ok(edited) => (edited, None),
         Err(unreadable) => (unreadable.before, Some(unreadable.cause)),
     };
     tally.changed += edited.changed;
+    // What a broker has cut off at the end counts as it does where no headers are removed.
+    let passed = if cause.is_some() { edited.read } else { records.len() };
     let comes_next = !edited.records.is_empty() || cause == Some(RecordsError::Exhausted);
     partition.records = Some(edited.records);
     match cause.filter(|_| !comes_next) {
-        None => Ok(()),
+        None => Ok(records::count(records.get(..passed).unwrap_or_default())),
         Some(cause) => {
             partition.error_code = ResponseError::CorruptMessage.code();
             tally.refused.push(cause);
@@ -69,13 +101,15 @@ fn hide(
 
 #[cfg(test)]
 mod tests {
+    use kafka_protocol::messages::FetchRequest;
     use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
     use kafka_protocol::messages::fetch_response::FetchableTopicResponse;
-    use kafka_protocol::messages::{FetchRequest, FetchResponse};
 
     use super::*;
+    use crate::gateway::api::Respond;
     use crate::gateway::api::fetch::{BY_ID, MAX_BYTES, MAX_HELD_BYTES, VERSIONS};
-    use crate::gateway::api::fixture::{Partner, Read, real_id, topic};
+    use crate::gateway::api::fixture::{Awaited, Partner, Read, real_id, topic};
+    use crate::kafka::codec;
     use crate::kafka::records::{Codec, NewRecord, batches, build};
     use crate::zone::Volume;
 
@@ -94,22 +128,25 @@ mod tests {
         build(&[record], Codec::None, 1).unwrap()
     }
 
-    /// A fetch of this session and epoch, and what the partner sees of records that the broker answers with.
-    fn fetch(
+    /// A fetch of this session and epoch, of so many partitions.
+    fn ask(
         partner: &Partner,
         version: i16,
         session: (i32, i32),
-        records: &[Bytes],
-    ) -> (FetchRequest, FetchResponse) {
+        partitions: usize,
+    ) -> (FetchRequest, Awaited) {
         let id = partner.view.by_alias("a").unwrap().ids.unwrap().synthetic;
         let (name, id) = if version < BY_ID { (topic("a"), uuid::Uuid::nil()) } else { (topic(""), id) };
         let partitions =
-            (0..).zip(records).map(|(at, _)| FetchPartition::default().with_partition(at)).collect();
+            (0..).take(partitions).map(|at| FetchPartition::default().with_partition(at)).collect();
         let asked = FetchTopic::default().with_topic(name).with_topic_id(id).with_partitions(partitions);
         let (id, epoch) = session;
         let request = FetchRequest::default().with_session_id(id).with_session_epoch(epoch);
-        let (sent, awaited) =
-            partner.send(1, version, &request.with_max_bytes(i32::MAX).with_topics(vec![asked])).forwarded();
+        partner.send(1, version, &request.with_max_bytes(i32::MAX).with_topics(vec![asked])).forwarded()
+    }
+
+    /// What a broker answers with these records.
+    fn answer(version: i16, records: &[Bytes]) -> FetchResponse {
         let partitions = (0..).zip(records).map(|(at, records)| {
             PartitionData::default()
                 .with_partition_index(at)
@@ -120,8 +157,24 @@ mod tests {
         let told =
             if version < BY_ID { told.with_topic(topic("b")) } else { told.with_topic_id(real_id("b")) };
         let id = if version < 7 { 0 } else { 77 };
-        let response = FetchResponse::default().with_session_id(id).with_responses(vec![told]);
-        (sent, partner.receive(awaited, &response))
+        FetchResponse::default().with_session_id(id).with_responses(vec![told])
+    }
+
+    /// The fetch as the broker sees it, and what the partner sees of records that the broker answers with.
+    fn fetch(
+        partner: &Partner,
+        version: i16,
+        session: (i32, i32),
+        records: &[Bytes],
+    ) -> (FetchRequest, FetchResponse) {
+        let (sent, awaited) = ask(partner, version, session, records.len());
+        (sent, partner.receive(awaited, &answer(version, records)))
+    }
+
+    fn damaged() -> Bytes {
+        let mut damaged = batch().to_vec();
+        *damaged.last_mut().unwrap() ^= 1;
+        damaged.into()
     }
 
     fn holds(bytes: &Bytes, text: &str) -> bool {
@@ -150,20 +203,50 @@ mod tests {
     #[test]
     fn what_cannot_be_read_never_passes_and_what_is_in_front_of_it_comes_first() {
         let partner = partner(hiding());
-        let mut damaged = batch().to_vec();
-        *damaged.last_mut().unwrap() ^= 1;
-        let damaged = Bytes::from(damaged);
-        let behind = Bytes::from([batch(), damaged.clone(), batch()].concat());
-        let (_, seen) = fetch(&partner, 12, (0, -1), &[damaged, behind, batch()]);
+        let behind = Bytes::from([batch(), damaged(), batch()].concat());
+        let (_, seen) = fetch(&partner, 12, (0, -1), &[damaged(), behind, batch()]);
         let partitions = &seen.responses[0].partitions;
         let codes: Vec<_> = partitions.iter().map(|it| it.error_code).collect();
         assert_eq!(codes, [2, 0, 0]);
-        let came = Volume { bytes: u64::try_from(4 * batch().len()).unwrap(), records: 4 };
-        assert_eq!(partner.usage().topics["a"].consumed, came, "and nothing of what does not pass at all");
+        let passed = Volume { bytes: u64::try_from(2 * batch().len()).unwrap(), records: 2 };
+        assert_eq!(partner.usage().topics["a"].consumed, passed, "and nothing of what comes again");
         let counts: Vec<_> =
             partitions.iter().map(|it| batches(it.records.as_ref().unwrap()).count()).collect();
         assert_eq!(counts, [0, 1, 1]);
         assert!(partitions.iter().all(|it| !holds(it.records.as_ref().unwrap(), "internal-a")));
+    }
+
+    /// What becomes of a body in this room, and for how many bytes it counts.
+    fn hidden(records: &[Bytes], room: Room) -> (usize, Hidden) {
+        let (_, awaited) = ask(&partner(hiding()), 12, (0, -1), records.len());
+        let Respond::Fetch(reply) = awaited.respond else { panic!("not a fetch") };
+        let body = codec::encode(&answer(12, records), 12).unwrap();
+        let (weight, work) = reply.hiding(body, room).unwrap();
+        (weight, work().unwrap())
+    }
+
+    #[test]
+    fn what_is_withheld_is_told_from_what_passes() {
+        let cut = Bytes::from([batch(), batch().slice(..80)].concat());
+        assert_eq!(hidden(&[cut, batch()], headers::room()).1.withheld, 0);
+        let behind = Bytes::from([batch(), damaged(), batch().slice(..80)].concat());
+        let withheld = 2 * batch().len() + 80;
+        assert_eq!(hidden(&[behind, damaged()], headers::room()).1.withheld, withheld);
+        // There is room for one and a half.
+        let room = Room::new(1 << 20, (batch().len() - 61) * 3 / 2);
+        let two = Bytes::from([batch(), batch()].concat());
+        let (_, hidden) = hidden(&[two, batch()], room);
+        assert_eq!((hidden.withheld, hidden.tally.refused), (2 * batch().len(), Vec::new()));
+    }
+
+    #[test]
+    fn a_few_bytes_that_become_many_do_not_count_as_few() {
+        let one = hidden(&[batch()], headers::room()).0;
+        assert!((1..=AT_ONCE).contains(&one));
+        assert_eq!(hidden(&[batch(), damaged()], headers::room()).0, usize::MAX);
+        let record = NewRecord { value: Some(vec![0; 1 << 20].into()), ..NewRecord::default() };
+        let zeros = build(&[record], Codec::Zstd, 1).unwrap();
+        assert_eq!(hidden(&[zeros], headers::room()).0, usize::MAX);
     }
 
     #[test]

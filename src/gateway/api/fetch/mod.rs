@@ -22,6 +22,7 @@ use kafka_protocol::messages::fetch_request::{FetchTopic, ReplicaState};
 use kafka_protocol::messages::{self, BrokerId, FetchRequest, FetchResponse};
 use uuid::Uuid;
 
+pub(crate) use self::hide::Hidden;
 use self::reply::Kind;
 pub(crate) use self::reply::Reply;
 pub(crate) use self::session::Session;

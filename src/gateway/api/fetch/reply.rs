@@ -93,7 +93,7 @@ impl Reply {
     pub(crate) fn whole(self, body: Bytes, memory: &Mutex<Memory>) -> Result<Rewritten, Refusal> {
         self.begin(body.first_chunk().copied().unwrap_or_default(), memory);
         if self.hides() {
-            return self.hidden(body, headers::room()).map(|(rewritten, _)| rewritten);
+            return self.hidden(self.decoded(body)?, headers::room()).map(|hidden| hidden.body.into());
         }
         if self.session.answered_here().is_empty()
             && !self.session.has_windows()

@@ -83,9 +83,11 @@ mod tests {
 
     use super::*;
     use crate::gateway::api::fixture::{Partner, Read, Write, real_id, topic};
-    use crate::gateway::api::produce::{BY_ID, VERSIONS};
+    use crate::gateway::api::produce::{BY_ID, VERSIONS, handle};
+    use crate::gateway::editing::AT_ONCE;
     use crate::gateway::headers;
-    use crate::kafka::records::{Codec, NewRecord, Reader, batches, build};
+    use crate::kafka::codec;
+    use crate::kafka::records::{Codec, NewRecord, Reader, batches, build, sample};
     use crate::zone::{AddHeader, Headers, Volume};
 
     fn partner() -> Partner {
@@ -185,6 +187,33 @@ mod tests {
         assert_eq!(answer.responses[0].partition_responses[0].error_code, 87);
         let outcome = partner.send(0, 9, &request(&partner, 9, 0, &cut)).outcome;
         assert!(matches!(outcome, Outcome::ForwardUnanswered { body: None, then_close: true }));
+    }
+
+    /// A batch of one block that says it becomes 16 MiB, and has a byte; its checksum is right.
+    fn claims_much() -> Bytes {
+        let one = build(&[NewRecord::default()], Codec::Snappy, 1).unwrap();
+        let mut bytes = [&one[..61], &[0x80, 0x80, 0x80, 0x08, 0xff]].concat();
+        let length = i32::try_from(bytes.len() - 12).unwrap();
+        bytes[8..12].copy_from_slice(&length.to_be_bytes());
+        sample::seal(&mut bytes);
+        bytes.into()
+    }
+
+    #[test]
+    fn what_cannot_be_read_leaves_less_room_until_nothing_is_looked_into() {
+        let partner = partner();
+        let mut records = vec![Some(claims_much()); 8];
+        records.push(Some(batch()));
+        let request = request(&partner, 9, 1, &records);
+        let answer = partner.send(0, 9, &request).answered::<ProduceResponse>();
+        let codes: Vec<_> = answer.responses[0].partition_responses.iter().map(|it| it.error_code).collect();
+        assert_eq!(codes, [87, 87, 87, 87, 87, 87, 10, 10, 10]);
+        let Outcome::Edit { bytes, .. } =
+            handle(&partner.exchange(9), codec::encode(&request, 9).unwrap()).unwrap()
+        else {
+            panic!("not edited")
+        };
+        assert!(bytes > AT_ONCE, "other connections do not wait for it");
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub(crate) use self::shapes::{REQUEST, RESPONSE, VERSIONS};
 use super::names::{self, Key, Names};
 use super::{Exchange, MapBody, Outcome, Refusal, Respond, body, transactional_id};
 use crate::gateway::addresses::Brokers;
+use crate::gateway::editing;
 use crate::gateway::memory::Memory;
 use crate::gateway::meter::Meter;
 use crate::kafka::records::{Counted, Counting};
@@ -117,6 +118,7 @@ fn decoded(exchange: &Exchange<'_>, body: Bytes) -> Result<Outcome, Refusal> {
     request.transactional_id = transaction.ok().flatten();
     let mapped = Mapped { version, request, names, refused, brokers: Arc::clone(exchange.brokers), meter };
     if let Some(adding) = exchange.adding.clone() {
+        let bytes = editing::weight(bytes, mapped.request.topic_data.iter().flat_map(records));
         return Ok(Outcome::Edit { bytes, work: Box::new(move || mapped.edited(&adding)) });
     }
     for topic in &mapped.request.topic_data {
@@ -163,10 +165,14 @@ impl Mapped {
 }
 
 /// The records of a topic.
+fn records(topic: &TopicProduceData) -> impl Iterator<Item = &Bytes> {
+    topic.partition_data.iter().filter_map(|partition| partition.records.as_ref())
+}
+
+/// How many they are.
 fn counted(topic: &TopicProduceData) -> Counted {
     let mut counting = Counting::default();
-    let records = topic.partition_data.iter().filter_map(|partition| partition.records.as_ref());
-    records.for_each(|records| counting.field(records));
+    records(topic).for_each(|records| counting.field(records));
     counting.take()
 }
 

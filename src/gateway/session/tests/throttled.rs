@@ -142,6 +142,43 @@ async fn a_fetch_passes_in_full_with_the_time_and_the_next_request_waits() {
     }
 }
 
+#[tokio::test]
+async fn a_fetch_waits_until_the_one_before_it_is_answered_and_paid_for() {
+    let limits = TrafficControl { max_consume_rate: Some(100_000), ..no_limit() };
+    let close = relayed(limits, async |ends: &mut Ends| {
+        // The last byte comes late, but the frame has not been waited for all the time.
+        let second = fetch(2);
+        let (front, last) = second.split_at(second.len() - 1);
+        ends.partner.write_all(&[&fetch(1)[..], front].concat()).await.unwrap();
+        assert_eq!(request_id(&frame(&mut ends.broker).await), 1);
+        let early = timeout(Duration::from_millis(400), ends.broker.read_i32()).await;
+        assert!(early.is_err(), "it is not known yet what the first one takes");
+        let begun = Instant::now();
+        ends.broker.write_all(&fetched(1, 160_000)).await.unwrap();
+        let first: FetchResponse = told(&mut ends.partner, 1, 4, 11).await;
+        assert!((300..=700).contains(&first.throttle_time_ms), "{}", first.throttle_time_ms);
+        ends.partner.write_all(&[last, &heartbeat(3)].concat()).await.unwrap();
+        arrives(ends, 2, begun, 400..=1_500).await;
+        // Only a Fetch waits for an answer.
+        arrives(ends, 3, begun, 400..=1_500).await;
+        ends.broker.write_all(&[fetched(2, 10), heartbeat_answer(3)].concat()).await.unwrap();
+        let second: FetchResponse = told(&mut ends.partner, 2, 4, 11).await;
+        assert!(second.throttle_time_ms < 10, "{}", second.throttle_time_ms);
+        assert_eq!(response_id(&frame(&mut ends.partner).await), 3);
+    })
+    .await;
+    assert_eq!(close.label(), "partner_done");
+    // Where nothing is limited, all are asked for at once.
+    let close = relayed(no_limit(), async |ends: &mut Ends| {
+        ends.partner.write_all(&[fetch(1), fetch(2)].concat()).await.unwrap();
+        for id in [1, 2] {
+            assert_eq!(request_id(&frame(&mut ends.broker).await), id);
+        }
+    })
+    .await;
+    assert_eq!(close.label(), "partner_done");
+}
+
 fn commit(id: i32) -> Vec<u8> {
     let partition = OffsetCommitRequestPartition::default().with_committed_offset(7);
     let topic = OffsetCommitRequestTopic::default().with_name(TopicName("orders".into()));

@@ -95,6 +95,7 @@ fn login(view: &GatewayView, chain: &Arc<Chain>) -> Option<Login> {
         user: SUBJECT.to_owned(),
         zone: Arc::clone(&entrance.zone),
         proof: Proof::Certificate(Arc::clone(chain)),
+        beside: None,
         address: LOCAL.address,
         expires_at: chain.ends(OffsetDateTime::now_utc()),
     })

@@ -41,6 +41,19 @@ pub(in crate::reconcile::source) fn commit(
     Ok(repository.commit(None, &author, &committer, &message, &after, &[&parent])?)
 }
 
+/// Whether another commit is what this one is: the same files on top of the same commit, in the same words. When each was made is no part
+/// of it.
+pub(super) fn is_same(repository: &Repository, theirs: Oid, ours: Oid) -> bool {
+    let compare = || -> Result<bool, git2::Error> {
+        let (theirs, ours) = (repository.find_commit(theirs)?, repository.find_commit(ours)?);
+        let on_the_same = theirs.parent_ids().eq(ours.parent_ids());
+        Ok(on_the_same
+            && theirs.tree_id() == ours.tree_id()
+            && theirs.message_bytes() == ours.message_bytes())
+    };
+    compare().unwrap_or(false)
+}
+
 /// The mode of the file at this path, if there is one. Nothing on the way to it, nor at its end, may be something else than
 /// folders and a file.
 fn mode(repository: &Repository, root: &Tree<'_>, path: &str) -> Result<Option<FileMode>, EditError> {

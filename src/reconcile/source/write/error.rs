@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::Pushed;
 use crate::reconcile::source::SourceError;
 
 /// Why nothing was committed. But for [`CommitError::Unknown`], the repository is as it was.
@@ -13,6 +14,9 @@ pub enum CommitError {
     Moved(String),
     #[error("there is a branch {0} already: choose another name, or delete it")]
     Exists(String),
+    /// By somebody who did not hear the answer, as a rule.
+    #[error("{} is this very change already, as commit {}", .0.reference, .0.commit)]
+    Proposed(Pushed),
     /// In the server's own words, where it had some.
     #[error("the repository does not take the change: {0}")]
     Refused(String),
@@ -35,6 +39,7 @@ impl CommitError {
         match self {
             Self::Moved(_) => "Moved",
             Self::Exists(_) => "Exists",
+            Self::Proposed(_) => "Proposed",
             Self::Refused(_) => "Refused",
             Self::Unreachable(error) => error.reason(),
             Self::Unknown(_) => "Unknown",

@@ -41,8 +41,14 @@ pub(in crate::reconcile::source) fn commit(
     }
     let reference = followed(&repository, step.reference)?;
     let stands = repository.refname_to_id(&reference).or_else(absent)?;
-    if stands != step.expected || repository.find_commit(step.base).is_err() {
+    if repository.find_commit(step.base).is_err() {
         return Err(step.elsewhere().into());
+    }
+    if stands != step.expected {
+        let is_branch = step.expected.is_zero();
+        let ours = is_branch.then(|| edit::commit(&repository, step.base, proposal).ok()).flatten();
+        let is_ours = ours.is_some_and(|ours| edit::is_same(&repository, stands, ours));
+        return Err(if is_ours { step.proposed(stands) } else { step.elsewhere() }.into());
     }
     let commit = edit::commit(&repository, step.base, proposal)?;
     match advance(&repository, &reference, commit, step.expected) {

@@ -52,7 +52,7 @@ pub struct Author {
 pub enum Onto {
     /// The one that is followed.
     Source,
-    /// A new branch, `refs/heads/…`.
+    /// A new branch, `refs/heads/…`. One that is this very change already is found ([`CommitError::Proposed`]).
     Branch(String),
 }
 
@@ -79,6 +79,11 @@ impl Step<'_> {
     pub(super) fn elsewhere(&self) -> CommitError {
         let reference = self.reference.to_owned();
         if self.expected.is_zero() { CommitError::Exists(reference) } else { CommitError::Moved(reference) }
+    }
+
+    /// There is such a branch, and it is at a commit that is what was to be made.
+    pub(super) fn proposed(&self, commit: Oid) -> CommitError {
+        CommitError::Proposed(Pushed { commit: commit.to_string(), reference: self.reference.to_owned() })
     }
 }
 

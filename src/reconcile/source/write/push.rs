@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use git2::{ErrorClass, ErrorCode, Oid, PushOptions, RemoteCallbacks, RemoteRedirect};
 
-use super::{CommitError, Step};
+use super::{CommitError, Step, edit};
 use crate::reconcile::source::access::Access;
 use crate::reconcile::source::mirror::Mirror;
 use crate::reconcile::source::network::Call;
@@ -98,7 +98,15 @@ pub(in crate::reconcile::source) fn push(
         remote.push(&[spec], Some(&mut options))
     });
     drop(options);
-    heard.into_inner().judge(pushed, call, step)
+    match heard.into_inner().judge(pushed, call, step) {
+        Outcome::Settled(Err(CommitError::Exists(reference))) => {
+            let theirs = mirror.fetch(to, access, call, step.reference).ok();
+            let same = theirs.filter(|theirs| edit::is_same(mirror.repository(), *theirs, commit));
+            let error = same.map_or(CommitError::Exists(reference), |same| step.proposed(same));
+            Outcome::Settled(Err(error))
+        }
+        outcome => outcome,
+    }
 }
 
 impl Heard {

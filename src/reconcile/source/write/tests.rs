@@ -1,3 +1,5 @@
+use git2::Repository;
+
 use super::*;
 
 const MAIN: &str = "refs/heads/main";
@@ -107,4 +109,32 @@ fn an_author_is_one_line_of_what_git_keeps() {
         assert_eq!(signed(nothing, nothing), of(NOBODY.0, NOBODY.1), "{nothing:?}");
     }
     assert_eq!(signed(&"x".repeat(9_999), "a@b").0.len(), MAX_WHO);
+}
+
+#[test]
+fn a_branch_that_is_this_very_change_is_found_and_any_other_is_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = Repository::init_bare(folder.path()).unwrap();
+    let tree = repository.find_tree(repository.treebuilder(None).unwrap().write().unwrap()).unwrap();
+    let who = Signature::now("Ada", "ada@example.com").unwrap();
+    let base = repository.commit(Some(MAIN), &who, &who, "the beginning", &tree, &[]).unwrap();
+    let onto = Onto::Branch("refs/heads/partner-zones/acme".to_owned());
+    let ours = Proposal { base: base.to_string(), onto, ..proposal(&["zones/acme.yaml"]) };
+    let commit = |proposal: &Proposal| {
+        let step = proposal.check(MAIN, &Limits::default()).unwrap();
+        local::commit(folder.path(), &step, proposal)
+    };
+    let made = commit(&ours).unwrap();
+    // Another commit in Git's eyes, as one that is made later would be.
+    let author = Author { name: "Bob".to_owned(), email: "bob@example.com".to_owned() };
+    let again = commit(&Proposal { author, ..ours.clone() }).unwrap_err();
+    let EditError::Answer(CommitError::Proposed(found)) = again else { panic!("{again:?}") };
+    assert_eq!((found.commit, found.reference.as_str()), (made.to_string(), "refs/heads/partner-zones/acme"));
+    let files = vec![("zones/acme.yaml".to_owned(), Some(b"another".to_vec()))];
+    let in_other_words = Proposal { message: "in other words".to_owned(), ..ours.clone() };
+    for other in [Proposal { files, ..ours.clone() }, in_other_words] {
+        let refused = commit(&other).unwrap_err();
+        assert!(matches!(refused, EditError::Answer(CommitError::Exists(_))), "{refused:?}");
+    }
+    assert_eq!(repository.refname_to_id("refs/heads/partner-zones/acme").unwrap(), made);
 }

@@ -1,7 +1,9 @@
 use serde_json::json;
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
 
 use super::*;
-use crate::ui::zones::fake::{Api, Browser, Write, committed, outcome, problem};
+use crate::ui::fake::{Api, Browser, Write, committed, outcome, problem};
 
 async fn asked(api: &Api) -> Browser {
     api.says(|says| {
@@ -109,4 +111,42 @@ async fn a_deletion_can_be_a_proposal_or_be_refused() {
     let browser = Browser::open(&api, "/ui/zones/acme/delete").await;
     assert_eq!(browser.status, StatusCode::FORBIDDEN);
     assert!(!browser.shows("Delete zone"), "{}", browser.page);
+}
+
+#[tokio::test]
+async fn who_was_here_lately_is_named_and_what_is_not_known_is_said() {
+    let api = Api::new();
+    asked(&api).await;
+    let ago = |hours| {
+        let at = OffsetDateTime::now_utc() - Duration::hours(hours);
+        at.format(&Rfc3339).unwrap()
+    };
+    api.says(|says| {
+        says.role = "owner";
+        says.credentials.1 = json!({"items": [
+            {"keyId": "pzlong", "state": "ACTIVE", "lastUsedAt": ago(30), "lastUsedFrom": "192.0.2.1"},
+            {"keyId": "pzfirst", "state": "ACTIVE", "lastUsedAt": ago(3), "lastUsedFrom": "192.0.2.2"},
+            {"keyId": "pzlast", "state": "ACTIVE", "lastUsedAt": ago(2), "lastUsedFrom": "192.0.2.3"},
+            {"keyId": "pznever", "state": "ACTIVE"},
+        ]});
+    });
+    let browser = Browser::open(&api, "/ui/zones/acme/delete").await;
+    let told = browser.page.split("<ul class=\"told\">").nth(1).unwrap();
+    let told = told.split("</section>").next().unwrap();
+    let (last, first) = (told.find("<code>pzlast</code> from <code>192.0.2.3</code>"), told.find("pzfirst"));
+    assert!(last.is_some() && last < first, "{told}");
+    assert!(!told.contains("pzlong") && !told.contains("pznever"), "{told}");
+
+    api.says(|says| {
+        says.role = "admin";
+        says.nodes = problem(StatusCode::SERVICE_UNAVAILABLE, "this node has not read its state yet");
+        says.credentials = problem(StatusCode::TOO_MANY_REQUESTS, "these are too many requests");
+    });
+    let browser = Browser::open(&api, "/ui/zones/acme/delete").await;
+    for shown in ["is not known: This node has not read its state yet.", "These are too many requests."] {
+        assert!(browser.shows(shown), "{shown}: {}", browser.page);
+    }
+    api.says(|says| says.credentials = problem(StatusCode::FORBIDDEN, "not yours"));
+    let browser = Browser::open(&api, "/ui/zones/acme/delete").await;
+    assert!(!browser.shows("Not yours.") && browser.shows("Delete zone"), "{}", browser.page);
 }

@@ -1,6 +1,8 @@
 //! A draft and a zone's document: one becomes the other and back. What the form does not show stays as it is in the document, and what
 //! somebody has left as it was is not written anew.
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::{Map, Value, json};
 
 use super::draft::{Added, Draft, Topic};
@@ -72,9 +74,11 @@ impl Draft {
     }
 
     fn topics_onto(&self, before: &[Value]) -> Value {
+        // Of several of a name, which no zone in force has, the first.
+        let before: HashMap<_, _> = before.iter().rev().map(|it| (text(it, "name"), it)).collect();
         let as_it_was = |topic: &Topic| {
-            let was = before.iter().find(|it| !topic.was.is_empty() && text(it, "name") == topic.was);
-            was.and_then(Value::as_object).cloned().unwrap_or_default()
+            let was = before.get(topic.was.as_str()).filter(|_| !topic.was.is_empty());
+            was.and_then(|was| was.as_object()).cloned().unwrap_or_default()
         };
         let written = |topic: &Topic| {
             let mut members = as_it_was(topic);
@@ -111,7 +115,8 @@ impl Draft {
     /// Aliases of the zone as it is that are not there any more.
     pub(super) fn lost<'d>(&self, document: &'d Value) -> Vec<&'d str> {
         let before = entries(document, "/spec/topics").iter().map(|topic| text(topic, "name"));
-        before.filter(|alias| self.topics.iter().all(|topic| topic.alias != *alias)).collect()
+        let aliases: HashSet<_> = self.topics.iter().map(|topic| topic.alias.as_str()).collect();
+        before.filter(|alias| !aliases.contains(alias)).collect()
     }
 }
 

@@ -8,7 +8,7 @@ use super::fields::{
     ADDED_HEADERS, DISPLAY_NAME, FIELDS, Kind, NAME, REASON, REMOVED_HEADERS, SERVICE_ACCOUNT, Step, TOPICS,
     one_line,
 };
-use super::ids::{free, technical};
+use super::ids::{Names, technical};
 use crate::ui::failure::Failure;
 use crate::ui::form::Form;
 
@@ -16,7 +16,10 @@ use crate::ui::form::Form;
 pub(super) const MAX_TOPICS: usize = 1_000;
 
 /// Rows of headers; the API takes fewer, and says so.
-const MAX_ROWS: usize = 100;
+pub(super) const MAX_ROWS: usize = 100;
+
+/// Kafka's limit.
+const MAX_NAME: usize = 249;
 
 /// A zone as it is filled in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -53,7 +56,7 @@ pub(super) fn row(list: &str, index: usize, member: &str) -> String {
 }
 
 /// The row and the member that a field is for, if it is one of this list.
-fn in_row<'n>(name: &'n str, list: &str) -> Option<(usize, &'n str)> {
+pub(super) fn in_row<'n>(name: &'n str, list: &str) -> Option<(usize, &'n str)> {
     let (index, member) = name.strip_prefix(list)?.strip_prefix('[')?.split_once("].")?;
     Some((index.parse().ok()?, member))
 }
@@ -121,20 +124,22 @@ impl Draft {
         self.set(SERVICE_ACCOUNT, &name);
     }
 
-    /// Shares a topic, once more if it is shared already. A new alias is the topic's own name as long as that is free.
-    pub(super) fn share(&mut self, backing: &str) -> Result<(), Failure> {
-        let backing = Kind::Line.clean(backing);
-        if backing.is_empty() {
-            return Ok(());
+    /// Shares topics, once more those that are shared already. A new alias is the topic's own name as long as that is free.
+    pub(super) fn share<'t>(&mut self, topics: impl Iterator<Item = &'t str>) -> Result<(), Failure> {
+        let mut names = Names::of(self.topics.iter().map(|topic| topic.alias.as_str()));
+        for backing in topics.map(|topic| Kind::Line.clean(topic)).filter(|topic| !topic.is_empty()) {
+            if backing.len() > MAX_NAME {
+                let detail = format!("The name of a topic has {MAX_NAME} letters at most.");
+                return Err(Failure::bad_request(&detail));
+            }
+            if self.topics.len() >= MAX_TOPICS {
+                return Err(Failure::bad_request(&format!(
+                    "A form holds {MAX_TOPICS} topics at most. Write a zone with more of them into its file."
+                )));
+            }
+            let (alias, permission) = (names.take(&backing), "READ".to_owned());
+            self.topics.push(Topic { alias, backing, permission, was: String::new() });
         }
-        if self.topics.len() >= MAX_TOPICS {
-            return Err(Failure::bad_request(&format!(
-                "A form holds {MAX_TOPICS} topics at most. Write a zone with more of them into its file."
-            )));
-        }
-        let alias = free(&backing, |name| self.topics.iter().any(|topic| topic.alias == name));
-        let permission = "READ".to_owned();
-        self.topics.push(Topic { alias, backing, permission, was: String::new() });
         Ok(())
     }
 

@@ -1,5 +1,7 @@
 //! Technical names made of the names that people give, as the page's script makes them.
 
+use std::collections::{HashMap, HashSet};
+
 use icu_normalizer::DecomposingNormalizerBorrowed;
 
 /// As long as a part of a host name.
@@ -24,13 +26,29 @@ fn is_mark(character: char) -> bool {
     ('\u{300}'..='\u{36f}').contains(&character)
 }
 
-/// The name itself, or with a number behind it where it is taken.
-pub(super) fn free(name: &str, is_taken: impl Fn(&str) -> bool) -> String {
-    if !is_taken(name) {
-        return name.to_owned();
+/// Names that are taken. Many of one kind are numbered on, and not each from the beginning.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    taken: HashSet<String>,
+    next: HashMap<String, u32>,
+}
+
+impl Names {
+    pub(super) fn of<'n>(taken: impl Iterator<Item = &'n str>) -> Self {
+        Self { taken: taken.map(str::to_owned).collect(), next: HashMap::new() }
     }
-    let numbered = (2_u32..).map(|number| format!("{name}-{number}"));
-    numbered.into_iter().find(|name| !is_taken(name)).unwrap_or_default()
+
+    /// The name itself, or with a number behind it where it is taken; from then on it is taken.
+    pub(super) fn take(&mut self, name: &str) -> String {
+        let mut free = name.to_owned();
+        while self.taken.contains(&free) {
+            let next = self.next.entry(name.to_owned()).or_insert(2);
+            free = format!("{name}-{next}");
+            *next += 1;
+        }
+        self.taken.insert(free.clone());
+        free
+    }
 }
 
 #[cfg(test)]
@@ -54,8 +72,8 @@ mod tests {
 
     #[test]
     fn a_name_that_is_taken_gets_a_number() {
-        let taken = ["orders", "orders-2"];
-        assert_eq!(free("orders", |name| taken.contains(&name)), "orders-3");
-        assert_eq!(free("returns", |name| taken.contains(&name)), "returns");
+        let mut names = Names::of(["orders", "orders-2", "orders-4"].into_iter());
+        let taken = ["orders", "returns", "orders", "orders-4", "orders"].map(|name| names.take(name));
+        assert_eq!(taken, ["orders-3", "returns", "orders-5", "orders-4-2", "orders-6"]);
     }
 }

@@ -73,9 +73,24 @@ impl Task {
     }
 }
 
+/// Why somebody makes no zone.
+fn shares_nothing(visitor: &Visitor) -> Option<Response> {
+    const WHY: &str = "This key shares nothing: ask an administrator for a zone.";
+    (!visitor.shares()).then(|| theirs::refusal(visitor, WHY))
+}
+
+/// Why somebody does not change this zone here.
+fn not_changed(visitor: &Visitor, zone: &Zone) -> Option<Response> {
+    let is_long = zone.list("/spec/topics").len() > MAX_TOPICS;
+    let too_long = is_long.then_some(
+        "This zone shares more topics than a form can hold: change its file, or use `reconciler edit`.",
+    );
+    theirs::why_not(visitor, zone).or(too_long).map(|why| theirs::refusal(visitor, why))
+}
+
 pub(super) async fn begin(Extension(visitor): Extension<Visitor>) -> Response {
-    if !visitor.shares() {
-        return theirs::refusal(&visitor, "This key shares nothing: ask an administrator for a zone.");
+    if let Some(refusal) = shares_nothing(&visitor) {
+        return refusal;
     }
     let mut draft = Draft::default();
     draft.set(AUTHENTICATION, "PLAIN");
@@ -87,6 +102,9 @@ pub(super) async fn go_on(
     Extension(visitor): Extension<Visitor>,
     Sent(form): Sent,
 ) -> Result<Response, Failure> {
+    if let Some(refusal) = shares_nothing(&visitor) {
+        return Ok(refusal);
+    }
     let mut draft = Draft::read(&form)?;
     draft.derive();
     Filling { visitor, task: Task::New, draft }.go(&form).await
@@ -97,12 +115,8 @@ pub(super) async fn edit(
     Path(name): Path<String>,
 ) -> Result<Response, Failure> {
     let zone = visitor.get::<Zone>(&format!("/zones/{}", segment(&name)?)).await?;
-    let is_long = zone.list("/spec/topics").len() > MAX_TOPICS;
-    let too_long = is_long.then_some(
-        "This zone shares more topics than a form can hold: change its file, or use `reconciler edit`.",
-    );
-    if let Some(why) = theirs::why_not(&visitor, &zone).or(too_long) {
-        return Ok(theirs::refusal(&visitor, why));
+    if let Some(refusal) = not_changed(&visitor, &zone) {
+        return Ok(refusal);
     }
     let draft = Draft::of(&zone.0);
     let tag = zone.text("/status/etag").unwrap_or_default().to_owned();
@@ -115,11 +129,17 @@ pub(super) async fn go_on_editing(
     Path(name): Path<String>,
     Sent(form): Sent,
 ) -> Result<Response, Failure> {
+    if let Some(refusal) = shares_nothing(&visitor) {
+        return Ok(refusal);
+    }
+    let asked = visitor.get::<Zone>(&format!("/zones/{}", segment(&name)?)).await;
+    if let Some(refusal) = asked.as_ref().ok().and_then(|zone| not_changed(&visitor, zone)) {
+        return Ok(refusal);
+    }
     let mut draft = Draft::read(&form)?;
     // A zone cannot be renamed, whatever a form says.
-    draft.replace(NAME, segment(&name)?);
+    draft.replace(NAME, &name);
     let tag = form.text("etag").to_owned();
-    let asked = visitor.get::<Zone>(&format!("/zones/{name}")).await;
     let (zone, failure) = match asked {
         Ok(zone) => (zone, None),
         Err(failure) if failure.status == StatusCode::UNAUTHORIZED => return Err(failure),
@@ -137,8 +157,9 @@ impl Filling {
     /// Where the button leads that was pressed.
     async fn go(mut self, form: &Form) -> Result<Response, Failure> {
         let step = Step::find(form.text("step")).unwrap_or(Step::Details);
-        for (_, topic) in form.fields().filter(|(name, _)| matches!(*name, "pick" | "typed")) {
-            self.draft.share(topic)?;
+        let picked = form.fields().filter(|(name, _)| matches!(*name, "pick" | "typed"));
+        if let Err(failure) = self.draft.share(picked.map(|(_, topic)| topic)) {
+            return Ok(self.stay(form, &failure).await);
         }
         let mut said = Said::of(form, &self.draft);
         match Go::read(form, step) {

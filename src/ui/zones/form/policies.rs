@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::Filling;
 use super::draft::Added;
 use super::fields::{ADDED_HEADERS, REMOVED_HEADERS, is_local};
-use super::sheet::{Said, cell};
+use super::sheet::{Rows, Said, cell};
 use crate::ui::parts::{Entry, Field, Need};
 
 const LIMITS: [(&str, &str, &str); 6] = [
@@ -60,7 +60,8 @@ fn access(filling: &Filling, said: &Said) -> Markup {
 
 fn added(filling: &Filling, said: &Said) -> Markup {
     let blank = Added::default();
-    let empty = std::iter::repeat_n(&blank, said.rows.added.max(1));
+    let empty = Rows::shown(said.rows.added, filling.draft.added.len());
+    let empty = std::iter::repeat_n(&blank, empty);
     html! {
         h3 id=(ADDED_HEADERS) { "Added to every record that the partner produces" }
         p.help {
@@ -93,7 +94,7 @@ fn added_row(said: &Said, index: usize, header: &Added) -> Markup {
 }
 
 fn removed(filling: &Filling, said: &Said) -> Markup {
-    let empty = std::iter::repeat_n("", said.rows.removed.max(1));
+    let empty = std::iter::repeat_n("", Rows::shown(said.rows.removed, filling.draft.removed.len()));
     let patterns = filling.draft.removed.iter().map(String::as_str).chain(empty);
     html! {
         h3 id=(REMOVED_HEADERS) { "Removed from every record that the partner reads" }

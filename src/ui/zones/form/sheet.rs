@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 
-use super::draft::{Draft, row};
+use super::draft::{Draft, MAX_ROWS, in_row, row};
 use super::fields::{ADDED_HEADERS, REMOVED_HEADERS, Step};
 use super::wrong::Wrong;
 use super::{Filling, Task, authentication, details, policies, topics};
@@ -25,7 +25,7 @@ pub(super) struct Said {
     pub(super) rows: Rows,
 }
 
-/// Rows for headers that are empty yet. One of each kind is always there.
+/// Rows for headers that are empty yet.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Rows {
     pub(super) added: usize,
@@ -36,14 +36,21 @@ impl Said {
     /// As the form had it.
     pub(super) fn of(form: &Form, draft: &Draft) -> Self {
         let sent = |list: &str, member: &str| {
-            let is_row = |name: &str| name.starts_with(list) && name.ends_with(member);
+            let is_row = |name: &str| in_row(name, list).is_some_and(|(_, it)| it == member);
             form.fields().filter(|(name, _)| is_row(name)).count()
         };
         let rows = Rows {
-            added: sent(ADDED_HEADERS, ".key").saturating_sub(draft.added.len()),
-            removed: sent(REMOVED_HEADERS, ".keyRegex").saturating_sub(draft.removed.len()),
+            added: sent(ADDED_HEADERS, "key").saturating_sub(draft.added.len()),
+            removed: sent(REMOVED_HEADERS, "keyRegex").saturating_sub(draft.removed.len()),
         };
         Self { search: form.text("search").to_owned(), rows, ..Self::default() }
+    }
+}
+
+impl Rows {
+    /// How many are shown below those that are filled in: one at least, as long as a form takes it.
+    pub(super) fn shown(wanted: usize, filled: usize) -> usize {
+        wanted.max(1).min(MAX_ROWS.saturating_sub(filled))
     }
 }
 

@@ -130,9 +130,7 @@ mod tests {
             serde_json::from_value(json!({ "detail": "x", "findings": findings })).unwrap();
         let mut draft = Draft::default();
         draft.set("spec.url", "x");
-        for topic in ["a", "b"] {
-            draft.share(topic).unwrap();
-        }
+        draft.share(["a", "b"].into_iter()).unwrap();
         Wrong::of(&Failure::of(StatusCode::UNPROCESSABLE_ENTITY, problem), &draft)
     }
 

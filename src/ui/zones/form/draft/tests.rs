@@ -76,7 +76,7 @@ fn what_is_changed_changes_and_what_the_form_does_not_show_stays() {
     draft.replace("spec.trafficControlPolicies.maxConnections", "many");
     draft.topics[0].alias = "orders-2".to_owned();
     draft.topics.remove(1);
-    draft.share("sales.returns").unwrap();
+    draft.share(["sales.returns"].into_iter()).unwrap();
     draft.removed.clear();
     draft.added.clear();
     let mut wanted = whole();
@@ -150,9 +150,8 @@ fn names_follow_from_the_name_until_somebody_writes_them() {
 #[test]
 fn a_topic_can_be_shared_twice_under_two_names() {
     let mut draft = Draft::default();
-    for topic in ["orders", "orders", "", "orders"] {
-        draft.share(topic).unwrap();
-    }
+    draft.share(["orders", "orders", ""].into_iter()).unwrap();
+    draft.share(["orders"].into_iter()).unwrap();
     let aliases: Vec<_> = draft.topics.iter().map(|topic| topic.alias.as_str()).collect();
     assert_eq!(aliases, ["orders", "orders-2", "orders-3"]);
     draft.take_back(1);
@@ -185,7 +184,7 @@ fn rows_come_in_their_order_and_have_an_end() {
     assert!(Draft::read(&form(&many[1..])).is_ok());
     assert!(Draft::read(&form(&many)).is_err());
     let mut full = Draft::read(&form(&many[1..])).unwrap();
-    assert!(full.share("one more").is_err());
+    assert!(full.share(["one more"].into_iter()).is_err());
 }
 
 #[test]
@@ -195,7 +194,7 @@ fn what_is_hidden_in_a_page_is_text() {
     for (place, _) in FIELDS {
         draft.set(place, hostile);
     }
-    draft.share(hostile).unwrap();
+    draft.share([hostile].into_iter()).unwrap();
     draft.added.push(Added {
         key: hostile.to_owned(),
         value: hostile.to_owned(),

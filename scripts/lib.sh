@@ -22,7 +22,7 @@ need_java() {
 chromium() {
   local name
   for name in chromium chromium-browser google-chrome-stable google-chrome chrome; do
-    command -v "$name" && return 0
+    type -P "$name" && return 0 # a program: this function has the name of one
   done
   return 1
 }

@@ -43,7 +43,9 @@ impl Rest {
     pub(crate) fn new(url: String, key: String) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { url, key, client: reqwest::Client::new(), runtime }
+        // A connection that the server closes between two requests is not seen to be closed: nothing runs then.
+        let client = reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap();
+        Self { url, key, client, runtime }
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {

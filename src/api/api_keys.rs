@@ -9,7 +9,6 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
-use tokio::sync::Mutex;
 
 use super::auth::Caller;
 use super::body::{Body, Name};
@@ -22,10 +21,6 @@ use crate::zone::{ApiKey, ApiKeyRole, TopicPattern, ZoneName};
 
 /// Keys at a time; each is looked at by a person when something leaked.
 const MAX_KEYS: usize = 1_000;
-
-/// Held from the look at the keys until one of them is gone: two admins who delete each other's key at one moment would leave none. One
-/// process leads, and has one API.
-static DELETING: Mutex<()> = Mutex::const_new(());
 
 /// Patterns of one owner.
 const MAX_PATTERNS: usize = 100;
@@ -134,7 +129,7 @@ pub(super) async fn delete(
     Extension(caller): Extension<Caller>,
     Name(id): Name,
 ) -> Result<StatusCode, Problem> {
-    let _one_at_a_time = DELETING.lock().await;
+    let _one_at_a_time = api.deleting_keys.lock().await;
     let state = api.state()?;
     let key = state.api_keys.get(&id).ok_or_else(|| Problem::not_found("there is no API key of this id"))?;
     let admins = state.api_keys.values().filter(|key| key.role == ApiKeyRole::Admin).count();

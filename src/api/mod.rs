@@ -160,6 +160,8 @@ struct Api {
     quotas: Quotas,
     /// Held by requests for a credential that may be sent twice.
     issuing: tokio::sync::Mutex<()>,
+    /// Held from the look at the keys until one of them is gone: two admins who delete each other's key at one moment would leave none.
+    deleting_keys: tokio::sync::Mutex<()>,
     transitions: Transitions,
     traffic: Traffic,
     forwarder: Forwarder,
@@ -205,6 +207,7 @@ pub fn router(config: ApiConfig, metrics: ApiMetrics, registry: Arc<Registry>) -
         throttle: Throttle::default(),
         quotas: Quotas::default(),
         issuing: tokio::sync::Mutex::default(),
+        deleting_keys: tokio::sync::Mutex::default(),
         transitions: Transitions::default(),
         traffic: Traffic::default(),
         forwarder,

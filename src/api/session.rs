@@ -38,6 +38,9 @@ const IDLE: Duration = Duration::hours(1);
 /// How long somebody who signs in waits for the audit log: while the store is away, they come to see what is wrong.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
 
+/// Ended sessions that are remembered: far more than there are people. Beyond that those go first that would be over first.
+const MOST_ENDED: usize = 10_000;
+
 /// What a sealed text says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -164,8 +167,9 @@ impl Api {
         let data = json!({ "role": role, "address": peer.ip() });
         let subject = format!("session/{id}");
         let told = audit::write(self, &caller, "session.begun", &subject, data);
-        // An event that takes longer is written later, or the log says that it could not be.
-        let _ = tokio::time::timeout(PATIENCE, told).await;
+        if tokio::time::timeout(PATIENCE, told).await.is_err() {
+            tracing::error!(id, role, %peer, "that somebody has signed in is perhaps not in the audit log: the store does not answer");
+        }
         Ok(shown_once(sealed))
     }
 }
@@ -226,7 +230,9 @@ pub(super) async fn end(
     let none = || Problem::conflict("an API key is no session: only `Bearer pzs_…` can be ended");
     let session = session.ok_or_else(none)?;
     let (state, now) = (api.state()?, OffsetDateTime::now_utc());
-    let over = state.ended_sessions.iter().filter(|(_, until)| **until < now);
+    let is_full = state.ended_sessions.len() >= MOST_ENDED;
+    let soonest = state.ended_sessions.iter().min_by_key(|(_, until)| **until).filter(|_| is_full);
+    let over = state.ended_sessions.iter().filter(|(_, until)| **until < now).chain(soonest);
     let mut changes: Vec<_> = over.map(|(id, _)| Change::ForgetSession(id.clone())).collect();
     let subject = format!("session/{}", caller.id());
     changes.push(audit::change(&api, &caller, "session.ended", &subject, json!({})));

@@ -277,10 +277,10 @@ impl Client {
             _ if has("reasons") => ExitCode::RefusedByGuard,
             _ => ExitCode::Usage,
         };
-        let failure = Failure::new(
-            code,
-            [said.to_owned()].into_iter().chain(details(problem)).collect::<Vec<_>>().join("\n       "),
-        );
+        let cause =
+            [said.to_owned()].into_iter().chain(details(problem)).collect::<Vec<_>>().join("\n       ");
+        let holds_for_all = code == ExitCode::Unreachable || status == StatusCode::UNAUTHORIZED;
+        let failure = Failure { holds_for_all, ..Failure::new(code, cause) };
         match status {
             _ if text("text").is_some() => {
                 let (file, text) = (text("file").unwrap_or_default(), text("text").unwrap_or_default());

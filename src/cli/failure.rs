@@ -10,11 +10,13 @@ pub struct Failure {
     pub exit_code: ExitCode,
     pub cause: String,
     pub next_step: Option<String>,
+    /// Whether it would be the same for whatever is asked next: nothing that was asked for is the reason.
+    pub holds_for_all: bool,
 }
 
 impl Failure {
     pub fn new(exit_code: ExitCode, cause: impl fmt::Display) -> Self {
-        Self { exit_code, cause: cause.to_string(), next_step: None }
+        Self { exit_code, cause: cause.to_string(), next_step: None, holds_for_all: false }
     }
 
     /// Wrong usage or configuration.
@@ -24,7 +26,7 @@ impl Failure {
 
     /// Git, the store or a server cannot be reached.
     pub fn unreachable(cause: impl fmt::Display) -> Self {
-        Self::new(ExitCode::Unreachable, cause)
+        Self { holds_for_all: true, ..Self::new(ExitCode::Unreachable, cause) }
     }
 
     /// A fault of this program or of the machine it runs on.

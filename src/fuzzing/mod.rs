@@ -1,5 +1,5 @@
 //! Targets for fuzzing: what takes bytes from outside, and what has to hold whatever they are. `make fuzz` feeds them what libFuzzer
-//! makes up; the tests feed them their seeds, and what a few thousand random changes make of those.
+//! makes up; the tests feed them their seeds, and what random changes make of those.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,5 +1,4 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, IteratorRandom};
@@ -7,8 +6,8 @@ use rand::{RngExt, SeedableRng};
 
 use super::{TARGETS, Target};
 
-/// For so long random changes are tried on each target, behind all of its seeds.
-const TIME: Duration = Duration::from_secs(3);
+/// Random changes that are tried on each target, behind all of its seeds.
+const CHANGES: usize = 400;
 
 #[test]
 fn every_target_holds_for_its_seeds_and_for_what_random_changes_make_of_them() {
@@ -18,12 +17,10 @@ fn every_target_holds_for_its_seeds_and_for_what_random_changes_make_of_them() {
         for seed in &seeds {
             hold(target, seed);
         }
-        let (mut random, mut runs, started) = (StdRng::seed_from_u64(1), 0, Instant::now());
-        while started.elapsed() < TIME {
+        let mut random = StdRng::seed_from_u64(rand::random());
+        for _ in 0..CHANGES {
             hold(target, &changed(&seeds, &mut random));
-            runs += 1;
         }
-        assert!(runs > 10, "{}: only {runs} runs", target.name);
     }
 }
 

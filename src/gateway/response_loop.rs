@@ -160,7 +160,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
         Ok(())
     }
 
-    /// Maps a Fetch response, takes headers out of its records, and charges what is left of what came.
+    /// Maps a Fetch response, and takes headers out of its records. What came is charged in full: a partner who asks again and again for
+    /// what cannot be read costs as much as one who reads.
     async fn hide(
         &mut self,
         reply: Box<Reply>,
@@ -177,11 +178,10 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ResponseLoop<'_, R, W> {
             self.partner.flush().await?;
         }
         let hidden = self.shared.editing.run(bytes, work).await?;
-        Ok(hidden.map(|Hidden { body, tally, withheld }| {
+        Ok(hidden.map(|Hidden { body, tally }| {
             self.shared.metrics.edited(Direction::Down, &tally);
             tally.unreadable.into_iter().for_each(|place| self.tell(place));
-            let passes = (LENGTH_PREFIX + frame_len).saturating_sub(withheld);
-            self.pace.fetch_answered(passes, &self.shared.metrics);
+            self.pace.fetch_answered(LENGTH_PREFIX + frame_len, &self.shared.metrics);
             Rewritten::from(match self.pace.throttle_time() {
                 Some(ms) => throttle_time::in_fetch(body, ms),
                 None => body,

@@ -48,6 +48,8 @@ pub(super) struct Search<'s> {
     /// Behind which event they begin.
     pub(super) page: &'s str,
     pub(super) limit: usize,
+    /// How much of the log is read for them: each is a question to the brokers.
+    pub(super) stretches: usize,
 }
 
 impl Search<'_> {
@@ -55,7 +57,7 @@ impl Search<'_> {
     /// enough events, and not the whole log.
     pub(super) async fn ask(&self, visitor: &Visitor) -> Result<Events, Failure> {
         let mut found = self.part(visitor, (self.page, self.limit)).await?;
-        for _ in 1..STRETCHES {
+        for _ in 1..self.stretches {
             let left = self.limit.saturating_sub(found.items.len());
             let Some(token) = found.next_page_token.as_deref().filter(|_| left > 0) else { break };
             // What is there is shown. Its token goes on behind it.
@@ -78,6 +80,16 @@ impl Events {
     fn is_nothing(&self) -> bool {
         self.items.is_empty() && self.next_page_token.is_none()
     }
+
+    /// The newest of them, but for what strangers alone can make happen: it would push out the rest.
+    pub(super) fn without_guesses(mut self, most: usize) -> Self {
+        let is_guess = |event: &Value| {
+            member(event, "/type").is_some_and(|kind| kind.starts_with("partner-zones.logins."))
+        };
+        self.items.retain(|event| !is_guess(event));
+        self.items.truncate(most);
+        self
+    }
 }
 
 pub(super) async fn show(
@@ -87,7 +99,7 @@ pub(super) async fn show(
     let form = Form::parse(asked.unwrap_or_default().as_bytes())?;
     let (zone, page) = (form.text("zone"), form.text("page"));
     let kind = KINDS.iter().find(|(kind, _)| *kind == form.text("type")).map_or("", |(kind, _)| kind);
-    let events = Search { zone, kind, page, limit: PAGE }.ask(&visitor).await;
+    let events = Search { zone, kind, page, limit: PAGE, stretches: STRETCHES }.ask(&visitor).await;
     let at = |page: &str| format!("{PATH}{}", query(&[("zone", zone), ("type", kind), ("page", page)]));
     let content = html! {
         h1 { "Activity" }

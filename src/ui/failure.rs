@@ -43,11 +43,18 @@ impl Failure {
 
     /// As a part of a page, which goes on.
     pub(super) fn notice(&self) -> Markup {
+        html! { div.notice.bad role="alert" { (self.said()) } }
+    }
+
+    /// In place of a part that is missed. It is not read aloud: there may be several, and they come again with each refresh.
+    pub(super) fn aside(&self) -> Markup {
+        html! { div.notice.bad { (self.said()) } }
+    }
+
+    fn said(&self) -> Markup {
         html! {
-            div.notice.bad role="alert" {
-                p { strong { (self.headline()) } " " (marked(&self.detail)) }
-                (self.details())
-            }
+            p { strong { (self.headline()) } " " (marked(&self.detail)) }
+            (self.details())
         }
     }
 

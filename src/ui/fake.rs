@@ -301,6 +301,13 @@ impl Browser {
         self.send(request, String::new()).await;
     }
 
+    /// Presses the button that is on every page.
+    pub(super) async fn sign_out(&mut self) {
+        let request = self.request(Method::POST, "/ui/sign-out");
+        let form = Serializer::new(String::new()).append_pair("csrf", self.value("csrf")).finish();
+        self.send(request, form).await;
+    }
+
     /// Writes into a field, in place of what is there.
     pub(super) fn fill(&mut self, name: &str, value: &str) {
         assert!(

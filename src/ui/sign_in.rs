@@ -69,19 +69,19 @@ pub(super) async fn end(
 ) -> Response {
     let mut response = match visitor.send::<Value>(Call::new(Method::DELETE, "/session")).await {
         Ok(_) => Redirect::to(PATH).into_response(),
-        Err(failure) => (failure.status, signed_out_here(&failure)).into_response(),
+        Err(failure) => (failure.status, signed_out_here(&visitor, &failure)).into_response(),
     };
     response.headers_mut().extend(forgotten(ui.is_secure(&headers)));
     response
 }
 
-fn signed_out_here(failure: &Failure) -> Markup {
+fn signed_out_here(visitor: &Visitor, failure: &Failure) -> Markup {
     let content = html! {
         h1 { "Signed out in this browser" }
         (failure.notice())
         p {
-            "Whoever has a copy of your session can go on in it until it is over, within the hour if it is not used. "
-            "If that may be, have an administrator delete the API key."
+            "Whoever has a copy of your session can go on in it until it is over, within the hour if it is not used."
+            @if visitor.key().is_some() { " If that may be, have an administrator delete the API key." }
         }
         p { a href=(PATH) { "Sign in again" } }
     };
@@ -127,6 +127,27 @@ fn sign_in(next: &str, elsewhere: Option<&str>, failure: Option<&Failure>) -> Ma
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ui::fake::{Api, Browser, problem};
+
+    #[tokio::test]
+    async fn who_signs_out_ends_the_session_and_hears_if_that_could_not_be() {
+        let api = Api::new();
+        let mut browser = Browser::open(&api, "/ui/zones/new").await;
+        browser.sign_out().await;
+        assert_eq!(
+            (browser.status, browser.path(), browser.cookie.as_str()),
+            (StatusCode::SEE_OTHER, PATH, "")
+        );
+        let asked = api.last();
+        assert_eq!((asked.method, asked.path.as_str()), (Method::DELETE, "/session"));
+        api.says(|says| says.write = problem(StatusCode::SERVICE_UNAVAILABLE, "nobody leads"));
+        let mut browser = Browser::open(&api, "/ui/zones/new").await;
+        browser.sign_out().await;
+        assert_eq!((browser.status, browser.cookie.as_str()), (StatusCode::SERVICE_UNAVAILABLE, ""));
+        for shown in ["Signed out in this browser", "Nobody leads", "delete the API key"] {
+            assert!(browser.shows(shown), "{shown}: {}", browser.page);
+        }
+    }
 
     #[test]
     fn nobody_is_sent_to_another_site() {

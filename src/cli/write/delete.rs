@@ -18,7 +18,7 @@ pub struct Args {
     #[command(subcommand)]
     what: Option<What>,
 
-    /// The zones of these files or folders, whatever else the files say of them
+    /// The zones of these files or folders, which must all be right
     #[arg(short = 'f', long = "filename", value_name = "PATH")]
     files: Vec<PathBuf>,
 

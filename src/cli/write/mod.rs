@@ -43,7 +43,7 @@ async fn put(client: &Client, document: &Value, seen: Option<&str>, how: &How) -
     client.write(write).await
 }
 
-/// What came of zones that are tried one after the other, whatever comes of those before.
+/// What came of zones that are tried one after the other, whatever the server says of those before.
 #[derive(Debug, Default)]
 struct Outcomes {
     done: usize,
@@ -51,12 +51,18 @@ struct Outcomes {
 }
 
 impl Outcomes {
-    /// Says what came of one of them.
+    /// Says what came of one of them. The error is why none of the others is worth a try.
     fn add(&mut self, name: &str, outcome: Result<Value, Failure>, how: &How) -> Result<(), Failure> {
         match outcome {
             Ok(answer) => {
                 self.done += 1;
                 tell(name, &answer, how)
+            }
+            Err(mut failure) if failure.holds_for_all => {
+                if self.done > 0 && !how.dry_run {
+                    failure.exit_code = ExitCode::PartlyApplied;
+                }
+                Err(failure.of(&format!("zone/{name}")))
             }
             Err(failure) => {
                 self.refused.push(failure.exit_code);
@@ -91,7 +97,24 @@ fn tell(name: &str, answer: &Value, how: &How) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn what_would_be_the_same_for_all_ends_it_and_what_is_about_one_zone_does_not() {
+        let (how, mut outcomes) = (How::default(), Outcomes::default());
+        let away = || Err(Failure::unreachable("cannot reach it"));
+        let ended = outcomes.add("acme", away(), &how).unwrap_err();
+        assert_eq!(
+            (ended.exit_code, ended.cause.as_str()),
+            (ExitCode::Unreachable, "zone/acme: cannot reach it")
+        );
+        outcomes.add("acme", Err(Failure::usage("no such cluster")), &how).unwrap();
+        outcomes.add("beta", Ok(json!({ "result": "created" })), &how).unwrap();
+        assert_eq!(outcomes.exit_code(&how), ExitCode::PartlyApplied);
+        assert_eq!(outcomes.add("beta", away(), &how).unwrap_err().exit_code, ExitCode::PartlyApplied);
+    }
 
     #[test]
     fn the_exit_code_says_when_only_some_were_written_and_else_why_none_was() {

@@ -270,12 +270,16 @@ fn a_look_tells_few_bytes_from_those_that_become_many() {
     }
     assert!(fits(&[]));
     assert!(fits(&of(200 << 10, 1, Codec::None)[..70]), "what is cut off is not read");
-    // Its decoder would fill 4 MiB with zeros.
+    // Its decoder fills 4 MiB with zeros: of one batch, and not of many.
     let mut blocks = Codec::Lz4.compress(b"some", &[]).unwrap().into_owned();
     assert_eq!(Codec::Lz4.set_aside(&blocks), 64 << 10);
     blocks[5] = 0x70;
     assert!(Codec::Lz4.set_aside(&blocks) >= 4 << 20);
     assert!(Codec::Lz4.set_aside(b"") >= 4 << 20);
+    let large = one(Codec::Lz4).around(&[0x04, 0x22, 0x4d, 0x18, 0x60, 0x70, 0x73, 0, 0, 0, 0]);
+    let mut room = ROOM;
+    let _ = edit(&Bytes::from(large), &HeaderEdits { removes: &internal, adds: &[] }, &mut room);
+    assert!(ROOM.left - room.left >= 64 << 10, "{}", ROOM.left - room.left);
 }
 
 #[test]

@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::clusters::credentials;
 use super::compare::troubles;
 use super::logins::{self, Logins};
-use super::{Clusters, Setup, Target, View};
-use crate::kafka::admin::{Admin, AdminError, Operation};
+use super::{Clusters, Seen, Setup, Target, View};
+use crate::kafka::admin::{Admin, AdminError, Operation, ResourceKind};
 use crate::kafka::client::{ClientError, Connection, UpstreamSecurity};
 use crate::kafka::rights::{self, Rights};
 use crate::kafka::sasl::Credentials;
@@ -39,6 +39,8 @@ const BEYOND: [Operation; 5] =
     [Operation::Read, Operation::Write, Operation::Delete, Operation::Alter, Operation::AlterConfigs];
 /// Topics of the brokers' own, which are no zone's.
 const OF_BROKERS: [&str; 2] = ["__consumer_offsets", "__transaction_state"];
+/// What the principals of one cluster have for it in one run, which waits for them.
+const LOOK: Duration = Duration::from_secs(10);
 /// Topics of one kind that each principal asks about.
 const SAMPLE: usize = 20;
 /// Principals of which one has to find out what a cluster leaves open.
@@ -140,12 +142,21 @@ impl Reach {
         let troubles = troubles(&clusters.setup, view, &state.principals);
         let mut due: BTreeMap<&ClusterName, Vec<Asker>> = BTreeMap::new();
         for (zone, it) in self.due(&in_force, |cluster| troubles.contains_key(cluster)) {
-            due.entry(it.cluster).or_default().extend(self.asker(zone, it, &clusters.setup));
+            let Some(mut asker) = self.asker(zone, it, &clusters.setup) else { continue };
+            // What is yet to be taken from it, or was just given, is the zone's as well.
+            if let Some(Ok(seen)) = view.clusters.get(it.cluster) {
+                asker.topics.extend(topics_of(seen, zone));
+            }
+            due.entry(it.cluster).or_default().push(asker);
         }
         for (cluster, askers) in due {
             let Some(target) = clusters.targets.get(cluster) else { continue };
             let is_home = *cluster == clusters.setup.home;
-            let outcomes = Round { target, is_home, others: others(cluster, &in_force) }.of(&askers).await;
+            let round = Round { target, is_home, others: others(cluster, &in_force) };
+            let outcomes = timeout(LOOK, round.of(&askers)).await.unwrap_or_else(|_| {
+                let late = || Err(format!("the brokers have not answered within {} s", LOOK.as_secs()));
+                askers.iter().map(|asker| (asker.zone.clone(), late())).collect()
+            });
             self.remember(cluster, askers, outcomes);
         }
         let answers = self.answers();
@@ -202,6 +213,12 @@ impl Reach {
     }
 }
 
+/// Topics that the ACLs of a zone's principal are about.
+fn topics_of(seen: &Seen, zone: &ZoneName) -> impl Iterator<Item = String> {
+    let acls = seen.allowed(zone).into_iter().map(|acl| acl.resource);
+    acls.filter(|resource| resource.kind == ResourceKind::Topic).map(|resource| resource.name.to_string())
+}
+
 /// Topics that are not everybody's: one of each of some zones on this cluster, and those of its brokers.
 fn others<'a>(cluster: &ClusterName, in_force: &AllInForce<'a>) -> BTreeSet<&'a str> {
     let here = in_force.values().filter(|it| it.cluster == cluster);
@@ -228,7 +245,8 @@ impl Round<'_> {
     async fn ask(&self, askers: &[Asker]) -> Result<BTreeMap<ZoneName, Outcome>, AdminError> {
         // It tells which brokers live, and does nothing else.
         let mut admin = Admin::connect(&self.target.bootstrap, &self.target.security, logins::LOGIN).await?;
-        let open = self.open(askers).await?;
+        // Whoever is refused is so below; and those who are not ask about the other topics at least.
+        let open = self.open(askers).await.unwrap_or_default();
         let about = |asker: &Asker| {
             let all = open.iter().map(String::as_str).chain(self.others.iter().copied());
             let others: BTreeSet<&str> = all.filter(|topic| !asker.topics.contains(*topic)).collect();
@@ -256,7 +274,7 @@ impl Round<'_> {
         };
         let principals: BTreeMap<ZoneName, Credentials> =
             askers.iter().map(|asker| (asker.zone.clone(), asker.login.clone())).collect();
-        // Who is refused now asks again at a later look.
+        // Whoever is refused twice asks again at a later look.
         let refused = Logins { login, within: Duration::ZERO, pause: logins::PAUSE }
             .of(&mut admin, &principals)
             .await?;

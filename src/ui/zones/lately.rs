@@ -56,14 +56,15 @@ pub(super) fn clients(zone: &Zone, credentials: &Part<Credentials>) -> Markup {
 
 /// In place of the audit log.
 pub(super) fn changes(zone: &Zone, credentials: &Part<Credentials>) -> Markup {
-    let credentials = credentials.had().map_or(&[][..], |had| &had.items);
+    let known = credentials.had().map_or(&[][..], |had| &had.items);
     let changed = zone.text("/status/updatedAt").map(|at| (at, changed(zone)));
-    let made = credentials.iter().filter_map(|it| Some((it.created_at.as_deref()?, made(it, credentials))));
+    let made = known.iter().filter_map(|it| Some((it.created_at.as_deref()?, made(it, known))));
     let mut all: Vec<_> = changed.into_iter().chain(made).collect();
     all.sort_by_key(|(at, _)| Reverse(read(at)));
     html! {
         section.card aria-labelledby="changes-title" {
             h2 #changes-title { "Recent changes" }
+            @if let Part::Missed(failure) = credentials { (failure.aside()) }
             @if all.is_empty() { (empty("Nothing has happened yet", "Changes of the zone and of its credentials appear here.", None)) }
             @else {
                 ol.events {

@@ -36,7 +36,7 @@ impl<T> Part<T> {
     pub(super) fn show(&self, show: impl FnOnce(&T) -> Markup) -> Markup {
         match self {
             Self::Had(had) => show(had),
-            Self::Missed(failure) => failure.notice(),
+            Self::Missed(failure) => failure.aside(),
             Self::Hidden => html! {},
         }
     }

@@ -286,9 +286,9 @@ pub(crate) fn consume_is_refused(site: Site<'_>, group: &str, error: &str) {
 pub(crate) fn topics_look_the_same(client: Client, connection: &Connection, one: &str, other: &str) {
     let seen = |topic: &str| -> Vec<Vec<ClientError>> {
         let commands: [&[&str]; 3] = [
-            &["produce", "--topic", topic, "--timeout", "3000"],
-            &["assign", "--topic", topic, "--partition", "0", "--timeout", "3000"],
-            &["describe-topic", "--topic", topic, "--timeout", "3000"],
+            &["produce", "--topic", topic, "--timeout", "10000"],
+            &["assign", "--topic", topic, "--partition", "0", "--timeout", "10000"],
+            &["describe-topic", "--topic", topic, "--timeout", "10000"],
         ];
         let errors = commands.map(|command| {
             let events = client.run(connection, command);

@@ -18,8 +18,6 @@ use crate::zone::Headers;
 pub(crate) struct Hidden {
     pub(crate) body: Bytes,
     pub(crate) tally: Tally,
-    /// Bytes of records that the broker sent and the partner does not get: those that cannot be read, and those behind them.
-    pub(crate) withheld: usize,
 }
 
 /// What makes it.
@@ -47,11 +45,10 @@ impl Reply {
     }
 
     pub(super) fn hidden(&self, mut response: FetchResponse, mut room: Room) -> Result<Hidden, Refusal> {
-        let (mut tally, mut withheld) = (Tally::default(), 0);
+        let mut tally = Tally::default();
         for topic in &mut response.responses {
             let known = self.session.topic(&Shown::of(self.version, &topic.topic, topic.topic_id));
             for partition in &mut topic.partitions {
-                let came = partition.records.as_ref().map_or(0, Bytes::len);
                 let passed = match hide(partition, self.session.headers(), &mut room, &mut tally) {
                     Ok(passed) => passed,
                     Err(cause) => {
@@ -60,11 +57,10 @@ impl Reply {
                         Counted::default()
                     }
                 };
-                withheld += came.saturating_sub(usize::try_from(passed.bytes).unwrap_or(usize::MAX));
                 self.consumed(known.map(|known| (known, passed)));
             }
         }
-        Ok(Hidden { body: body::encode(&response, self.version)?, tally, withheld })
+        Ok(Hidden { body: body::encode(&response, self.version)?, tally })
     }
 }
 
@@ -223,20 +219,6 @@ mod tests {
         let body = codec::encode(&answer(12, records), 12).unwrap();
         let (weight, work) = reply.hiding(body, room).unwrap();
         (weight, work().unwrap())
-    }
-
-    #[test]
-    fn what_is_withheld_is_told_from_what_passes() {
-        let cut = Bytes::from([batch(), batch().slice(..80)].concat());
-        assert_eq!(hidden(&[cut, batch()], headers::room()).1.withheld, 0);
-        let behind = Bytes::from([batch(), damaged(), batch().slice(..80)].concat());
-        let withheld = 2 * batch().len() + 80;
-        assert_eq!(hidden(&[behind, damaged()], headers::room()).1.withheld, withheld);
-        // There is room for one and a half.
-        let room = Room::new(1 << 20, (batch().len() - 61) * 3 / 2);
-        let two = Bytes::from([batch(), batch()].concat());
-        let (_, hidden) = hidden(&[two, batch()], room);
-        assert_eq!((hidden.withheld, hidden.tally.refused), (2 * batch().len(), Vec::new()));
     }
 
     #[test]

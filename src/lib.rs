@@ -211,7 +211,13 @@
 //! * The pages import nothing of `api`: they are given its router, and ask it in this process as any client would, in the name of whoever
 //!   is signed in ([`ui`], `rest`). So roles, whitelists and the way to the leader have one place, and a page cannot do more than REST.
 //! * A browser's session is a sealed text that names an API key and holds none ([`api`], `session`): nodes with the same master key
-//!   take each other's, and no list of sessions has to be kept.
+//!   take each other's, and no list of sessions has to be kept, but of those that were ended before their time (record `ended-session/<id>`).
+//! * A proposal's branch is named after what is in it: who asks again, since no answer came, finds the one that there is. Idempotency keys
+//!   are for credentials, whose answer nobody can be given twice.
+//! * Whether a zone's principal may do more than its ACLs say is asked as that principal, beside what the ACLs are compared with: only the
+//!   brokers know `allow.everyone.if.no.acl.found` and `super.users`. It is said in `SecondLock` and stops no zone.
+//! * With a consume limit a connection has one Fetch under way: what it takes is known with its answer, and many at once would pass before
+//!   the first is charged. To charge what a Fetch asks for beforehand would hold back those who wait for records that do not come.
 //! * A zone that is filled in on a page travels in the form from step to step, and nothing of it is kept here. What is right is asked of the API, by
 //!   a dry run before each next step, and said at the fields: a form has no rules of its own. A zone called `new` has no page,
 //!   since that is where one is made; its other pages are there, and so is REST.

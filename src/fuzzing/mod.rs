@@ -30,7 +30,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 8] = [
+pub static TARGETS: [Target; 8] = [
     Target { name: "exchanges", run: gateway::fuzzing::exchanges, seeds: gateway::fuzzing::seeds },
     Target { name: "frame", run: frame::run, seeds: frame::seeds },
     Target { name: "group", run: group::run, seeds: group::seeds },

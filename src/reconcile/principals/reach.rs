@@ -32,7 +32,7 @@ const NOT_GOOD: Duration = Duration::from_secs(10);
 /// The same where it could not be asked, which may take long each time.
 const NOT_ASKED: Duration = Duration::from_mins(1);
 /// Principals that ask in one run, so that thousands of them do not hold it up.
-const AT_A_TIME: usize = 50;
+const AT_A_TIME: usize = 20;
 
 /// What no principal may do to a topic that is not its zone's. That it may know of one is no harm.
 const BEYOND: [Operation; 5] =

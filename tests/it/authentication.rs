@@ -33,7 +33,7 @@ fn key_id(zone: &ServedZone) -> String {
 /// Produces one record and gives the errors.
 fn produce(client: Client, connection: &Connection) -> Vec<String> {
     let produced =
-        client.run(connection, &["produce", "--topic", "orders", "--value", "x", "--timeout", "20000"]);
+        client.run(connection, &["produce", "--topic", "orders", "--value", "x", "--timeout", "10000"]);
     let errors: Vec<_> = produced.errors().into_iter().map(|error| error.error).collect();
     assert_eq!(produced.acked().is_empty(), !errors.is_empty(), "{errors:?}");
     errors

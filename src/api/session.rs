@@ -107,9 +107,6 @@ impl Session {
 
     /// Who is in it, if nobody has ended it and they still have a key or a role here.
     pub(super) fn caller(self, api: &Api, state: &State) -> Option<Caller> {
-        if state.ended_sessions.contains_key(&self.id) {
-            return None;
-        }
         let caller = match self.of {
             Of::Key(id) => Caller::of_key(Arc::clone(state.api_keys.get(&id)?)),
             Of::Person(Claims { issuer, subject, name, email, value }) => {
@@ -117,7 +114,8 @@ impl Session {
                 Caller::of_person(Person { subject, name, email }, role.clone())
             }
         };
-        Some(caller.in_session(self.id, self.until))
+        let caller = caller.in_session(self.id, self.until);
+        caller.is_let_in(state).then_some(caller)
     }
 }
 

@@ -279,8 +279,8 @@ impl Client {
         };
         let cause =
             [said.to_owned()].into_iter().chain(details(problem)).collect::<Vec<_>>().join("\n       ");
-        let holds_for_all = code == ExitCode::Unreachable || status == StatusCode::UNAUTHORIZED;
-        let failure = Failure { holds_for_all, ..Failure::new(code, cause) };
+        let mut failure = Failure::new(code, cause);
+        failure.holds_for_all |= status == StatusCode::UNAUTHORIZED;
         match status {
             _ if text("text").is_some() => {
                 let (file, text) = (text("file").unwrap_or_default(), text("text").unwrap_or_default());

@@ -16,7 +16,8 @@ pub struct Failure {
 
 impl Failure {
     pub fn new(exit_code: ExitCode, cause: impl fmt::Display) -> Self {
-        Self { exit_code, cause: cause.to_string(), next_step: None, holds_for_all: false }
+        let holds_for_all = exit_code == ExitCode::Unreachable;
+        Self { exit_code, cause: cause.to_string(), next_step: None, holds_for_all }
     }
 
     /// Wrong usage or configuration.
@@ -26,7 +27,7 @@ impl Failure {
 
     /// Git, the store or a server cannot be reached.
     pub fn unreachable(cause: impl fmt::Display) -> Self {
-        Self { holds_for_all: true, ..Self::new(ExitCode::Unreachable, cause) }
+        Self::new(ExitCode::Unreachable, cause)
     }
 
     /// A fault of this program or of the machine it runs on.

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use super::plan::Change;
 use crate::manifest::{Finding, Loaded};
 use crate::store::{State, ZoneRecord};
-use crate::zone::{FileLock, PartnerZone, ZoneId, ZoneName};
+use crate::zone::{LoginLock, PartnerZone, ZoneId, ZoneName};
 
 /// Zones as a cluster is to serve them, with the ids that passwords and names are derived from.
 pub type Zones = BTreeMap<ZoneName, (ZoneId, Arc<PartnerZone>)>;
@@ -48,7 +48,7 @@ pub struct Observation {
     /// Zones that cannot be served as they should be, and why: a new one waits. Looked at anew in each run.
     pub waiting: BTreeMap<ZoneName, String>,
     /// What came of the logins that are in zones' files, and what zones' own principals may do.
-    pub locks: BTreeMap<ZoneName, FileLock>,
+    pub locks: BTreeMap<ZoneName, LoginLock>,
 }
 
 /// Why a zone's part of a step was not done. The other zones' parts were.

@@ -54,7 +54,7 @@ pub use revision::{Revision, Sequence};
 pub use run::{ApplyRequest, DETAILS_KEPT, Held, History, Outcome, Run};
 pub use sni::{NoHost, NotADomain, SniDomain, SniHost};
 pub use status::{
-    Condition, ConditionKind, ConditionStatus, ControllerStatus, Distribution, FileLock, NodeView, Pending,
+    Condition, ConditionKind, ConditionStatus, ControllerStatus, Distribution, LoginLock, NodeView, Pending,
     Phase, Planned, Problem, Progress, SecondLock, Seen, ZoneReport, ZoneStatus, zone_status,
 };
 pub use topic_pattern::TopicPattern;

@@ -7,7 +7,7 @@ mod distribution;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-pub use controller::{ControllerStatus, FileLock, Pending, Planned, Problem, Progress, Seen, ZoneReport};
+pub use controller::{ControllerStatus, LoginLock, Pending, Planned, Problem, Progress, Seen, ZoneReport};
 pub use distribution::Distribution;
 
 use super::{Access, PartnerZone, Sequence};
@@ -81,9 +81,9 @@ pub enum SecondLock<'a> {
     Pending,
     /// The gateway is nobody but the zone's own principal when it serves the zone; what the controller found that this may do. Only
     /// the one that leads asks.
-    Own(Option<&'a FileLock>),
+    Own(Option<&'a LoginLock>),
     /// Its login there is in a file; what the controller found of it. Only the one that leads looks.
-    FromFile(Option<&'a FileLock>),
+    FromFile(Option<&'a LoginLock>),
 }
 
 impl SecondLock<'_> {
@@ -271,7 +271,7 @@ fn judge<'a>(
     if let Some((node, problem)) = current.find_map(|node| Some((node.node, node.problem?))) {
         return Verdict::Failed { reason: "NotServed", message: format!("{problem} (node {node})") };
     }
-    if let SecondLock::FromFile(Some(FileLock { condition, is_let_in: false })) = lock {
+    if let SecondLock::FromFile(Some(LoginLock { condition, is_let_in: false })) = lock {
         return Verdict::Failed { reason: condition.reason, message: condition.message.clone() };
     }
     if let Some(problem) = file_problem {

@@ -2,7 +2,7 @@
 
 use crate::api::Api;
 use crate::store::{State, ZoneRecord};
-use crate::zone::{ControllerStatus, FileLock, Principal, SecondLock};
+use crate::zone::{ControllerStatus, LoginLock, Principal, SecondLock};
 
 impl Api {
     pub(super) fn second_lock<'a>(
@@ -24,7 +24,7 @@ impl Api {
 }
 
 /// Of a zone whose principal is made here. One that was only begun is none: nobody has logged in as it yet, gateways neither.
-fn own<'a>(principal: Option<&Principal>, found: Option<&'a FileLock>) -> SecondLock<'a> {
+fn own<'a>(principal: Option<&Principal>, found: Option<&'a LoginLock>) -> SecondLock<'a> {
     match principal.and_then(|principal| principal.slots.as_ref()) {
         Some(_) => SecondLock::Own(found),
         None => SecondLock::Pending,
@@ -42,7 +42,7 @@ mod tests {
         let proved = principal(Some(Slots::both(&KeyName::of(b"a key"), ScramHash::Sha512)));
         let condition =
             Condition::new(ConditionKind::SecondLock, ConditionStatus::False, "ReachesOthers", "why");
-        let found = FileLock { condition, is_let_in: true };
+        let found = LoginLock { condition, is_let_in: true };
         assert_eq!(own(None, Some(&found)), SecondLock::Pending);
         assert_eq!(own(Some(&principal(None)), Some(&found)), SecondLock::Pending, "it is begun");
         assert_eq!(own(Some(&proved), None), SecondLock::Own(None));

@@ -31,6 +31,8 @@ mod own;
 mod reach;
 mod readback;
 mod rules;
+#[cfg(test)]
+mod samples;
 mod shown;
 mod slots;
 mod told;

@@ -22,7 +22,7 @@ use crate::policy::principal;
 use crate::reconcile::state_access::{self, StateAccess};
 use crate::store::{State, ZoneRecord};
 use crate::zone::{
-    ClusterName, Condition, ConditionKind, ConditionStatus, FileLock, Principal, Slots, ZoneName,
+    ClusterName, Condition, ConditionKind, ConditionStatus, LoginLock, Principal, Slots, ZoneName,
 };
 
 /// How long it is good for that a principal reaches nothing else: somebody may change the brokers' settings at any time.
@@ -132,7 +132,7 @@ impl Reach {
         clusters: &Clusters,
         view: &View,
         state: &State,
-    ) -> BTreeMap<ZoneName, FileLock> {
+    ) -> BTreeMap<ZoneName, LoginLock> {
         let in_force = in_force(&clusters.setup, state);
         let is_there = |zone: &ZoneName, cluster: &ClusterName| {
             in_force.get(zone).is_some_and(|it| it.cluster == cluster)
@@ -353,7 +353,7 @@ fn excess(rights: &Rights) -> Vec<Operation> {
 }
 
 /// The second lock of a zone whose principal has asked.
-fn lock(zone: &ZoneName, outcome: &Outcome) -> FileLock {
+fn lock(zone: &ZoneName, outcome: &Outcome) -> LoginLock {
     let user = quote(&principal::user(zone));
     let (status, reason, message) = match outcome {
         Ok(None) => {
@@ -383,7 +383,7 @@ fn lock(zone: &ZoneName, outcome: &Outcome) -> FileLock {
             (ConditionStatus::Unknown, "NotAsked", message)
         }
     };
-    FileLock {
+    LoginLock {
         condition: Condition::new(ConditionKind::SecondLock, status, reason, message),
         is_let_in: true,
     }

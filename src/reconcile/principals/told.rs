@@ -9,7 +9,7 @@ use crate::manifest::{Code, Finding, Loaded, quote};
 use crate::reconcile::backing::Zones;
 use crate::reconcile::state_access::{self, StateAccess};
 use crate::store::State;
-use crate::zone::{Condition, ConditionKind, ConditionStatus, FileLock, PartnerZone, ZoneName};
+use crate::zone::{Condition, ConditionKind, ConditionStatus, LoginLock, PartnerZone, ZoneName};
 
 /// Things that one finding names at most.
 const NAMED: usize = 100;
@@ -29,11 +29,11 @@ fn not_proved(user: &str, cause: &str) -> String {
 }
 
 /// The second lock of each zone.
-pub(super) fn locks(standings: &Standings) -> BTreeMap<ZoneName, FileLock> {
+pub(super) fn locks(standings: &Standings) -> BTreeMap<ZoneName, LoginLock> {
     standings.iter().map(|(zone, standing)| (zone.clone(), lock(standing))).collect()
 }
 
-fn lock(standing: &Standing) -> FileLock {
+fn lock(standing: &Standing) -> LoginLock {
     let (status, reason, message) = match standing {
         Standing::NoFile(error) => (ConditionStatus::False, "NoLoginFile", error.to_string()),
         Standing::NotProved { user, cause } => (ConditionStatus::False, "NotProved", not_proved(user, cause)),
@@ -58,7 +58,7 @@ fn lock(standing: &Standing) -> FileLock {
         }
     };
     let condition = Condition::new(ConditionKind::SecondLock, status, reason, message);
-    FileLock { condition, is_let_in: matches!(standing, Standing::LetIn(_)) }
+    LoginLock { condition, is_let_in: matches!(standing, Standing::LetIn(_)) }
 }
 
 fn reaches(user: &str, topic: &str, operations: &[Operation]) -> String {

@@ -16,7 +16,7 @@ use super::source::{Signer, SourceError};
 use crate::manifest::{Finding, Loaded, Location};
 use crate::store::{Leadership, StoreError};
 use crate::zone::{
-    Condition, ConditionKind, ConditionStatus, ControllerStatus, DETAILS_KEPT, FileLock, Held, Outcome,
+    Condition, ConditionKind, ConditionStatus, ControllerStatus, DETAILS_KEPT, Held, LoginLock, Outcome,
     Pending, Planned, Problem, Progress, Revision, Run, Seen, Sequence, ZoneName,
 };
 
@@ -56,7 +56,7 @@ pub(super) struct Logins {
     /// Whether their own is kept from the state, where that is asked.
     pub(super) data_plane: Option<Condition>,
     /// Those of zones alone.
-    pub(super) locks: BTreeMap<ZoneName, FileLock>,
+    pub(super) locks: BTreeMap<ZoneName, LoginLock>,
 }
 
 impl Part {

@@ -58,7 +58,7 @@ pub struct Progress {
 
 /// What the controller found of the login that gateways have for a zone alone, be it in a file or made here.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileLock {
+pub struct LoginLock {
     /// Of the kind [`ConditionKind::SecondLock`].
     pub condition: Condition,
     /// Every broker let it in; of one that is made here it is known before.
@@ -96,7 +96,7 @@ pub struct ControllerStatus {
     /// Zones that are not as they should be; the others are.
     pub zones: BTreeMap<ZoneName, Progress>,
     /// Zones with logins of their own, as the leader found these.
-    pub locks: BTreeMap<ZoneName, FileLock>,
+    pub locks: BTreeMap<ZoneName, LoginLock>,
     pub runs: History,
     /// Whether this node led when it found all of this. Else it is in other words than the leader's, who tells it outside.
     pub is_by_leader: bool,

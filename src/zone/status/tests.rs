@@ -95,7 +95,7 @@ fn a_broken_file_fails_the_zone_and_says_that_its_last_form_stays_in_force() {
 #[test]
 fn whether_the_cluster_keeps_a_zone_apart_is_always_declared() {
     let condition = Condition::new(ConditionKind::SecondLock, ConditionStatus::True, "OwnPrincipal", "asked");
-    let asked = FileLock { condition, is_let_in: true };
+    let asked = LoginLock { condition, is_let_in: true };
     for (lock, wanted) in [
         (SecondLock::Shared, (ConditionStatus::False, "SharedIsolation")),
         (SecondLock::Pending, (ConditionStatus::False, "NoPrincipal")),
@@ -112,7 +112,7 @@ fn whether_the_cluster_keeps_a_zone_apart_is_always_declared() {
 
 #[test]
 fn a_zone_whose_login_is_in_a_file_fails_with_it_and_says_what_the_leader_found() {
-    let told = |status, is_let_in| FileLock {
+    let told = |status, is_let_in| LoginLock {
         condition: Condition::new(ConditionKind::SecondLock, status, "FromTheLeader", "what it found"),
         is_let_in,
     };

@@ -5,13 +5,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::kafka::admin::{Effect, Operation, Pattern, Resource, ResourceKind, ScramUser};
 use crate::policy::principal::{MasterKey, MasterKeys};
+use crate::reconcile::principals::samples::{home, setup};
 use crate::secret::Secret;
 use crate::zone::Permission;
 use crate::zone::sample::{topic, zone};
-
-fn home() -> ClusterName {
-    ClusterName::try_from("home").unwrap()
-}
 
 fn id(zone: &ZoneName) -> ZoneId {
     ZoneId::derive("home-id", zone)
@@ -19,10 +16,6 @@ fn id(zone: &ZoneName) -> ZoneId {
 
 fn key() -> MasterKey {
     MasterKey::new(&Secret::new("k".repeat(32))).unwrap()
-}
-
-fn setup() -> Setup {
-    Setup { home: home(), keys: BTreeMap::from([(home(), key().into())]), preferred: BTreeMap::new() }
 }
 
 /// A cluster, as a look shows it, and what the state remembers of it.

@@ -6,25 +6,19 @@ use crate::kafka::client::UpstreamSecurity;
 use crate::manifest::{Known, Location, SourceFile, load};
 use crate::policy::principal::{self, MasterKey, MasterKeys};
 use crate::reconcile::plan::Origin;
-use crate::reconcile::principals::{Seen, Setup, Target};
+use crate::reconcile::principals::samples::{home, setup};
+use crate::reconcile::principals::{Seen, Target};
 use crate::sasl::ScramHash;
 use crate::secret::Secret;
 use crate::store::memory::MemoryStore;
-use crate::zone::{Access, ClusterName, Deprecated, Permission, Revision, Sequence, sample};
+use crate::zone::{Access, Deprecated, Permission, Revision, Sequence, sample};
 
 fn name(text: &str) -> ZoneName {
     ZoneName::try_from(text).unwrap()
 }
 
-fn home() -> ClusterName {
-    ClusterName::try_from("home").unwrap()
-}
-
 fn clusters() -> Clusters {
-    let key = MasterKey::new(&Secret::new("k".repeat(32))).unwrap();
-    let setup =
-        Setup { home: home(), keys: BTreeMap::from([(home(), key.into())]), preferred: BTreeMap::new() };
-    Clusters { setup, targets: BTreeMap::new() }
+    Clusters { setup: setup(), targets: BTreeMap::new() }
 }
 
 /// One that somebody has logged in as.

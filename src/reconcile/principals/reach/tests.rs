@@ -1,7 +1,6 @@
 use super::super::Seen;
+use super::super::samples::{home, setup};
 use super::*;
-use crate::policy::principal::MasterKey;
-use crate::secret::Secret;
 use crate::store::samples;
 use crate::zone::ScramHash;
 
@@ -9,17 +8,10 @@ fn name(text: &str) -> ZoneName {
     ZoneName::try_from(text).unwrap()
 }
 
-fn home() -> ClusterName {
-    ClusterName::try_from("home").unwrap()
-}
-
 /// One that nobody reaches.
 fn clusters() -> Clusters {
-    let key = MasterKey::new(&Secret::new("k".repeat(32))).unwrap();
-    let setup =
-        Setup { home: home(), keys: BTreeMap::from([(home(), key.into())]), preferred: BTreeMap::new() };
     let target = Target { bootstrap: "127.0.0.1:1".to_owned(), security: UpstreamSecurity::default() };
-    Clusters { setup, targets: BTreeMap::from([(home(), target)]) }
+    Clusters { setup: setup(), targets: BTreeMap::from([(home(), target)]) }
 }
 
 fn state(zones: &[&str]) -> State {
@@ -73,7 +65,7 @@ fn who_has_never_asked_comes_first_then_who_has_waited_longest_and_nobody_too_so
 #[test]
 fn each_outcome_has_its_lock_and_none_of_them_stops_a_zone() {
     let shown = |outcome: Outcome| {
-        let FileLock { condition, is_let_in } = lock(&name("acme"), &outcome);
+        let LoginLock { condition, is_let_in } = lock(&name("acme"), &outcome);
         assert!(is_let_in && condition.kind == ConditionKind::SecondLock);
         assert!(condition.message.contains("`partner-zones.acme`"), "{}", condition.message);
         (condition.status, condition.reason, condition.message)

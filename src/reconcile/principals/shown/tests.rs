@@ -1,19 +1,9 @@
 use super::*;
 use crate::kafka::admin::{Effect, Operation, Pattern, ResourceKind};
-use crate::policy::principal::MasterKey;
+use crate::reconcile::principals::samples::{home, setup};
 use crate::reconcile::principals::{Leftovers, Seen, steps};
-use crate::secret::Secret;
 use crate::zone::sample::{topic, zone};
 use crate::zone::{ClusterName, PartnerZone, Permission, Principal, ZoneId};
-
-fn home() -> ClusterName {
-    ClusterName::try_from("home").unwrap()
-}
-
-fn setup() -> Setup {
-    let key = MasterKey::new(&Secret::new("k".repeat(32))).unwrap();
-    Setup { home: home(), keys: BTreeMap::from([(home(), key.into())]), preferred: BTreeMap::new() }
-}
 
 fn id(zone: &ZoneName) -> ZoneId {
     ZoneId::derive("home-id", zone)

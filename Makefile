@@ -1,11 +1,12 @@
 # Every target gets what it needs from outside, or says in one line what is missing.
 
-.PHONY: help build quickstart test chaos lint lint-deploy fuzz bench kafka-up kafka-down
+.PHONY: help build quickstart test faults chaos lint lint-deploy fuzz bench kafka-up kafka-down
 
 help:
 	@echo "make build       the release binary: target/release/reconciler"
 	@echo "make quickstart  the product on an embedded demo Kafka, in ./quickstart-data"
 	@echo "make test        every test, on real Kafka (fetched into .cache/)"
+	@echo "make faults      each fault on purpose, under load: dead leaders, cut links, full disks, clocks that jump"
 	@echo "make chaos       200 random faults under load, on real Kafka; ROUNDS=20 for fewer, SEED=7 to repeat a run"
 	@echo "make lint        format and clippy"
 	@echo "make lint-deploy all that is in deploy/, by the tools of its fields (fetched into .cache/)"
@@ -26,6 +27,11 @@ quickstart:
 test:
 	@scripts/deps.sh test
 	@scripts/test.sh
+
+# A quarter of an hour, most of it waiting for timeouts: not for every change.
+faults:
+	@scripts/deps.sh chaos
+	cargo test --locked --test it chaos:: -- --ignored --nocapture --test-threads=1
 
 # A quarter of an hour for each hundred. It prints its seed first, and a table at the end (docs/chaos.md).
 chaos:

@@ -17,11 +17,11 @@ case ${1:-} in
   build) build ;;
   chaos)
     brokers
-    packages faketime
+    packages faketime iproute2
     ;;
   test)
     brokers
-    packages faketime iproute2
+    packages faketime
     packages python3 python3-venv openssh-server haproxy
     # Node from elsewhere is as good, and then Debian's would only be in its way.
     command -v npm >/dev/null || packages nodejs npm

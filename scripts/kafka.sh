@@ -29,11 +29,15 @@ PIDS=()
 # --- what every start shares -------------------------------------------------------------------------------------
 
 prepare() {
-  need_java
+  prepare_tools
   once "$HOME_DIR/lib.stamp" "$(fingerprint "$ROOT/tests/kafka/pom.xml")" fetch
-  once "$TOOLS_DIR/lib.stamp" "$(fingerprint "$ROOT/tests/kafka/tools/pom.xml")" fetch_tools
   once "$HOME_DIR/template.stamp" \
-    "$(fingerprint "$ROOT/tests/kafka/"{pom.xml,broker.properties} "$0" <(java -version 2>&1))" make_template
+    "$(fingerprint "$ROOT/tests/kafka/"{pom.xml,tools/pom.xml,broker.properties} "$0" <(java -version 2>&1))" make_template
+}
+
+prepare_tools() {
+  need_java
+  once "$TOOLS_DIR/lib.stamp" "$(fingerprint "$ROOT/tests/kafka/tools/pom.xml")" fetch_tools
 }
 
 fetch() {
@@ -46,8 +50,8 @@ fetch_tools() {
   maven_jars "$ROOT/tests/kafka/tools/pom.xml" "$TOOLS_DIR/lib"
 }
 
-# A formatted data folder, to be copied for each broker of each run, and a class-data archive that halves the time a
-# broker needs to start. The archive is written by a broker that ends in good order.
+# A formatted data folder, to be copied for each broker of each run, and class-data archives that halve the time a
+# broker and a tool need to start. A broker's is written when it ends in good order.
 make_template() {
   say "preparing Kafka $VERSION (once)"
   rm -rf "$TEMPLATE" "$HOME_DIR/classes.jsa"
@@ -67,6 +71,8 @@ make_template() {
     new_broker "$TEMPLATE/once" 1 1 "$port"
     start_broker "$TEMPLATE/once" 1 "-XX:ArchiveClassesAtExit=$HOME_DIR/classes.jsa"
     await_broker "$TEMPLATE/once" 1 "$(date +%s)" || { tail -n 20 "$TEMPLATE/once/broker-1.log" >&2; exit 1; }
+    class_archive "$TOOLS_DIR/classes.jsa" -cp "$(jars "$TOOLS_DIR/lib")" \
+      org.apache.kafka.tools.TopicCommand --create --topic archived --bootstrap-server "127.0.0.1:$port"
     kill -TERM "${PIDS[1]}"
     wait "${PIDS[1]}" || true
     rm -rf "$TEMPLATE/once"
@@ -293,10 +299,10 @@ case ${1:-} in
   down) down ;;
   supervise) n=$(brokers_argument "${2:-}"); prepare; supervise "$n" ;;
   tool)
-    prepare
+    prepare_tools
     class=${2:?CLASS is missing}
     case $class in *.*) ;; *) class=org.apache.kafka.tools.$class ;; esac
-    exec java -Xmx128m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp "$(jars "$TOOLS_DIR/lib")" "$class" "${@:3}"
+    exec java -Xmx128m "${QUICK_JVM[@]}" "-XX:SharedArchiveFile=$TOOLS_DIR/classes.jsa" -cp "$(jars "$TOOLS_DIR/lib")" "$class" "${@:3}"
     ;;
   *) die "usage: kafka.sh prepare | up [N] | down | supervise [N] | tool CLASS ..." ;;
 esac

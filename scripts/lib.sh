@@ -71,6 +71,13 @@ jars() {
   (IFS=:; printf '%s' "${all[*]}")
 }
 
+# JVM flags of what runs for a moment: a quick start, and nothing said of an archive that cannot be used, which only starts slower.
+QUICK_JVM=(-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xlog:disable -Xlog:all=error:stderr)
+
+# class_archive FILE ARGUMENT...: what `java ARGUMENT...` loads, as an archive that halves its next start with the same class path.
+# Whatever it says, and however it ends: an archive only makes faster.
+class_archive() { java "${QUICK_JVM[@]}" "-XX:ArchiveClassesAtExit=$1" "${@:2}" >/dev/null 2>&1 || true; }
+
 # maven ARGUMENT...: quietly, on stderr, and without the colour codes that it prints even when told not to.
 maven() { mvn -B -q "$@" 2>&1 | sed 's/\x1b\[[0-9;]*m//g' >&2; }
 

@@ -59,6 +59,8 @@ LOCAL = {
     KafkaError._ALL_BROKERS_DOWN: (13, "NETWORK_EXCEPTION"),
     KafkaError._RESOLVE: (13, "NETWORK_EXCEPTION"),
     KafkaError._AUTHENTICATION: (58, "SASL_AUTHENTICATION_FAILED"),
+    # What is not waited for any longer once nobody is let in.
+    KafkaError._PURGE_QUEUE: (58, "SASL_AUTHENTICATION_FAILED"),
     KafkaError._UNSUPPORTED_FEATURE: (35, "UNSUPPORTED_VERSION"),
     KafkaError._FENCED: (90, "PRODUCER_FENCED"),
 }
@@ -146,6 +148,7 @@ def produce(options):
 
 
 def produce_all(options, acks, compression, closed):
+    troubles = Troubles()
     producer = Producer(client(
         options,
         **{
@@ -155,7 +158,7 @@ def produce_all(options, acks, compression, closed):
             "enable.idempotence": acks == "all",
             "linger.ms": 0,
             "message.timeout.ms": options.timeout,
-            "error_cb": Troubles(),
+            "error_cb": troubles,
         },
     ))
     interval = options.interval if options.interval is not None else 10 if options.until_stdin_closes else 0
@@ -165,7 +168,11 @@ def produce_all(options, acks, compression, closed):
             break
         send(producer, options, number, acks, compression)
         producer.poll(interval / 1000)
-    producer.flush(options.timeout / 1000 + 5)
+    deadline = time.monotonic() + options.timeout / 1000 + 5
+    while producer.flush(0.05) and time.monotonic() < deadline:
+        # librdkafka itself logs in again and again until its records are too old.
+        if troubles.refused and not options.until_stdin_closes:
+            producer.purge()
 
 
 def filled(template, words):

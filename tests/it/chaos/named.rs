@@ -11,6 +11,7 @@ use super::table::Table;
 pub(super) const STALE: &str = "partner_zones_state_stale 1";
 
 #[test]
+#[ignore = "takes minutes: make faults"]
 fn controllers_fail_in_every_way_and_the_other_one_goes_on() {
     let mut stage = Stage::start();
     a_dead_leader_is_followed_by_the_other_one(&mut stage);
@@ -23,6 +24,7 @@ fn controllers_fail_in_every_way_and_the_other_one_goes_on() {
 }
 
 #[test]
+#[ignore = "takes minutes: make faults"]
 fn gateways_and_brokers_fail_and_nothing_is_lost() {
     let (mut stage, mut table) = (Stage::start(), Table::default());
     for kind in [Kind::GatewayKilled, Kind::GatewayCut, Kind::BrokerKilled, Kind::BrokersKilled] {
@@ -35,6 +37,7 @@ fn gateways_and_brokers_fail_and_nothing_is_lost() {
 /// Each step back hits one of librdkafka's threads with some probability: with so many the leader group is mostly stuck, if clients of
 /// before are kept.
 #[test]
+#[ignore = "takes minutes: make faults"]
 fn a_clock_that_is_set_back_again_and_again_wedges_no_client() {
     if !Kind::ClockAhead.is_possible() {
         return;

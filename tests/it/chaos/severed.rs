@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::flow::Flow;
@@ -11,7 +11,7 @@ use super::named::STALE;
 use super::network::{Link, Network, Remote};
 use super::node::Place;
 use super::relay::Relay;
-use super::stage::{BESIDE, Ground, NOTHING_COMPACTED, Stage, alone, backing, port_of};
+use super::stage::{BESIDE, Ground, NOTHING_COMPACTED, Stage, backing, port_of};
 use crate::support::kafka::{ADMIN, Cluster};
 use crate::support::wire::{Wire, request};
 
@@ -26,16 +26,16 @@ const GONE: Duration = Duration::from_mins(4);
 const SETTLED: [u8; 3] = [1, 6, 10];
 
 #[test]
+#[ignore = "takes minutes: make faults"]
 fn a_cut_link_is_noticed_in_time_and_mended_without_loss() {
     if !Means::Networks.are_used() {
         return;
     }
-    let alone = alone();
     let network = Network::start();
     // One more cluster, which the gateway reaches by its other link.
     let beside = Cluster::private_on(network.beside_routers(), 1, &[]);
     beside.create_topic(&backing(BESIDE), 3);
-    let mut stage = Stage::on(ground(&network, &beside, alone));
+    let mut stage = Stage::on(ground(&network, &beside));
     let [gateway, controller] = &network.remotes;
     a_controller_that_is_cut_off_is_followed_and_writes_nothing_more(&mut stage, controller);
     a_gateway_that_is_cut_off_serves_what_it_knows_and_lets_go(&mut stage, gateway, &beside);
@@ -43,7 +43,7 @@ fn a_cut_link_is_noticed_in_time_and_mended_without_loss() {
 }
 
 /// The first gateway and the second controller are behind routers.
-fn ground(network: &Network, beside: &Cluster, alone: MutexGuard<'static, ()>) -> Ground {
+fn ground(network: &Network, beside: &Cluster) -> Ground {
     let [gateway, controller] = network.remotes.each_ref().map(Place::in_network_of);
     let beside = format!(
         "bootstrapServers: '{}', properties: {{security.protocol: SASL_PLAINTEXT, sasl.mechanism: PLAIN, \
@@ -58,7 +58,6 @@ fn ground(network: &Network, beside: &Cluster, alone: MutexGuard<'static, ()>) -
         beside,
         controllers: [Place::here(1), controller],
         gateways: [gateway, Place::here(3)],
-        alone,
     }
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -31,9 +31,6 @@ pub(super) const BESIDE: &str = "initech";
 pub(super) const NOTHING_COMPACTED: [&str; 1] = ["log.cleaner.backoff.ms=604800000"];
 const ALIAS: &str = "orders";
 
-/// One stage at a time: on a small machine two make each other late.
-static STAGE: Mutex<()> = Mutex::new(());
-
 pub(super) struct Stage {
     /// First to be dropped: clients say goodbye to brokers.
     pub(super) flows: Vec<Flow>,
@@ -49,7 +46,6 @@ pub(super) struct Stage {
     head: String,
     /// How many commits were seen in force, besides the first.
     waited_for: usize,
-    _alone: MutexGuard<'static, ()>,
 }
 
 /// What a stage stands on, and where its nodes are.
@@ -60,24 +56,17 @@ pub(super) struct Ground {
     pub(super) beside: String,
     pub(super) controllers: [Place; 2],
     pub(super) gateways: [Place; 2],
-    pub(super) alone: MutexGuard<'static, ()>,
-}
-
-/// Waits until there is no other stage.
-pub(super) fn alone() -> MutexGuard<'static, ()> {
-    STAGE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Ground {
     /// Everything beside the test, with a relay in front of the brokers.
     fn new() -> Self {
-        let alone = alone();
         let kafka = Cluster::private_behind(HOST, &NOTHING_COMPACTED);
         let ports = kafka.sasl_bootstrap().split(',').map(port_of).collect::<Vec<_>>();
         let relay = Relay::start(ports.into_iter());
         let beside = format!("bootstrapServers: '{}'", kafka.bootstrap());
         let controllers = [1, 1].map(Place::here);
-        Self { kafka, relay, beside, controllers, gateways: [2, 3].map(Place::here), alone }
+        Self { kafka, relay, beside, controllers, gateways: [2, 3].map(Place::here) }
     }
 }
 
@@ -88,7 +77,7 @@ impl Stage {
     }
 
     pub(super) fn on(ground: Ground) -> Self {
-        let Ground { kafka, relay, beside, controllers, gateways, alone } = ground;
+        let Ground { kafka, relay, beside, controllers, gateways } = ground;
         for owner in ZONES.iter().chain(&[DIRECT]) {
             let copies = [("min.insync.replicas", "2")];
             kafka.create_topic_with(&backing(owner), i32::try_from(PARTITIONS).unwrap(), &copies);
@@ -125,7 +114,6 @@ impl Stage {
             generation: 0,
             head,
             waited_for: 0,
-            _alone: alone,
         };
         stage.gateways.iter_mut().for_each(Node::await_ready);
         stage.await_applied();

@@ -8,7 +8,7 @@ use crate::life::rolling::Pair;
 use crate::support::balancer::Balancer;
 use crate::support::reconciler::get;
 
-const ZONES: usize = 50;
+const ZONES: usize = 20;
 /// A session with a broker is renewed many times while the key changes.
 const REAUTHENTICATION: &str = "connections.max.reauth.ms=4000";
 const HOSTS: [[u8; 4]; 2] = [[127, 0, 0, 2], [127, 0, 0, 3]];

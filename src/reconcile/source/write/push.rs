@@ -100,10 +100,12 @@ pub(in crate::reconcile::source) fn push(
     drop(options);
     match heard.into_inner().judge(pushed, call, step) {
         Outcome::Settled(Err(CommitError::Exists(reference))) => {
-            let theirs = mirror.fetch(to, access, call, step.reference).ok();
-            let same = theirs.filter(|theirs| edit::is_same(mirror.repository(), *theirs, commit));
-            let error = same.map_or(CommitError::Exists(reference), |same| step.proposed(same));
-            Outcome::Settled(Err(error))
+            Outcome::Settled(Err(match mirror.fetch(to, access, call, step.reference) {
+                Ok(theirs) if edit::is_same(mirror.repository(), theirs, commit) => step.proposed(theirs),
+                Ok(_) => CommitError::Exists(reference),
+                // Which of the two it is cannot be told now, and nothing was sent.
+                Err(error) => CommitError::Unreachable(error),
+            }))
         }
         outcome => outcome,
     }

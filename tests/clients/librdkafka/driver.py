@@ -425,8 +425,8 @@ def assign(options):
 
 
 @contextlib.contextmanager
-def admin_client(options):
-    admin = AdminClient(client(options, **{"error_cb": Troubles()}))
+def admin_client(options, troubles=None):
+    admin = AdminClient(client(options, **{"error_cb": troubles or Troubles()}))
     try:
         yield admin
     finally:
@@ -438,9 +438,23 @@ def names(operations):
 
 
 def list_topics(options):
-    with admin_client(options) as admin:
-        for name in sorted(admin.list_topics(timeout=options.timeout / 1000).topics):
+    troubles = Troubles()
+    with admin_client(options, troubles) as admin:
+        for name in sorted(topics(admin, troubles, options)):
             event("topic", name=name)
+
+
+def topics(admin, troubles, options):
+    """Asks until there is an answer, or no more time; whoever is refused is told so at once."""
+    deadline = time.monotonic() + options.timeout / 1000
+    while True:
+        left = deadline - time.monotonic()
+        try:
+            return admin.list_topics(timeout=min(1, left)).topics
+        except KafkaException:
+            admin.poll(0)  # calls error_cb
+            if troubles.refused or left <= 1:
+                raise
 
 
 def list_groups(options):

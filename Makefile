@@ -5,7 +5,7 @@
 help:
 	@echo "make build       the release binary: target/release/reconciler"
 	@echo "make quickstart  the product on an embedded demo Kafka, in ./quickstart-data"
-	@echo "make test        every test, on real Kafka (fetched into .cache/)"
+	@echo "make test        all but the faults on purpose, on real Kafka (fetched into .cache/)"
 	@echo "make faults      each fault on purpose, under load: dead leaders, cut links, full disks, clocks that jump"
 	@echo "make chaos       200 random faults under load, on real Kafka; ROUNDS=20 for fewer, SEED=7 to repeat a run"
 	@echo "make lint        format and clippy"

@@ -40,7 +40,7 @@ build_jvm() {
   archive_jvm "$1" || say "the client '$1' will start slower: its classes could not be archived"
 }
 
-# archive_jvm CLIENT: what it loads for a transaction over what it has read in a group, on a broker of its own. Half of a start is saved.
+# archive_jvm CLIENT: what it loads for a transaction over what it has read in a group, on a broker of its own. A third of a start is saved.
 archive_jvm() {
   local plain sasl login=$BUILT/$1/admin.properties
   printf '%s\n' security.protocol=SASL_PLAINTEXT sasl.mechanism=PLAIN \

@@ -59,8 +59,6 @@ LOCAL = {
     KafkaError._ALL_BROKERS_DOWN: (13, "NETWORK_EXCEPTION"),
     KafkaError._RESOLVE: (13, "NETWORK_EXCEPTION"),
     KafkaError._AUTHENTICATION: (58, "SASL_AUTHENTICATION_FAILED"),
-    # What is not waited for any longer once nobody is let in.
-    KafkaError._PURGE_QUEUE: (58, "SASL_AUTHENTICATION_FAILED"),
     KafkaError._UNSUPPORTED_FEATURE: (35, "UNSUPPORTED_VERSION"),
     KafkaError._FENCED: (90, "PRODUCER_FENCED"),
 }
